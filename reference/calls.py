@@ -1,0 +1,180 @@
+"""How a Keras layer's configuration becomes the call of a layer function.
+
+One table names, for every layer, its weights in the order of ``get_weights()`` (with the option that removes each) and the options
+that change numbers (with Keras's default). :func:`layer_call` turns a configuration, as Keras writes it, into the name of the function
+and its keyword arguments: an option is passed only when it differs from Keras's default, tuples at full length, ``padding`` in lower
+case, activations by name. Options that never change the numbers of a forward pass (initialisers, ``units``, ``unroll`` ...) are not passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+REQUIRED: Any = "an option without a default: always passed"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the functions of one Keras layer take.
+
+    Attributes
+    ----------
+    name : str
+        Keras's snake-case name of the class: the function is ``<name>_forward``.
+    weights : mapping of weight name to the option that removes it (or None)
+        In the order of ``layer.get_weights()``.
+    options : mapping of option name to Keras's default
+        Those of the constructor that change what the layer computes.
+    mask_options : mapping of option name to Keras's default
+        Those that only ``<name>_compute_mask`` takes.
+    training_options : mapping of option name to Keras's default
+        Those that act in training only, so that they are passed only with ``training=True``.
+    spatial : mapping of option name to its length
+        Options that Keras accepts as an int or a tuple.
+    same_as : mapping of option name to another option's name
+        Options whose default is the value of the other one (``strides`` of a pool).
+    """
+
+    name: str
+    weights: Mapping[str, str | None] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mask_options: Mapping[str, Any] = field(default_factory=dict)
+    training_options: Mapping[str, Any] = field(default_factory=dict)
+    spatial: Mapping[str, int] = field(default_factory=dict)
+    same_as: Mapping[str, str] = field(default_factory=dict)
+
+
+SIGNATURES: dict[str, Signature] = {
+    "Activation": Signature("activation", options={"activation": REQUIRED}),
+    "Dense": Signature("dense", weights={"kernel": None, "bias": "use_bias"}, options={"activation": "linear"}),
+    "Embedding": Signature("embedding", weights={"embeddings": None}, mask_options={"mask_zero": False}),
+    "Flatten": Signature("flatten", options={"data_format": "channels_last"}),
+    "Dropout": Signature("dropout", options={"rate": REQUIRED}, training_options={"noise_shape": None}),
+    "Conv2D": Signature(
+        "conv2d",
+        weights={"kernel": None, "bias": "use_bias"},
+        options={
+            "strides": (1, 1),
+            "padding": "valid",
+            "data_format": "channels_last",
+            "dilation_rate": (1, 1),
+            "groups": 1,
+            "activation": "linear",
+        },
+        spatial={"strides": 2, "dilation_rate": 2},
+    ),
+    "MaxPooling2D": Signature(
+        "max_pooling2d",
+        options={"pool_size": (2, 2), "strides": None, "padding": "valid", "data_format": "channels_last"},
+        spatial={"pool_size": 2, "strides": 2},
+        same_as={"strides": "pool_size"},
+    ),
+    "LSTM": Signature(
+        "lstm",
+        weights={"kernel": None, "recurrent_kernel": None, "bias": "use_bias"},
+        options={
+            "activation": "tanh",
+            "recurrent_activation": "sigmoid",
+            "return_sequences": False,
+            "return_state": False,
+            "go_backwards": False,
+            "zero_output_for_mask": False,
+        },
+        training_options={"dropout": 0.0, "recurrent_dropout": 0.0},
+    ),
+    "Bidirectional": Signature("bidirectional", options={"merge_mode": "concat"}),
+}
+
+WRAPPERS = {"Bidirectional": "LSTM"}
+"""Layers around another layer, with the class that their functions wrap when ``layer=`` is not passed."""
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """The call of a layer function: its name without ``_forward``, its weights in place, its keyword arguments."""
+
+    name: str
+    weights: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+def signature_of(class_name: str) -> Signature:
+    """Return the :class:`Signature` of a Keras class; ``ValueError`` names a class that is not known."""
+    try:
+        return SIGNATURES[class_name]
+    except KeyError:
+        raise ValueError(f"layer class {class_name!r} is not known; known are {', '.join(sorted(SIGNATURES))}") from None
+
+
+def layer_call(class_name: str, config: Mapping[str, Any], weights: Sequence[Any] = (), *, training: bool = False) -> LayerCall:
+    """Turn a layer's Keras configuration and its ``get_weights()`` into the call of its function.
+
+    Parameters
+    ----------
+    class_name : str
+        Keras's class name, ``"Conv2D"``.
+    config : mapping
+        The layer's configuration as Keras writes it, or any part of it: what is missing has Keras's default.
+    weights : sequence
+        In the order of ``get_weights()``; a weight that an option removed is absent here and ``None`` in the call.
+    training : bool
+        Whether options that act in training only are passed as well.
+
+    Raises
+    ------
+    ValueError
+        If the class is not known or the number of weights does not follow from the configuration.
+    """
+    signature = signature_of(class_name)
+    options = _given_options(signature, config, training)
+    if class_name not in WRAPPERS:
+        return LayerCall(signature.name, place_weights(class_name, config, weights), options)
+    inner = config["layer"]
+    half = len(weights) // 2
+    halves = (weights[:half], weights[half:]) if weights else ()
+    if inner["class_name"] != WRAPPERS[class_name]:
+        options["layer"] = inner["class_name"]
+    options |= _given_options(signature_of(inner["class_name"]), inner["config"], training)
+    placed = tuple(place_weights(inner["class_name"], inner["config"], part) for part in halves)
+    return LayerCall(signature.name, placed, options)
+
+
+def weight_names(class_name: str, config: Mapping[str, Any]) -> list[str]:
+    """Names of the weights that a layer of this configuration has, in the order of ``get_weights()``."""
+    weights = signature_of(class_name).weights
+    return [name for name, option in weights.items() if option is None or config.get(option, True)]
+
+
+def place_weights(class_name: str, config: Mapping[str, Any], weights: Sequence[Any]) -> tuple[Any, ...]:
+    """Put ``None`` where an option removed a weight and drop the trailing ones."""
+    present = weight_names(class_name, config)
+    if len(present) != len(weights):
+        raise ValueError(f"{class_name} has the weights {present}, but {len(weights)} were given")
+    by_name = dict(zip(present, weights, strict=True))
+    placed = [by_name.get(name) for name in signature_of(class_name).weights]
+    while placed and placed[-1] is None:
+        placed.pop()
+    return tuple(placed)
+
+
+def _given_options(signature: Signature, config: Mapping[str, Any], training: bool) -> dict[str, Any]:
+    """The options that differ from Keras's defaults, normalised."""
+    defaults = {**signature.options, **(signature.training_options if training else {})}
+    values = {name: _normalised(signature, name, config.get(name, default)) for name, default in defaults.items()}
+    for name, other in signature.same_as.items():
+        if values[name] == values[other]:
+            values[name] = defaults[name]
+    return {name: value for name, value in values.items() if defaults[name] is REQUIRED or value != defaults[name]}
+
+
+def _normalised(signature: Signature, name: str, value: Any) -> Any:
+    """One value as the contract writes it: full tuples, lower case, activations by name."""
+    if value is None:
+        return {"data_format": "channels_last"}.get(name, "linear" if name.endswith("activation") else None)
+    if name in signature.spatial and isinstance(value, int):
+        return (value,) * signature.spatial[name]
+    if name == "padding":
+        return value.lower()
+    return tuple(value) if isinstance(value, list) else value
