@@ -1,0 +1,1 @@
+"""Where expected values come from: live Keras."""

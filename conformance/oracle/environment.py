@@ -1,0 +1,73 @@
+"""The one place that decides how Keras is imported, so that expected values mean the same everywhere.
+
+CPU only, TensorFlow backend, oneDNN on (it changes which convolutions run at all), a private Keras home (a user's ``keras.json`` may
+change ``floatx`` or the image data format), and in a pytest-xdist worker one thread, since there is one worker a core.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import tempfile
+from types import ModuleType
+from typing import Any
+
+VARIABLES = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GRPC_VERBOSITY": "ERROR",
+}
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+MISSING = (
+    "The oracle needs TensorFlow and Keras, and {missing} cannot be imported here: install it with `pip install tensorflow`, "
+    "or run on a machine that has it."
+)
+
+
+def prepare() -> None:
+    """Set what Keras and TensorFlow read from the environment; must run before either is imported."""
+    os.environ.update(VARIABLES)
+    if "KERAS_HOME" not in os.environ or not os.environ["KERAS_HOME"].startswith(tempfile.gettempdir()):
+        os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras-home-")
+
+
+def single_thread() -> None:
+    """One BLAS thread in this process; effective when it runs before NumPy is imported."""
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+
+
+def missing_package() -> str | None:
+    """The first package that the oracle needs and that is not installed, or None; imports nothing."""
+    for name in ("tensorflow", "keras"):
+        if importlib.util.find_spec(name) is None:
+            return name
+    return None
+
+
+@functools.cache
+def import_keras() -> ModuleType:
+    """Import Keras, prepared: float32, ``channels_last``; raises ``RuntimeError`` with one sentence where it is missing."""
+    prepare()
+    missing = missing_package()
+    if missing:
+        raise RuntimeError(MISSING.format(missing=missing))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        tensorflow().config.threading.set_intra_op_parallelism_threads(1)
+        tensorflow().config.threading.set_inter_op_parallelism_threads(1)
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    return keras
+
+
+def tensorflow() -> Any:
+    """TensorFlow, imported after :func:`prepare`."""
+    prepare()
+    import tensorflow
+
+    return tensorflow
