@@ -1,0 +1,191 @@
+"""How far off an answer may be: one function for each kind of arithmetic, derived, never tuned.
+
+Every function takes ``(ask, case, arrays, outputs)`` and returns one array per output: the largest error that correct float32
+arithmetic may make there, against the float64 value. ``ask(arrays, **changes)`` runs the float64 oracle again, on other arrays or with
+parts of the configuration changed. ``eps`` is 2**-23, the distance of 1 to the next float32.
+
+In float64 meaning is judged, not rounding: :func:`meaning` allows 1e-11, a hundred thousand times what correct code needs and far
+below what any mistake makes, widened only where Keras itself rounds a constant to float32, by that rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.cases.arrays import Arrays
+from conformance.cases.case import Case
+
+Array = NDArray[Any]
+Ask = Callable[..., tuple[Array, ...]]
+
+EPS = 2.0**-23
+SMALLEST_NORMAL = 1.2e-38
+MEANING = 1e-11
+PERTURBATIONS = 3
+CHAOTIC = 1e-3
+
+
+class ChaoticCaseError(Exception):
+    """The case answers a change in the last digit with a large one: no implementation can be judged by it."""
+
+
+def exact(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Nothing is computed, values are only chosen or moved: no error at all."""
+    return tuple(np.zeros(y.shape) for y in outputs)
+
+
+def elementwise(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """A few rounded operations and a library function each: ``8 eps (1 + |o|)``."""
+    return tuple(8 * EPS * (1 + np.abs(y)) for y in outputs)
+
+
+def elementwise_32(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """As :func:`elementwise` with cancellation inside (``x + sqrt(x**2 + b)`` for negative x): ``32 eps (1 + |o|)``."""
+    return tuple(32 * EPS * (1 + np.abs(y)) for y in outputs)
+
+
+def softmax(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """``(2 + sqrt(N) / 16) eps (2 + max - x) o``.
+
+    The exponent ``x - max`` carries an error of ``eps (max - x) / 2``, which the exponential turns into a relative one; the sum of N
+    exponentials adds ``sqrt(N) / 16`` of a rounding.
+    """
+    (y,) = outputs
+    axis = case.config.get("axis", -1)
+    return (softmax_error(arrays.x.astype(float), y, axis),)
+
+
+def softmax_error(z: Array, o: Array, axis: int) -> Array:
+    """The rule of :func:`softmax` on logits `z` and result `o`."""
+    with np.errstate(invalid="ignore"):
+        below = np.max(z, axis=axis, keepdims=True) - z
+        return (2 + np.sqrt(z.shape[axis]) / 16) * EPS * (2 + below) * o + SMALLEST_NORMAL
+
+
+def dot_product(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Sums of K products, then an activation: ``(4 + sqrt(K)) eps S`` through the activation.
+
+    Each partial sum is rounded by at most ``eps / 2`` of itself and is bounded by S, the same sum over absolute values; rounding errors
+    of random sign grow with ``sqrt(K)``. What the activation makes of that error is found by moving its argument by it.
+    """
+    (y,) = outputs
+    error = (4 + np.sqrt(terms(case, arrays))) * EPS * magnitude(ask, arrays)
+    name = case.config.get("activation")
+    if name in (None, "linear"):
+        return (error,)
+    (z,) = ask(arrays, activation=None)
+    return (activation_error(ask.activation, name, z, error, y) + 8 * EPS * (1 + np.abs(y)),)  # type: ignore[attr-defined]
+
+
+def terms(case: Case, arrays: Arrays) -> int:
+    """Number of summed terms of a dense layer or a convolution, bias included."""
+    return int(np.prod(arrays.weights[0].shape[:-1])) + 1
+
+
+def magnitude(ask: Ask, arrays: Arrays) -> Array:
+    """S: the linear layer over absolute values."""
+    positive = Arrays(np.abs(arrays.x), tuple(np.abs(w) for w in arrays.weights), arrays.arguments)
+    return ask(positive, activation=None)[0]
+
+
+def activation_error(activation: Callable[[str, Array], Array], name: str, z: Array, error: Array, y: Array) -> Array:
+    """What an error of the argument does to an activation: moved by it up and down; over whole rows for those that mix a row."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if name not in ROW_ERROR:
+            moved = [np.abs(activation(name, z + sign * error) - y) for sign in (-1, 1)]
+            return np.maximum(*moved)
+        worst = np.max(error, axis=-1, keepdims=True, initial=0)
+        return ROW_ERROR[name](z, y) * worst + (softmax_error(z, y, -1) if name == "softmax" else 0)
+
+
+ROW_ERROR: Mapping[str, Callable[[Array, Array], Array]] = {
+    # softmax: the derivative of ln(y_i) is 1 - y_i by z_i and -y_j by z_j, together at most 2.
+    "softmax": lambda z, y: 2 * y,
+    "log_softmax": lambda z, y: np.full(y.shape, 2.0),
+    # sparsemax: z_i minus a mean over the support.
+    "sparsemax": lambda z, y: np.full(y.shape, 2.0),
+    # glu: a sigmoid(b), with derivatives at most 1 and |a| / 4.
+    "glu": lambda z, y: 1 + np.abs(z[..., : y.shape[-1]]) / 4,
+}
+
+
+def perturbation(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """For iterated layers: ``8 (P[t] + eps (1 + |o|))``, with P the response to inputs and weights off by a relative eps.
+
+    No bound on rounding fits a recurrence that may amplify it or damp it. So the float64 oracle is asked three times with every input
+    and weight multiplied by ``1 + eps u``, u uniform in [-1, 1]: P[t] is the largest change at step t (over all values where an
+    output has no time axis). Float32 arithmetic does the same at every step, with errors no larger than eps times a few operations.
+    """
+    rng = np.random.default_rng(case.seed())
+    responses = [np.zeros(y.shape) for y in outputs]
+    for _ in range(PERTURBATIONS):
+        for response, y, other in zip(responses, outputs, ask(perturbed(rng, arrays)), strict=True):
+            np.maximum(response, np.abs(other - y), out=response)
+    allowed = []
+    for response, y in zip(responses, outputs, strict=True):
+        over = (0, 2) if y.ndim == 3 else None
+        largest = np.max(response, axis=over, keepdims=True, initial=0)
+        if largest.size and np.max(largest) > CHAOTIC * max(1.0, float(np.max(np.abs(y), initial=0))):
+            raise ChaoticCaseError(f"{case.id}: a change in the last digit moves the result by {np.max(largest):.1e}")
+        allowed.append(8 * (largest + EPS * (1 + np.abs(y))))
+    return tuple(allowed)
+
+
+def perturbed(rng: np.random.Generator, value: Any) -> Any:
+    """Float arrays multiplied by ``1 + eps u``; integers, masks and switches as they are."""
+    if isinstance(value, Arrays):
+        return Arrays(perturbed(rng, value.x), perturbed(rng, value.weights), perturbed(rng, value.arguments))
+    if isinstance(value, tuple):
+        return tuple(perturbed(rng, item) for item in value)
+    if isinstance(value, Mapping):
+        return {key: perturbed(rng, item) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
+        return value * (1 + EPS * rng.uniform(-1, 1, value.shape))
+    return value
+
+
+def meaning(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The float64 rule: ``1e-11 (1 + |o|)``, widened by the constants that Keras rounds to float32."""
+    allowed = tuple(MEANING * (1 + np.abs(y)) for y in outputs)
+    if case.layer in ROUNDED_CONSTANTS:
+        return (allowed[0] + ROUNDED_CONSTANTS[case.layer](case.config, arrays.x),)
+    name = case.config.get("activation")
+    if name in ROUNDED_CONSTANTS and case.layer not in ("LSTM", "Bidirectional"):
+        return (allowed[0] + ROUNDED_CONSTANTS[name]({}, ask(arrays, activation=None)[0]),)
+    return allowed
+
+
+def rounding_of(constant: float) -> float:
+    """How far the nearest float32 is from a constant."""
+    return abs(float(np.float32(constant)) - constant)
+
+
+def _relu_constants(config: Mapping[str, Any], z: Array) -> Array:
+    slope, limit = config.get("negative_slope", 0.0), config.get("max_value")
+    below = np.abs(z - config.get("threshold", 0.0)) * (z <= config.get("threshold", 0.0))
+    return rounding_of(slope) * below + rounding_of(limit or 0.0)
+
+
+def _leaky_relu_constants(config: Mapping[str, Any], z: Array) -> Array:
+    return rounding_of(config.get("negative_slope", 0.2)) * np.abs(z)
+
+
+def _gelu_constants(config: Mapping[str, Any], z: Array) -> Array:
+    if config.get("approximate"):
+        # y = z (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (z + c z**3): dy/dc = sqrt(2 / pi) z**4 sech(u)**2 / 2
+        u = np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)
+        return rounding_of(0.044715) * np.sqrt(2 / np.pi) * z**4 * (1 - np.tanh(u) ** 2) / 2
+    # y = z (1 + erf(c z)) / 2: dy/dc = z**2 exp(-(c z)**2) / sqrt(pi)
+    return rounding_of(np.sqrt(0.5)) * z**2 * np.exp(-(z**2) / 2) / np.sqrt(np.pi)
+
+
+ROUNDED_CONSTANTS: Mapping[str, Callable[[Mapping[str, Any], Array], Array]] = {
+    "relu": _relu_constants,
+    "leaky_relu": _leaky_relu_constants,
+    "gelu": _gelu_constants,
+}
+"""Activations in which Keras rounds a constant to float32 even in float64, and the error that this makes."""

@@ -1,0 +1,86 @@
+"""Cases of the activation functions: every name that Keras accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from conformance.allowance import elementwise, elementwise_32, softmax
+from conformance.cases.case import LayerCases
+
+INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}
+VALUES = ("ordinary", "wide", "tiny", "huge", "kinks", "nan", "infinite")
+FINITE = tuple(value for value in VALUES if value not in ("nan", "infinite"))
+
+
+def _function(
+    name: str, allowance: Callable[..., Any] = elementwise, values: Sequence[str] = VALUES, **options: Sequence[Any]
+) -> LayerCases:
+    return LayerCases(
+        name,
+        inputs=INPUTS,
+        axes=("axis 0", "axis 1", "axis 2", "axis 3"),
+        allowance=allowance,
+        options=options,
+        call={"values": values},
+        drawn={"shape": ((1, 3), (1, 5), (2, 6))},
+        function=True,
+        possible=_splits if name == "glu" else lambda config, shape, call, dtype: True,
+        deviations={"D5": lambda config, shape, call, dtype: True} if name == "sparsemax" else {},
+    )
+
+
+def _splits(config: Any, shape: tuple[int, ...], call: Any, dtype: str) -> bool:
+    return shape[config.get("axis", -1)] % 2 == 0
+
+
+ACTIVATIONS = [
+    _function("celu", alpha=[1.0, 0.3]),
+    _function("elu", alpha=[1.0, 0.3, -0.5]),
+    _function("exponential"),
+    _function("gelu", approximate=[False, True]),
+    _function("glu", axis=[-1, 0]),
+    _function("hard_shrink", threshold=[0.5, 1.0]),
+    _function("hard_sigmoid"),
+    _function("hard_silu"),
+    _function("hard_swish"),
+    _function("hard_tanh"),
+    _function("leaky_relu", negative_slope=[0.2, 0.01]),
+    _function("linear"),
+    _function("log_sigmoid"),
+    _function("log_softmax", axis=[-1, 0]),
+    _function("mish"),
+    _function("relu", negative_slope=[0.0, 0.1], max_value=[None, 6.0, 2.0], threshold=[0.0, 1.0]),
+    _function("relu6"),
+    _function("selu"),
+    _function("sigmoid"),
+    _function("silu"),
+    _function("soft_shrink", threshold=[0.5, 1.0]),
+    _function("softmax", softmax, axis=[-1, 0]),
+    _function("softplus"),
+    _function("softsign"),
+    _function("sparse_plus"),
+    _function("sparse_sigmoid"),
+    # Keras computes sparsemax otherwise than it is documented (D5), so that special values have no expected result.
+    _function("sparsemax", values=FINITE, axis=[-1, 0]),
+    _function("squareplus", elementwise_32, b=[4, 1]),
+    _function("swish"),
+    _function("tanh"),
+    _function("tanh_shrink"),
+]
+
+THRESHOLD = LayerCases(
+    "threshold",
+    inputs=INPUTS,
+    axes=("axis 0", "axis 1", "axis 2", "axis 3"),
+    allowance=elementwise,
+    sizes={"threshold": [0.5, -1.0], "default_value": [0.0, 2.0]},
+    call={"values": VALUES},
+    drawn={"shape": ((1, 3), (1, 5), (2, 6))},
+    function=True,
+)
+
+NAMES = tuple(layer.layer for layer in ACTIVATIONS)
+"""The names that work as ``activation=`` of a layer (``threshold`` needs arguments)."""
+
+LAYERS = [*ACTIVATIONS, THRESHOLD]

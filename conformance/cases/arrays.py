@@ -1,0 +1,168 @@
+"""The arrays of a case: input, weights, masks and states, all drawn from the case's own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.cases.case import Case, LayerCases
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a case is asked with.
+
+    ``weights`` are in the order of ``get_weights()``; ``arguments`` are keyword arguments of the call (``mask``, ``initial_state``,
+    ``training``, ``dropout_mask`` ...), tuples of arrays included.
+    """
+
+    x: Array
+    weights: tuple[Array, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def draw_arrays(layer: LayerCases, case: Case, seed: int) -> Arrays:
+    """Draw the arrays of a case."""
+    rng = np.random.default_rng(seed)
+    x = VALUES[case.call.get("values", layer.call.get("values", ["ordinary"])[0])](rng, case)
+    weights = tuple(draw_weight(rng, name, shape) for name, shape in layer.weights(case.config, case.shape).items())
+    arguments = {name: make(rng, case) for name, (wanted, make) in ARGUMENTS.items() if wanted(case)}
+    return cast(Arrays(x, weights, arguments), case.dtype)
+
+
+def draw_weight(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
+    """Kernels that keep a unit variance, biases that matter, every value its own."""
+    if name.endswith("bias"):
+        return rng.normal(0, 0.5, shape)
+    fan_in = max(1, int(np.prod(shape[:-1]))) if name.endswith("kernel") else 1
+    gain = 0.6 if name.endswith("recurrent_kernel") else 0.9
+    return rng.normal(0, gain / np.sqrt(fan_in), shape)
+
+
+def cast(value: Any, dtype: str) -> Any:
+    """Arrays (alone, in tuples, in mappings, in :class:`Arrays`) with their floats in `dtype`; anything else as it is."""
+    if isinstance(value, Arrays):
+        return Arrays(cast(value.x, dtype), cast(value.weights, dtype), cast(value.arguments, dtype))
+    if isinstance(value, tuple):
+        return tuple(cast(item, dtype) for item in value)
+    if isinstance(value, Mapping):
+        return {key: cast(item, dtype) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
+        return value.astype(dtype)
+    return value
+
+
+def _ordinary(rng: np.random.Generator, case: Case) -> Array:
+    x = rng.normal(0, 1, case.shape)
+    if x.size > 1:
+        x.flat[0], x.flat[-1] = -abs(x.flat[0]), abs(x.flat[-1])
+    return x
+
+
+def _ids(rng: np.random.Generator, case: Case, low: int = 0) -> Array:
+    return rng.integers(low, case.config["input_dim"], case.shape, dtype=np.int32)
+
+
+def _special(*values: float) -> Callable[[np.random.Generator, Case], Array]:
+    """Ordinary values with these sprinkled in, each at least once where the array is large enough."""
+
+    def fill(rng: np.random.Generator, case: Case) -> Array:
+        x = rng.normal(0, 2, case.shape)
+        flat = x.reshape(-1)
+        places = rng.permutation(flat.size)[: max(len(values), flat.size // 3)]
+        flat[places] = np.resize(np.array(values), places.size)
+        return x
+
+    return fill
+
+
+def _step_inputs(rng: np.random.Generator, case: Case) -> Array:
+    x = rng.normal(0, 1, case.shape)
+    x[:, ::3] = np.nan
+    return x
+
+
+VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
+    "ordinary": _ordinary,
+    "wide": lambda rng, case: rng.uniform(-30, 30, case.shape),
+    "tiny": lambda rng, case: rng.normal(0, 1e-3, case.shape),
+    "huge": lambda rng, case: rng.choice([-1.0, 1.0], case.shape) * rng.uniform(50, 1000, case.shape),
+    "negative": lambda rng, case: -rng.uniform(0.1, 3, case.shape),
+    "positive": lambda rng, case: rng.uniform(0.1, 3, case.shape),
+    "ties": lambda rng, case: rng.integers(-2, 3, case.shape).astype(float) / 2,
+    "kinks": _special(0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 3.0, -3.0, 6.0),
+    "nan": _special(np.nan),
+    "infinite": _special(np.inf, -np.inf),
+    "all_nan": lambda rng, case: np.full(case.shape, np.nan),
+    "all_minus_infinity": lambda rng, case: np.full(case.shape, -np.inf),
+    "nan_at_masked_steps": _step_inputs,
+    "integers": lambda rng, case: rng.integers(-5, 6, case.shape, dtype=np.int32),
+    "booleans": lambda rng, case: rng.random(case.shape) < 0.5,
+    "ids": _ids,
+    "ids_int64": lambda rng, case: _ids(rng, case).astype(np.int64),
+    "negative_ids": lambda rng, case: _ids(rng, case, -case.config["input_dim"]),
+    "float_ids": lambda rng, case: _ids(rng, case) + rng.uniform(0, 0.99, case.shape),
+    "repeated_ids": lambda rng, case: rng.choice(_ids(rng, case).reshape(-1)[:2], case.shape),
+    "ids_with_zeros": lambda rng, case: _ids(rng, case) * (rng.random(case.shape) < 0.6),
+}
+"""How an input may be drawn, by the word that stands in the case."""
+
+
+def _mask(rng: np.random.Generator, case: Case) -> Array:
+    """Masks (batch, time): every row another one, as the kind asks."""
+    batch, steps = case.shape[:2]
+    kind = case.call["mask"]
+    mask = np.ones((batch, steps), bool)
+    for row in range(batch):
+        cut = 1 + (row + int(rng.integers(steps))) % max(1, steps - 1)
+        if kind == "right":
+            mask[row, cut:] = False
+        elif kind == "left":
+            mask[row, :-cut] = False
+        elif kind.startswith("gap"):
+            others = [step for step in rng.permutation(steps) if step != row % steps]
+            mask[row, others[: max(1, steps // 3)]] = False
+    if kind == "all_masked":
+        mask[0] = False
+        mask[1:, -1:] = False
+    if kind == "every_third":
+        mask[:, ::3] = False
+    if kind == "gap_integers":
+        return mask.astype(np.int32)
+    return mask[:, :, None] if kind == "gap_3d" else mask
+
+
+def _initial_state(rng: np.random.Generator, case: Case) -> tuple[Array, ...]:
+    return tuple(rng.normal(0, 0.7, (case.shape[0], case.config["units"])) for _ in range(STATES[case.layer]))
+
+
+def _dropout_masks(rng: np.random.Generator, case: Case, width: int) -> Any:
+    """What Keras draws for a recurrent layer: one mask for all gates, one a gate when ``recurrent_dropout`` acts; a pair both ways."""
+    own = (4,) if case.config.get("recurrent_dropout") else ()
+    masks = [rng.random((*own, case.shape[0], width)) < 0.7 for _ in range(STATES[case.layer] // 2)]
+    return masks[0] if len(masks) == 1 else tuple(masks)
+
+
+STATES = {"LSTM": 2, "Bidirectional": 4}
+"""Number of states of each recurrent layer."""
+
+ARGUMENTS: dict[str, tuple[Callable[[Case], bool], Callable[[np.random.Generator, Case], Any]]] = {
+    "mask": (lambda case: "mask" in case.call, _mask),
+    "initial_state": (lambda case: "initial_state" in case.call, _initial_state),
+    "training": (lambda case: "training" in case.call, lambda rng, case: True),
+    "dropout_mask": (
+        lambda case: "training" in case.call and "dropout" in case.config,
+        lambda rng, case: _dropout_masks(rng, case, case.shape[-1]),
+    ),
+    "recurrent_dropout_mask": (
+        lambda case: "training" in case.call and "recurrent_dropout" in case.config,
+        lambda rng, case: _dropout_masks(rng, case, case.config["units"]),
+    ),
+}
+"""Arguments of a call: when a case has them, and how they are drawn."""

@@ -1,0 +1,208 @@
+"""What a case is, and how one declaration per layer becomes all of its cases."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.cases.pairwise import pairwise
+
+DTYPES = ("float64", "float32")
+PROFILES = ("smoke", "standard", "full")
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question: this layer, so configured, on an input of this shape, called this way, in this dtype.
+
+    Attributes
+    ----------
+    layer : str
+        Keras's class name, or the name of an activation function.
+    config : mapping
+        What Keras's layer is constructed with, sizes (``units``, ``filters``) included and dtype excluded.
+    shape : tuple of int
+        Shape of the input, batch first.
+    call : mapping
+        How the layer is called and what it is fed: ``mask``, ``initial_state``, ``training``, ``values`` (how the input is drawn).
+    dtype : str
+        'float64' judges the meaning, 'float32' the rounding.
+    title : str
+        What tells the case from its neighbours; with layer and dtype it makes the test id.
+    options : mapping
+        The value of every declared option, for counting.
+    deviation : str or None
+        Section 0.1 id of the defect of Keras that this case meets; what is expected is then the documented meaning.
+    """
+
+    layer: str
+    config: Config
+    shape: tuple[int, ...]
+    call: Config = field(default_factory=dict)
+    dtype: str = "float64"
+    title: str = ""
+    options: Config = field(default_factory=dict)
+    deviation: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The test id: layer, title, dtype, and the Keras defect where one is met."""
+        return "-".join(part for part in (self.layer, self.title, self.deviation, self.dtype) if part)
+
+    def seed(self, base: int = 0) -> int:
+        """The seed of the case's arrays: a hash of its id and of the run's seed, never of order or worker."""
+        return int.from_bytes(hashlib.sha256(f"{base}:{self.id}".encode()).digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class Special:
+    """A single case beside the pairwise table: values, sizes or options that no table would combine."""
+
+    title: str
+    shape: tuple[int, ...]
+    config: Config = field(default_factory=dict)
+    call: Config = field(default_factory=dict)
+    dtypes: Sequence[str] = DTYPES
+
+
+@dataclass(frozen=True)
+class LayerCases:
+    """Everything the suite needs to know about a layer, once.
+
+    Attributes
+    ----------
+    layer : str
+        Keras's class name, or the name of an activation function.
+    inputs : mapping of name to shape
+        Input shapes, batch first, ``channels_last``; the name stands in the test id.
+    axes : tuple of str
+        Names of the output's axes when nothing else is asked for; a failure is told in these words.
+    allowance : callable
+        The error model, see :mod:`conformance.allowance`.
+    options : mapping of option to its values
+        Keras's default first.
+    sizes : mapping of constructor argument to its values
+        ``units``, ``filters``, ``kernel_size``: they follow from the weights and are not passed.
+    call : mapping
+        Ways to call; see :class:`Case`.
+    constant : mapping
+        Constructor arguments that are the same in every case.
+    possible : callable (config, shape, call, dtype) -> bool
+        Whether Keras accepts the combination (and, for a dtype, computes it exactly enough to be judged).
+    weights : callable (config, shape) -> mapping of name to shape
+        In the order of ``get_weights()``.
+    special : sequence of Special
+    deviations : mapping of a section 0.1 id to a callable (config, shape, call, dtype) -> bool
+    keras_config : callable (config) -> config
+        The configuration as Keras nests it; options of a wrapped layer stand flat beside those of the wrapper everywhere else.
+    drawn : mapping of size or axis to (lowest, highest)
+        Ranges from which Hypothesis draws, for the sizes and for the axes of the input (``shape``: one range an axis).
+    unpassed : tuple of str
+        Options of the Keras class that never reach an implementation (contract, rule 4) but are varied on Keras's side.
+    untested : tuple of str
+        Options of the Keras class that change numbers and that no case varies; the report shows them as zeros.
+    needs : tuple of str
+        Layers that this one is built on: when they fail, a failure here is blocked.
+    function : bool
+        Whether it is an activation function instead of a layer.
+    """
+
+    layer: str
+    inputs: Mapping[str, tuple[int, ...]]
+    axes: tuple[str, ...]
+    allowance: Callable[..., Any]
+    options: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    sizes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    call: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    constant: Config = field(default_factory=dict)
+    possible: Callable[..., bool] = lambda config, shape, call, dtype: True
+    weights: Callable[..., Mapping[str, tuple[int, ...]]] = lambda config, shape: {}
+    keras_config: Callable[[Config], Config] = lambda config: config
+    special: Sequence[Special] = ()
+    deviations: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+    unpassed: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    function: bool = False
+
+
+def make_case(
+    layer: LayerCases, config: Config, shape: tuple[int, ...], call: Config, dtype: str, title: str
+) -> Case:
+    """A case of this layer, its input laid out as ``data_format`` asks, its Keras defect found."""
+    if config.get("data_format") == "channels_first" and len(shape) > 2:
+        shape = (shape[0], shape[-1], *shape[1:-1])
+    config = {**layer.constant, **config}
+    deviation = next((name for name, meets in layer.deviations.items() if meets(config, shape, call, dtype)), None)
+    options = {name: config.get(name, values[0]) for name, values in layer.options.items()}
+    options |= {name: call.get(name, values[0]) for name, values in layer.call.items()}
+    return Case(layer.layer, config, shape, call, dtype, title, options, deviation)
+
+
+def declared_cases(layer: LayerCases, profile: str = "standard") -> Iterator[Case]:
+    """The cases of a declaration: every value of every option alone, then all pairs of them, then the special cases.
+
+    Alone, so that an implementation without most options still has cases to pass. ``smoke`` leaves the pairs out, and float32 of the
+    special cases; ``full`` covers every triple of values.
+    """
+    seen: set[str] = set()
+    factors = _factors(layer)
+    rows = _one_at_a_time(factors)
+    if profile != "smoke":
+        rows += pairwise(factors, lambda row: _row_possible(layer, row), 3 if profile == "full" else 2)
+    for row in rows:
+        for dtype in DTYPES:
+            config, shape, call = _split(layer, row)
+            case = make_case(layer, config, shape, call, dtype, _title(layer, row))
+            if layer.possible(config, case.shape, call, dtype) and case.id not in seen:
+                seen.add(case.id)
+                yield case
+    for special in layer.special:
+        for dtype in special.dtypes[:1] if profile == "smoke" else special.dtypes:
+            yield make_case(layer, special.config, special.shape, special.call, dtype, special.title)
+
+
+def _factors(layer: LayerCases) -> dict[str, Sequence[Any]]:
+    return {"input": list(layer.inputs), **layer.sizes, **layer.options, **layer.call}
+
+
+def _one_at_a_time(factors: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The row of all defaults, and for every other value of a factor the row that differs in it alone."""
+    defaults = {name: values[0] for name, values in factors.items()}
+    return [defaults, *({**defaults, name: value} for name, values in factors.items() for value in values[1:])]
+
+
+def _split(layer: LayerCases, row: Config) -> tuple[dict[str, Any], tuple[int, ...], dict[str, Any]]:
+    """A row of the table as (config, channels_last shape, call); what has Keras's default is left out."""
+    config = {name: row[name] for name in layer.sizes}
+    config |= {name: row[name] for name, values in layer.options.items() if row[name] != values[0]}
+    call = {name: row[name] for name, values in layer.call.items() if row[name] != values[0]}
+    return config, layer.inputs[row["input"]], call
+
+
+def _row_possible(layer: LayerCases, row: Config) -> bool:
+    config, shape, call = _split(layer, row)
+    case = make_case(layer, config, shape, call, "float32", "")
+    return any(layer.possible(config, case.shape, call, dtype) for dtype in DTYPES)
+
+
+def _title(layer: LayerCases, row: Config) -> str:
+    """Words for what differs from Keras's defaults, then the sizes, then the input."""
+    said = [_words(name, row[name]) for name, values in {**layer.options, **layer.call}.items() if row[name] != values[0]]
+    sizes = [_words(name, row[name]) for name, values in layer.sizes.items() if len(values) > 1]
+    return "-".join([*said, *sizes, row["input"]])
+
+
+def _words(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    if isinstance(value, tuple | list):
+        value = "x".join(str(part) for part in value)
+    if isinstance(value, dict):
+        value = json.dumps(value, sort_keys=True)
+    return f"{name}={value}"

@@ -1,0 +1,119 @@
+"""Cases of the convolution layers."""
+
+from __future__ import annotations
+
+from conformance.allowance import dot_product
+from conformance.cases.case import Config, LayerCases, Special
+
+CHANNELS_FIRST = {"data_format": "channels_first"}
+
+
+def _channels(config: Config, shape: tuple[int, ...]) -> int:
+    return shape[1] if config.get("data_format") == "channels_first" else shape[-1]
+
+
+def _spatial(config: Config, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[2:] if config.get("data_format") == "channels_first" else shape[1:-1]
+
+
+def _out_sizes(config: Config, shape: tuple[int, ...]) -> list[int]:
+    """Sizes of the output, 0 or less where no window fits."""
+    sizes = []
+    rank = len(shape) - 2
+    strides, dilation = config.get("strides", (1,) * rank), config.get("dilation_rate", (1,) * rank)
+    for size, kernel, stride, step in zip(_spatial(config, shape), config["kernel_size"], strides, dilation, strict=True):
+        covered = (kernel - 1) * step + 1
+        sizes.append(-(-size // stride) if config.get("padding") == "same" else (size - covered) // stride + 1)
+    return sizes
+
+
+def _possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    groups, filters = config.get("groups", 1), config["filters"]
+    both = max(config.get("strides", (1,))) > 1 and max(config.get("dilation_rate", (1,))) > 1
+    splits = _channels(config, shape) % groups == 0 and filters % groups == 0
+    out = _out_sizes(config, shape)
+    halves = config.get("activation") != "glu" or (out[-1] if config.get("data_format") == "channels_first" else filters) % 2 == 0
+    return splits and not both and min(out) > 0 and halves
+
+
+def _weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    per_group = _channels(config, shape) // config.get("groups", 1)
+    kernel = {"kernel": (*config["kernel_size"], per_group, config["filters"])}
+    return kernel | ({"bias": (config["filters"],)} if config.get("use_bias", True) else {})
+
+
+def _bias_along_the_width(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    """D1: Keras adds the bias along the last axis of ``channels_first`` when its size equals the filters."""
+    first = config.get("data_format") == "channels_first" and config.get("use_bias", True)
+    return first and config["filters"] > 1 and _out_sizes(config, shape)[-1] == config["filters"]
+
+
+def _empty_batch(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    """D11: an empty float32 batch raises, or has the wrong shape."""
+    return shape[0] == 0 and dtype == "float32" and config.get("groups", 1) == 1
+
+
+CONV2D = LayerCases(
+    "Conv2D",
+    inputs={
+        "image_7x9": (2, 7, 9, 4),
+        "image_8x5": (3, 8, 5, 4),
+        "one_image_6x11": (1, 6, 11, 8),
+        "square": (4, 4, 4, 4),
+    },
+    axes=("batch", "row", "column", "filter"),
+    allowance=dot_product,
+    sizes={"filters": [6, 8, 4], "kernel_size": [(3, 2), (2, 3), (1, 1), (3, 3), (4, 4), (5, 4)]},
+    options={
+        "padding": ["valid", "same"],
+        "strides": [(1, 1), (2, 2), (2, 3), (3, 1), (4, 5)],
+        "dilation_rate": [(1, 1), (2, 2), (2, 3), (1, 2)],
+        "groups": [1, 2, 4],
+        "data_format": ["channels_last", "channels_first"],
+        "activation": ["linear", "relu", "softmax", "glu", "tanh", "gelu"],
+        "use_bias": [True, False],
+    },
+    possible=_possible,
+    weights=_weights,
+    special=[
+        Special("kernel_larger_than_image-padding=same", (2, 3, 2, 3), {"filters": 4, "kernel_size": (5, 4), "padding": "same"}),
+        Special(
+            "stride_larger_than_kernel", (2, 9, 11, 3), {"filters": 4, "kernel_size": (2, 3), "strides": (4, 5), "padding": "same"}
+        ),
+        *[
+            Special(
+                f"padding=same-strides=3x2-rows_{rows}", (2, rows, 8, 3),
+                {"filters": 4, "kernel_size": (4, 3), "strides": (3, 2), "padding": "same"},
+            )
+            for rows in (7, 8, 9)
+        ],
+        Special("one_channel", (2, 5, 6, 1), {"filters": 3, "kernel_size": (3, 2)}),
+        Special("one_filter", (2, 5, 6, 3), {"filters": 1, "kernel_size": (3, 2), "padding": "same"}),
+        Special("one_pixel", (2, 1, 1, 3), {"filters": 4, "kernel_size": (1, 1)}),
+        Special("groups_equal_channels", (2, 5, 6, 4), {"filters": 8, "kernel_size": (3, 2), "groups": 4}),
+        Special("many_channels", (2, 6, 7, 64), {"filters": 5, "kernel_size": (3, 3), "padding": "same"}),
+        Special("infinite", (2, 6, 7, 2), {"filters": 3, "kernel_size": (3, 2), "padding": "same"}, {"values": "infinite"}),
+        Special("nan", (2, 6, 7, 2), {"filters": 3, "kernel_size": (3, 2)}, {"values": "nan"}),
+        Special("width_equals_filters", (2, 5, 6, 3), {"filters": 5, "kernel_size": (2, 2), **CHANNELS_FIRST}),
+        Special(
+            "width_equals_filters-activation=relu", (2, 5, 4, 3),
+            {"filters": 4, "kernel_size": (3, 3), "padding": "same", "activation": "relu", **CHANNELS_FIRST},
+        ),
+        Special("empty_batch", (0, 5, 6, 3), {"filters": 4, "kernel_size": (3, 2)}),
+        Special("empty_batch-one_channel", (0, 5, 5, 1), {"filters": 2, "kernel_size": (3, 3)}),
+        Special("padding=SAME", (2, 5, 6, 3), {"filters": 4, "kernel_size": (3, 2), "padding": "SAME"}),
+        # More images than fit into one chunk of a patch matrix.
+        Special("many_images", (70, 9, 8, 16), {"filters": 5, "kernel_size": (3, 3), "padding": "same", "activation": "relu"}),
+    ],
+    deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
+    drawn={
+        "shape": ((1, 3), (1, 9), (1, 9), (1, 6)),
+        "filters": (1, 6),
+        "kernel_size": ((1, 4), (1, 4)),
+        "strides": ((1, 4), (1, 4)),
+        "dilation_rate": ((1, 3), (1, 3)),
+        "groups": (1, 3),
+    },
+)
+
+LAYERS = [CONV2D]

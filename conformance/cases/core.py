@@ -1,0 +1,119 @@
+"""Cases of the layers without spatial or temporal structure."""
+
+from __future__ import annotations
+
+from conformance.allowance import dot_product, elementwise, exact
+from conformance.cases.activations import NAMES, _splits
+from conformance.cases.case import Config, LayerCases, Special
+
+ACTIVATION_NAMES = ("linear", *(name for name in NAMES if name != "linear"))
+
+
+def _dense_weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    kernel = {"kernel": (shape[-1], config["units"])}
+    return kernel | ({"bias": (config["units"],)} if config.get("use_bias", True) else {})
+
+
+def _dense_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    return config.get("activation") != "glu" or config["units"] % 2 == 0
+
+
+DENSE = LayerCases(
+    "Dense",
+    inputs={"features": (3, 5), "sequence": (2, 4, 6), "images": (2, 3, 4, 5), "one_row": (1, 7), "square": (4, 4)},
+    axes=("batch", "axis 1", "axis 2", "unit"),
+    allowance=dot_product,
+    sizes={"units": [6, 4, 8]},
+    options={"activation": ACTIVATION_NAMES, "use_bias": [True, False]},
+    possible=_dense_possible,
+    weights=_dense_weights,
+    special=[
+        Special("one_unit", (3, 5), {"units": 1}),
+        Special("one_feature", (3, 1), {"units": 4}),
+        Special("no_features", (3, 0), {"units": 4}),
+        Special("empty_batch", (0, 5), {"units": 4}),
+        Special("wide_1024", (5, 1024), {"units": 7, "activation": "relu"}),
+        Special("huge_logits-activation=softmax", (3, 5), {"units": 6, "activation": "softmax"}, {"values": "huge"}),
+        Special("positive", (3, 300), {"units": 4}, {"values": "positive"}),
+        Special("nan", (4, 5), {"units": 6}, {"values": "nan"}),
+        Special("infinite", (4, 5), {"units": 6}, {"values": "infinite"}),
+        Special("integers", (3, 5), {"units": 6}, {"values": "integers"}),
+        Special("booleans", (3, 5), {"units": 6}, {"values": "booleans"}),
+    ],
+    deviations={"D5": lambda config, shape, call, dtype: config.get("activation") == "sparsemax"},
+    drawn={"shape": ((1, 4), (1, 4), (1, 9)), "units": (1, 9)},
+)
+
+ACTIVATION = LayerCases(
+    "Activation",
+    inputs={"images": (2, 3, 5, 4), "sequence": (2, 3, 6)},
+    axes=("batch", "axis 1", "axis 2", "axis 3"),
+    allowance=elementwise,
+    sizes={"activation": [name for name in ACTIVATION_NAMES if name not in ("softmax", "sparsemax", "squareplus")]},
+    possible=lambda config, shape, call, dtype: config["activation"] != "glu" or _splits({}, shape, call, dtype),
+    drawn={"shape": ((1, 3), (1, 4), (2, 6))},
+)
+
+
+def _embedding_weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    return {"embeddings": (config["input_dim"], config["output_dim"])}
+
+
+EMBEDDING = LayerCases(
+    "Embedding",
+    inputs={"sentences": (3, 7), "one_step": (2, 1), "grid": (2, 3, 4), "one_row": (1, 5), "square": (5, 5)},
+    axes=("batch", "time", "axis 2", "feature"),
+    allowance=exact,
+    sizes={"input_dim": [11, 5], "output_dim": [6, 1, 5]},
+    options={"mask_zero": [False, True]},
+    call={"values": ["ids", "ids_int64", "negative_ids", "float_ids", "repeated_ids", "ids_with_zeros"]},
+    weights=_embedding_weights,
+    special=[
+        Special("empty_batch", (0, 4), {"input_dim": 7, "output_dim": 3}),
+        Special("one_id_a_row", (4,), {"input_dim": 7, "output_dim": 3}),
+    ],
+    drawn={"shape": ((1, 4), (1, 6)), "input_dim": (2, 12), "output_dim": (1, 6)},
+)
+
+FLATTEN = LayerCases(
+    "Flatten",
+    inputs={"images": (2, 3, 5, 4), "sequence": (3, 4, 2), "features": (4, 5), "volumes": (2, 3, 2, 4, 5), "square": (3, 3, 3, 3)},
+    axes=("batch", "feature"),
+    allowance=exact,
+    options={"data_format": ["channels_last", "channels_first"]},
+    call={"values": ["ordinary", "integers", "booleans", "nan"]},
+    special=[
+        Special("one_value_a_row", (5,)),
+        Special("empty_batch", (0, 3, 4)),
+        Special("one_row", (1, 3, 4, 2)),
+    ],
+    drawn={"shape": ((1, 4), (1, 4), (1, 4), (1, 4))},
+)
+
+
+def _dropout_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    noise_shape = config.get("noise_shape")
+    fits = noise_shape is None or len(noise_shape) == len(shape)
+    # NaN and infinities matter where they are dropped.
+    return fits and (config["rate"] > 0 or "training" not in call)
+
+
+DROPOUT = LayerCases(
+    "Dropout",
+    inputs={"sequence": (3, 4, 5), "features": (6, 7), "images": (2, 3, 4, 5), "one_row": (1, 9)},
+    axes=("batch", "axis 1", "axis 2", "axis 3"),
+    allowance=elementwise,
+    sizes={"rate": [0.3, 0.0, 0.5, 0.9]},
+    options={"noise_shape": [None, [None, 1, None], [1, 4, 5]]},
+    call={"training": [False, True], "values": ["ordinary", "nan", "infinite"]},
+    possible=_dropout_possible,
+    special=[
+        Special("rate=1-training", (3, 5), {"rate": 1.0}, {"training": True}),
+        Special("rate=0-training", (3, 5), {"rate": 0.0}, {"training": True}),
+        Special("empty_batch-training", (0, 5), {"rate": 0.4}, {"training": True}),
+    ],
+    drawn={"shape": ((1, 4), (1, 6), (1, 6)), "rate": None},
+)
+
+LAYERS: list[LayerCases] = [DENSE, ACTIVATION, EMBEDDING, FLATTEN, DROPOUT]
+

@@ -1,0 +1,68 @@
+"""The contract between the suite and an implementation: what is called, with what, and what can come back.
+
+An implementation is a set of functions found by name (``conv2d_forward``). A :class:`Question` is one call of one of them; an
+:class:`Answer` is what came of it. Nothing else passes between the suite and an implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.cases.arrays import Arrays
+from conformance.cases.case import Case, LayerCases
+from reference.calls import layer_call
+
+
+@dataclass(frozen=True)
+class Question:
+    """One call: the name of a function, its arguments by position and by keyword."""
+
+    function: str
+    positional: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a call.
+
+    Attributes
+    ----------
+    status : str
+        'passed' when the function returned, else 'unsupported', 'error' or 'timeout'.
+    value : object
+        What it returned.
+    message : str
+        Why it did not return, in a sentence.
+    changed : tuple of str
+        Arguments that the function changed.
+    printed : str
+        What it printed or warned.
+    """
+
+    status: str
+    value: Any = None
+    message: str = ""
+    changed: tuple[str, ...] = ()
+    printed: str = ""
+
+
+def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:
+    """The forward call of a case.
+
+    Parameters
+    ----------
+    layer, case, arrays
+        The case and what it is asked with.
+    chosen : mapping
+        Arguments that the oracle chose (:attr:`Expectation.arguments`).
+    """
+    arguments = {**arrays.arguments, **chosen}
+    if layer.function:
+        return Question(case.layer, (arrays.x,), {**case.config, **arguments})
+    config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
+    training = bool(arguments.get("training"))
+    call = layer_call(case.layer, config, arrays.weights, training=training)
+    return Question(f"{call.name}_forward", (arrays.x, *call.weights), {**call.options, **arguments})

@@ -1,0 +1,80 @@
+"""One case from question to record: draw its arrays, ask the oracle and the implementation, judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.cases import layer_cases
+from conformance.cases.arrays import Arrays, draw_arrays
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.quality import check_quality
+from conformance.contract import Answer, Question, forward_question
+from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.expectation import Expectation
+from conformance.oracle.live import expect
+from conformance.record import Record
+from conformance.statuses import PASSED
+from conformance.verdict import Verdict, judge
+
+
+class SuiteError(Exception):
+    """The suite contradicts itself: a case that its own oracle does not pass, or that could not fail."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A judged case, with everything that an explanation of it needs."""
+
+    layer: LayerCases
+    case: Case
+    arrays: Arrays
+    question: Question
+    expectation: Expectation
+    answer: Answer
+    verdict: Verdict
+
+    def record(self, identifier: str, kind: str = "forward") -> Record:
+        """The record of the case."""
+        verdict = self.verdict
+        return Record(
+            identifier,
+            self.case.layer,
+            kind,
+            verdict.status,
+            {name: _words(value) for name, value in self.case.options.items()},
+            verdict.ratio,
+            verdict.keras_ratio,
+            verdict.sentence or "; ".join(verdict.remarks),
+            self.layer.needs,
+        )
+
+
+def examine(case: Case, implementation: ModuleImplementation, seed: int, *, strict: bool) -> Examination:
+    """Judge one case.
+
+    Raises
+    ------
+    SuiteError
+        If Keras itself does not keep the allowance of the case, or its arrays could not tell right from wrong.
+    """
+    layer = layer_cases(case.layer)
+    arrays = draw_arrays(layer, case, case.seed(seed))
+    expectation = expect(layer, case, arrays)
+    check_quality(layer, case, arrays, expectation)
+    question = forward_question(layer, case, arrays, expectation.arguments)
+    answer = implementation.ask(question)
+    verdict = judge(expectation, answer, case.dtype, strict=strict)
+    if case.deviation is None and verdict.keras_ratio is not None and verdict.keras_ratio > 1:
+        raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
+    return Examination(layer, case, arrays, question, expectation, answer, verdict)
+
+
+def passed(examination: Examination) -> bool:
+    """Whether the case passed."""
+    return examination.verdict.status == PASSED
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return "x".join(str(part) for part in value)
+    return str(value)

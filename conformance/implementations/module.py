@@ -1,0 +1,166 @@
+"""An implementation that is a Python module, called in this process.
+
+Right for one's own code; untrusted code belongs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import importlib.util
+import inspect
+import io
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from conformance.contract import Answer, Question
+from conformance.statuses import ERROR, PASSED, UNSUPPORTED
+
+PRINTED_AT_MOST = 2000
+
+
+class ModuleImplementation:
+    """The functions of a module, a file (``my_layers.py``) or an attribute of it (``my_layers.py:layers``).
+
+    The module is imported at the first call. When that fails every call is answered with the reason, so that collection never breaks.
+    """
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+
+    def ask(self, question: Question) -> Answer:
+        """Call a function with fresh copies of the arguments; every exception becomes an answer."""
+        try:
+            function = self.function(question.function)
+        except Exception as error:
+            return Answer(ERROR, message=f"{self.spec} cannot be imported: {_one_line(error)}")
+        if function is None:
+            return Answer(UNSUPPORTED, message=f"{self.spec} has no function {question.function}")
+        missing = unaccepted(function, question)
+        if missing:
+            return Answer(UNSUPPORTED, message=f"{question.function} {missing}")
+        return _call(function, question)
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """A function of the implementation by name, or None."""
+        namespace = load(self.spec)
+        found = namespace.get(name) if isinstance(namespace, Mapping) else getattr(namespace, name, None)
+        return found if callable(found) else None
+
+
+def find(spec: str) -> str | None:
+    """Why an implementation of this name cannot be looked for, or None: the file or module is not there. Imports nothing of it."""
+    target, _ = _split(spec)
+    if target.endswith(".py"):
+        return None if Path(target).is_file() else f"there is no file {target}"
+    try:
+        found = importlib.util.find_spec(target) is not None
+    except (ImportError, ValueError):
+        found = False
+    return None if found else f"there is no module {target!r} (a file is named with its ending: {target}.py)"
+
+
+_LOADED: dict[str, Any] = {}
+
+
+def load(spec: str) -> Any:
+    """Import a module or a file, once in a process, and return it or the attribute that the name asks for."""
+    if spec not in _LOADED:
+        target, attribute = _split(spec)
+        module = _load_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
+        _LOADED[spec] = getattr(module, attribute) if attribute else module
+    return _LOADED[spec]
+
+
+def _split(spec: str) -> tuple[str, str]:
+    target, colon, attribute = spec.rpartition(":")
+    # A colon that is followed by a separator belongs to a path ("C:\layers.py").
+    return (target, attribute) if colon and attribute.isidentifier() and len(target) > 1 else (spec, "")
+
+
+def _load_file(path: Path) -> ModuleType:
+    path = path.resolve()
+    name = f"conform_iut_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path.name} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # What it imports from beside itself is found as when it is run.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def unaccepted(function: Callable[..., Any], question: Question) -> str | None:
+    """Why the signature does not take the call, in words; None where it does."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*question.positional, **question.keywords)
+    except TypeError as error:
+        parameters = signature.parameters.values()
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        refused = [] if takes_any else [name for name in question.keywords if name not in signature.parameters]
+        if refused:
+            return "does not accept the option " + ", ".join(refused)
+        return f"does not accept the call with {len(question.positional)} arguments by position: {error}"
+    return None
+
+
+def _call(function: Callable[..., Any], question: Question) -> Answer:
+    positional, keywords = copy.deepcopy((question.positional, dict(question.keywords)))
+    output = io.StringIO()
+    with (
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
+        warnings.catch_warnings(record=True) as warned,
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("always")
+        try:
+            value = function(*positional, **keywords)
+        except NotImplementedError as error:
+            return Answer(UNSUPPORTED, message=f"{question.function}: {error}" if str(error) else f"{question.function} is not implemented")
+        except (Exception, SystemExit) as error:
+            return Answer(ERROR, message=f"{question.function} raised {_one_line(error)}", printed=output.getvalue()[:PRINTED_AT_MOST])
+    printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]
+    changed = tuple(name for name, before, after in _arguments(question, positional, keywords) if not _same(before, after))
+    return Answer(PASSED, value, changed=changed, printed=printed)
+
+
+def _arguments(question: Question, positional: tuple[Any, ...], keywords: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    by_position = zip(question.positional, positional, strict=True)
+    numbered = [("the input" if n == 0 else f"weight {n}", before, after) for n, (before, after) in enumerate(by_position)]
+    return numbered + [(name, question.keywords[name], keywords[name]) for name in question.keywords]
+
+
+def _same(before: Any, after: Any) -> bool:
+    if isinstance(before, tuple | list):
+        return len(before) == len(after) and all(_same(b, a) for b, a in zip(before, after, strict=True))
+    if isinstance(before, np.ndarray):
+        kind = before.dtype.kind in "fc"
+        return before.shape == after.shape and np.array_equal(before, after, equal_nan=kind)
+    return bool(before == after)
+
+
+def _one_line(error: BaseException) -> str:
+    """Type, text and place of an exception."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"

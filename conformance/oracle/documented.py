@@ -1,0 +1,42 @@
+"""The documented meaning, where Keras deviates from it: one entry for each defect that a case can meet.
+
+The ids are those of ``reports/keras_deviations.md``. A defect that float64 or the ``channels_last`` route of the oracle does not have
+(D1, D2, D11) needs no entry: the oracle's value is the documented one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+CONFIG: Mapping[str, Mapping[str, Any]] = {
+    # Unrolling changes how the steps are executed, never what they compute.
+    "D3": {"unroll": False},
+    "D4": {"unroll": False},
+}
+"""Defects that disappear with these arguments of the constructor."""
+
+EITHER = ("D8",)
+"""Defects where Keras's modes disagree and none is documented: Keras's own answer in the case's mode is accepted as well."""
+
+COMPILED = ("D8",)
+"""Defects whose expected value is that of the XLA-compiled call."""
+
+
+def sparsemax(x: Array, axis: int = -1) -> Array:
+    """Projection onto the probability simplex: ``max(x - t, 0)`` with t such that the sum is 1, found by bisection."""
+    low, high = np.max(x, axis=axis, keepdims=True) - 1, np.max(x, axis=axis, keepdims=True)
+    for _ in range(80):
+        middle = (low + high) / 2
+        too_much = np.sum(np.maximum(x - middle, 0), axis=axis, keepdims=True) > 1
+        low, high = np.where(too_much, middle, low), np.where(too_much, high, middle)
+    return np.maximum(x - high, 0)
+
+
+FUNCTIONS = {"sparsemax": sparsemax}
+"""Activation functions that Keras computes wrongly (D5), as they are documented."""

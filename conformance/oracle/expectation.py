@@ -1,0 +1,41 @@
+"""What an oracle says about a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The expected outputs of a case and what is allowed around them.
+
+    Attributes
+    ----------
+    outputs : tuple of arrays
+        float64 where they are floats at all.
+    dtypes : tuple of dtypes
+        What Keras answers in the case's dtype.
+    meaning, rounding : callables without arguments
+        The largest allowed error of each output under the float64 and the float32 rule; computed when first asked for.
+    keras : tuple of arrays, or None
+        Keras's own answer in the case's dtype; None where Keras raises (a defect that the case names).
+    alternatives : sequence of tuples of arrays
+        Other answers that are right as well, where Keras's own modes of execution disagree.
+    arguments : mapping
+        Arguments that only the oracle could choose: a dropout mask that Keras drew.
+    """
+
+    outputs: tuple[Array, ...]
+    dtypes: tuple[np.dtype[Any], ...]
+    meaning: Callable[[], tuple[Array, ...]]
+    rounding: Callable[[], tuple[Array, ...]]
+    keras: tuple[Array, ...] | None = None
+    alternatives: tuple[tuple[Array, ...], ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,167 @@
+"""The live oracle: what Keras answers to a case, in float64 and in the case's own dtype.
+
+Layers are built once per configuration with open batch, time and image sizes, get each case's weights by ``set_weights`` and are called
+eagerly: that mode is part of every expected value.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.allowance import meaning
+from conformance.cases.arrays import Arrays, cast
+from conformance.cases.case import Case, LayerCases
+from conformance.oracle import documented
+from conformance.oracle.environment import import_keras, tensorflow
+from conformance.oracle.expectation import Expectation
+
+Array = NDArray[Any]
+Outputs = tuple[Array, ...]
+
+
+def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
+    """Ask Keras: the float64 value, what is allowed around it, and what Keras itself answers in the case's dtype.
+
+    Where Keras deviates from its own documentation (``case.deviation``), the value is the documented one.
+    """
+    chosen = _dropout_mask(layer, case, arrays)
+    ask = Oracle(layer, case)
+    try:
+        own: Outputs | None = answer(layer, case, arrays, case.dtype)
+    except Exception:
+        if case.deviation is None:
+            raise
+        own = None
+    outputs = own if chosen and own is not None else ask(arrays)
+    accepted = (own,) if own is not None and case.deviation in documented.EITHER else ()
+    return Expectation(
+        outputs=cast(outputs, "float64"),
+        dtypes=tuple(y.dtype for y in (own if own is not None else cast(outputs, case.dtype))),
+        meaning=functools.cache(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
+        rounding=functools.cache(lambda: layer.allowance(ask, case, cast(arrays, "float64"), outputs)),
+        keras=own,
+        alternatives=accepted,
+        arguments=chosen,
+    )
+
+
+class Oracle:
+    """The float64 oracle of one case, to be asked again on other arrays or with parts of the configuration changed."""
+
+    def __init__(self, layer: LayerCases, case: Case) -> None:
+        self.layer = layer
+        self.case = replace(case, config={**case.config, **documented.CONFIG.get(case.deviation or "", {})})
+
+    def __call__(self, arrays: Arrays, **changes: Any) -> Outputs:
+        """The documented float64 answer."""
+        case = replace(self.case, config={**self.case.config, **changes})
+        compiled = case.deviation in documented.COMPILED
+        return answer(self.layer, case, cast(arrays, "float64"), "float64", compiled=compiled, meant=True)
+
+    def activation(self, name: str, z: Array) -> Array:
+        """An activation function alone, in float64, as documented."""
+        return _function(name, {}, z, meant=True)
+
+
+def answer(
+    layer: LayerCases, case: Case, arrays: Arrays, dtype: str, *, compiled: bool = False, meant: bool = False
+) -> Outputs:
+    """Keras's outputs for a case in `dtype`; with `meant`, activation functions that Keras computes wrongly are replaced."""
+    if layer.function:
+        return (_function(case.layer, case.config, arrays.x, meant),)
+    activation = case.config.get("activation")
+    first = case.config.get("data_format") == "channels_first"
+    if case.layer == "Conv2D" and first and dtype == "float64":
+        # TensorFlow has no float64 channels_first convolution: the same numbers with the channels moved.
+        moved = replace(arrays, x=np.moveaxis(arrays.x, 1, -1))
+        config = {**case.config, "data_format": "channels_last", "activation": None}
+        last = replace(case, config=config, shape=moved.x.shape)
+        (y,) = answer(layer, last, moved, dtype)
+        return (_function(activation or "linear", {}, np.moveaxis(y, -1, 1), meant),)
+    if meant and activation in documented.FUNCTIONS and "recurrent_activation" not in layer.options:
+        (z,) = answer(layer, replace(case, config={**case.config, "activation": None}), arrays, dtype)
+        return (_function(activation, {}, z, meant),)
+    keras_layer = built(layer, case, dtype)
+    keras_layer.set_weights(arrays.weights)
+    return _arrays(call_keras(keras_layer, arrays, case.seed(), compiled=compiled))
+
+
+def _function(name: str, options: Mapping[str, Any], x: Array, meant: bool) -> Array:
+    if meant and name in documented.FUNCTIONS:
+        return documented.FUNCTIONS[name](x, **options)
+    return np.asarray(getattr(import_keras().activations, name)(tensorflow().constant(x), **options))
+
+
+def built(layer: LayerCases, case: Case, dtype: str) -> Any:
+    """The Keras layer of a case, built with open sizes wherever Keras allows it."""
+    shape: list[int | None] = [None] * len(case.shape)
+    channels = 1 if case.config.get("data_format") == "channels_first" else -1
+    shape[channels] = case.shape[channels]
+    if case.config.get("unroll"):
+        shape[1] = case.shape[1]
+    config = layer.keras_config(case.config)
+    return _built(case.layer, json.dumps(config, sort_keys=True), tuple(shape), dtype)
+
+
+@functools.lru_cache(maxsize=512)
+def _built(class_name: str, config: str, shape: tuple[int | None, ...], dtype: str) -> Any:
+    layer = construct(class_name, json.loads(config), dtype)
+    layer.build(shape)
+    return layer
+
+
+def construct(class_name: str, config: Mapping[str, Any], dtype: str) -> Any:
+    """A Keras layer of this configuration, wrapped layers in the same dtype."""
+    config = dict(config)
+    if "layer" in config:
+        config["layer"] = construct(config["layer"]["class_name"], config["layer"]["config"], dtype)
+    return getattr(import_keras().layers, class_name)(**config, dtype=dtype)
+
+
+def call_keras(layer: Any, arrays: Arrays, seed: int, *, compiled: bool = False) -> Any:
+    """Call a Keras layer with the arguments of a case; dropout starts from a seed state of the case's own."""
+    tf = tensorflow()
+    arguments = dict(arrays.arguments)
+    for name, index in (("dropout_mask", 0), ("recurrent_dropout_mask", 1)):
+        if name in arguments:
+            _place_masks(layer, arguments.pop(name), index)
+    if "mask" in arguments:
+        arguments["mask"] = tf.constant(arguments["mask"])
+    if "initial_state" in arguments:
+        arguments["initial_state"] = [tf.constant(state) for state in arguments["initial_state"]]
+    if getattr(layer, "seed_generator", None) is not None:
+        layer.seed_generator.state.assign([seed % 2**31, 0])
+    x = tf.constant(arrays.x)
+    call: Callable[..., Any] = tf.function(layer, jit_compile=True) if compiled else layer
+    return call(x, **arguments)
+
+
+def _place_masks(layer: Any, masks: Any, index: int) -> None:
+    """Give a recurrent cell, or the two of a Bidirectional, the dropout mask to use in the next call, scaled as Keras scales it."""
+    if hasattr(layer, "forward_layer"):
+        _place_masks(layer.forward_layer, masks[0], index)
+        _place_masks(layer.backward_layer, masks[1], index)
+        return
+    name, rate = (("_dropout_mask", layer.dropout), ("_recurrent_dropout_mask", layer.recurrent_dropout))[index]
+    scaled = tensorflow().constant(masks * (1 / (1 - rate)), layer.compute_dtype)
+    setattr(layer.cell, name, list(scaled) if masks.ndim == 3 else scaled)
+
+
+def _dropout_mask(layer: LayerCases, case: Case, arrays: Arrays) -> dict[str, Array]:
+    """The mask that a Dropout layer draws in this case: what it leaves of an array of ones."""
+    if case.layer != "Dropout" or not arrays.arguments.get("training"):
+        return {}
+    ones = replace(arrays, x=np.ones_like(arrays.x))
+    (kept,) = answer(layer, case, ones, case.dtype)
+    return {"dropout_mask": kept != 0}
+
+
+def _arrays(value: Any) -> Outputs:
+    return tuple(np.asarray(part) for part in value) if isinstance(value, tuple | list) else (np.asarray(value),)
