@@ -43,9 +43,9 @@ def elementwise(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]
     return tuple(8 * EPS * (1 + np.abs(y)) for y in outputs)
 
 
-def elementwise_32(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
-    """As :func:`elementwise` with cancellation inside (``x + sqrt(x**2 + b)`` for negative x): ``32 eps (1 + |o|)``."""
-    return tuple(32 * EPS * (1 + np.abs(y)) for y in outputs)
+def cancelling(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """As :func:`elementwise` where terms as large as x cancel (``x + sqrt(x**2 + b)`` for negative x): ``8 eps (1 + |x| + |o|)``."""
+    return tuple(8 * EPS * (1 + np.abs(arrays.x) + np.abs(y)) for y in outputs)
 
 
 def softmax(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -21,8 +21,8 @@ CONFIG: Mapping[str, Mapping[str, Any]] = {
 }
 """Defects that disappear with these arguments of the constructor."""
 
-EITHER = ("D8",)
-"""Defects where Keras's modes disagree and none is documented: Keras's own answer in the case's mode is accepted as well."""
+EITHER = ("D8", "D20")
+"""Defects where Keras's modes or dtypes disagree and none is documented: Keras's own answer to the case is accepted as well."""
 
 COMPILED = ("D8",)
 """Defects whose expected value is that of the XLA-compiled call."""

@@ -42,7 +42,7 @@ def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     outputs = own if chosen and own is not None else ask(arrays)
     accepted = (own,) if own is not None and case.deviation in documented.EITHER else ()
     return Expectation(
-        outputs=cast(outputs, "float64"),
+        outputs=tuple(_in_range(y, case.dtype) for y in outputs),
         dtypes=tuple(y.dtype for y in (own if own is not None else cast(outputs, case.dtype))),
         meaning=functools.cache(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
         rounding=functools.cache(lambda: layer.allowance(ask, case, cast(arrays, "float64"), outputs)),
@@ -50,6 +50,14 @@ def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         alternatives=accepted,
         arguments=chosen,
     )
+
+
+def _in_range(y: Array, dtype: str) -> Array:
+    """Float outputs as float64, infinite where the case's dtype has no number so large."""
+    if y.dtype.kind != "f":
+        return y
+    y = y.astype(np.float64)
+    return np.where(np.abs(y) > np.finfo(dtype).max, np.copysign(np.inf, y), y)
 
 
 class Oracle:

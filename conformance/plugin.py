@@ -1,0 +1,233 @@
+"""The pytest plugin: options, selection, and the collector that turns reports into records.
+
+It is loaded in every pytest run of an environment that has this distribution, so at start it imports only pytest and the standard
+library and changes nothing unless the conformance suite itself is collected.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent
+SUITE = PACKAGE / "suite"
+SELFTESTS = PACKAGE / "selftests"
+PROFILES = ("smoke", "standard", "full")
+BYTES_PER_WORKER = 1.2e9
+MOST_WORKERS = 8
+RECORD = "conform_record"
+COLLECTOR = "conform_collector"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--conform-layers": {"metavar": "NAMES", "help": "only these layers, by Keras class name, comma-separated"},
+    "--conform-seed": {"metavar": "INT", "help": "seed of all arrays, or 'random' (default: 0)"},
+    "--conform-profile": {"metavar": "NAME", "help": "smoke, standard (default) or full"},
+    "--conform-json": {"metavar": "FILE", "help": "write counts and records as JSON"},
+    "--conform-markdown": {"metavar": "FILE", "help": "write the table of layers as Markdown"},
+    "--conform-data": {"metavar": "DIR", "help": "folder that holds the data sets (default: $CONFORM_DATA, else download)"},
+}
+SWITCHES = {
+    "--conform-require-data": "fail, instead of skip, what needs a data set that is not there",
+    "--conform-strict": "fail float64 cases that are accurate to float32 only (always on for the reference)",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Every option also works as an ini setting of the same name with underscores."""
+    group = parser.getgroup("conform", "conformance suite for Keras layers")
+    group.addoption("--iut", metavar="MODULE|FILE.py[:ATTR]", help="implementation under test (default: reference)")
+    parser.addini("iut", "implementation under test")
+    for option, settings in OPTIONS.items():
+        group.addoption(option, **settings)
+        parser.addini(_ini(option), settings["help"])
+    for option, text in SWITCHES.items():
+        group.addoption(option, action="store_true", default=None, help=text)
+        parser.addini(_ini(option), text, type="bool", default=False)
+
+
+def _ini(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def setting(config: pytest.Config, option: str, default: Any = None) -> Any:
+    """The value of an option: command line, then ini, then `default`."""
+    value = config.getoption(_ini(option))
+    value = config.getini(_ini(option)) if value is None else value
+    return default if value in (None, "") else value
+
+
+def implementation_name(config: pytest.Config) -> str:
+    """The implementation under test as it was named."""
+    return str(setting(config, "--iut", "reference"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse, before anything is collected, what cannot be run: a wrong option, a missing implementation, a missing oracle."""
+    if not _collects_suite(config):
+        return
+    if setting(config, "--conform-seed") == "random":
+        config.option.conform_seed = str(random.SystemRandom().randrange(2**31))
+    _check_options(config)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Collector(config), COLLECTOR)
+
+
+def _collects_suite(config: pytest.Config) -> bool:
+    """Whether any argument of this run names, holds or lies inside the suite."""
+    for argument in config.args:
+        name = str(argument).split("::")[0]
+        if config.getoption("pyargs") and (name == "conformance" or name.startswith("conformance.")):
+            return True
+        path = (config.invocation_params.dir / name).resolve()
+        if path == PACKAGE or path in SUITE.parents or SUITE in (path, *path.parents) or SELFTESTS in (path, *path.parents):
+            return True
+    return False
+
+
+def _check_options(config: pytest.Config) -> None:
+    profile = setting(config, "--conform-profile", "standard")
+    if profile not in PROFILES:
+        raise pytest.UsageError(f"--conform-profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+    seed = str(setting(config, "--conform-seed", "0"))
+    if not seed.isdecimal():
+        raise pytest.UsageError(f"--conform-seed must be a whole number or 'random', got {seed!r}")
+    from conformance.oracle.environment import MISSING, missing_package
+
+    missing = missing_package()
+    if missing:
+        raise pytest.UsageError(MISSING.format(missing=missing))
+    from conformance.implementations.module import find
+
+    complaint = find(implementation_name(config))
+    if complaint:
+        raise pytest.UsageError(f"--iut={implementation_name(config)}: {complaint}")
+    selected_layers(config)
+
+
+def selected_layers(config: pytest.Config) -> list[str]:
+    """The layers that this run asks about; a usage error names an unknown one."""
+    from conformance.cases import ALL, layer_cases
+
+    wanted = str(setting(config, "--conform-layers", ""))
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    try:
+        return [layer_cases(name).layer for name in names] or list(ALL)
+    except ValueError as error:
+        raise pytest.UsageError(f"--conform-layers: {error}") from None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """What is judged, and with which seed."""
+    if not _collects_suite(config):
+        return None
+    seed, profile = setting(config, "--conform-seed", "0"), setting(config, "--conform-profile", "standard")
+    return f"conformance: {implementation_name(config)} against live Keras, profile {profile}, seed {seed}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One worker a core, as far as memory goes: TensorFlow takes more than half a gigabyte in each."""
+    if not _collects_suite(config):
+        return None
+    return workers(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _free_memory())
+
+
+def workers(cores: int, memory: float) -> int:
+    """The least of cores, available memory by 1.2 GB, and 8; at least 1."""
+    return max(1, min(cores, int(memory / BYTES_PER_WORKER), MOST_WORKERS))
+
+
+def _free_memory() -> float:
+    """Bytes that can be used, as far as the system tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return MOST_WORKERS * BYTES_PER_WORKER
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> None:
+    """Just before the suite is imported: one thread for each of several workers. Leaves the module to pytest."""
+    if PACKAGE in module_path.parents and hasattr(parent.config, "workerinput"):
+        from conformance.oracle.environment import single_thread
+
+        single_thread()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The selftests judge this project, not an implementation: with another one, or chosen layers, they stay out."""
+    if implementation_name(config) == "reference" and not setting(config, "--conform-layers"):
+        return
+    out = [item for item in items if SELFTESTS in item.path.parents]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if SELFTESTS not in item.path.parents]
+
+
+@pytest.fixture(scope="session")
+def conform_session(pytestconfig: pytest.Config) -> Any:
+    """What all judged tests of a process share."""
+    from conformance.session import Session
+
+    iut = implementation_name(pytestconfig)
+    strict = bool(setting(pytestconfig, "--conform-strict")) or iut == "reference"
+    return Session(
+        iut=iut,
+        seed=int(setting(pytestconfig, "--conform-seed", "0")),
+        strict=strict,
+        must_support=iut == "reference",
+        data=setting(pytestconfig, "--conform-data"),
+        require_data=bool(setting(pytestconfig, "--conform-require-data")),
+    )
+
+
+@pytest.fixture
+def conform(conform_session: Any, request: pytest.FixtureRequest) -> Any:
+    """Judges cases for one test and attaches their records to it."""
+    from conformance.session import Judge
+
+    return Judge(conform_session, request.node)
+
+
+class Collector:
+    """Gathers the records from the reports, in this process or from workers, and writes the files at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.records: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the records that a test attached to itself."""
+        for name, value in report.user_properties:
+            if name == RECORD and isinstance(value, dict):
+                self.records[value["id"]] = value
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write ``--conform-json`` and ``--conform-markdown``."""
+        targets = [setting(self.config, option) for option in ("--conform-json", "--conform-markdown")]
+        if any(targets):
+            from conformance.session import write_results
+
+            facts = {
+                "iut": implementation_name(self.config),
+                "seed": int(setting(self.config, "--conform-seed", "0")),
+                "profile": setting(self.config, "--conform-profile", "standard"),
+            }
+            write_results(self._sorted(), facts, *targets)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """One line of counts, and a line for every layer that is not all passed."""
+        if self.records:
+            from conformance.session import summary_lines
+
+            terminalreporter.section("conformance")
+            for line in summary_lines(implementation_name(self.config), self._sorted()):
+                terminalreporter.write_line(line)
+
+    def _sorted(self) -> list[dict[str, Any]]:
+        return [self.records[key] for key in sorted(self.records)]

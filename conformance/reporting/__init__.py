@@ -1,0 +1,1 @@
+"""Markdown reports: every table is a function of records."""

@@ -1,0 +1,131 @@
+"""What the suite's tests use: a judge that turns a case into a pytest outcome and a record, and the writing of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cases.case import Case
+from conformance.contract import Question
+from conformance.examination import Examination, examine
+from conformance.explain import explain
+from conformance.implementations.module import ModuleImplementation
+from conformance.record import SCHEMA, Record, mark_blocked, summarise, write_json, write_text
+from conformance.statuses import FAILED, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED
+
+RECORD = "conform_record"
+
+
+class Session:
+    """Settings of a run and the implementation under test."""
+
+    def __init__(self, *, iut: str, seed: int, strict: bool, must_support: bool, data: str | None, require_data: bool) -> None:
+        self.implementation = ModuleImplementation(iut)
+        self.iut, self.seed, self.strict, self.must_support = iut, seed, strict, must_support
+        self.data, self.require_data = data, require_data
+
+
+@dataclass
+class Judge:
+    """Judges for one test item."""
+
+    session: Session
+    item: pytest.Item
+
+    def check(self, case: Case, kind: str = "forward") -> None:
+        """Judge a case: a pass returns, unsupported skips, everything else fails with an explanation."""
+        __tracebackhide__ = True
+        examination = self.examine(case)
+        self.settle(examination.record(self.identifier, kind), lambda: self.explanation(examination, kind))
+
+    def examine(self, case: Case) -> Examination:
+        """Judge a case without consequences."""
+        return examine(case, self.session.implementation, self.session.seed, strict=self.session.strict)
+
+    def ask(self, question: Question) -> Any:
+        """Ask the implementation directly."""
+        return self.session.implementation.ask(question)
+
+    def settle(self, record: Record, message: Callable[[], str]) -> None:
+        """Attach a record to the test and end the test as its status says."""
+        __tracebackhide__ = True
+        self.item.user_properties.append((RECORD, asdict(record)))
+        if record.status == UNSUPPORTED and not self.session.must_support:
+            pytest.skip(f"unsupported: {record.message}")
+        if record.status == SKIPPED:
+            pytest.skip(record.message)
+        if record.status != PASSED:
+            pytest.fail(message(), pytrace=False)
+
+    def explanation(self, examination: Examination, kind: str) -> str:
+        """The failure in words."""
+        likely = self._likely(examination)
+        verdict, answer = examination.verdict, examination.answer
+        return explain(examination.layer, examination.case, kind, verdict, self.again, answer.printed, likely)
+
+    @property
+    def identifier(self) -> str:
+        """The test's name without its file."""
+        return self.item.name
+
+    @property
+    def again(self) -> str:
+        """The command that runs this test alone."""
+        chosen = "" if self.session.iut == "reference" else f"--iut={self.session.iut} "
+        seed = f"--conform-seed={self.session.seed} " if self.session.seed else ""
+        return f'pytest {chosen}{seed}"{self.item.nodeid}"'
+
+    def _likely(self, examination: Examination) -> list[str]:
+        if examination.verdict.status != FAILED:
+            return []
+        from conformance.faults import consistent_faults
+
+        return consistent_faults(examination)
+
+
+def records_of(values: Sequence[dict[str, Any]]) -> list[Record]:
+    """Records from the dictionaries that reports carry, failures of what is built on a failed layer marked blocked."""
+    return mark_blocked(Record(**{**value, "needs": tuple(value["needs"])}) for value in values)
+
+
+def write_results(values: Sequence[dict[str, Any]], facts: dict[str, Any], json_file: str | None, markdown_file: str | None) -> None:
+    """Write what ``--conform-json`` and ``--conform-markdown`` ask for."""
+    records = records_of(values)
+    if json_file:
+        from importlib.metadata import version
+
+        result = {
+            "schema": SCHEMA,
+            "iut": facts["iut"],
+            "keras": version("keras"),
+            "seed": facts["seed"],
+            "profile": facts["profile"],
+            "layers": summarise(records),
+            "records": [record.as_json() for record in records],
+        }
+        write_json(Path(json_file), result)
+    if markdown_file:
+        from conformance.reporting.tables import layer_table
+
+        write_text(Path(markdown_file), f"# Conformance of {facts['iut']}\n\n{layer_table(summarise(records))}\n")
+
+
+def summary_lines(iut: str, values: Sequence[dict[str, Any]]) -> list[str]:
+    """Counts over all layers, then a line for each layer that has anything but passes."""
+    records = records_of(values)
+    lines = [f"{iut}: {_counts(records)}"]
+    for layer in dict.fromkeys(record.layer for record in records):
+        own = [record for record in records if record.layer == layer]
+        if any(record.status in (*FAILED_STATUSES, "blocked", UNSUPPORTED) for record in own):
+            lines.append(f"  {layer}: {_counts(own)}")
+    return lines
+
+
+def _counts(records: Sequence[Record]) -> str:
+    counts = {status: sum(record.status == status for record in records) for status in STATUSES}
+    said = [f"{count} {status}" for status, count in counts.items() if count]
+    return f"{', '.join(said)} (of {len(records)})"

@@ -1,0 +1,1 @@
+"""The tests that judge an implementation: thin, one question a file."""

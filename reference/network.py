@@ -1,0 +1,230 @@
+"""Whole Keras models, run through layer functions.
+
+:func:`load_model` reads a ``.keras`` archive and returns a :class:`Model` that calls ``conv2d_forward``,
+``lstm_forward`` and the others exactly by the contract: weights by position, options that differ from Keras's
+defaults, and ``mask``, ``initial_state`` or ``training`` only where the model has them. The functions are an
+argument, so that any implementation of the layers can be run by the same graph.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from reference.archive import ArchiveError, read_archive
+from reference.archive_config import MODELS
+from reference.execution import Context, Layer, frozen, run_graph
+from reference.graph import Graph, as_input, build_graph, leaves, map_leaves, match_structure
+
+__all__ = ["Layer", "Model", "load_model"]
+
+Array = NDArray[Any]
+
+FAMILIES = ("core", "convolution", "pooling", "recurrent", "text")
+"""The files of the reference in which layer functions are looked up."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model that computes with given layer functions.
+
+    Attributes
+    ----------
+    graph : Graph
+        What is called on what.
+    context : Context
+        The layers, the functions and the dtype.
+    """
+
+    graph: Graph
+    context: Context
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that compute, each once; a layer ``dense`` of a nested model ``encoder`` is ``encoder/dense``."""
+        return list(self.context.layers.values())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype in which the model computes."""
+        return self.context.dtype
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights, each layer counted once however often it is called."""
+        return sum(weight.size for layer in self.layers for weight in layer.weights)
+
+    def astype(self, dtype: DTypeLike) -> Model:
+        """The same model computing in another floating dtype; float64 shows how large float32 errors are."""
+        layers = {
+            name: layer._replace(weights=[frozen(weight.astype(dtype)) for weight in layer.weights])
+            for name, layer in self.context.layers.items()
+        }
+        return replace(self, context=replace(self.context, layers=layers, dtype=np.dtype(dtype)))
+
+    def predict(self, x: Any, batch_size: int = 256) -> Any:
+        """The outputs for `x`, computed `batch_size` samples at a time.
+
+        Parameters
+        ----------
+        x : array, or list or dict of arrays
+            As the model's inputs; a dict of arrays by input name is always accepted. An empty batch is legal.
+        batch_size : int
+            How many samples are computed at once; the result does not depend on it.
+
+        Returns
+        -------
+        An array for a single output, otherwise the list or dict of arrays that the model was made with.
+
+        Raises
+        ------
+        ValueError
+            If an input is missing or has another shape than the model declares; both are named.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be positive, got {batch_size}")
+        inputs = self._inputs(x)
+        parts = []
+        for start in range(0, max(len(next(iter(inputs.values()))), 1), batch_size):
+            batch = {name: value[start : start + batch_size] for name, value in inputs.items()}
+            values, _ = run_graph(self.context, self.graph, batch, {})
+            parts.append({ref: values[ref] for ref in leaves(self.graph.outputs)})
+        whole = {ref: np.concatenate([part[ref] for part in parts]) for ref in parts[0]}
+        outputs = map_leaves(whole.__getitem__, self.graph.outputs)
+        return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+
+    def predict_proba(self, x: Any, batch_size: int = 256) -> Array:
+        """Class probabilities: a softmax output as it is, a single sigmoid unit ``p`` as two columns, ``[1 - p, p]``.
+
+        Raises
+        ------
+        ValueError
+            If the model does not end in one softmax output or one sigmoid unit.
+        """
+        activation = _last_activation(self, self.graph)
+        if activation not in ("softmax", "sigmoid"):
+            raise ValueError(f"no probabilities: the model ends in {activation}, not in softmax or one sigmoid unit")
+        p = self.predict(x, batch_size)
+        if p.ndim != 2 or (activation == "sigmoid" and p.shape[1] != 1):
+            raise ValueError(f"no probabilities: the {activation} output has the shape {p.shape}")
+        return np.asarray(p) if activation == "softmax" else np.concatenate([1 - p, p], axis=1)
+
+    def evaluate(self, x: Any, y: Any, batch_size: int = 256) -> dict[str, float]:
+        """Mean sparse categorical cross-entropy, accuracy and macro F1 for the class numbers `y` (samples,)."""
+        from reference.losses import sparse_categorical_crossentropy
+        from reference.metrics import accuracy, macro_f1
+
+        labels = np.asarray(y).reshape(-1)
+        p = self.predict_proba(x, batch_size)
+        if len(labels) != len(p):
+            raise ValueError(f"{len(labels)} labels were given for {len(p)} samples")
+        predicted = p.argmax(axis=1)
+        return {
+            "loss": float(sparse_categorical_crossentropy(labels, p)),
+            "accuracy": float(accuracy(labels, predicted)),
+            "macro_f1": float(macro_f1(labels, predicted)),
+        }
+
+    def activations(self, x: Any) -> dict[str, Any]:
+        """The output of every layer for `x` as one batch, in the order computed.
+
+        Layers go by their path, and the second call of a shared layer ``name`` is ``name[1]``.
+        """
+        trace: dict[str, Any] = {}
+        run_graph(self.context, self.graph, self._inputs(x), {}, trace)
+        return trace
+
+    def summary(self) -> str:
+        """A table of the layers, the shapes of their weights and the number of their parameters."""
+        rows = [("layer", "class", "weights", "parameters")]
+        for layer in self.layers:
+            shapes = " ".join(str(weight.shape).replace(" ", "") for weight in layer.weights) or "-"
+            rows.append((layer.name, layer.class_name, shapes, f"{sum(weight.size for weight in layer.weights):,}"))
+        rows.append(("total", "", "", f"{self.parameters:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        return "\n".join(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+        )
+
+    def _inputs(self, x: Any) -> dict[str, Array]:
+        """Arrays by input name, of the declared shape and dtype and of one batch size."""
+        given = match_structure(self.graph.inputs, x)
+        inputs = {name: as_input(spec, given[name], self.dtype) for name, spec in self.graph.specs.items()}
+        sizes = {name: len(value) for name, value in inputs.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"the inputs have different numbers of samples: {sizes}")
+        return inputs
+
+
+def load_model(path: str | os.PathLike[str], functions: Any = None) -> Model:
+    """Read a ``.keras`` archive and return the model, computing with the given layer functions.
+
+    Parameters
+    ----------
+    path : path
+        A file written by ``model.save("....keras")`` of a Sequential or functional model.
+    functions : module, object or mapping, optional
+        Where ``dense_forward`` and the other functions of the model's layers are found; the reference by default.
+
+    Raises
+    ------
+    ArchiveError
+        If the file cannot be read (a ``ValueError``).
+    NotImplementedError
+        If the function of a layer is missing; the sentence names both.
+    """
+    archive = read_archive(path)
+    try:
+        graph = build_graph(archive.config)
+    except ArchiveError as error:
+        raise ArchiveError(f"{path}: {error}") from None
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
+        cause = f"{type(error).__name__}: {str(error)[:120]}"
+        raise ArchiveError(f"{path}: config.json: not the graph of a Keras model ({cause})") from None
+    layers = {
+        entry.path: Layer(entry.path, entry.class_name, entry.config, archive.weights[entry.path])
+        for entry in archive.layers.values()
+        if entry.class_name not in MODELS and entry.class_name != "InputLayer"
+    }
+    context = Context(layers, archive.vocabularies, _finder(functions), np.dtype(archive.dtype))
+    for layer in layers.values():
+        context.function(layer)
+    return Model(graph, context)
+
+
+def _finder(functions: Any) -> Callable[[str], Callable[..., Any] | None]:
+    """A callable from a function's name to the function, or None."""
+    if functions is None:
+        return _reference_function
+    if isinstance(functions, Mapping):
+        return functions.get
+    return lambda name: getattr(functions, name, None)
+
+
+def _reference_function(name: str) -> Callable[..., Any] | None:
+    """A layer function of the reference, whichever file it stands in; a file is imported when it comes to it."""
+    for family in FAMILIES:
+        function: Callable[..., Any] | None = getattr(import_module(f"reference.{family}"), name, None)
+        if function is not None:
+            return function
+    return None
+
+
+def _last_activation(model: Model, graph: Graph) -> str:
+    """The activation of the layer that makes the only output, or in words why there is none."""
+    outputs = leaves(graph.outputs)
+    if len(outputs) != 1 or isinstance(graph.outputs, dict):
+        return "several outputs"
+    name = outputs[0].layer
+    if name in graph.models:
+        return _last_activation(model, graph.models[name])
+    layer = model.context.layers.get(graph.prefix + name)
+    if layer is None:
+        return "its own input"
+    return str(layer.config.get("activation") or f"a {layer.class_name} layer without activation")
