@@ -13,7 +13,6 @@ from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import expect
 from conformance.record import Record
-from conformance.statuses import PASSED
 from conformance.verdict import Verdict, judge
 
 
@@ -69,9 +68,17 @@ def examine(case: Case, implementation: ModuleImplementation, seed: int, *, stri
     return Examination(layer, case, arrays, question, expectation, answer, verdict)
 
 
-def passed(examination: Examination) -> bool:
-    """Whether the case passed."""
-    return examination.verdict.status == PASSED
+def judge_again(examination: Examination, implementation: ModuleImplementation, *, strict: bool) -> Verdict:
+    """Ask the same question once more and judge the answer."""
+    return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
+
+
+def still_fails(examination: Examination, implementation: ModuleImplementation, arrays: Arrays, *, strict: bool) -> bool:
+    """Whether the case also fails with other arrays."""
+    expectation = expect(examination.layer, examination.case, arrays)
+    question = forward_question(examination.layer, examination.case, arrays, expectation.arguments)
+    verdict = judge(expectation, implementation.ask(question), examination.case.dtype, strict=strict)
+    return verdict.status == examination.verdict.status
 
 
 def _words(value: object) -> str:

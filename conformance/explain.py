@@ -118,7 +118,7 @@ def _pattern(mismatch: Mismatch) -> str:
     if np.all(np.isfinite(factor)) and np.ptp(factor) < 1e-4 * abs(factor[0]):
         return f"every value that is off is {factor[0]:.4g} times what is expected"
     if np.ptp(got - expected) < 1e-5 * np.max(np.abs(got - expected)):
-        return f"every value that is off is too large by {np.mean(got - expected):.6g}"
+        return f"every value that is off differs by the same {np.mean(got - expected):.6g}"
     if off.all() and np.allclose(np.sort(got), np.sort(expected), rtol=1e-5, atol=1e-7):
         return "the values are right but stand in other places"
     return ""

@@ -69,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse, before anything is collected, what cannot be run: a wrong option, a missing implementation, a missing oracle."""
     if not _collects_suite(config):
         return
+    if hasattr(config, "workerinput"):
+        # Before anything imports NumPy.
+        from conformance.oracle.environment import single_thread
+
+        single_thread()
     if setting(config, "--conform-seed") == "random":
         config.option.conform_seed = str(random.SystemRandom().randrange(2**31))
     _check_options(config)
@@ -83,9 +88,16 @@ def _collects_suite(config: pytest.Config) -> bool:
         if config.getoption("pyargs") and (name == "conformance" or name.startswith("conformance.")):
             return True
         path = (config.invocation_params.dir / name).resolve()
-        if path == PACKAGE or path in SUITE.parents or SUITE in (path, *path.parents) or SELFTESTS in (path, *path.parents):
+        if path == PACKAGE or _descends_to_suite(path) or SUITE in (path, *path.parents) or SELFTESTS in (path, *path.parents):
             return True
     return False
+
+
+def _descends_to_suite(folder: Path) -> bool:
+    """Whether pytest, given this folder, would come to the suite: not where an environment that has it installed lies inside."""
+    if folder not in SUITE.parents:
+        return False
+    return not any(part in ("site-packages", "dist-packages") or part.startswith(".") for part in SUITE.relative_to(folder).parts)
 
 
 def _check_options(config: pytest.Config) -> None:
@@ -110,12 +122,12 @@ def _check_options(config: pytest.Config) -> None:
 
 def selected_layers(config: pytest.Config) -> list[str]:
     """The layers that this run asks about; a usage error names an unknown one."""
-    from conformance.cases import ALL, layer_cases
+    from conformance.cases import NAMES, known_layer
 
     wanted = str(setting(config, "--conform-layers", ""))
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     try:
-        return [layer_cases(name).layer for name in names] or list(ALL)
+        return [known_layer(name) for name in names] or list(NAMES)
     except ValueError as error:
         raise pytest.UsageError(f"--conform-layers: {error}") from None
 
@@ -150,22 +162,21 @@ def _free_memory() -> float:
         return MOST_WORKERS * BYTES_PER_WORKER
 
 
-def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> None:
-    """Just before the suite is imported: one thread for each of several workers. Leaves the module to pytest."""
-    if PACKAGE in module_path.parents and hasattr(parent.config, "workerinput"):
-        from conformance.oracle.environment import single_thread
-
-        single_thread()
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The selftests judge this project, not an implementation: with another one, or chosen layers, they stay out."""
+    return True if collection_path == SELFTESTS and _judges_only(config) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The selftests judge this project, not an implementation: with another one, or chosen layers, they stay out."""
-    if implementation_name(config) == "reference" and not setting(config, "--conform-layers"):
-        return
-    out = [item for item in items if SELFTESTS in item.path.parents]
+    """Leave out selftests that were named on the command line, too."""
+    out = [item for item in items if SELFTESTS in item.path.parents and _judges_only(config)]
     if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if SELFTESTS not in item.path.parents]
+        items[:] = [item for item in items if item not in out]
+
+
+def _judges_only(config: pytest.Config) -> bool:
+    return implementation_name(config) != "reference" or bool(setting(config, "--conform-layers"))
 
 
 @pytest.fixture(scope="session")

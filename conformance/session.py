@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +12,11 @@ from typing import Any
 import pytest
 
 from conformance.cases.case import Case
-from conformance.contract import Question
-from conformance.examination import Examination, examine
+from conformance.contract import Question, forward_question
+from conformance.examination import Examination, examine, still_fails
 from conformance.explain import explain
 from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.live import expect
 from conformance.record import SCHEMA, Record, mark_blocked, summarise, write_json, write_text
 from conformance.statuses import FAILED, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED
 
@@ -34,7 +37,7 @@ class Judge:
     """Judges for one test item."""
 
     session: Session
-    item: pytest.Item
+    item: pytest.Function
 
     def check(self, case: Case, kind: str = "forward") -> None:
         """Judge a case: a pass returns, unsupported skips, everything else fails with an explanation."""
@@ -67,6 +70,21 @@ class Judge:
         verdict, answer = examination.verdict, examination.answer
         return explain(examination.layer, examination.case, kind, verdict, self.again, answer.printed, likely)
 
+    def minimal_script(self, examination: Examination) -> str:
+        """The failing call with values as simple as they get, as a script."""
+        from conformance.minimal import script, simplify
+
+        session = self.session
+        arrays = simplify(examination.arrays, lambda tried: still_fails(examination, session.implementation, tried, strict=session.strict))
+        expectation = expect(examination.layer, examination.case, arrays)
+        question = forward_question(examination.layer, examination.case, arrays, expectation.arguments)
+        text = script(examination.layer, examination.case, question, expectation.outputs, session.iut)
+        return f"\n  the same without the suite:\n\n{text}\n"
+
+    def seed_of(self, name: str) -> int:
+        """A seed that follows from a name and the run's seed."""
+        return int.from_bytes(hashlib.sha256(f"{self.session.seed}:{name}".encode()).digest()[:8], "big")
+
     @property
     def identifier(self) -> str:
         """The test's name without its file."""
@@ -77,7 +95,10 @@ class Judge:
         """The command that runs this test alone."""
         chosen = "" if self.session.iut == "reference" else f"--iut={self.session.iut} "
         seed = f"--conform-seed={self.session.seed} " if self.session.seed else ""
-        return f'pytest {chosen}{seed}"{self.item.nodeid}"'
+        name = self.item.nodeid.partition("::")[2]
+        if self.item.config.getoption("pyargs"):
+            return f'pytest --pyargs {chosen}{seed}"{self.item.module.__name__}::{name}"'
+        return f'pytest {chosen}{seed}"{os.path.relpath(self.item.path)}::{name}"'
 
     def _likely(self, examination: Examination) -> list[str]:
         if examination.verdict.status != FAILED:

@@ -1,15 +1,14 @@
 """Activation functions, under every name that Keras accepts as a string.
 
 Each is a plain function of an array and keyword-only options, with Keras's names and defaults. float32 stays float32
-and float64 stays float64; integers become float32, except in ``linear``, ``relu``, ``relu6`` and ``soft_shrink``, which
-keep them. All but ``glu``, ``log_softmax``, ``softmax`` and ``sparsemax`` act on each element alone.
+and float64 stays float64; integers become float32, except in ``linear``, ``relu`` and ``relu6``, which keep
+them. All but ``glu``, ``log_softmax``, ``softmax`` and ``sparsemax`` act on each element alone.
 
 The formulas are arranged so that no intermediate result overflows where the answer itself is finite.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 from collections.abc import Callable
@@ -234,13 +233,10 @@ def silu(x: ArrayLike) -> Array:
 def soft_shrink(x: ArrayLike, *, threshold: float = 0.5) -> Array:
     """``x - threshold`` if ``x > threshold``, ``x + threshold`` if ``x < -threshold``, otherwise 0 (also for NaN).
 
-    Integers stay integers, and `threshold` is truncated to one.
-
     Source: keras.activations.soft_shrink.
     """
-    x = np.asarray(x)
-    bound = x.dtype.type(threshold)
-    return np.asarray(np.where(x > bound, x - bound, np.where(x < -bound, x + bound, x.dtype.type(0))))
+    x = _floating(x)
+    return np.where(x > threshold, x - threshold, np.where(x < -threshold, x + threshold, x.dtype.type(0)))
 
 
 def softmax(x: ArrayLike, *, axis: Axis = -1) -> Array:
@@ -371,6 +367,8 @@ def activation_function(name: str | None) -> Callable[..., Array]:
         return linear
     if name in ACTIVATIONS:
         return ACTIVATIONS[name]
+    import difflib  # here, because only this message needs it
+
     near = difflib.get_close_matches(str(name), ACTIVATIONS)
     known = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(ACTIVATIONS)}"
     raise ValueError(f"activation function {name!r} is not known; {known}")

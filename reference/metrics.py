@@ -36,9 +36,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike 
     return np.asarray(matrix[np.ix_(places, places)])
 
 
-def precision_recall_f1(
-    y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike | None = None
-) -> tuple[Array, Array, Array]:
+def precision_recall_f1(y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike | None = None) -> tuple[Array, Array, Array]:
     """Precision ``TP / (TP + FP)``, recall ``TP / (TP + FN)`` and F1 ``2 TP / (2 TP + FP + FN)`` of each label.
 
     TP counts the samples of a class that were predicted as it, FP those of other classes predicted as it, FN its own

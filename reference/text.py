@@ -28,9 +28,7 @@ Ngrams = int | tuple[int, ...] | None
 PADDING = ""
 UNKNOWN = "[UNK]"
 
-_LOWER: dict[int, int | None] = dict(
-    zip(map(ord, string.ascii_uppercase), map(ord, string.ascii_lowercase), strict=True)
-)
+_LOWER: dict[int, int | None] = dict(zip(map(ord, string.ascii_uppercase), map(ord, string.ascii_lowercase), strict=True))
 _STRIP: dict[int, int | None] = dict.fromkeys(map(ord, string.punctuation))
 _TRANSLATIONS = {"lower": _LOWER, "strip_punctuation": _STRIP, "lower_and_strip_punctuation": _LOWER | _STRIP}
 _SPLITS: dict[str, Callable[[str], Iterable[str]]] = {
@@ -158,9 +156,7 @@ def text_vectorization_forward(
     specials = _special_tokens(output_mode)
     size = len(specials) + len(terms)
     if max_tokens is not None and size > max_tokens:
-        raise ValueError(
-            f"the vocabulary has {size} entries with its special tokens, more than max_tokens={max_tokens}"
-        )
+        raise ValueError(f"the vocabulary has {size} entries with its special tokens, more than max_tokens={max_tokens}")
     if (idf_weights is None) == (output_mode == "tf_idf"):
         raise ValueError("idf_weights belong to output_mode='tf_idf', which needs them, and to no other mode")
 
@@ -197,9 +193,7 @@ def _check_options(
         raise ValueError("pad_to_max_tokens needs max_tokens")
     if output_mode != "int" and (output_sequence_length is not None or ragged):
         raise ValueError("output_sequence_length and ragged belong to output_mode='int'")
-    if output_sequence_length is not None and (
-        not isinstance(output_sequence_length, int) or output_sequence_length < 0
-    ):
+    if output_sequence_length is not None and (not isinstance(output_sequence_length, int) or output_sequence_length < 0):
         raise ValueError(f"output_sequence_length is None or a natural number, not {output_sequence_length!r}")
 
 
@@ -230,9 +224,7 @@ def _documents(texts: ArrayLike, standardize: Standardize, split: Split, ngrams:
     return _token_rows(array[:, np.newaxis] if array.ndim == 1 else array, standardize, split, ngrams)[0]
 
 
-def _token_rows(
-    texts: ArrayLike, standardize: Standardize, split: Split, ngrams: Ngrams
-) -> tuple[list[list[str]], tuple[int, ...]]:
+def _token_rows(texts: ArrayLike, standardize: Standardize, split: Split, ngrams: Ngrams) -> tuple[list[list[str]], tuple[int, ...]]:
     """Tokens of every row, and the shape of the batch of rows."""
     array = np.asarray(texts, dtype=object)
     standardizer = _standardizer(standardize)
@@ -293,9 +285,7 @@ def _ngrams(tokens: list[str], size: int) -> list[str]:
     return [" ".join(tokens[start : start + size]) for start in range(len(tokens) - size + 1)]
 
 
-def _id_output(
-    rows: list[list[int]], batch_shape: tuple[int, ...], length: int | None, ragged: bool
-) -> Array | list[Array]:
+def _id_output(rows: list[list[int]], batch_shape: tuple[int, ...], length: int | None, ragged: bool) -> Array | list[Array]:
     """Rows as a list of arrays, or as one array with 0 on the right up to `length`, by default the longest row's."""
     if ragged and len(batch_shape) > 1:
         raise ValueError(f"ragged takes texts with one batch axis, not {batch_shape}")

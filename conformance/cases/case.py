@@ -193,12 +193,13 @@ def _row_possible(layer: LayerCases, row: Config) -> bool:
 
 def _title(layer: LayerCases, row: Config) -> str:
     """Words for what differs from Keras's defaults, then the sizes, then the input."""
-    said = [_words(name, row[name]) for name, values in {**layer.options, **layer.call}.items() if row[name] != values[0]]
-    sizes = [_words(name, row[name]) for name, values in layer.sizes.items() if len(values) > 1]
+    said = [words(name, row[name]) for name, values in {**layer.options, **layer.call}.items() if row[name] != values[0]]
+    sizes = [words(name, row[name]) for name, values in layer.sizes.items() if len(values) > 1]
     return "-".join([*said, *sizes, row["input"]])
 
 
-def _words(name: str, value: Any) -> str:
+def words(name: str, value: Any) -> str:
+    """An option and its value as they stand in a test id."""
     if value is True:
         return name
     if isinstance(value, tuple | list):

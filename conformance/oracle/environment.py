@@ -6,10 +6,13 @@ change ``floatx`` or the image data format), and in a pytest-xdist worker one th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -55,10 +58,13 @@ def import_keras() -> ModuleType:
     missing = missing_package()
     if missing:
         raise RuntimeError(MISSING.format(missing=missing))
+    with _silent():
+        import keras
+        import tensorflow
+
     if "PYTEST_XDIST_WORKER" in os.environ:
-        tensorflow().config.threading.set_intra_op_parallelism_threads(1)
-        tensorflow().config.threading.set_inter_op_parallelism_threads(1)
-    import keras
+        tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
 
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
@@ -66,8 +72,22 @@ def import_keras() -> ModuleType:
 
 
 def tensorflow() -> Any:
-    """TensorFlow, imported after :func:`prepare`."""
-    prepare()
+    """TensorFlow, imported as :func:`import_keras` does."""
+    import_keras()
     import tensorflow
 
     return tensorflow
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without standard error, which TensorFlow writes to from C++ before any log level holds."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,13 @@ Outputs = tuple[Array, ...]
 
 
 def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
+    """:func:`_expect`, without the warnings that Keras and NumPy give about unusual cases (they are meant)."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return _expect(layer, case, arrays)
+
+
+def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     """Ask Keras: the float64 value, what is allowed around it, and what Keras itself answers in the case's dtype.
 
     Where Keras deviates from its own documentation (``case.deviation``), the value is the documented one.
@@ -44,12 +52,23 @@ def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     return Expectation(
         outputs=tuple(_in_range(y, case.dtype) for y in outputs),
         dtypes=tuple(y.dtype for y in (own if own is not None else cast(outputs, case.dtype))),
-        meaning=functools.cache(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
-        rounding=functools.cache(lambda: layer.allowance(ask, case, cast(arrays, "float64"), outputs)),
+        meaning=_quietly(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
+        rounding=_quietly(lambda: layer.allowance(ask, case, cast(arrays, "float64"), outputs)),
         keras=own,
         alternatives=accepted,
         arguments=chosen,
     )
+
+
+def _quietly(allowed: Callable[[], Outputs]) -> Callable[[], Outputs]:
+    """Computed when first asked for, once, without NumPy's warnings about NaN and infinities."""
+
+    @functools.cache
+    def compute() -> Outputs:
+        with np.errstate(all="ignore"):
+            return allowed()
+
+    return compute
 
 
 def _in_range(y: Array, dtype: str) -> Array:
@@ -149,6 +168,20 @@ def call_keras(layer: Any, arrays: Arrays, seed: int, *, compiled: bool = False)
     x = tf.constant(arrays.x)
     call: Callable[..., Any] = tf.function(layer, jit_compile=True) if compiled else layer
     return call(x, **arguments)
+
+
+def keras_mask(class_name: str, config: Mapping[str, Any], x: Array, mask: Array | None) -> Array | None:
+    """The mask that a Keras layer hands on."""
+    made = construct(class_name, config, "float32").compute_mask(tensorflow().constant(x), mask)
+    return None if made is None else np.asarray(made)
+
+
+def keras_stateful(layer: LayerCases, case: Case, parts: Sequence[Arrays]) -> list[Array]:
+    """The float64 outputs of a stateful layer that reads the parts of a sequence one after the other."""
+    keras_layer = construct(case.layer, layer.keras_config({**case.config, "stateful": True}), "float64")
+    keras_layer.build(parts[0].x.shape)
+    keras_layer.set_weights(parts[0].weights)
+    return [np.asarray(call_keras(keras_layer, part, 0)) for part in parts]
 
 
 def _place_masks(layer: Any, masks: Any, index: int) -> None:

@@ -1,0 +1,102 @@
+"""A failing case made small enough to read: values zeroed and rounded while it still fails, then printed as a script of literals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.cases.arrays import Arrays
+from conformance.cases.case import Case, LayerCases
+from conformance.contract import Question
+
+Array = NDArray[Any]
+ATTEMPTS = 150
+
+
+def simplify(arrays: Arrays, still_fails: Callable[[Arrays], bool]) -> Arrays:
+    """Zero or round whole arrays, then single values, as long as `still_fails`; at most :data:`ATTEMPTS` attempts."""
+    left = ATTEMPTS
+    for step in (_zeroed, _rounded, _zeroed_one_by_one):
+        for place in range(1 + len(arrays.weights)):
+            for candidate in step(_at(arrays, place)):
+                if left <= 0:
+                    return arrays
+                left -= 1
+                attempt = _put(arrays, place, candidate(_at(arrays, place)))
+                if still_fails(attempt):
+                    arrays = attempt
+    return arrays
+
+
+Change = Callable[[Array], Array]
+
+
+def _zeroed(array: Array) -> Iterator[Change]:
+    if array.dtype.kind == "f" and np.any(array):
+        yield np.zeros_like
+
+
+def _rounded(array: Array) -> Iterator[Change]:
+    if array.dtype.kind == "f" and np.all(np.isfinite(array)):
+        for digits in (0, 1, 2):
+            yield lambda a, digits=digits: np.round(a, digits)
+
+
+def _zeroed_one_by_one(array: Array) -> Iterator[Change]:
+    if array.dtype.kind == "f" and array.size <= 64:
+        for index in np.flatnonzero(array):
+            yield lambda a, index=index: _without(a, index)
+
+
+def _without(array: Array, index: int) -> Array:
+    changed = array.copy()
+    changed.flat[index] = 0
+    return changed
+
+
+def _at(arrays: Arrays, place: int) -> Array:
+    return arrays.x if place == 0 else arrays.weights[place - 1]
+
+
+def _put(arrays: Arrays, place: int, value: Array) -> Arrays:
+    if place == 0:
+        return replace(arrays, x=value)
+    weights = list(arrays.weights)
+    weights[place - 1] = value
+    return replace(arrays, weights=tuple(weights))
+
+
+def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Array, ...], iut: str) -> str:
+    """A script that makes the call of `question` with literals and says what Keras gives; it needs NumPy and the implementation."""
+    names = ["x", *layer.weights(case.config, case.shape)][: len(question.positional)]
+    if any(isinstance(value, tuple) for value in question.positional):
+        names = ["x", "forward_weights", "backward_weights"]
+    lines = ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", _import(iut, question.function), ""]
+    lines += [f"{name} = {_literal(value)}" for name, value in zip(names, question.positional, strict=False)]
+    lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
+    arguments = [*names, *(f"{name}={name}" for name in question.keywords)]
+    lines += [f"print({question.function}({', '.join(arguments)}))", "# Keras:"]
+    for y in expected:
+        lines += [f"# {line}" for line in np.array2string(y, precision=6, threshold=40).splitlines()]
+    return "\n".join(lines)
+
+
+def _import(iut: str, function: str) -> str:
+    target = iut.split(":")[0] if ".py" in iut else iut
+    module = Path(target).stem if target.endswith(".py") else target
+    return f"from {module} import {function}"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        with np.printoptions(threshold=10_000, precision=17, floatmode="unique"):
+            text = np.array2string(value, separator=", ", max_line_width=120)
+        return f"np.array({text}, dtype={value.dtype.name!r})" if value.size else f"np.zeros({value.shape}, dtype={value.dtype.name!r})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))},)"
+    return repr(value)

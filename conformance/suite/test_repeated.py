@@ -1,0 +1,39 @@
+"""The same arguments give the same answer, whatever was asked in between: no state between calls."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from conformance.cases import ALL, layer_cases
+from conformance.cases.case import declared_cases
+from conformance.plugin import selected_layers
+
+SAMPLE = 6
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a layer."""
+    metafunc.parametrize("layer", [name for name in selected_layers(metafunc.config) if name in ALL])
+
+
+def test_repeated(layer: str, conform: Any) -> None:
+    from conformance.examination import judge_again
+    from conformance.record import Record
+    from conformance.statuses import FAILED, PASSED, UNSUPPORTED
+
+    cases = itertools.islice((case for case in declared_cases(layer_cases(layer), "smoke") if case.dtype == "float64"), SAMPLE)
+    examinations = [conform.examine(case) for case in cases]
+    passed = [examination for examination in examinations if examination.verdict.status == PASSED]
+    status = PASSED if passed else UNSUPPORTED
+    message = "" if passed else f"none of {len(examinations)} sampled cases passes, so that nothing can be repeated"
+    for examination in reversed(passed):
+        verdict = judge_again(examination, conform.session.implementation, strict=conform.session.strict)
+        if verdict.status != PASSED:
+            status = FAILED
+            message = f"{examination.case.id}: passed at first, but the same call later, out of order: {verdict.sentence}"
+            break
+    record = Record(conform.identifier, layer, "repeated", status, message=message, needs=layer_cases(layer).needs)
+    conform.settle(record, lambda: f"{layer} repeated  {message}\n  again   {conform.again}")

@@ -1,0 +1,73 @@
+"""A sequence read in two halves: Keras keeps the states between calls, an implementation is given them back."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.plugin import selected_layers
+
+LAYERS = ("LSTM", "Bidirectional")
+OPTIONS = {
+    "return_sequences": (False, True),
+    "go_backwards": (False, True),
+    "mask": (None, "gap"),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All combinations that Keras accepts."""
+    names = [name for name in LAYERS if name in selected_layers(metafunc.config)]
+    cases = []
+    for name, *values in itertools.product(names, *OPTIONS.values()):
+        options = dict(zip(OPTIONS, values, strict=True))
+        if not (name == "Bidirectional" and options["go_backwards"]):
+            said = [word if value is True else f"{word}={value}" for word, value in options.items() if value]
+            cases.append(pytest.param(name, options, id="-".join([name, "stateful", *said])))
+    metafunc.parametrize(("layer", "options"), cases)
+
+
+def test_stateful(layer: str, options: dict[str, Any], conform: Any) -> None:
+    from conformance.cases import layer_cases
+    from conformance.cases.arrays import Arrays, draw_arrays
+    from conformance.cases.case import Case
+    from conformance.contract import forward_question
+    from conformance.oracle.live import keras_stateful
+    from conformance.record import Record
+    from conformance.statuses import FAILED, PASSED
+
+    declaration = layer_cases(layer)
+    switches = {name: True for name in ("return_sequences", "go_backwards") if options[name]}
+    call = {"mask": "gap"} if options["mask"] else {}
+    config = {**declaration.constant, "units": 4, **switches}
+    case = Case(layer, config, (3, 8, 5), call, "float64", conform.identifier)
+    arrays = draw_arrays(declaration, case, case.seed(conform.session.seed))
+    halves = []
+    for steps in (slice(0, 4), slice(4, 8)):
+        mask = {"mask": arrays.arguments["mask"][:, steps]} if call else {}
+        halves.append(Arrays(arrays.x[:, steps], arrays.weights, mask))
+    expected = keras_stateful(declaration, case, halves)
+    states: dict[str, Any] = {}
+    status, message = PASSED, ""
+    for number, (half, want) in enumerate(zip(halves, expected, strict=True), 1):
+        asked = Case(layer, {**config, "return_state": True}, half.x.shape, call, "float64", case.title)
+        answer = conform.ask(forward_question(declaration, asked, Arrays(half.x, half.weights, {**half.arguments, **states}), {}))
+        if answer.status != PASSED:
+            status, message = answer.status, answer.message
+            break
+        if not isinstance(answer.value, tuple) or len(answer.value) < 2:
+            status, message = FAILED, f"{layer} with return_state=True does not return (output, *states)"
+            break
+        got, *rest = answer.value
+        states = {"initial_state": tuple(np.asarray(state) for state in rest)}
+        rtol = 1e-11 if conform.session.strict else 1e-5
+        if np.shape(got) != want.shape or not np.allclose(got, want, rtol=rtol, atol=rtol):
+            status = FAILED
+            message = f"{layer}: the output of half {number} of a sequence read in two halves differs from that of a stateful Keras layer"
+            break
+    recorded = {name: str(value) for name, value in options.items()} | {"stateful": "True"}
+    record = Record(conform.identifier, layer, "stateful", status, recorded, message=message, needs=declaration.needs)
+    conform.settle(record, lambda: f"{message}\n  again   {conform.again}")
