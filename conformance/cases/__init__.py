@@ -22,7 +22,8 @@ def known_layer(name: str) -> str:
     """`name` where the suite has cases for it; ``ValueError`` with near matches where not."""
     if name in NAMES:
         return name
-    near = difflib.get_close_matches(name, NAMES, 3, 0.4)
+    lower = {known.lower(): known for known in NAMES}
+    near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, 3, 0.6)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(NAMES)}"
     raise ValueError(f"{name!r} is not a layer that the suite has cases for; {hint}")
 

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from allpairspy import AllPairs
+ATTEMPTS = 400
+CANDIDATES = 16
 
 
 def pairwise(
     factors: Mapping[str, Sequence[Any]], possible: Callable[[Mapping[str, Any]], bool], strength: int = 2
 ) -> list[dict[str, Any]]:
-    """Rows of option values, the first one all defaults, that cover every possible pair (or triple) of values.
+    """Rows of option values, each value's index drawn greedily, that cover every possible pair (or triple) of values.
+
+    For each pair that no row has yet, complete rows with that pair are drawn, and the possible one with the most new pairs is kept;
+    a pair for which none of :data:`ATTEMPTS` rows is possible is taken for impossible. The same factors give the same table.
 
     Parameters
     ----------
-    factors : mapping of name to values
+    factors : mapping of name to values, the default first
     possible : callable (row) -> bool
-        Asked about complete rows only.
     strength : int
         2 covers pairs, 3 triples.
     """
-    names = [name for name, values in factors.items() if len(values) > 1]
-    fixed = {name: values[0] for name, values in factors.items() if len(values) == 1}
-    if len(names) < 2:
-        rows = [{**fixed, **{name: value}} for name in names for value in factors[name]] or [fixed]
-        return [row for row in rows if possible(row)]
+    names = list(factors)
+    draw = random.Random(0)
 
-    def keep(indices: Sequence[int]) -> bool:
-        return len(indices) < len(names) or possible(row_of(indices))
+    def as_row(indices: Sequence[int]) -> dict[str, Any]:
+        return {name: factors[name][index] for name, index in zip(names, indices, strict=True)}
 
-    def row_of(indices: Sequence[int]) -> dict[str, Any]:
-        return {**fixed, **{name: factors[name][i] for name, i in zip(names, indices, strict=True)}}
+    def candidates(wanted: Mapping[int, int]) -> list[tuple[int, ...]]:
+        """Possible rows that hold the wanted indices; everything else default in the first, at random in the others."""
+        found: list[tuple[int, ...]] = []
+        for attempt in range(ATTEMPTS):
+            others = [0] * len(names) if attempt == 0 else [draw.randrange(len(factors[name])) for name in names]
+            indices = tuple(wanted.get(place, other) for place, other in enumerate(others))
+            if possible(as_row(indices)):
+                found.append(indices)
+            if len(found) == CANDIDATES:
+                break
+        return found
 
-    # The table is made of indices: values such as lists and tuples need not be hashable or distinct.
-    table = AllPairs([list(range(len(factors[name]))) for name in names], filter_func=keep, n=min(strength, len(names)))
-    return [row_of(indices) for indices in table]
+    table: list[tuple[int, ...]] = []
+    covered: set[tuple[tuple[int, int], ...]] = set()
+    for places in itertools.combinations(range(len(names)), min(strength, len(names))):
+        for values in itertools.product(*(range(len(factors[names[place]])) for place in places)):
+            combination = tuple(zip(places, values, strict=True))
+            found = [] if combination in covered else candidates(dict(combination))
+            if found:
+                best = max(found, key=lambda row: len(set(_combinations(row, len(places))) - covered))
+                table.append(best)
+                covered.update(_combinations(best, len(places)))
+    return [as_row(indices) for indices in table]
+
+
+def _combinations(row: Sequence[int], strength: int) -> itertools.combinations[tuple[tuple[int, int], ...]]:
+    return itertools.combinations(enumerate(row), strength)  # type: ignore[return-value]
