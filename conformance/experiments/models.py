@@ -1,0 +1,70 @@
+"""From a row to a Keras model. Keras is imported inside the functions only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.experiments.grid import Row
+
+
+class ParameterTotalError(Exception):
+    """A built model has another total of parameters than its row declares."""
+
+
+def build_model(row: Row, input_shape: tuple[int, ...], classes: int, vocabulary_size: int | None = None) -> Any:
+    """The row's model, built and not compiled.
+
+    Parameters
+    ----------
+    row : Row
+        What to build.
+    input_shape : tuple of int
+        Of one sample: (height, width, channels), or (time,) for token ids.
+    classes : int
+        Units of the last ``Dense``.
+    vocabulary_size : int, optional
+        ``input_dim`` of the ``Embedding``; needed for texts.
+
+    Raises
+    ------
+    ParameterTotalError
+        The total differs from ``row.parameters``.
+    """
+    from conformance.oracle.environment import import_keras
+
+    keras = import_keras()
+    middle = _recurrent_layers(keras, row, vocabulary_size) if row.is_text else _convolution_layers(keras, row)
+    if row.dropout:
+        middle.append(keras.layers.Dropout(row.dropout, name="dropout"))
+    source = keras.Input(input_shape, dtype="int64" if row.is_text else "float32", name="input")
+    last = keras.layers.Dense(classes, activation="softmax", name="probabilities")
+    model = keras.Sequential([source, *middle, last], name=row.name.replace("-", "_"))
+    total = model.count_params()
+    if total != row.parameters:
+        raise ParameterTotalError(f"{row.name} declares {row.parameters:,} parameters and the built model has {total:,}.")
+    return model
+
+
+def _convolution_layers(keras: Any, row: Row) -> list[Any]:
+    layers = keras.layers
+    pooling = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[row.pooling]
+    built = []
+    for block, (filters, kernel) in enumerate(zip(row.filters, row.kernels, strict=True), start=1):
+        built.append(layers.Conv2D(filters, kernel, padding="same", activation="relu", name=f"conv2d_{block}"))
+        built.append(pooling(2, name=f"pooling_{block}"))
+    return [*built, layers.Flatten(name="flatten"), layers.Dense(row.dense, activation="relu", name="dense")]
+
+
+def _recurrent_layers(keras: Any, row: Row, vocabulary_size: int | None) -> list[Any]:
+    layers = keras.layers
+    cell = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM}[row.family]
+    built = [layers.Embedding(vocabulary_size, row.embedding, mask_zero=row.mask, name="embedding")]
+    for number, declared in enumerate(row.stack, start=1):
+        last = number == len(row.stack)
+        layer = cell(declared.units, return_sequences=not last, name=f"{row.family}_{number}")
+        if declared.bidirectional:
+            layer = layers.Bidirectional(layer, name=f"bidirectional_{number}")
+        built.append(layer)
+        if row.dropout_between and not last:
+            built.append(layers.Dropout(row.dropout_between, name=f"dropout_{number}"))
+    return built

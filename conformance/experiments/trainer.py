@@ -1,0 +1,270 @@
+"""Training one row with Keras: seeded, resumable after every epoch, and published as a checkpoint with its manifest.
+
+After each epoch the model, its optimizer's state and the history so far are saved, each written beside its place and
+then renamed, the history last: a training that is killed continues after the last epoch whose history stands. Order of
+the samples and noise of the dropout are drawn anew each epoch from (seed, epoch), so a training does not depend on
+where it was killed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.experiments.datasets import Dataset
+from conformance.experiments.grid import Row
+from conformance.experiments.inputs import VOCABULARY_FILE, Inputs, write_vocabulary
+from conformance.experiments.models import build_model
+
+MODEL_FILE, MANIFEST_FILE, HISTORY_FILE = "model.keras", "manifest.json", "history.json"
+EVALUATION_BATCH = 500
+NOTICES = {
+    "nusax": "Vocabulary and weights derive from NusaX-Senti (Winata et al. 2022, arXiv:2205.15960), CC BY-SA 4.0.",
+    "cifar10": "Weights derive from CIFAR-10 (Krizhevsky 2009).",
+    "digits": "Weights derive from the digits that scikit-learn ships (Alpaydin and Kaynak 1998, UCI), CC BY 4.0.",
+    "reviews": "Vocabulary and weights derive from the reviews written for this project.",
+}
+
+
+def finished(row: Row, out_dir: Path) -> dict[str, Any] | None:
+    """The manifest of the row's checkpoint, or None where it is missing, of another row, or its model has changed."""
+    folder = out_dir / row.name
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        intact = row.is_described_by(manifest["row"]) and manifest["model"]["sha256"] == _sha256(folder / MODEL_FILE)
+    except (OSError, ValueError, KeyError):
+        return None
+    return manifest if intact else None
+
+
+def train(
+    row: Row,
+    dataset: Dataset,
+    out_dir: Path,
+    work_dir: Path,
+    progress: bool = True,
+    *,
+    force: bool = False,
+    on_epoch_end: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Train the row on the data set and leave its checkpoint in ``out_dir/<row.name>/``.
+
+    Parameters
+    ----------
+    row : Row
+        What to train.
+    dataset : Dataset
+        The data set that the row names.
+    out_dir : Path
+        Folder of the checkpoints.
+    work_dir : Path
+        Folder of the states of trainings under way; the row's is removed when it is finished.
+    progress : bool
+        A bar for each epoch.
+    force : bool
+        Train although the checkpoint is finished.
+    on_epoch_end : callable, optional
+        Called with the number of epochs run, after each has been saved.
+
+    Returns
+    -------
+    dict
+        The manifest, as in ``manifest.json``.
+
+    Raises
+    ------
+    ParameterTotalError
+        The model's total of parameters is not the row's.
+    """
+    if not force and (manifest := finished(row, out_dir)):
+        return manifest
+    inputs = Inputs.of(row, dataset)
+    training = _Training(row, inputs, work_dir / row.name)
+    while len(training.history) < row.epochs:
+        training.run_epoch(progress)
+        training.save()
+        if on_epoch_end:
+            on_epoch_end(len(training.history))
+    manifest = _publish(training, out_dir / row.name)
+    shutil.rmtree(training.folder)
+    return manifest
+
+
+class _Training:
+    """A training under way: the compiled model, the history of its epochs, and the folder that keeps both."""
+
+    def __init__(self, row: Row, inputs: Inputs, folder: Path) -> None:
+        self.row, self.inputs, self.folder = row, inputs, folder
+        self.history: list[dict[str, float]] = []
+        self.model = self._restored() or self._new()
+
+    def _identity(self) -> dict[str, Any]:
+        return {"row": self.row.to_json(), "data": self.inputs.dataset.sha256, "versions": _versions()}
+
+    def _restored(self) -> Any:
+        from conformance.oracle.environment import import_keras
+
+        try:
+            saved = json.loads((self.folder / HISTORY_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if saved["identity"] != self._identity():
+            return None
+        model = import_keras().models.load_model(self.folder / saved["state"])
+        self.history = saved["history"]
+        return model
+
+    def _new(self) -> Any:
+        from conformance.oracle.environment import import_keras
+
+        keras = import_keras()
+        keras.utils.set_random_seed(self.row.seed)
+        model = self.build()
+        model.compile(
+            optimizer=keras.optimizers.Adam(self.row.learning_rate),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            jit_compile=False,
+        )
+        return model
+
+    def build(self) -> Any:
+        """A new model of the row, not compiled."""
+        words = self.inputs.vocabulary
+        classes = len(self.inputs.dataset.classes)
+        return build_model(self.row, self.inputs.sample_shape, classes, len(words) if words else None)
+
+    def run_epoch(self, progress: bool) -> None:
+        """Train on every sample once, then measure on the validation split."""
+        from tqdm import tqdm
+
+        epoch = len(self.history)
+        labels = self.inputs.labels("train")
+        draw = np.random.default_rng([self.row.seed, epoch])
+        order = draw.permutation(len(labels))
+        self._seed_noise(draw)
+        sums = np.zeros(2)
+        start = time.perf_counter()
+        bar = tqdm(list(_batches(order, self.row.batch_size)), disable=not progress, unit="batch")
+        bar.set_description(f"{self.row.name} epoch {epoch + 1}/{self.row.epochs}")
+        for rows in bar:
+            self.model.reset_metrics()  # newer Keras does so itself: what comes back is this batch's alone
+            logs = self.model.train_on_batch(self.inputs.batch("train", rows), labels[rows], return_dict=True)
+            sums += len(rows) * np.array([logs["loss"], logs["accuracy"]], np.float64)
+        seconds = time.perf_counter() - start
+        valid = evaluate(self.model, self.inputs, "valid")
+        self.history.append(
+            {
+                "epoch": epoch + 1,
+                "train_loss": float(sums[0]) / len(labels),
+                "train_accuracy": float(sums[1]) / len(labels),
+                **{f"valid_{key}": value for key, value in valid.items()},
+                "seconds": round(seconds, 3),
+            }
+        )
+        if progress:
+            tqdm.write(f"{bar.desc}loss {valid['loss']:.4f}, macro-F1 {valid['macro_f1']:.4f} on the validation split")
+
+    def _seed_noise(self, draw: np.random.Generator) -> None:
+        """Give every seed state of the model (one for each dropout) a fresh value."""
+        for variable in self.model.variables:
+            if variable.name == "seed_generator_state":
+                variable.assign(draw.integers(2**31, size=2).astype(np.uint32))
+
+    def save(self) -> None:
+        """Keep this epoch; what was kept before is removed once this one stands."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = self.folder / f"epoch-{len(self.history):03d}.keras"
+        _write(state, self.model.save)
+        saved = {"identity": self._identity(), "state": state.name, "history": self.history}
+        _write_json(self.folder / HISTORY_FILE, saved)
+        for older in self.folder.glob("epoch-*.keras"):
+            if older != state:
+                older.unlink()
+
+
+def evaluate(model: Any, inputs: Inputs, split: str) -> dict[str, float]:
+    """Loss, accuracy and macro-F1 (scikit-learn) of the model's probabilities on one split.
+
+    The loss is the mean of ``-log(p[label])`` in float64, with ``p`` clipped at 1e-7 as Keras clips it.
+    """
+    from sklearn.metrics import f1_score
+
+    labels = inputs.labels(split)
+    batches = _batches(np.arange(len(labels)), EVALUATION_BATCH)
+    probabilities = np.concatenate([model.predict_on_batch(inputs.batch(split, rows)) for rows in batches])
+    picked = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    predicted = probabilities.argmax(axis=1)
+    every = list(range(len(inputs.dataset.classes)))
+    return {
+        "loss": float(-np.log(np.clip(picked, 1e-7, 1.0)).mean()),
+        "accuracy": float((predicted == labels).mean()),
+        "macro_f1": float(f1_score(labels, predicted, labels=every, average="macro", zero_division=0)),
+    }
+
+
+def _publish(training: _Training, folder: Path) -> dict[str, Any]:
+    """Write the checkpoint, the manifest last, so that a manifest vouches for what stands beside it."""
+    row, inputs, dataset = training.row, training.inputs, training.inputs.dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    model = training.build()  # a copy that was never compiled: no optimizer in its archive
+    model.set_weights(training.model.get_weights())
+    _write(folder / MODEL_FILE, model.save)
+    _write_json(folder / HISTORY_FILE, training.history)
+    manifest: dict[str, Any] = {
+        "row": row.to_json(),
+        "command": f"conform train {row.name}",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "seed": row.seed,
+        "versions": _versions(),
+        "dataset": {"title": dataset.title, "sha256": dataset.sha256, "notice": NOTICES[dataset.name]},
+        "parameters": model.count_params(),
+        "epochs_run": len(training.history),
+        "keras": {split: evaluate(model, inputs, split) for split in ("valid", "test")},
+        "model": {"file": MODEL_FILE, "sha256": _sha256(folder / MODEL_FILE)},
+    }
+    if inputs.vocabulary is not None:
+        _write(folder / VOCABULARY_FILE, lambda path: write_vocabulary(path, inputs.vocabulary or []))
+        digest = _sha256(folder / VOCABULARY_FILE)
+        manifest["vocabulary"] = {"file": VOCABULARY_FILE, "terms": len(inputs.vocabulary), "sha256": digest}
+    _write_json(folder / MANIFEST_FILE, manifest)
+    return manifest
+
+
+def _versions() -> dict[str, str]:
+    from conformance.oracle.environment import import_keras, tensorflow
+
+    keras = import_keras()
+    versions = {"keras": keras.__version__, "tensorflow": tensorflow().__version__, "numpy": np.__version__}
+    return versions | {"python": platform.python_version()}
+
+
+def _batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (order[start : start + size] for start in range(0, len(order), size))
+
+
+def _write(path: Path, writer: Callable[[Path], Any]) -> None:
+    """Let ``writer`` write beside ``path``, then rename: the file is whole or it is the old one."""
+    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    writer(beside)
+    os.replace(beside, path)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _write(path, lambda beside: beside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

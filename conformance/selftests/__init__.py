@@ -1,0 +1,1 @@
+"""Tests of this project itself; they never judge a foreign implementation."""

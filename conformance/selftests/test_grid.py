@@ -1,0 +1,135 @@
+"""The declared rows: what they describe, what their models total, and the command that trains them."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from conformance.experiments import commands, datasets, grid
+from conformance.experiments.grid import Recurrent, Row
+from conformance.experiments.models import ParameterTotalError, build_model
+
+SHAPES = {"cifar10": (32, 32, 3), "digits": (8, 8, 1)}
+CLASSES = {"cifar10": 10, "digits": 10, "nusax": 3, "reviews": 3}
+VOCABULARY = {"nusax": 2836, "reviews": 1341}
+KINDS = [row for row in grid.ROWS if not row.mask or row.dataset == "reviews"]  # a mask adds no parameter
+
+
+def _build(row):
+    shape = SHAPES.get(row.dataset, (row.sequence_length,))
+    return build_model(row, shape, CLASSES[row.dataset], VOCABULARY.get(row.dataset))
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Call ``conform train`` with arguments, without folder, mirror or the project's own checkpoints."""
+    for name in ("CONFORM_DATA", "CONFORM_DATA_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(commands, "checkpoints_dir", lambda: tmp_path / "checkpoints")
+    monkeypatch.setattr(commands, "cache_dir", lambda: tmp_path / "cache")
+    app = typer.Typer()
+    app.command()(commands.train_command)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_names_are_unique_and_rows_name_what_exists():
+    assert len(set(grid.NAMES)) == len(grid.ROWS), "two rows of one name would share a checkpoint"
+    for row in grid.ROWS:
+        assert row.dataset in datasets.NAMES, f"{row.name} names the data set {row.dataset!r}, which does not exist"
+
+
+def test_the_studies_totals_are_declared():
+    totals = {row.name: row.parameters for row in grid.ROWS}
+    assert totals["cifar10-cnn-32-64"] == 545_098, "the studies' CNN has 545,098 parameters"
+    assert {totals["nusax-bilstm-64"], totals["nusax-bilstm-64-mask"]} == {890_755}, "a BiLSTM(64) model has 890,755"
+    assert {totals["nusax-lstm-128"], totals["nusax-lstm-128-mask"]} == {923_523}, "an LSTM(128) model has 923,523"
+
+
+@pytest.mark.parametrize("row", KINDS, ids=lambda row: row.name)
+def test_the_built_model_has_the_declared_total(row):
+    model = _build(row)
+    assert model.count_params() == row.parameters, "the model that is built is the one that is declared"
+    assert not model.compiled, "a built model is not compiled"
+
+
+def test_another_total_is_refused():
+    row = dataclasses.replace(grid.find("digits-cnn"), parameters=6_059)
+    with pytest.raises(ParameterTotalError, match=r"declares 6,059 parameters and the built model has 6,058"):
+        _build(row)
+
+
+def test_the_mask_and_the_stack_reach_the_model():
+    stack = (Recurrent(4), Recurrent(3, bidirectional=True))
+    row = Row(name="two", family="rnn", dataset="reviews", parameters=169, embedding=5, stack=stack, mask=True)
+    model = build_model(dataclasses.replace(row, dropout_between=0.5, dropout=0.0), (7,), 3, 12)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["Embedding", "SimpleRNN", "Dropout", "Bidirectional", "Dense"], "layers stand in the declared order"
+    assert model.layers[0].mask_zero, "mask is the embedding's mask_zero"
+    assert model.layers[1].return_sequences, "a recurrent layer below another returns sequences"
+    assert model.layers[-1].input.shape == (None, 6), "the last recurrent layer returns its last step, both halves"
+
+
+def test_average_pooling_and_each_kernel_reach_the_model():
+    row = dataclasses.replace(grid.find("digits-cnn"), kernels=((3, 3), (1, 5)), pooling="average", parameters=5_546)
+    model = _build(row)
+    assert [layer.kernel_size for layer in model.layers if hasattr(layer, "kernel_size")] == [(3, 3), (1, 5)], "as declared"
+    assert [type(layer).__name__ for layer in model.layers].count("AveragePooling2D") == 2, "both poolings are averages"
+
+
+@pytest.mark.parametrize("fields", [{"family": "cnn"}, {"family": "cnn", "filters": (1,)}, {"family": "lstm"}])
+def test_a_row_without_layers_is_refused(fields):
+    with pytest.raises(ValueError, match="odd: a "):
+        Row(name="odd", dataset="digits", parameters=1, **fields)
+
+
+@pytest.mark.parametrize("row", grid.ROWS, ids=lambda row: row.name)
+def test_a_row_survives_json(row):
+    written = row.to_json()
+    assert json.loads(json.dumps(written)) == written, "a manifest's row equals the declared one after reading"
+    shown = {"filters", "stack"} & set(written)
+    assert shown == ({"stack"} if row.is_text else {"filters"}), "a row shows the fields of its family alone"
+
+
+def test_an_unknown_task_names_the_nearest(run):
+    result = run("nusax-lstm-128-masked")
+    assert result.exit_code == 2, "an unknown task is a wrong use of the command"
+    assert "did you mean nusax-lstm-128-mask or " in result.output, "the nearest names are shown, the best first"
+    assert "Traceback" not in result.output, "no traceback is shown"
+    assert "there are cifar10-cnn-32-64" in run("???").output, "where nothing is near, all are named"
+
+
+def test_the_list_names_every_row_and_trains_nothing(run, tmp_path):
+    result = run("--list")
+    assert result.exit_code == 0, "listing succeeds"
+    assert [line.split()[0] for line in result.output.splitlines()] == list(grid.NAMES), "one line for each row, in order"
+    assert not list(tmp_path.rglob("*")), "listing writes nothing"
+
+
+def test_missing_data_is_one_sentence(run, tmp_path):
+    result = run("nusax-lstm-128", "nusax-bilstm-64", "--data", tmp_path)
+    assert result.exit_code == 1, "what could not be trained is a failure"
+    sentence = f"The data folder {tmp_path} lacks nusax-indonesian/train.csv."
+    assert result.output.strip() == sentence, "the reason is said once, in one sentence"
+
+
+def test_neither_the_rows_nor_the_command_import_keras():
+    code = "import sys, conformance.experiments.commands as c; sys.exit('keras' in sys.modules)"
+    root = Path(commands.__file__).resolve().parents[2]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
+    assert found.returncode == 0, "listing rows must not wait for TensorFlow"
+
+
+def test_a_field_added_later_does_not_make_a_checkpoint_stale():
+    row = grid.find("digits-cnn")
+    stored = row.to_json()
+    without = {key: value for key, value in stored.items() if key != "learning_rate"}
+    assert row.is_described_by(stored), "a row is not described by its own description"
+    assert row.is_described_by(without), "a description that lacks a field with its default value is another row"
+    assert not row.is_described_by({**stored, "learning_rate": 0.5}), "another learning rate is the same row"
+    assert not row.is_described_by({**stored, "warmup": 3}), "an unknown field is ignored"
