@@ -1,0 +1,91 @@
+"""What Keras answers for a whole trained model, and how far off any float32 implementation of that model may be.
+
+The bound is the model's own: the float64 model is asked once as it is, and three times with its inputs and weights multiplied by
+``1 + eps u`` (u uniform in [-1, 1], eps = 2**-23; token ids stay). With P the largest change of any probability, ``8 (P + eps)`` is
+allowed: the rule of iterated layers (:func:`conformance.allowance.perturbation`), over all layers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import conformance.cases  # noqa: F401 - declarations and error model import each other; this end comes first
+from conformance.allowance import EPS, PERTURBATIONS, perturbed
+from conformance.oracle.environment import import_keras
+
+Array = NDArray[Any]
+
+SAMPLES = 1000
+"""A bound is taken over the first so many samples, and over those that are asked for by name. Fewer samples make it smaller, never
+larger; four float64 passes over 10,000 images take twenty seconds of one core, over 1,000 two."""
+
+
+def keras_model(path: str | PathLike[str]) -> Any:
+    """The Keras model of an archive, not compiled."""
+    return import_keras().saving.load_model(path, compile=False)
+
+
+def float64_model(model: Any) -> Any:
+    """The same model with the same weights, every layer computing in float64."""
+    widened = type(model).from_config(_widened(model.get_config()))
+    widened.set_weights([np.asarray(weight, np.float64) for weight in model.get_weights()])
+    return widened
+
+
+def probabilities(model: Any, x: Array, batch_size: int = 256) -> Array:
+    """A model's answer for `x`, in batches through one compiled function."""
+    parts = [np.asarray(model.predict_on_batch(batch)) for batch in _batches(x, batch_size)]
+    return np.concatenate(parts)
+
+
+def keras_probabilities(path: str | PathLike[str], x: Array, batch_size: int = 256) -> Array:
+    """Keras's own float32 answer for `x`, shape (samples, classes)."""
+    return probabilities(keras_model(path), x, batch_size)
+
+
+def perturbation_bound(
+    path: str | PathLike[str], x: Array, also: Array | None = None, batch_size: int = 256, samples: int = SAMPLES, seed: int = 0
+) -> float:
+    """The largest difference of a probability that float32 arithmetic explains: ``8 (P + eps)``.
+
+    Parameters
+    ----------
+    path : path
+        The ``.keras`` archive.
+    x : array (samples, ...)
+        What the model is fed.
+    also : array of int, optional
+        Rows of `x` over which P is taken beside the first `samples`: those on which two implementations disagree.
+    batch_size, samples, seed
+        How much is computed at once, how many rows are asked about, where the perturbations come from.
+    """
+    rows = np.unique(np.concatenate([np.arange(min(samples, len(x))), np.asarray([] if also is None else also, np.int64)]))
+    x = np.asarray(x[rows])
+    x = x.astype(np.float64) if x.dtype.kind == "f" else x
+    model = float64_model(keras_model(path))
+    weights = tuple(model.get_weights())
+    centre = probabilities(model, x, batch_size)
+    rng = np.random.default_rng(seed)
+    response = 0.0
+    for _ in range(PERTURBATIONS):
+        model.set_weights(perturbed(rng, weights))
+        response = max(response, float(np.max(np.abs(probabilities(model, perturbed(rng, x), batch_size) - centre), initial=0)))
+    return 8 * (response + EPS)
+
+
+def _batches(x: Array, batch_size: int) -> Iterator[Array]:
+    return (x[start : start + batch_size] for start in range(0, max(len(x), 1), batch_size))
+
+
+def _widened(value: Any) -> Any:
+    """A configuration with every ``float32``, the dtype of an input or the name of a policy, replaced by ``float64``."""
+    if isinstance(value, dict):
+        return {key: _widened(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_widened(item) for item in value)
+    return "float64" if value == "float32" else value

@@ -1,0 +1,399 @@
+"""Whole trained models, run by the reference, against Keras itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference import convolution, core, pooling, recurrent
+from reference.network import Model, load_model
+
+RNG_SEED = 20260711
+IMAGES = (7, 8, 8, 3)
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    from conformance.oracle.environment import import_keras
+
+    return import_keras()
+
+
+@pytest.fixture(scope="module")
+def saved(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Path]]:
+    """Every model of these tests by name, with random weights, and the file that Keras wrote of it."""
+    folder = tmp_path_factory.mktemp("models")
+    result = {}
+    for name, build in BUILDERS.items():
+        keras.utils.clear_session()
+        model = build(keras)
+        redraw(model)
+        model.save(folder / f"{name}.keras")
+        result[name] = (model, folder / f"{name}.keras")
+    return result
+
+
+def redraw(model: Any) -> None:
+    """Draw all weights anew, so that no bias is zero and no two layers are alike."""
+    rng = np.random.default_rng(RNG_SEED)
+    model.set_weights([rng.normal(0, 0.5, w.shape).astype(w.dtype) for w in model.get_weights()])
+
+
+def cnn(keras: Any) -> Any:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(6, 3, padding="same", activation="relu", name="zzz"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(4, (3, 2), strides=(2, 1), groups=2, use_bias=False, name="aaa"),
+            layers.Activation("tanh"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(5, activation="softmax"),
+        ]
+    )
+
+
+def text(keras: Any) -> Any:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((9,), dtype="int32"),
+            layers.Embedding(12, 4, mask_zero=True),
+            layers.Dropout(0.3),
+            layers.Bidirectional(layers.LSTM(3, return_sequences=True, dropout=0.2)),
+            layers.Dense(4, activation="tanh"),
+            layers.Bidirectional(layers.LSTM(3), merge_mode="sum"),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def sigmoid(keras: Any) -> Any:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            layers.Embedding(12, 4),
+            layers.LSTM(3),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+def two_by_two(keras: Any) -> Any:
+    """Two inputs, three outputs by name but not in the order of the alphabet, and a layer that all branches share."""
+    layers = keras.layers
+    a, b = keras.Input((4,), name="a"), keras.Input((6, 3), name="b")
+    shared = layers.Dense(4, activation="tanh", name="shared")
+    y, h, c = layers.LSTM(4, return_state=True)(b)
+    z = layers.LSTM(2)(b, initial_state=[layers.Dense(2)(shared(h)), layers.Dense(2)(c)])
+    return keras.Model({"b": b, "a": a}, {"z": z, "a": shared(a), "m": layers.Dense(2)(shared(shared(y)))})
+
+
+def late_order(keras: Any) -> Any:
+    """Layers created in another order than they are called in, with a second list output."""
+    layers = keras.layers
+    last, first = layers.Dense(3, name="b_last"), layers.Dense(3, name="c_first")
+    x = keras.Input((3,))
+    middle = layers.Dense(3, activation="relu", name="a_middle")
+    last(keras.Input((3,)))  # a call that belongs to no part of the model
+    return keras.Model([x], [last(middle(first(x))), middle(first(x))])
+
+
+def nested(keras: Any) -> Any:
+    """A functional model with two outputs and a Sequential one, both inside another and the former called twice."""
+    layers = keras.layers
+    x = keras.Input((4,))
+    inner = keras.Model(
+        x, {"z": layers.Dense(4, name="d")(x), "a": layers.Dense(4, activation="relu", name="e")(x)}, name="inner"
+    )
+    tail = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="d"), layers.Dense(2)], name="tail")
+    y = keras.Input((4,))
+    once = inner(y)
+    return keras.Model(y, [tail(inner(once["z"])["a"]), once["a"], inner(once["a"])["z"]])
+
+
+def ends_nested(keras: Any) -> Any:
+    """An outer model whose outputs are those of a functional model within."""
+    layers = keras.layers
+    x, y = keras.Input((4,)), keras.Input((4,))
+    return keras.Model(y, keras.Model(x, layers.Dense(3, activation="softmax")(layers.Dense(4)(x)))(layers.Dense(4)(y)))
+
+
+def masked(keras: Any) -> Any:
+    """Masks as nodes of the graph, handed to a nested model that uses them, and named in a call where none travels."""
+    layers = keras.layers
+    ids = keras.Input((7,), dtype="int32")
+    inside = keras.Input((7, 3))
+    inner = keras.Model(inside, layers.LSTM(3, return_sequences=True)(layers.Dense(3)(inside)))
+    embedding = layers.Embedding(9, 3, mask_zero=True)
+    x = embedding(ids)
+    named = layers.LSTM(2)(layers.Embedding(9, 3)(ids), mask=embedding.compute_mask(ids))
+    x = layers.Bidirectional(layers.LSTM(2, return_sequences=True, go_backwards=False))(layers.Dropout(0.1)(x))
+    y = inner(layers.Dense(3)(x))
+    return keras.Model(ids, [layers.LSTM(4, zero_output_for_mask=True)(y), layers.Dense(2)(layers.Flatten()(y)), y, named])
+
+
+def deep(keras: Any) -> Any:
+    """More than ten layers of one class, so that groups and variables do not sort as text."""
+    layers = keras.layers
+    return keras.Sequential([keras.Input((3,)), *(layers.Dense(3, activation="tanh") for _ in range(12))])
+
+
+def double(keras: Any) -> Any:
+    layers = keras.layers
+    return keras.Sequential([keras.Input((3,), dtype="float64"), layers.Dense(4, activation="gelu", dtype="float64")])
+
+
+BUILDERS = {
+    build.__name__: build
+    for build in (cnn, text, sigmoid, two_by_two, late_order, nested, ends_nested, masked, deep, double)
+}
+
+
+def inputs_for(name: str) -> Any:
+    rng = np.random.default_rng(RNG_SEED + 1)
+    if name == "cnn":
+        return rng.normal(size=IMAGES).astype(np.float32)
+    if name in ("text", "masked", "sigmoid"):
+        ids = rng.integers(1, 9, (7, {"text": 9, "masked": 7, "sigmoid": 6}[name])).astype(np.int32)
+        for row, keep in enumerate((3, 5, 0, 9, 1, 2, 6)):
+            ids[row, keep:] = 0
+        ids[0, 0] = 0
+        return ids
+    if name == "two_by_two":
+        return {"a": rng.normal(size=(7, 4)).astype(np.float32), "b": rng.normal(size=(7, 6, 3)).astype(np.float32)}
+    return rng.normal(size=(7, 4 if "nested" in name else 3)).astype(np.float64 if name == "double" else np.float32)
+
+
+def flat(outputs: Any) -> dict[Any, Any]:
+    if isinstance(outputs, dict):
+        return outputs
+    return dict(enumerate(outputs)) if isinstance(outputs, list) else {"": outputs}
+
+
+def assert_same(got: Any, want: Any, tolerance: float, about: str) -> None:
+    assert type(got) is type(want), f"{about}: the outputs are a {type(got)}, Keras's a {type(want)}"
+    got, want = flat(got), flat(want)
+    assert set(got) == set(want), f"{about}: the outputs are {set(got)}, Keras's {set(want)}"
+    for name, value in want.items():
+        assert got[name].dtype == value.dtype, f"{about}: output {name!r} is {got[name].dtype}, Keras's {value.dtype}"
+        assert got[name].shape == value.shape, f"{about}: output {name!r} is {got[name].shape}, Keras's {value.shape}"
+        error = np.abs(got[name] - value).max() / np.abs(value).max()
+        assert error <= tolerance, f"{about}: output {name!r} is {error:.1e} of the largest value away from Keras's"
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_predicts_what_keras_predicts(name: str, saved: dict[str, tuple[Any, Path]]) -> None:
+    model, path = saved[name]
+    x = inputs_for(name)
+    assert_same(load_model(path).predict(x, batch_size=3), model.predict(x, verbose=0), 1e-5, name)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_counts_the_parameters_that_keras_counts(name: str, saved: dict[str, tuple[Any, Path]]) -> None:
+    model, path = saved[name]
+    loaded = load_model(path)
+    assert loaded.parameters == model.count_params(), "a layer is missing from the list, or counted twice"
+    assert f"{model.count_params():,}" in loaded.summary().splitlines()[-1], "the last line of the table is the total"
+
+
+@pytest.mark.parametrize("name", ["cnn", "text", "two_by_two"])
+def test_layers_have_the_weights_that_keras_has(name: str, saved: dict[str, tuple[Any, Path]]) -> None:
+    model, path = saved[name]
+    for layer in load_model(path).layers:
+        want = model.get_layer(layer.name).get_weights()
+        assert len(layer.weights) == len(want), f"{layer.name} has {len(layer.weights)} weights, in Keras {len(want)}"
+        assert all(np.array_equal(a, b) for a, b in zip(layer.weights, want, strict=True)), f"{layer.name} differs"
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_an_empty_batch_gives_empty_outputs(name: str, saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded, x = load_model(saved[name][1]), inputs_for(name)
+    empty = {key: value[:0] for key, value in x.items()} if isinstance(x, dict) else x[:0]
+    whole, nothing = flat(loaded.predict(x)), flat(loaded.predict(empty))
+    for key, value in whole.items():
+        assert nothing[key].shape == (0, *value.shape[1:]), f"output {key!r} of an empty batch is {nothing[key].shape}"
+
+
+def test_float64_shows_the_error_of_float32(saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded, x = load_model(saved["cnn"][1]), inputs_for("cnn")
+    single, exact = loaded.predict(x), loaded.astype(np.float64).predict(x)
+    assert exact.dtype == np.float64, f"the model of float64 computes in {exact.dtype}"
+    assert 0 < np.abs(single - exact).max() < 1e-5, "float32 and float64 differ by rounding alone"
+    assert loaded.dtype == np.float32, "astype left the model itself as it was"
+
+
+def test_activations_are_the_outputs_of_the_layers(saved: dict[str, tuple[Any, Path]], keras: Any) -> None:
+    model, path = saved["cnn"]
+    x = inputs_for("cnn")
+    got = load_model(path).activations(x)
+    assert list(got) == [layer.name for layer in model.layers], "every layer, in the order of the model"
+    for layer in model.layers:
+        want = keras.Model(model.inputs, layer.output).predict(x, verbose=0)
+        assert np.allclose(got[layer.name], want, rtol=1e-5, atol=1e-5), f"{layer.name} diverges"
+
+
+def test_activations_of_shared_and_nested_layers_have_names_of_their_own(saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded = load_model(saved["two_by_two"][1])
+    assert {"shared", "shared[1]", "shared[2]", "shared[3]"} <= set(loaded.activations(inputs_for("two_by_two")))
+    assert {"inner/d", "tail/d"} <= set(load_model(saved["nested"][1]).activations(inputs_for("nested")))
+
+
+def test_probabilities_of_softmax_and_of_one_sigmoid_unit(saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded, x = load_model(saved["ends_nested"][1]), inputs_for("ends_nested")
+    assert np.array_equal(loaded.predict_proba(x), loaded.predict(x)), "a softmax output is returned as it is"
+    loaded, x = load_model(saved["sigmoid"][1]), inputs_for("sigmoid")
+    p = loaded.predict_proba(x)
+    assert p.shape == (7, 2), f"one sigmoid unit gives two columns, not {p.shape}"
+    assert np.array_equal(p[:, 1:], loaded.predict(x)), "the second column is the probability of class 1"
+    for name in ("deep", "two_by_two"):
+        with pytest.raises(ValueError, match="no probabilities"):
+            load_model(saved[name][1]).predict_proba(inputs_for(name))
+
+
+def test_evaluate_gives_loss_accuracy_and_f1(saved: dict[str, tuple[Any, Path]], keras: Any) -> None:
+    from sklearn.metrics import f1_score
+
+    model, path = saved["cnn"]
+    x, y = inputs_for("cnn"), np.arange(7) % 5
+    p = model.predict(x, verbose=0)
+    got = load_model(path).evaluate(x, y, batch_size=2)
+    loss = float(np.mean(keras.losses.sparse_categorical_crossentropy(y, p)))
+    assert got["loss"] == pytest.approx(loss, rel=1e-5), "the loss is that of Keras on the probabilities"
+    assert got["accuracy"] == pytest.approx(np.mean(p.argmax(1) == y)), "accuracy"
+    assert got["macro_f1"] == pytest.approx(f1_score(y, p.argmax(1), average="macro")), "F1, the mean over the classes"
+    with pytest.raises(ValueError, match="3 labels were given for 7 samples"):
+        load_model(path).evaluate(x, y[:3])
+
+
+def test_a_wrong_input_shape_is_named_with_both_shapes(saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded = load_model(saved["two_by_two"][1])
+    x = inputs_for("two_by_two")
+    with pytest.raises(ValueError, match=r"input 'a' .*\(None, 4\), got \(7, 5\)"):
+        loaded.predict({**x, "a": np.zeros((7, 5))})
+    with pytest.raises(ValueError, match="different numbers of samples"):
+        loaded.predict({**x, "a": x["a"][:3]})
+    with pytest.raises(ValueError, match=r"takes the inputs \['b', 'a'\]|takes the inputs \['a', 'b'\]"):
+        loaded.predict(x["a"])
+
+
+def test_a_list_of_arrays_fits_a_model_with_a_list_of_inputs(saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded, x = load_model(saved["late_order"][1]), inputs_for("late_order")
+    name = next(iter(loaded.graph.specs))
+    for given in ([x], {name: x}):
+        assert all(np.array_equal(a, b) for a, b in zip(loaded.predict(given), loaded.predict(x), strict=True))
+
+
+def reference_functions() -> dict[str, Any]:
+    functions: dict[str, Any] = {}
+    for module in (core, convolution, pooling, recurrent):
+        functions |= vars(module)
+    return functions
+
+
+def test_a_missing_function_is_named_with_its_layer(saved: dict[str, tuple[Any, Path]]) -> None:
+    functions = reference_functions()
+    del functions["conv2d_forward"]
+    with pytest.raises(NotImplementedError, match=r"layer 'zzz' \(Conv2D\) needs the function conv2d_forward"):
+        load_model(saved["cnn"][1], functions)
+
+
+def test_foreign_functions_are_called_by_the_contract(saved: dict[str, tuple[Any, Path]]) -> None:
+    calls: list[tuple[str, int, dict[str, Any]]] = []
+    functions = reference_functions()
+
+    def recorded(name: str) -> Any:
+        def function(x: Any, *weights: Any, **options: Any) -> Any:
+            calls.append((name, len(weights), options))
+            return functions[name](x, *weights, **options)
+
+        return function
+
+    spies = {name: recorded(name) for name in functions if name.endswith("_forward")}
+    load_model(saved["cnn"][1], spies).predict(inputs_for("cnn"))
+    assert calls == [
+        ("conv2d_forward", 2, {"padding": "same", "activation": "relu"}),
+        ("max_pooling2d_forward", 0, {}),
+        ("conv2d_forward", 1, {"strides": (2, 1), "groups": 2}),
+        ("activation_forward", 0, {"activation": "tanh"}),
+        ("flatten_forward", 0, {}),
+        ("dropout_forward", 0, {"rate": 0.5}),
+        ("dense_forward", 2, {"activation": "softmax"}),
+    ], "weights by position, and no option that has Keras's default"
+    calls.clear()
+    model, path = saved["text"]
+    got = load_model(path, spies).predict(inputs_for("text"))
+    options = [options for name, _, options in calls if name == "bidirectional_forward"]
+    assert [set(o) for o in options] == [
+        {"return_sequences", "zero_output_for_mask", "mask"},
+        {"merge_mode", "mask"},
+    ], "the mask reaches both, though the functions have no embedding_compute_mask"
+    assert_same(got, model.predict(inputs_for("text"), verbose=0), 1e-5, "text with foreign functions")
+
+
+def test_a_function_that_writes_into_its_arguments_is_told(saved: dict[str, tuple[Any, Path]]) -> None:
+    def in_place(x: Any, *weights: Any, **options: Any) -> Any:
+        x *= 2
+        return x
+
+    loaded = load_model(saved["cnn"][1], {**reference_functions(), "flatten_forward": in_place})
+    with pytest.raises(ValueError, match="read-only") as raised:
+        loaded.predict(inputs_for("cnn"))
+    assert any("flatten" in note for note in raised.value.__notes__), "the layer is named"
+
+
+def test_text_vectorization_inside_a_model(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    adapted = layers.TextVectorization(output_sequence_length=4, ngrams=2)
+    adapted.adapt(["a cat sat", "a dog", "the cat"])
+    model = keras.Sequential(
+        [keras.Input((1,), dtype="string"), adapted, layers.Embedding(20, 3, mask_zero=True), layers.LSTM(2)]
+    )
+    model.save(tmp_path / "text.keras")
+    seen: list[tuple[list[str], dict[str, Any]]] = []
+
+    def stand_in(texts: Any, vocabulary: list[str], **options: Any) -> Any:
+        seen.append((vocabulary, options))
+        return np.asarray(adapted(texts.astype(str).tolist()))
+
+    loaded = load_model(tmp_path / "text.keras", {**reference_functions(), "text_vectorization_forward": stand_in})
+    texts = np.array(["A cat!", "the dog", ""])
+    with_keras = np.asarray(model(np.array([["A cat!"], ["the dog"], [""]], dtype=object)))
+    assert_same(loaded.predict(texts), with_keras, 1e-5, "text")
+    assert seen == [(adapted.get_vocabulary(), {"ngrams": 2, "output_sequence_length": 4})], (
+        "vocabulary from the assets"
+    )
+    assert_same(load_model(tmp_path / "text.keras").predict(texts), with_keras, 1e-5, "text by the reference")
+
+
+def test_every_output_of_a_graph_depends_on_its_own_weights(saved: dict[str, tuple[Any, Path]]) -> None:
+    """A check of the checks: with two weights exchanged each comparison above must fail."""
+    for name in ("deep", "nested", "two_by_two"):
+        model, path = saved[name]
+        loaded = load_model(path)
+        wrong = exchanged(loaded)
+        with pytest.raises(AssertionError, match="away from Keras's"):
+            assert_same(wrong.predict(inputs_for(name)), model.predict(inputs_for(name), verbose=0), 1e-5, name)
+
+
+def exchanged(model: Model) -> Model:
+    """The model with the first weights of two alike layers exchanged."""
+    twins: dict[Any, str] = {}
+    for layer in model.layers:
+        key = (layer.class_name, tuple(w.shape for w in layer.weights))
+        if layer.weights and key in twins:
+            other = model.context.layers[twins[key]]
+            changed = {
+                **model.context.layers,
+                layer.name: layer._replace(weights=other.weights),
+                other.name: other._replace(weights=layer.weights),
+            }
+            return Model(model.graph, type(model.context)(changed, {}, model.context.find, model.dtype))
+        twins[key] = layer.name
+    raise AssertionError("the model has no two layers alike")

@@ -1,0 +1,101 @@
+"""One trained model from question to record: the same test split through Keras and through an implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.contract import Question
+from conformance.experiments.datasets import load
+from conformance.experiments.grid import find
+from conformance.experiments.inputs import test_inputs
+from conformance.experiments.paths import checkpoints_dir
+from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.whole_model import keras_probabilities, perturbation_bound
+from conformance.record import Record
+from conformance.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
+from reference.network import load_model
+
+Array = NDArray[Any]
+MODEL_FILE = "model.keras"
+
+
+class ImplementationError(Exception):
+    """A layer function of the implementation raised."""
+
+
+class Functions:
+    """The layer functions of an implementation, for the graph to call; what it does not support is a ``NotImplementedError``."""
+
+    def __init__(self, implementation: ModuleImplementation) -> None:
+        self._implementation = implementation
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if self._implementation.function(name) is None:
+            raise AttributeError(name)
+
+        def call(*positional: Any, **keywords: Any) -> Any:
+            answer = self._implementation.ask(Question(name, positional, keywords))
+            if answer.status == UNSUPPORTED:
+                raise NotImplementedError(answer.message)
+            if answer.status != PASSED:
+                raise ImplementationError(answer.message)
+            return answer.value
+
+        return call
+
+
+def predictor(implementation: ModuleImplementation, path: Path) -> Callable[[Array], Any]:
+    """How an implementation predicts: by its own ``load_model``, else the suite's graph calls its layer functions."""
+    own = implementation.function("load_model")
+    model = own(path) if own is not None else load_model(path, Functions(implementation))
+    predict: Callable[[Array], Any] = model.predict
+    return predict
+
+
+def examine_model(name: str, judge: Any) -> Record:
+    """Judge a checkpoint: same classes as Keras, and probabilities within the model's own perturbation bound.
+
+    A sample may get another class only if Keras's two most probable classes are closer than the bound.
+
+    Raises
+    ------
+    DataUnavailable, FileNotFoundError
+        If the data set or the checkpoint is not here.
+    """
+    row = find(name)
+    path = checkpoints_dir() / name / MODEL_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
+    x, _ = test_inputs(row, load(row.dataset, judge.session.data))
+    status, message, ratio = PASSED, "", None
+    try:
+        got = np.asarray(predictor(judge.session.implementation, path)(x))
+    except NotImplementedError as error:
+        return _record(judge, name, UNSUPPORTED, str(error))
+    except Exception as error:
+        return _record(judge, name, ERROR, f"{type(error).__name__}: {error}")
+    expected = keras_probabilities(path, x)
+    if got.shape != expected.shape:
+        return _record(judge, name, FAILED, f"predict gives the shape {got.shape}, expected {expected.shape}")
+    disagreeing = np.flatnonzero(got.argmax(axis=-1) != expected.argmax(axis=-1))
+    bound = perturbation_bound(path, x, disagreeing)
+    top = np.sort(expected, axis=-1)
+    decided = disagreeing[(top[disagreeing, -1] - top[disagreeing, -2]) > bound]
+    difference = float(np.max(np.abs(got - expected), initial=0.0)) if np.all(np.isfinite(got)) else float("inf")
+    ratio = min(difference / bound, 1e12)
+    agreement = 1 - disagreeing.size / max(len(x), 1)
+    message = f"agreement {agreement:.4f} on {len(x)} samples, largest probability difference {difference:.1e}, allowed {bound:.1e}"
+    if decided.size or not difference <= bound:
+        status = FAILED
+        message += f"; {decided.size} samples get another class, the first is sample {decided[0]}" if decided.size else ""
+    return _record(judge, name, status, message, ratio)
+
+
+def _record(judge: Any, name: str, status: str, message: str, ratio: float | None = None) -> Record:
+    needs = ("Embedding", "LSTM", "Bidirectional", "Dense") if find(name).is_text else ("Conv2D", "MaxPooling2D", "Flatten", "Dense")
+    return Record(judge.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)
