@@ -11,18 +11,19 @@ below what any mistake makes, widened only where Keras itself rounds a constant 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.cases.arrays import Arrays
-from conformance.cases.case import Case
+from conformance.arrays import EPS, Arrays, perturbed
+
+if TYPE_CHECKING:
+    from conformance.cases.case import Case
 
 Array = NDArray[Any]
 Ask = Callable[..., tuple[Array, ...]]
 
-EPS = 2.0**-23
 SMALLEST_NORMAL = 1.2e-38
 MEANING = 1e-11
 PERTURBATIONS = 3
@@ -135,25 +136,12 @@ def perturbation(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...
     return tuple(allowed)
 
 
-def perturbed(rng: np.random.Generator, value: Any) -> Any:
-    """Float arrays multiplied by ``1 + eps u``; integers, masks and switches as they are."""
-    if isinstance(value, Arrays):
-        return Arrays(perturbed(rng, value.x), perturbed(rng, value.weights), perturbed(rng, value.arguments))
-    if isinstance(value, tuple):
-        return tuple(perturbed(rng, item) for item in value)
-    if isinstance(value, Mapping):
-        return {key: perturbed(rng, item) for key, item in value.items()}
-    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
-        return value * (1 + EPS * rng.uniform(-1, 1, value.shape))
-    return value
-
-
 def meaning(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
     """The float64 rule: ``1e-11 (1 + |o|)``, widened by the constants that Keras rounds to float32."""
     allowed = tuple(MEANING * (1 + np.abs(y)) for y in outputs)
     if case.layer in ROUNDED_CONSTANTS:
         return (allowed[0] + ROUNDED_CONSTANTS[case.layer](case.config, arrays.x),)
-    name = case.config.get("activation")
+    name = case.config.get("activation") or "linear"
     if name in ROUNDED_CONSTANTS and case.layer not in ("LSTM", "Bidirectional"):
         return (allowed[0] + ROUNDED_CONSTANTS[name]({}, ask(arrays, activation=None)[0]),)
     return allowed

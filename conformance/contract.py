@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.cases.arrays import Arrays
+from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
 from reference.calls import layer_call
 

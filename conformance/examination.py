@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from conformance.arrays import Arrays
 from conformance.cases import layer_cases
-from conformance.cases.arrays import Arrays, draw_arrays
+from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.quality import check_quality
 from conformance.contract import Answer, Question, forward_question

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.cases.arrays import Arrays
+from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.contract import Question
 

@@ -80,7 +80,8 @@ def embedding_forward(x: Array, embeddings: Array) -> Array:
     ids = np.asarray(x)
     if ids.dtype not in (np.int32, np.int64):
         ids = ids.astype(np.int32)
-    return embeddings[ids]
+    rows: Array = embeddings[ids]
+    return rows
 
 
 def embedding_compute_mask(x: Array, mask: Array | None = None, *, mask_zero: bool = False) -> Array | None:
@@ -163,11 +164,12 @@ def dropout_forward(
     x = np.asarray(x)
     if not training or rate == 0:
         return x.copy()
-    if dropout_mask is None:
-        dropout_mask = np.random.default_rng(seed).random(_noise_shape(x, noise_shape)) >= rate
     if rate == 1:
         return np.zeros_like(x)
-    return np.where(dropout_mask, x * x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
+    if dropout_mask is None:
+        dropout_mask = np.random.default_rng(seed).random(_noise_shape(x, noise_shape)) >= rate
+    scale = np.asarray(1 / (1 - rate), x.dtype)
+    return np.where(dropout_mask, x * scale, np.zeros_like(scale))
 
 
 def _noise_shape(x: Array, noise_shape: Sequence[int | None] | None) -> tuple[int, ...]:

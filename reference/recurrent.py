@@ -36,7 +36,7 @@ def lstm_forward(
     recurrent_dropout: float = 0.0,
     dropout_mask: Array | None = None,
     recurrent_dropout_mask: Array | None = None,
-    seed: int | None = None,
+    seed: int | tuple[int, ...] | None = None,
 ) -> Array | tuple[Array, ...]:
     r"""Long short-term memory; the gates stand in the order i, f, c, o along the last axis of every weight.
 
@@ -76,7 +76,7 @@ def lstm_forward(
     dropout_mask, recurrent_dropout_mask : bool arrays, optional
         True where kept: (batch, features) and (batch, units), or with a leading axis of 4 for a mask of its own for each gate
         (what Keras draws when `recurrent_dropout` is not 0); used instead of drawing.
-    seed : int, optional
+    seed : int or tuple of int, optional
         Makes drawn masks reproducible.
 
     Returns
@@ -99,13 +99,14 @@ def lstm_forward(
     own = (gates,) if 0 < recurrent_dropout < 1 else ()
     keep_x = _keep_factor(training, dropout, dropout_mask, (*own, batch, features), x.dtype, rng)
     keep_h = _keep_factor(training, recurrent_dropout, recurrent_dropout_mask, (*own, batch, units), x.dtype, rng)
-    projected = _project(x, keep_x, kernel, bias, gates)
-    recurrent = _by_gate(recurrent_kernel, gates)
+    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, gates, keep_x)
+    if bias is not None:
+        projected += bias.reshape(gates, 1, units)
     g, r = activation_function(activation), activation_function(recurrent_activation)
 
     def step(z_x: Array, states: States) -> States:
         h, c = states
-        i, f, candidate, o = z_x + (h if keep_h is None else h * keep_h) @ recurrent
+        i, f, candidate, o = z_x + _by_gate(h, recurrent_kernel, gates, keep_h)
         c = r(f) * c + r(i) * g(candidate)
         return r(o) * g(c), c
 
@@ -128,6 +129,7 @@ def bidirectional_forward(
     zero_output_for_mask: bool = False,
     dropout_mask: tuple[Array, Array] | None = None,
     recurrent_dropout_mask: tuple[Array, Array] | None = None,
+    seed: int | None = None,
     **options: Any,
 ) -> Array | tuple[Array, ...]:
     r"""A recurrent layer run in both directions of time, with weights of its own for each.
@@ -151,6 +153,8 @@ def bidirectional_forward(
     zero_output_for_mask : bool
         Without effect, as in Keras: masked outputs are zeros exactly when `return_sequences` is set.
     dropout_mask, recurrent_dropout_mask : (forward, backward), optional
+    seed : int, optional
+        Makes drawn masks reproducible; each half draws its own.
     mask, return_sequences, **options
         As in the wrapped layer.
 
@@ -183,6 +187,7 @@ def bidirectional_forward(
             zero_output_for_mask=return_sequences,
             dropout_mask=None if dropout_mask is None else dropout_mask[n],
             recurrent_dropout_mask=None if recurrent_dropout_mask is None else recurrent_dropout_mask[n],
+            seed=None if seed is None else (seed, n),
             **options,
         )
         halves.append((y, states))
@@ -232,21 +237,17 @@ def _scan(
     return (output, *states) if return_state else output
 
 
-def _project(x: Array, keep: Array | None, kernel: Array, bias: Array | None, gates: int) -> Array:
-    """The part of every gate that does not depend on the states, for all steps at once: (time, gates, batch, units)."""
-    inputs = np.moveaxis(x, 1, 0)[:, None]
-    if keep is not None:
-        inputs = inputs * keep
-    projected: Array = inputs @ _by_gate(kernel, gates)
-    if bias is not None:
-        projected += bias.reshape(gates, 1, -1)
-    return projected
+def _by_gate(x: Array, weight: Array, gates: int, keep: Array | None) -> Array:
+    """``x @ weight`` of every gate, (..., gates, batch, units), with x (..., batch, rows) and weight (rows, gates * units).
 
-
-def _by_gate(weight: Array, gates: int) -> Array:
-    """(rows, gates * units) as (gates, rows, units)."""
+    `keep` is what dropout multiplies x with: (batch, rows), or (gates, batch, rows) when every gate has a mask of its own.
+    """
     rows = weight.shape[0]
-    return np.ascontiguousarray(np.moveaxis(weight.reshape(rows, gates, -1), 1, 0))
+    if keep is not None and keep.ndim == 3:
+        own: Array = (x[..., None, :, :] * keep) @ np.moveaxis(weight.reshape(rows, gates, -1), 1, 0)
+        return own
+    product = (x if keep is None else x * keep) @ weight
+    return np.moveaxis(product.reshape(*x.shape[:-1], gates, -1), -2, -3)
 
 
 def _keep_factor(
@@ -256,7 +257,7 @@ def _keep_factor(
     if not training or not 0 < rate < 1:
         return None
     kept = rng.random(shape) >= rate if mask is None else mask
-    return kept * dtype.type(1 / (1 - rate))
+    return np.asarray(kept * np.asarray(1 / (1 - rate), dtype))
 
 
 def _initial_states(given: States | None, count: int, batch: int, units: int, dtype: np.dtype[Any]) -> States:

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """What a case is asked with.
-
-    ``weights`` are in the order of ``get_weights()``; ``arguments`` are keyword arguments of the call (``mask``, ``initial_state``,
-    ``training``, ``dropout_mask`` ...), tuples of arrays included.
-    """
-
-    x: Array
-    weights: tuple[Array, ...] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def draw_arrays(layer: LayerCases, case: Case, seed: int) -> Arrays:
@@ -43,19 +30,6 @@ def draw_weight(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> 
     fan_in = max(1, int(np.prod(shape[:-1]))) if name.endswith("kernel") else 1
     gain = 0.6 if name.endswith("recurrent_kernel") else 0.9
     return rng.normal(0, gain / np.sqrt(fan_in), shape)
-
-
-def cast(value: Any, dtype: str) -> Any:
-    """Arrays (alone, in tuples, in mappings, in :class:`Arrays`) with their floats in `dtype`; anything else as it is."""
-    if isinstance(value, Arrays):
-        return Arrays(cast(value.x, dtype), cast(value.weights, dtype), cast(value.arguments, dtype))
-    if isinstance(value, tuple):
-        return tuple(cast(item, dtype) for item in value)
-    if isinstance(value, Mapping):
-        return {key: cast(item, dtype) for key, item in value.items()}
-    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
-        return value.astype(dtype)
-    return value
 
 
 def _ordinary(rng: np.random.Generator, case: Case) -> Array:
@@ -108,6 +82,8 @@ VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
     "ids_int64": lambda rng, case: _ids(rng, case).astype(np.int64),
     "negative_ids": lambda rng, case: _ids(rng, case, -case.config["input_dim"]),
     "float_ids": lambda rng, case: _ids(rng, case) + rng.uniform(0, 0.99, case.shape),
+    # Cut towards zero, so that -0.5 looks up row 0 and -1.5 the last one.
+    "negative_float_ids": lambda rng, case: rng.uniform(-case.config["input_dim"], case.config["input_dim"], case.shape),
     "repeated_ids": lambda rng, case: rng.choice(_ids(rng, case).reshape(-1)[:2], case.shape),
     "ids_with_zeros": lambda rng, case: _ids(rng, case) * (rng.random(case.shape) < 0.6),
 }

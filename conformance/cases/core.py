@@ -71,6 +71,7 @@ EMBEDDING = LayerCases(
     special=[
         Special("empty_batch", (0, 4), {"input_dim": 7, "output_dim": 3}),
         Special("one_id_a_row", (4,), {"input_dim": 7, "output_dim": 3}),
+        Special("negative_float_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "negative_float_ids"}),
     ],
     drawn={"shape": ((1, 4), (1, 6)), "input_dim": (2, 12), "output_dim": (1, 6)},
 )

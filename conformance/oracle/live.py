@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.allowance import meaning
-from conformance.cases.arrays import Arrays, cast
+from conformance.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases
 from conformance.oracle import documented
 from conformance.oracle.environment import import_keras, tensorflow

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import conformance.cases  # noqa: F401 - declarations and error model import each other; this end comes first
-from conformance.allowance import EPS, PERTURBATIONS, perturbed
+from conformance.allowance import PERTURBATIONS
+from conformance.arrays import EPS, perturbed
 from conformance.oracle.environment import import_keras
 
 Array = NDArray[Any]

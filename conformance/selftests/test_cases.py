@@ -12,8 +12,9 @@ import sys
 import numpy as np
 import pytest
 
+from conformance.arrays import Arrays
 from conformance.cases import ALL, NAMES, known_layer
-from conformance.cases.arrays import Arrays, draw_arrays
+from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, declared_cases, make_case
 from conformance.cases.quality import WeakCaseError, check_quality
 from conformance.cases.text import text_cases

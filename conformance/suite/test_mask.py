@@ -14,6 +14,7 @@ IDS = {
     "ids_int64": np.array([[0, 2], [7, 0], [1, 1]], np.int64),
     # Compared before the cast to integers: 0.5 counts although it looks up row 0.
     "float_ids": np.array([[0.5, 0.0, 2.0], [-0.0, 1.9, 0.25]], np.float32),
+    "negative_ids": np.array([[-1, 0, 2], [0, -3, 1]], np.int32),
     "one_row": np.array([[4, 0, 6]], np.int32),
     "grid": np.array([[[0, 1], [2, 0], [0, 0]]], np.int32),
     "empty_batch": np.zeros((0, 3), np.int32),

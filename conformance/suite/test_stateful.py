@@ -31,8 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_stateful(layer: str, options: dict[str, Any], conform: Any) -> None:
+    from conformance.arrays import Arrays
     from conformance.cases import layer_cases
-    from conformance.cases.arrays import Arrays, draw_arrays
+    from conformance.cases.arrays import draw_arrays
     from conformance.cases.case import Case
     from conformance.contract import forward_question
     from conformance.oracle.live import keras_stateful
