@@ -74,11 +74,18 @@ def pytest_configure(config: pytest.Config) -> None:
         from conformance.oracle.environment import single_thread
 
         single_thread()
+        config.option.conform_seed = config.workerinput["conform_seed"]
     if setting(config, "--conform-seed") == "random":
         config.option.conform_seed = str(random.SystemRandom().randrange(2**31))
     _check_options(config)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Collector(config), COLLECTOR)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give each worker the seed: it reads the command line again, and would draw a random one of its own."""
+    node.workerinput["conform_seed"] = setting(node.config, "--conform-seed", "0")
 
 
 def _collects_suite(config: pytest.Config) -> bool:
@@ -140,10 +147,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"conformance: {implementation_name(config)} against live Keras, profile {profile}, seed {seed}"
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """One worker a core, as far as memory goes: TensorFlow takes more than half a gigabyte in each."""
-    if not _collects_suite(config):
+    if not _collects_suite(config) or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return workers(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _free_memory())
 
@@ -172,7 +179,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     out = [item for item in items if SELFTESTS in item.path.parents and _judges_only(config)]
     if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in out]
+        items[:] = [item for item in items if SELFTESTS not in item.path.parents]
 
 
 def _judges_only(config: pytest.Config) -> bool:
@@ -216,12 +223,27 @@ class Collector:
         for name, value in report.user_properties:
             if name == RECORD and isinstance(value, dict):
                 self.records[value["id"]] = value
+        if report.failed and report.when not in ("setup", "call", "teardown"):
+            self._died(report)
+
+    def _died(self, report: pytest.TestReport) -> None:
+        """The record of a case in which a worker died: nothing is left of it but its name."""
+        from conformance.cases import NAMES
+        from conformance.record import Record
+        from conformance.statuses import ERROR
+
+        name = report.nodeid.rpartition("::")[2]
+        test, _, case = name.partition("[")
+        layer = case.rstrip("]").partition("-")[0]
+        if layer in NAMES:
+            record = Record(name, layer, test.removeprefix("test_"), ERROR, message=str(report.longrepr))
+            self.records[name] = vars(record)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Write ``--conform-json`` and ``--conform-markdown``."""
         targets = [setting(self.config, option) for option in ("--conform-json", "--conform-markdown")]
-        if any(targets):
+        if any(targets) and not self.config.option.collectonly:
             from conformance.session import write_results
 
             facts = {

@@ -63,8 +63,9 @@ def _max_pooling(
     out = [output_size(*axis, padding) for axis in zip(x.shape[1:-1], pool, steps, dilation, strict=True)]
     lowest = np.iinfo(x.dtype).min if np.issubdtype(x.dtype, np.integer) else -np.inf
     x = pad(x, pool, steps, dilation, padding, lowest)
-    y = np.full((x.shape[0], *out, x.shape[-1]), lowest, x.dtype)
     # One pass over the whole image per cell of the window; fmax is the maximum that skips NaN.
-    for offset in itertools.product(*map(range, pool)):
+    first, *others = itertools.product(*map(range, pool))
+    y: Array = np.fmax(tap(x, first, steps, out), np.asarray(lowest, x.dtype))
+    for offset in others:
         np.fmax(y, tap(x, offset, steps, out), out=y)
     return from_channels_last(y, data_format)
