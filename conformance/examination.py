@@ -23,13 +23,13 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True)
 class Examination:
-    """A judged case, with everything that an explanation of it needs."""
+    """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported."""
 
     layer: LayerCases
     case: Case
     arrays: Arrays
     question: Question
-    expectation: Expectation
+    expectation: Expectation | None
     answer: Answer
     verdict: Verdict
 
@@ -59,6 +59,10 @@ def examine(case: Case, implementation: ModuleImplementation, seed: int, *, stri
     """
     layer = layer_cases(case.layer)
     arrays = draw_arrays(layer, case, case.seed(seed))
+    question = forward_question(layer, case, arrays, {})
+    refusal = implementation.refusal(question)
+    if refusal is not None:
+        return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
     expectation = expect(layer, case, arrays)
     check_quality(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
@@ -71,6 +75,8 @@ def examine(case: Case, implementation: ModuleImplementation, seed: int, *, stri
 
 def judge_again(examination: Examination, implementation: ModuleImplementation, *, strict: bool) -> Verdict:
     """Ask the same question once more and judge the answer."""
+    if examination.expectation is None:
+        return examination.verdict
     return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
 
 

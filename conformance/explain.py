@@ -13,6 +13,8 @@ from conformance.verdict import Mismatch, Verdict
 
 Array = NDArray[Any]
 
+NEAR_MISS = 1e4
+
 
 def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: str, printed: str, likely: Sequence[str]) -> str:
     """The report of a case that did not pass, as it stands in the terminal.
@@ -59,13 +61,22 @@ def axis_names(layer: LayerCases, case: Case, ndim: int) -> list[str]:
     names = list(layer.axes)
     if case.config.get("data_format") == "channels_first" and len(names) == 4:
         names = [names[0], names[3], names[1], names[2]]
-    if ndim > len(names):
+    if ndim > len(names) or _numbered(names[0]):
         return [f"axis {n}" for n in range(ndim)]
+    if _numbered(names[-1]):
+        return names[:ndim]
     return names if ndim == len(names) else [*names[: ndim - 1], names[-1]]
 
 
+def _numbered(name: str) -> bool:
+    """Whether an axis has a number for a name."""
+    return name.startswith("axis ")
+
+
 def where(off: Array, names: Sequence[str]) -> str:
-    """Along each axis, the indices at which anything is off: 'every batch; only step 0; units 1 to 3'."""
+    """Along each axis, the indices at which anything is off: 'every batch; only step 0; units 1 to 3'; or 'everywhere'."""
+    if off.all():
+        return "everywhere" if off.size > 1 else "the only value"
     parts = []
     for axis, name in enumerate(names):
         others = tuple(n for n in range(off.ndim) if n != axis)
@@ -78,7 +89,7 @@ def where(off: Array, names: Sequence[str]) -> str:
 
 def _indices(indices: Array, size: int, name: str) -> str:
     if indices.size == size:
-        return f"every {name}"
+        return f"all along {name}" if _numbered(name) else f"every {name}"
     if indices.size == 1:
         last = " (the last)" if indices[0] == size - 1 else ""
         return f"only {name} {indices[0]}{last}"
@@ -89,9 +100,10 @@ def _indices(indices: Array, size: int, name: str) -> str:
 
 def _worst(mismatch: Mismatch, names: Sequence[str]) -> str:
     place = np.unravel_index(int(np.argmax(mismatch.ratio)), mismatch.ratio.shape)
-    at = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
+    at = ", ".join(f"{name}: {index}" if _numbered(name) else f"{name} {index}" for name, index in zip(names, place, strict=True))
     expected, got, ratio = mismatch.expected[place], mismatch.got[place], mismatch.ratio[place]
-    size = f" ({ratio:.2g} times what rounding allows)" if np.isfinite(ratio) and ratio < 1e12 else ""
+    # How near a miss is matters only where rounding could be the cause.
+    size = f" ({ratio:.2g} times what rounding allows)" if ratio < NEAR_MISS else ""
     return f"worst at [{at}]: expected {expected:.6g}, got {got:.6g}{size}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,19 +39,23 @@ Change = Callable[[Array], Array]
 
 def _zeroed(array: Array) -> Iterator[Change]:
     if array.dtype.kind == "f" and np.any(array):
-        yield np.zeros_like
+        yield lambda a: np.zeros_like(a)
 
 
 def _rounded(array: Array) -> Iterator[Change]:
     if array.dtype.kind == "f" and np.all(np.isfinite(array)):
         for digits in (0, 1, 2):
-            yield lambda a, digits=digits: np.round(a, digits)
+            yield functools.partial(_with_digits, digits=digits)
 
 
 def _zeroed_one_by_one(array: Array) -> Iterator[Change]:
     if array.dtype.kind == "f" and array.size <= 64:
         for index in np.flatnonzero(array):
-            yield lambda a, index=index: _without(a, index)
+            yield functools.partial(_without, index=int(index))
+
+
+def _with_digits(array: Array, digits: int) -> Array:
+    return np.round(array, digits)
 
 
 def _without(array: Array, index: int) -> Array:

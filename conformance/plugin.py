@@ -61,8 +61,10 @@ def setting(config: pytest.Config, option: str, default: Any = None) -> Any:
 
 
 def implementation_name(config: pytest.Config) -> str:
-    """The implementation under test as it was named."""
-    return str(setting(config, "--iut", "reference"))
+    """The implementation under test as it was named; a file named in an ini file lies beside that."""
+    name = str(setting(config, "--iut", "reference"))
+    beside = config.inipath.parent / name if config.inipath and config.getoption("iut") is None else None
+    return os.path.relpath(beside) if beside and beside.name.endswith(".py") and beside.is_file() else name
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -175,11 +177,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out selftests that were named on the command line, too."""
-    out = [item for item in items if SELFTESTS in item.path.parents and _judges_only(config)]
+    """Leave out selftests that were named on the command line, too, and tests without a case."""
+    out = [item for item in items if (SELFTESTS in item.path.parents and _judges_only(config)) or _is_empty(item)]
     if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if SELFTESTS not in item.path.parents]
+        left_out = set(out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _is_empty(item: pytest.Item) -> bool:
+    """Whether pytest made the item for a test of the suite that has no case among the chosen layers."""
+    return SUITE in item.path.parents and item.name.endswith("[NOTSET]")
 
 
 def _judges_only(config: pytest.Config) -> bool:

@@ -175,7 +175,8 @@ def _dtype_remarks(dtypes: Sequence[np.dtype[Any]], outputs: Sequence[Array]) ->
 
 def _value_sentence(mismatch: Mismatch) -> str:
     off = mismatch.ratio > 1
-    return f"{int(np.sum(off))} of {off.size} values are off"
+    count = int(np.sum(off))
+    return f"{count} of {off.size} values are off" if count < off.size else f"all {count} values are off"
 
 
 def _output_name(n: int, count: int) -> str:

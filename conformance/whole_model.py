@@ -75,7 +75,7 @@ def examine_model(name: str, judge: Any) -> Record:
     status, message, ratio = PASSED, "", None
     try:
         got = np.asarray(predictor(judge.session.implementation, path)(x))
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
         return _record(judge, name, UNSUPPORTED, str(error))
     except Exception as error:
         return _record(judge, name, ERROR, f"{type(error).__name__}: {error}")

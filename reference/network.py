@@ -30,7 +30,7 @@ FAMILIES = ("core", "convolution", "pooling", "recurrent", "text")
 """The files of the reference in which layer functions are looked up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model that computes with given layer functions.
 
@@ -44,6 +44,9 @@ class Model:
 
     graph: Graph
     context: Context
+
+    def __repr__(self) -> str:
+        return f"<Model of {len(self.layers)} layers, {self.parameters:,} parameters, {self.dtype}>"
 
     @property
     def layers(self) -> list[Layer]:

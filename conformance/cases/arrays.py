@@ -109,8 +109,9 @@ def _mask(rng: np.random.Generator, case: Case) -> Array:
         mask[1:, -1:] = False
     if kind == "every_third":
         mask[:, ::3] = False
-    if kind == "gap_integers":
-        return mask.astype(np.int32)
+    if kind in ("gap_integers", "gap_floats"):
+        # Whatever is not zero counts.
+        return (mask * rng.integers(1, 4, mask.shape)).astype(np.int32 if kind == "gap_integers" else np.float32)
     return mask[:, :, None] if kind == "gap_3d" else mask
 
 
@@ -133,11 +134,11 @@ ARGUMENTS: dict[str, tuple[Callable[[Case], bool], Callable[[np.random.Generator
     "initial_state": (lambda case: "initial_state" in case.call, _initial_state),
     "training": (lambda case: "training" in case.call, lambda rng, case: True),
     "dropout_mask": (
-        lambda case: "training" in case.call and "dropout" in case.config,
+        lambda case: "training" in case.call and 0 < case.config.get("dropout", 0) < 1,
         lambda rng, case: _dropout_masks(rng, case, case.shape[-1]),
     ),
     "recurrent_dropout_mask": (
-        lambda case: "training" in case.call and "recurrent_dropout" in case.config,
+        lambda case: "training" in case.call and 0 < case.config.get("recurrent_dropout", 0) < 1,
         lambda rng, case: _dropout_masks(rng, case, case.config["units"]),
     ),
 }

@@ -92,6 +92,10 @@ CONV2D = LayerCases(
         Special("one_pixel", (2, 1, 1, 3), {"filters": 4, "kernel_size": (1, 1)}),
         Special("groups_equal_channels", (2, 5, 6, 4), {"filters": 8, "kernel_size": (3, 2), "groups": 4}),
         Special("many_channels", (2, 6, 7, 64), {"filters": 5, "kernel_size": (3, 3), "padding": "same"}),
+        Special(
+            "huge_logits-activation=softmax", (2, 5, 6, 3), {"filters": 4, "kernel_size": (3, 2), "activation": "softmax"},
+            {"values": "huge"},
+        ),
         Special("infinite", (2, 6, 7, 2), {"filters": 3, "kernel_size": (3, 2), "padding": "same"}, {"values": "infinite"}),
         Special("nan", (2, 6, 7, 2), {"filters": 3, "kernel_size": (3, 2)}, {"values": "nan"}),
         Special("width_equals_filters", (2, 5, 6, 3), {"filters": 5, "kernel_size": (2, 2), **CHANNELS_FIRST}),

@@ -33,7 +33,10 @@ DENSE = LayerCases(
         Special("no_features", (3, 0), {"units": 4}),
         Special("empty_batch", (0, 5), {"units": 4}),
         Special("wide_1024", (5, 1024), {"units": 7, "activation": "relu"}),
-        Special("huge_logits-activation=softmax", (3, 5), {"units": 6, "activation": "softmax"}, {"values": "huge"}),
+        *[
+            Special(f"huge_logits-activation={name}", (3, 5), {"units": 6, "activation": name}, {"values": "huge"})
+            for name in ("softmax", "log_softmax", "sigmoid", "log_sigmoid", "tanh", "softplus", "silu", "elu", "selu")
+        ],
         Special("positive", (3, 300), {"units": 4}, {"values": "positive"}),
         Special("nan", (4, 5), {"units": 6}, {"values": "nan"}),
         Special("infinite", (4, 5), {"units": 6}, {"values": "infinite"}),

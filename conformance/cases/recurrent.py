@@ -26,7 +26,7 @@ OPTIONS: dict[str, list[Any]] = {
     "unroll": [False, True],
 }
 CALL: dict[str, list[Any]] = {
-    "mask": [None, "gap", "right", "left", "all_masked", "gap_integers", "gap_3d"],
+    "mask": [None, "gap", "right", "left", "all_masked", "gap_integers", "gap_floats", "gap_3d"],
     "initial_state": [None, "given"],
 }
 LONG = {"units": 6, "return_sequences": True}
@@ -68,6 +68,11 @@ SPECIAL = [
     Special("integers", (2, 5, 3), {"units": 4}, {"values": "integers"}),
     Special("dropout_without_training", (3, 5, 4), {"units": 3, "dropout": 0.5, "recurrent_dropout": 0.5}),
     *_dropout_cases(units=5, return_sequences=True),
+    Special(
+        "training-dropout-recurrent_dropout-mask=gap-initial_state=given", (3, 6, 4),
+        {"units": 5, "return_sequences": True, "dropout": 0.3, "recurrent_dropout": 0.4},
+        {"training": True, "mask": "gap", "initial_state": "given"},
+    ),
 ]
 
 LSTM = LayerCases(
@@ -80,7 +85,11 @@ LSTM = LayerCases(
     call=CALL,
     possible=_possible,
     weights=_lstm_weights,
-    special=SPECIAL,
+    special=[
+        *SPECIAL,
+        Special("training-dropout=1", (3, 6, 4), {"units": 5, "dropout": 1.0, "recurrent_dropout": 1.0}, {"training": True}),
+        Special("training-dropout-go_backwards", (3, 6, 4), {"units": 5, "dropout": 0.3, "go_backwards": True}, {"training": True}),
+    ],
     deviations={"D3": _unrolled_zeros},
     drawn={"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)},
     unpassed=("unroll",),
@@ -122,6 +131,7 @@ BIDIRECTIONAL = LayerCases(
     deviations={"D4": _unrolled_halves},
     drawn={"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)},
     unpassed=("unroll",),
+    untested=("backward_layer",),
     needs=("LSTM",),
 )
 

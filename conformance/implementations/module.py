@@ -38,19 +38,23 @@ class ModuleImplementation:
 
     def ask(self, question: Question) -> Answer:
         """Call a function with fresh copies of the arguments; every exception becomes an answer."""
+        refusal = self.refusal(question)
+        function = None if refusal else self.function(question.function)
+        return _call(function, question) if function else refusal or Answer(UNSUPPORTED)
+
+    def refusal(self, question: Question) -> Answer | None:
+        """The answer to a question that cannot be asked: no import, no function, or no parameter for an argument. None where it can."""
         try:
             function = self.function(question.function)
-        except Exception as error:
-            return Answer(ERROR, message=f"{self.spec} cannot be imported: {_one_line(error)}")
+        except UnimportableError as error:
+            return Answer(ERROR, message=str(error))
         if function is None:
             return Answer(UNSUPPORTED, message=f"{self.spec} has no function {question.function}")
         missing = unaccepted(function, question)
-        if missing:
-            return Answer(UNSUPPORTED, message=f"{question.function} {missing}")
-        return _call(function, question)
+        return Answer(UNSUPPORTED, message=f"{question.function} {missing}") if missing else None
 
     def function(self, name: str) -> Callable[..., Any] | None:
-        """A function of the implementation by name, or None."""
+        """A function of the implementation by name, or None; :class:`UnimportableError` where it cannot be imported."""
         namespace = load(self.spec)
         found = namespace.get(name) if isinstance(namespace, Mapping) else getattr(namespace, name, None)
         return found if callable(found) else None
@@ -68,15 +72,24 @@ def find(spec: str) -> str | None:
     return None if found else f"there is no module {target!r} (a file is named with its ending: {target}.py)"
 
 
+class UnimportableError(Exception):
+    """The implementation cannot be imported; the text says why."""
+
+
 _LOADED: dict[str, Any] = {}
 
 
 def load(spec: str) -> Any:
     """Import a module or a file, once in a process, and return it or the attribute that the name asks for."""
     if spec not in _LOADED:
-        target, attribute = _split(spec)
-        module = _load_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
-        _LOADED[spec] = getattr(module, attribute) if attribute else module
+        try:
+            target, attribute = _split(spec)
+            module = _load_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
+            _LOADED[spec] = getattr(module, attribute) if attribute else module
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            _LOADED[spec] = UnimportableError(f"{spec} cannot be imported: {_one_line(error)}")
+    if isinstance(_LOADED[spec], UnimportableError):
+        raise _LOADED[spec]
     return _LOADED[spec]
 
 
@@ -137,7 +150,7 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
             value = function(*positional, **keywords)
         except NotImplementedError as error:
             return Answer(UNSUPPORTED, message=f"{question.function}: {error}" if str(error) else f"{question.function} is not implemented")
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             return Answer(ERROR, message=f"{question.function} raised {_one_line(error)}", printed=output.getvalue()[:PRINTED_AT_MOST])
     printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]
     changed = tuple(name for name, before, after in _arguments(question, positional, keywords) if not _same(before, after))

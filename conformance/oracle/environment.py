@@ -6,10 +6,12 @@ change ``floatx`` or the image data format), and in a pytest-xdist worker one th
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -33,8 +35,15 @@ MISSING = (
 def prepare() -> None:
     """Set what Keras and TensorFlow read from the environment; must run before either is imported."""
     os.environ.update(VARIABLES)
-    if "KERAS_HOME" not in os.environ or not os.environ["KERAS_HOME"].startswith(tempfile.gettempdir()):
-        os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras-home-")
+    os.environ["KERAS_HOME"] = _keras_home()
+
+
+@functools.cache
+def _keras_home() -> str:
+    """An empty folder of this process, removed when it ends."""
+    folder = tempfile.mkdtemp(prefix="keras-home-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def single_thread() -> None:

@@ -48,14 +48,16 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
             raise
         own = None
     outputs = own if chosen and own is not None else ask(arrays)
-    accepted = (own,) if own is not None and case.deviation in documented.EITHER else ()
+    accepted = [own] if own is not None and case.deviation in documented.EITHER else []
+    if case.deviation in documented.MAY_SPREAD_NAN:
+        accepted.append(_with_spread_nan(layer, case, arrays, outputs))
     return Expectation(
         outputs=tuple(_in_range(y, case.dtype) for y in outputs),
         dtypes=tuple(y.dtype for y in (own if own is not None else cast(outputs, case.dtype))),
         meaning=_quietly(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
         rounding=_quietly(lambda: layer.allowance(ask, case, cast(arrays, "float64"), outputs)),
         keras=own,
-        alternatives=accepted,
+        alternatives=tuple(accepted),
         arguments=chosen,
     )
 
@@ -69,6 +71,12 @@ def _quietly(allowed: Callable[[], Outputs]) -> Callable[[], Outputs]:
             return allowed()
 
     return compute
+
+
+def _with_spread_nan(layer: LayerCases, case: Case, arrays: Arrays, outputs: Outputs) -> Outputs:
+    """The outputs with NaN wherever the layer chooses among values that hold one: it is asked which places see a NaN."""
+    marked = answer(layer, case, replace(arrays, x=np.isnan(arrays.x).astype(case.dtype)), case.dtype)
+    return tuple(np.where(seen > 0, np.nan, y) for seen, y in zip(marked, outputs, strict=True))
 
 
 def _in_range(y: Array, dtype: str) -> Array:

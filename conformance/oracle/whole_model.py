@@ -7,7 +7,7 @@ allowed: the rule of iterated layers (:func:`conformance.allowance.perturbation`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from conformance.allowance import PERTURBATIONS
 from conformance.arrays import EPS, perturbed
-from conformance.oracle.environment import import_keras
+from conformance.oracle.environment import import_keras, tensorflow
 
 Array = NDArray[Any]
 
@@ -37,15 +37,17 @@ def float64_model(model: Any) -> Any:
     return widened
 
 
-def probabilities(model: Any, x: Array, batch_size: int = 256) -> Array:
-    """A model's answer for `x`, in batches through one compiled function."""
-    parts = [np.asarray(model.predict_on_batch(batch)) for batch in _batches(x, batch_size)]
-    return np.concatenate(parts)
+def compiled(model: Any, x: Array) -> Callable[[Array], Array]:
+    """A model as one graph for batches of any size like `x`; weights that are set later are seen."""
+    tf = tensorflow()
+    signature = [tf.TensorSpec([None, *x.shape[1:]], x.dtype)]
+    graph = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
+    return lambda batch: np.asarray(graph(batch))
 
 
 def keras_probabilities(path: str | PathLike[str], x: Array, batch_size: int = 256) -> Array:
     """Keras's own float32 answer for `x`, shape (samples, classes)."""
-    return probabilities(keras_model(path), x, batch_size)
+    return _in_batches(compiled(keras_model(path), x), x, batch_size)
 
 
 def perturbation_bound(
@@ -69,17 +71,19 @@ def perturbation_bound(
     x = x.astype(np.float64) if x.dtype.kind == "f" else x
     model = float64_model(keras_model(path))
     weights = tuple(model.get_weights())
-    centre = probabilities(model, x, batch_size)
+    ask = compiled(model, x)
+    centre = _in_batches(ask, x, batch_size)
     rng = np.random.default_rng(seed)
     response = 0.0
     for _ in range(PERTURBATIONS):
         model.set_weights(perturbed(rng, weights))
-        response = max(response, float(np.max(np.abs(probabilities(model, perturbed(rng, x), batch_size) - centre), initial=0)))
+        change = np.abs(_in_batches(ask, perturbed(rng, x), batch_size) - centre)
+        response = max(response, float(np.max(change, initial=0)))
     return 8 * (response + EPS)
 
 
-def _batches(x: Array, batch_size: int) -> Iterator[Array]:
-    return (x[start : start + batch_size] for start in range(0, max(len(x), 1), batch_size))
+def _in_batches(ask: Callable[[Array], Array], x: Array, batch_size: int) -> Array:
+    return np.concatenate([ask(x[start : start + batch_size]) for start in range(0, max(len(x), 1), batch_size)])
 
 
 def _widened(value: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.plugin import selected_layers
 
-IDS = {
+IDS: dict[str, Any] = {
     "ids": np.array([[3, 0, 5, 0], [0, 1, 0, 0]], np.int32),
     "ids_int64": np.array([[0, 2], [7, 0], [1, 1]], np.int64),
     # Compared before the cast to integers: 0.5 counts although it looks up row 0.

@@ -11,7 +11,7 @@ import pytest
 from conformance.plugin import selected_layers
 
 LAYERS = ("LSTM", "Bidirectional")
-OPTIONS = {
+OPTIONS: dict[str, tuple[Any, ...]] = {
     "return_sequences": (False, True),
     "go_backwards": (False, True),
     "mask": (None, "gap"),

@@ -1,0 +1,174 @@
+"""The suite on trial: which declared cases catch which faults.
+
+A case catches a fault when the suite, judging the faulty function as it judges a stranger's, fails it (or the function raises).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import reference
+from conformance.cases import layer_cases
+from conformance.cases.arrays import draw_arrays
+from conformance.cases.case import Case, declared_cases
+from conformance.contract import Answer, Question, forward_question
+from conformance.faults.catalogue import ALL
+from conformance.faults.fault import Fault, FaultyImplementation, function_name
+from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.expectation import Expectation
+from conformance.oracle.live import expect, keras_mask
+from conformance.statuses import FAILED_STATUSES, PASSED
+from conformance.verdict import Verdict, judge
+
+CLEARLY = 1e-6
+MaskCase = tuple[str, Any, bool]
+REFERENCE = ModuleImplementation("reference")
+
+
+@dataclass(frozen=True)
+class Kills:
+    """A row of the kill matrix: a fault, and how many of its layer's cases catch it."""
+
+    layer: str
+    fault: str
+    sentence: str
+    caught: int
+    cases: int
+
+
+def kill_matrix(layers: Sequence[str] | None = None, profile: str = "standard") -> list[Kills]:
+    """Every fault of these layers (all of them unless given) against every declared case of its layer."""
+    rows = []
+    for layer in ALL if layers is None else layers:
+        cases = list(declared_cases(layer_cases(layer), profile))
+        for fault in ALL[layer]:
+            if fault.part == "forward":
+                caught = [is_caught(fault, case) for case in cases]
+            else:
+                caught = [is_caught_by_mask(fault, asked) for asked in mask_cases()]
+            rows.append(Kills(layer, fault.name, fault.sentence, sum(caught), len(caught)))
+    return rows
+
+
+def first_kill(fault: Fault, layer: str, profile: str = "standard") -> str | None:
+    """The id of a declared case of the layer that catches the fault, or None.
+
+    Those are asked first in which the fault visibly departs from the reference, and among them those whose answer is known already;
+    the verdict is always the oracle's.
+    """
+    if fault.part != "forward":
+        return next((asked[0] for asked in mask_cases() if is_caught_by_mask(fault, asked)), None)
+    cases = _declared(layer, profile)
+    known = sorted(cases, key=lambda case: not prepared.knows(case))
+    tried = set()
+    for case in (case for case in known if departs(fault, case)):
+        tried.add(case.id)
+        if is_caught(fault, case):
+            return case.id
+    return next((case.id for case in cases if case.id not in tried and is_caught(fault, case)), None)
+
+
+def is_caught(fault: Fault, case: Case) -> bool:
+    """Whether the suite fails the fault in this case."""
+    return verdict(FaultyImplementation(fault, case.layer), case).status in FAILED_STATUSES
+
+
+def mask_cases() -> Iterator[MaskCase]:
+    """The suite's questions about the mask of an Embedding: a name, ids, ``mask_zero``."""
+    from conformance.suite.test_mask import IDS
+
+    yield from ((f"{kind}{'-mask_zero' if zero else ''}", ids, zero) for kind, ids in IDS.items() for zero in (True, False))
+
+
+def is_caught_by_mask(fault: Fault, asked: MaskCase) -> bool:
+    """Whether the fault's mask is another one than Keras's."""
+    _, ids, zero = asked
+    expected = keras_mask("Embedding", {"input_dim": 9, "output_dim": 2, "mask_zero": zero}, ids, None)
+    got = fault.function(ids, mask_zero=zero)
+    return not (got is expected if got is None or expected is None else np.array_equal(got, expected))
+
+
+def verdict(implementation: ModuleImplementation, case: Case) -> Verdict:
+    """The suite's verdict, not strict, from an expectation that is asked of Keras once a process."""
+    question, expectation = prepared(case)
+    return judge(expectation, implementation.ask(question), case.dtype, strict=False)
+
+
+def departs(fault: Fault, case: Case) -> bool:
+    """Whether the fault's answer is clearly another one than the reference's (without asking Keras)."""
+    question, right = _reference_answer(case)
+    wrong = FaultyImplementation(fault, case.layer).ask(question)
+    if wrong.status != PASSED:
+        return wrong.status in FAILED_STATUSES
+    pairs = list(zip(_parts(right), _parts(wrong), strict=False))
+    return len(_parts(right)) != len(_parts(wrong)) or any(_far(a, b) for a, b in pairs)
+
+
+def _parts(answer: Answer) -> tuple[Any, ...]:
+    return answer.value if isinstance(answer.value, tuple) else (answer.value,)
+
+
+def _far(right: Any, wrong: Any) -> bool:
+    right, wrong = np.asarray(right), np.asarray(wrong)
+    if right.shape != wrong.shape or right.dtype.kind != wrong.dtype.kind:
+        return True
+    return not np.allclose(right, wrong, rtol=CLEARLY, atol=CLEARLY, equal_nan=right.dtype.kind == "f")
+
+
+class CachedByCase:
+    """A function of a case, called once for each: cases hold mappings and cannot be hashed, but their ids are unique."""
+
+    def __init__(self, function: Callable[[Case], Any]) -> None:
+        self.function = function
+        self.results: dict[str, Any] = {}
+
+    def __call__(self, case: Case) -> Any:
+        """The function's result."""
+        if not self.knows(case):
+            self.results[case.id] = self.function(case)
+        return self.results[case.id]
+
+    def knows(self, case: Case) -> bool:
+        """Whether the case was asked before."""
+        return case.id in self.results
+
+
+@CachedByCase
+def prepared(case: Case) -> tuple[Question, Expectation]:
+    """The question of a case and what the oracle expects."""
+    layer = layer_cases(case.layer)
+    arrays = draw_arrays(layer, case, case.seed())
+    expectation = expect(layer, case, arrays)
+    return forward_question(layer, case, arrays, expectation.arguments), expectation
+
+
+@CachedByCase
+def _reference_answer(case: Case) -> tuple[Question, Answer]:
+    layer = layer_cases(case.layer)
+    arrays = draw_arrays(layer, case, case.seed())
+    mask = np.random.default_rng(case.seed()).random(arrays.x.shape) < 0.5
+    chosen = {"dropout_mask": mask} if case.layer == "Dropout" and case.call.get("training") else {}
+    question = forward_question(layer, case, arrays, chosen)
+    return question, REFERENCE.ask(question)
+
+
+@functools.cache
+def _declared(layer: str, profile: str) -> tuple[Case, ...]:
+    """Declared cases: those that judge the meaning first, and among them those that Keras answers quickly."""
+    cases = declared_cases(layer_cases(layer), profile)
+    return tuple(sorted(cases, key=lambda case: (case.dtype != "float64", bool(case.config.get("unroll")), case.deviation is not None)))
+
+
+def reference_fault(layer: str) -> Fault:
+    """The right function dressed as a fault: nothing must catch it."""
+    return Fault("none", (layer,), "nothing is wrong", getattr(reference, function_name(layer)))
+
+
+def every_fault() -> Iterator[tuple[str, Fault]]:
+    """Each layer with each of its faults."""
+    yield from ((layer, fault) for layer, faults in ALL.items() for fault in faults)

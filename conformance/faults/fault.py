@@ -1,0 +1,101 @@
+"""What a named fault is, and how the families collect theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.cases import layer_cases
+from conformance.implementations.module import ModuleImplementation
+from reference.calls import signature_of
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A mistake that people make, as code.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the faults of a layer.
+    layers : tuple of str
+        Keras classes or activation functions that the mistake is made in.
+    sentence : str
+        The mistake in a beginner's words; it follows "looks like".
+    function : callable
+        The wrong implementation, called as the contract calls the right one.
+    part : 'forward' or 'compute_mask'
+        Which function of the layer it stands in for.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    sentence: str
+    function: Function
+    part: str = "forward"
+
+
+def function_name(layer: str, part: str = "forward") -> str:
+    """The name by which the contract calls a layer or an activation function."""
+    return layer if layer_cases(layer).function else f"{signature_of(layer).name}_{part}"
+
+
+class FaultyImplementation(ModuleImplementation):
+    """An implementation that has one function, the wrong one."""
+
+    def __init__(self, fault: Fault, layer: str) -> None:
+        super().__init__(fault.name)
+        self.fault, self.layer = fault, layer
+
+    def function(self, name: str) -> Function | None:
+        """The fault's function under the contract's name."""
+        return self.fault.function if name == function_name(self.layer, self.fault.part) else None
+
+
+class Collection(list[Fault]):
+    """The faults of one layer (or of several that compute the same), filled by decorating the wrong functions.
+
+    A function's name is that of the fault and its docstring the sentence::
+
+        dense = Collection("Dense")
+
+        @dense
+        def bias_left_out(x, kernel, bias=None, **options):
+            \"\"\"The bias is left out.\"\"\"
+
+    Attributes
+    ----------
+    layers, part
+        As in :class:`Fault`.
+    wrap : callable
+        Makes the function of a fault from what is decorated (one step of a cell, say).
+    """
+
+    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Function], Function] = lambda function: function) -> None:
+        super().__init__()
+        self.layers, self.part, self.wrap = layers, part, wrap
+
+    def __call__(self, function: Function) -> Function:
+        """Collect a wrong function."""
+        sentence = (function.__doc__ or "").strip().removesuffix(".")
+        self.add(function.__name__, _lower(sentence), self.wrap(function))
+        return function
+
+    def add(self, name: str, sentence: str, function: Function) -> None:
+        """Collect a wrong function under another name than its own."""
+        self.append(Fault(name, self.layers, sentence, function, self.part))
+
+
+def _lower(sentence: str) -> str:
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
+
+
+def table(*layers: str, **faults: tuple[str, Function]) -> Collection:
+    """Short faults: each a sentence and a formula, under its name."""
+    collection = Collection(*layers)
+    for name, (sentence, function) in faults.items():
+        collection.add(name, sentence, function)
+    return collection

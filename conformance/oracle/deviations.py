@@ -1,0 +1,157 @@
+"""The registry of Keras's deviations that the layers of the suite can meet.
+
+Each entry has a function that shows the deviation with Keras alone and returns True while it occurs; its source is printed in
+``reports/keras_deviations.md`` and run by the selftests, so that text and fact cannot drift apart. What the suite expects instead of
+Keras's answer stands in :mod:`conformance.oracle.documented`; which cases meet a deviation is declared beside the cases.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conformance.oracle import deviating as show
+
+VERIFIED_WITH = "3.15.1"
+"""The version of Keras in which every entry was seen to occur."""
+
+BY_MEANING = "the documented meaning"
+EITHER = "either answer: nothing is documented, and Keras's own modes disagree"
+AS_KERAS = "Keras's answer, since its formula is the only definition (so the cases that ask for it, `values=nan`, carry no number)"
+NOT_ASKED = "nothing: no implementation is asked for it"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One place where Keras does other than it says, or than it does elsewhere.
+
+    Attributes
+    ----------
+    id : str
+        As in test ids: "D5".
+    where : str
+        Layers, options and mode.
+    documented : str
+        What the documentation says, or what its own other modes do.
+    happens : str
+        What happens instead.
+    expected : str
+        What the suite expects of an implementation.
+    occurs : callable
+        Shows it with Keras alone; True while it occurs.
+    """
+
+    id: str
+    where: str
+    documented: str
+    happens: str
+    expected: str
+    occurs: Callable[[], bool]
+
+    @property
+    def script(self) -> str:
+        """The source of :attr:`occurs`."""
+        return inspect.getsource(self.occurs).rstrip()
+
+
+DEVIATIONS = (
+    Deviation(
+        "D1",
+        "`ops.add(x1, x2)`, hence the bias of `Conv2D(data_format=\"channels_first\")` called eagerly",
+        "Broadcasting by NumPy's rules; a bias is added to each filter.",
+        "If `x2` has one dimension above 1 and its size equals `x1.shape[-1]`, it is added along the last axis: a convolution whose "
+        "output is as wide as it has filters gets its bias along the width.",
+        BY_MEANING,
+        show.d1,
+    ),
+    Deviation(
+        "D2",
+        "`Conv2D` that meets D1, in a graph (`predict`, `predict_on_batch`, `tf.function`)",
+        "A layer computes the same in every mode.",
+        "The graph optimizer fuses convolution and bias and hides D1: the same layer answers rightly in a graph and wrongly when called.",
+        f"{BY_MEANING} (the suite calls layers eagerly, where D1 shows)",
+        show.d2,
+    ),
+    Deviation(
+        "D3",
+        "`LSTM(unroll=True, go_backwards=True, zero_output_for_mask=True, return_sequences=True)` with a mask",
+        "`unroll` changes how the steps are run, not what they compute; `zero_output_for_mask` gives zeros at the masked steps.",
+        "The outputs stand in reversed order and are zeroed by the mask that was not reversed.",
+        BY_MEANING,
+        show.d3,
+    ),
+    Deviation(
+        "D4",
+        "`Bidirectional(LSTM(unroll=True, return_sequences=True))` with a mask",
+        "As without `unroll`.",
+        "D3 in the backward half: Bidirectional zeroes masked outputs whenever it returns sequences.",
+        BY_MEANING,
+        show.d4,
+    ),
+    Deviation(
+        "D5",
+        "`activations.sparsemax`, also as `activation=\"sparsemax\"` of a layer",
+        "The projection onto the probability simplex (Martins and Astudillo 2016), whose values sum to 1.",
+        "The threshold is the sum of cumulative sums instead of the last one: right only where one value alone is positive.",
+        BY_MEANING,
+        show.d5,
+    ),
+    Deviation(
+        "D8",
+        "`MaxPooling2D` of windows with NaN, or of nothing but `-inf`",
+        "The maximum of a window. NumPy's propagates NaN, and that of `-inf` alone is `-inf`.",
+        "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`.",
+        EITHER,
+        show.d8,
+    ),
+    Deviation(
+        "D10",
+        "`activations.soft_shrink` and `hard_shrink` of NaN",
+        "`x - threshold`, `x + threshold` or 0 by comparisons that NaN fails; other activations answer NaN to NaN.",
+        "0.",
+        AS_KERAS,
+        show.d10,
+    ),
+    Deviation(
+        "D11",
+        "`Conv2D` of an empty batch in float32, `groups=1`, oneDNN on",
+        "An empty batch gives an empty batch of the output's shape, as it does in float64 and with groups.",
+        "With several input channels it raises; with one, the result has the input's height and width.",
+        BY_MEANING,
+        show.d11,
+    ),
+    Deviation(
+        "D12",
+        "`Bidirectional(LSTM(stateful=True, return_state=True))` called with a mask",
+        "A mask can be given to every call.",
+        "`TypeError`: a generator is multiplied.",
+        f"{NOT_ASKED}, `stateful` is never passed",
+        show.d12,
+    ),
+    Deviation(
+        "D15",
+        "Every layer, float32 numbers below 1.2e-38",
+        "IEEE 754 has subnormal numbers there, and NumPy computes with them.",
+        "TensorFlow flushes them to zero (not everywhere: short vectors may escape).",
+        "either answer: results that small are never judged",
+        show.d15,
+    ),
+    Deviation(
+        "D17",
+        "`LSTM(implementation=1, dropout=0.5)`, so without `recurrent_dropout`, with `training=True`",
+        "Both implementations compute the same; `dropout` works in each.",
+        "It raises. (`implementation` is not in the layer's configuration, so that a saved layer returns to 2, and works.)",
+        f"{NOT_ASKED}, `implementation` is never passed",
+        show.d17,
+    ),
+    Deviation(
+        "D20",
+        "`activations.softmax` of a row with NaN or `+inf`, also as `activation=\"softmax\"` of a layer",
+        "`exp(x) / sum(exp(x))`: the sum is NaN, and with it the whole row. float64 and XLA do so, and so does `log_softmax`.",
+        "In float32, eagerly and in a graph, NaN stands where the NaN or `inf` stood (in long rows at another place too); the rest is 0.",
+        EITHER,
+        show.d20,
+    ),
+)
+"""In the order of their numbers; numbers that are missing belong to layers that the suite has no cases for yet."""

@@ -1,0 +1,106 @@
+"""Writing ``reports/``: measure what this machine can, keep the stored record of what it cannot, render everything.
+
+Files are written only when their content changes. Nothing is ever trained here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conformance.experiments import grid
+from conformance.experiments.paths import checkpoints_dir, fixtures_dir
+from conformance.record import write_json, write_text
+from conformance.reporting import conformance_report, deviations_report, macro_f1_report, scoring
+
+Say = Callable[[str], None]
+CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
+
+
+def reports_dir() -> Path:
+    """The checkout's ``reports/`` folder; raises ``FileNotFoundError`` where there is no checkout."""
+    return fixtures_dir().parent / "reports"
+
+
+def write_conformance(folder: Path, records: Path | None, say: Say) -> None:
+    """``conformance.md``: from the records of a run, or from the stored summary alone.
+
+    Raises
+    ------
+    PartialRunError
+        If the records cannot stand for the whole suite.
+    """
+    stored = stored_json(folder, CONFORMANCE, None)
+    if records is not None:
+        summary = conformance_report.stored_summary(json.loads(records.read_text(encoding="utf-8")), stored)
+    elif stored is None:
+        say("There are no stored records of the suite: run it with --conform-json=FILE and give --records FILE.")
+        return
+    else:
+        summary = stored
+        say("conformance.md: rendered from the stored summary; --records FILE takes a new run.")
+    _json(folder / "data" / CONFORMANCE, summary)
+    _text(folder / "conformance.md", conformance_report.markdown(summary), say)
+
+
+def write_macro_f1(folder: Path, data: Path | None, say: Say, checkpoints: Path | None = None) -> None:
+    """``macro_f1.md``: every row with a checkpoint, scored where checkpoint, data and Keras are here, else as it is stored."""
+    checkpoints = checkpoints or checkpoints_dir()
+    stored: list[scoring.Record] = stored_json(folder, MACRO_F1, [])
+    measured, reasons = [], {}
+    rows = [row for row in grid.ROWS if (checkpoints / row.name / "model.keras").is_file()]
+    for row in rows:
+        try:
+            measured.append(scoring.score(row, checkpoints, data))
+        except scoring.Unmeasurable as error:
+            reasons[row.name] = str(error)
+    for reason in dict.fromkeys(reasons.values()):
+        names = ", ".join(name for name, own in reasons.items() if own == reason)
+        say(f"{reason} The stored records stay: {names}.")
+    records = scoring.updated(stored, measured, grid.NAMES)
+    known = {record["model"] for record in records}
+    _json(folder / "data" / MACRO_F1, records)
+    _text(folder / "macro_f1.md", macro_f1_report.markdown(records, [row.name for row in rows if row.name not in known]), say)
+
+
+def write_deviations(folder: Path, say: Say) -> None:
+    """``keras_deviations.md``, from the registry and the declared cases."""
+    _text(folder / "keras_deviations.md", deviations_report.markdown(), say)
+
+
+def write_timings(folder: Path, data: Path | None, say: Say) -> None:
+    """``data/timings.json``, with one thread and with all; what cannot be timed here stays as it is."""
+    from conformance.reporting.timing import cores, time_apart
+
+    timed: list[dict[str, Any]] = []
+    for threads in sorted({1, cores()}):
+        models, sentences = time_apart(threads, data)
+        timed += models
+    for sentence in sentences:
+        say(sentence)
+    names = {one["model"] for one in timed}
+    stored = stored_json(folder, TIMINGS, [])
+    _json(folder / "data" / TIMINGS, [*timed, *(one for one in stored if one["model"] not in names)])
+    for one in timed:
+        figures = f"reference {one['reference_ms']} ms, Keras {one['keras_ms']} ms, ratio {one['ratio']}"
+        say(f"{one['model']}, {one['numpy_threads']} of {one['cores']} threads: {figures}")
+
+
+def stored_json(folder: Path, name: str, default: Any) -> Any:
+    """What an earlier run stored, or `default`."""
+    path = folder / "data" / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+
+
+def _json(path: Path, value: Any) -> None:
+    if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != value:
+        write_json(path, value)
+
+
+def _text(path: Path, text: str, say: Say) -> None:
+    changed = not path.is_file() or path.read_text(encoding="utf-8") != text
+    if changed:
+        write_text(path, text)
+    say(f"{path.name}: {'written' if changed else 'unchanged'}")

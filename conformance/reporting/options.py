@@ -1,0 +1,92 @@
+"""Which values of which options were tried: counted from the records, so that what was declared and not run counts nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from conformance.cases import ALL, text
+from conformance.cases.case import Case, declared_cases
+from conformance.statuses import SKIPPED
+from reference.calls import REQUIRED, SIGNATURES, WRAPPERS
+
+NEVER_PASSED = frozenset(
+    {
+        "self", "x", "name", "dtype", "trainable", "kwargs",
+        "weights", "embeddings_initializer", "kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias",
+        "embeddings_regularizer", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
+        "embeddings_constraint", "kernel_constraint", "recurrent_constraint", "bias_constraint",
+        "stateful", "unroll", "implementation", "use_cudnn", "seed", "lora_rank", "lora_alpha", "quantization_config",
+        "idf_weights",
+    }
+)  # fmt: skip
+"""Arguments of Keras's constructors that no implementation gets: weights are set by the suite (a vocabulary's too), and the rest changes
+no number of a forward pass, or only how it is computed."""
+
+
+def known_options(name: str) -> dict[str, Any]:
+    """Every option of a layer that touches numbers, with its default (None where there is none to name)."""
+    if name == text.LAYER:
+        return {**{option: values[0] for option, values in text.OPTIONS.items()}, **dict.fromkeys(text.UNTESTED)}
+    layer = ALL[name]
+    defaults: dict[str, Any] = {}
+    for signature in (SIGNATURES.get(name), SIGNATURES.get(WRAPPERS.get(name, ""))):
+        if signature is not None:
+            defaults |= {**signature.options, **signature.mask_options, **signature.training_options}
+    names = [*layer.sizes, *layer.options, *layer.untested, *(option for special in layer.special for option in special.config)]
+    defaults = {**dict.fromkeys([*layer.constant, *names]), **defaults, **dict.fromkeys(layer.call)}
+    defaults |= {option: values[0] for option, values in {**layer.options, **layer.call}.items()}
+    return {option: None if value is REQUIRED else value for option, value in defaults.items()}
+
+
+def accounted_options(name: str) -> set[str]:
+    """The options of a layer that a declared case gives, or that its declaration says no case varies."""
+    if name == text.LAYER:
+        return {*text.OPTIONS, *text.UNTESTED}
+    given = {option for case in _cases(name, "standard").values() for option in (*case.config, *case.call)}
+    return given | set(ALL[name].untested)
+
+
+def values_tried(layer: str, records: Iterable[Mapping[str, Any]], profile: str) -> dict[str, dict[str, int]]:
+    """For every option of a layer the values that ran and the number of cases of each; nothing for an option left alone.
+
+    Parameters
+    ----------
+    layer : str
+    records : iterable of mapping
+        Those of the layer, as ``--conform-json`` writes them. A record of a declared case counts with everything that the case
+        gives, and with the defaults that it leaves; any other with the options that it names.
+    profile : str
+        Of the run.
+    """
+    declared = layer in ALL
+    known = known_options(layer) if declared or layer == text.LAYER else {}
+    cases = _cases(layer, profile) if declared else {}
+    counts: dict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in known})
+    given: set[str] = set()
+    for record in records:
+        if record["status"] == SKIPPED:
+            continue
+        case = cases.get(case_id(record["id"]))
+        own = {**case.config, **case.call} if case else record["options"]
+        given.update(name for name, value in own.items() if name not in known or value_words(value) != value_words(known[name]))
+        for name, value in ({**known, **own} if case or not declared else own).items():
+            counts[name][value_words(value)] += 1
+    return {name: dict(sorted(count.items())) if name in given else {} for name, count in counts.items()}
+
+
+def case_id(record_id: str) -> str:
+    """What stands in the brackets of a test's name."""
+    return record_id.partition("[")[2].removesuffix("]")
+
+
+def value_words(value: Any) -> str:
+    """An option's value as records write it."""
+    return "x".join(str(part) for part in value) if isinstance(value, tuple | list) else str(value)
+
+
+@cache
+def _cases(layer: str, profile: str) -> dict[str, Case]:
+    return {case.id: case for case in declared_cases(ALL[layer], profile)}

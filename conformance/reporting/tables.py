@@ -1,0 +1,48 @@
+"""Markdown tables, and the one of layers that ``--conform-markdown`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from conformance.statuses import STATUSES
+
+NUMBERS = (int, float)
+SPECIAL = str.maketrans({**{mark: f"\\{mark}" for mark in "\\|*_[]`"}, "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
+
+
+def escaped(text: object) -> str:
+    """Text that Markdown shows as it is, on one line, in a table or out of it."""
+    return str(text).translate(SPECIAL)
+
+
+def code(text: object) -> str:
+    """Text as code in a table's cell; a bar is escaped, a backtick (which would end the code) becomes an apostrophe."""
+    return "`" + " ".join(str(text).replace("`", "'").split()).replace("|", "\\|") + "`"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A GitHub table of cells that are written already; columns of numbers only stand right."""
+    rows = [list(row) for row in rows]
+    align = ["right" if rows and all(isinstance(row[n], NUMBERS) for row in rows) else "left" for n in range(len(headers))]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    return tabulate(cells, headers=list(headers), tablefmt="github", colalign=align if rows else None, disable_numparse=True)
+
+
+def layer_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
+    """What became of the cases of every layer, a row for each pass and one for the total.
+
+    Parameters
+    ----------
+    summary : mapping
+        Of layer to pass to counts, as :func:`conformance.record.summarise` makes it.
+    """
+    rows: list[list[Any]] = []
+    for layer, kinds in summary.items():
+        for kind, counts in kinds.items():
+            if kind != "options":
+                rows.append([escaped(layer), escaped(kind), *(counts[status] for status in STATUSES), sum(counts.values())])
+    total = [sum(row[n] for row in rows) for n in range(2, len(STATUSES) + 3)]
+    return table(["layer", "pass", *STATUSES, "cases"], [*rows, ["**all**", "", *total]])

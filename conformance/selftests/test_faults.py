@@ -1,0 +1,89 @@
+"""The suite on trial: every named fault is caught by a declared case, and what is right is taken for no fault."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from conformance.cases import ALL as LAYERS
+from conformance.cases.case import declared_cases
+from conformance.examination import examine
+from conformance.faults import consistent_faults
+from conformance.faults.adequacy import every_fault, first_kill, kill_matrix
+from conformance.faults.catalogue import ALL
+from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.implementations.module import ModuleImplementation
+
+FAULTS = list(every_fault())
+SPINE = ("Dense", "Embedding", "Flatten", "Dropout", "Conv2D", "MaxPooling2D", "LSTM", "Bidirectional")
+REFERENCE = ModuleImplementation("reference")
+
+
+@pytest.mark.parametrize(("layer", "fault"), FAULTS, ids=[f"{layer}-{fault.name}" for layer, fault in FAULTS])
+def test_every_fault_is_caught(layer, fault):
+    assert first_kill(fault, layer), f"no declared case of {layer} catches {fault.name}: {fault.sentence}"
+
+
+@pytest.mark.parametrize("layer", ALL)
+def test_every_layer_has_faults_of_different_names_and_sentences(layer):
+    faults = ALL[layer]
+    assert len(faults) >= (10 if layer in SPINE and layer != "Flatten" else 2), f"{layer} has {len(faults)} named faults only"
+    assert len({fault.name for fault in faults}) == len(faults), f"two faults of {layer} have one name"
+    assert len({fault.sentence for fault in faults}) == len(faults), f"two faults of {layer} have one sentence"
+
+
+@pytest.mark.parametrize("layer", ALL)
+def test_sentences_read_well_after_looks_like(layer):
+    for fault in ALL[layer]:
+        assert fault.sentence and not fault.sentence.endswith("."), f"{fault.name} has no sentence, or one that ends in a full stop"
+        assert "\n" not in fault.sentence, f"the sentence of {fault.name} goes over more than one line"
+        assert len(fault.sentence) < 130, f"the sentence of {fault.name} has {len(fault.sentence)} characters"
+
+
+def _some_cases(layer):
+    """The default case and a few from the rest of the table, in both dtypes."""
+    cases = list(declared_cases(LAYERS[layer]))
+    return [cases[0], cases[1], *cases[7 :: max(1, len(cases) // 2)]]
+
+
+@pytest.mark.parametrize("layer", SPINE)
+def test_the_reference_is_consistent_with_no_fault(layer):
+    for case in _some_cases(layer):
+        examination = examine(case, REFERENCE, 0, strict=True)
+        found = consistent_faults(examination)
+        assert not found, f"{case.id}: the right answer is said to look like {found}"
+
+
+def test_a_fault_nobody_named_is_consistent_with_none():
+    fault = Fault("odd", ("Dense",), "", lambda x, kernel, bias=None, **options: np.sin(np.arange(18.0)).reshape(3, 6))
+    examination = examine(next(declared_cases(LAYERS["Dense"])), FaultyImplementation(fault, "Dense"), 0, strict=False)
+    assert consistent_faults(examination) == [], "an answer that no fault gives was diagnosed"
+
+
+@pytest.mark.parametrize("value", [None, (), "text", np.zeros(0), (np.zeros(2), None), np.array(["a"]), np.array([1j])])
+def test_a_diagnosis_never_raises(value):
+    fault = Fault("odd", ("LSTM",), "", lambda *weights, **options: value)
+    examination = examine(next(declared_cases(LAYERS["LSTM"])), FaultyImplementation(fault, "LSTM"), 0, strict=False)
+    assert consistent_faults(examination) == [], f"{value!r} was diagnosed"
+
+
+@pytest.mark.parametrize("layer", ["Conv2D", "LSTM", "Bidirectional"])
+def test_a_diagnosis_is_quick(layer):
+    large = {"Conv2D": "many_images", "LSTM": "sequence_of_40-mask=gap", "Bidirectional": "sequence_of_40-mask=gap"}[layer]
+    case = next(case for case in declared_cases(LAYERS[layer]) if case.title == large)
+    right = REFERENCE.function(f"{ {'Conv2D': 'conv2d', 'LSTM': 'lstm'}.get(layer, 'bidirectional') }_forward")
+    fault = Fault("odd", (layer,), "", lambda *weights, **options: 0.9 * right(*weights, **options))
+    examination = examine(case, FaultyImplementation(fault, layer), 0, strict=False)
+    start = time.process_time()
+    consistent_faults(examination)
+    spent = time.process_time() - start
+    # Half a second is what it takes at most; the bound leaves room for a slow machine.
+    assert spent < 3, f"the diagnosis of {case.id} took {spent:.1f} s"
+
+
+def test_the_kill_matrix_has_a_row_for_every_fault():
+    rows = kill_matrix(["Flatten", "relu6"], profile="smoke")
+    assert [row.fault for row in rows] == [fault.name for layer in ("Flatten", "relu6") for fault in ALL[layer]], "rows are missing"
+    assert all(0 < row.caught <= row.cases for row in rows), f"a fault is not caught: {rows}"
