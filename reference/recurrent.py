@@ -242,12 +242,12 @@ def _by_gate(x: Array, weight: Array, gates: int, keep: Array | None) -> Array:
 
     `keep` is what dropout multiplies x with: (batch, rows), or (gates, batch, rows) when every gate has a mask of its own.
     """
-    rows = weight.shape[0]
+    rows, units = weight.shape[0], weight.shape[1] // gates
     if keep is not None and keep.ndim == 3:
-        own: Array = (x[..., None, :, :] * keep) @ np.moveaxis(weight.reshape(rows, gates, -1), 1, 0)
+        own: Array = (x[..., None, :, :] * keep) @ np.moveaxis(weight.reshape(rows, gates, units), 1, 0)
         return own
     product = (x if keep is None else x * keep) @ weight
-    return np.moveaxis(product.reshape(*x.shape[:-1], gates, -1), -2, -3)
+    return np.moveaxis(product.reshape(*x.shape[:-1], gates, units), -2, -3)
 
 
 def _keep_factor(

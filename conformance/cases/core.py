@@ -97,7 +97,9 @@ FLATTEN = LayerCases(
 
 def _dropout_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     noise_shape = config.get("noise_shape")
-    fits = noise_shape is None or len(noise_shape) == len(shape)
+    fits = noise_shape is None or (
+        len(noise_shape) == len(shape) and all(given in (None, 1, size) for given, size in zip(noise_shape, shape, strict=True))
+    )
     # NaN and infinities matter where they are dropped.
     return fits and (config["rate"] > 0 or "training" not in call)
 

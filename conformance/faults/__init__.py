@@ -52,7 +52,7 @@ def _consistent(examination: Examination, expectation: Expectation, faults: Iter
         answer = FaultyImplementation(fault, examination.case.layer).ask(examination.question)
         if answer.status != PASSED or judge(target, answer, dtype, strict=False).status != PASSED:
             continue
-        if judge(expectation, answer, dtype, strict=True).status == FAILED:
+        if judge(expectation, answer, dtype, strict=False).status == FAILED:
             found.append(fault.sentence)
     return list(dict.fromkeys(found))
 

@@ -94,12 +94,6 @@ def _farthest_from_0(cells: Array) -> Array:
 
 
 @max_pooling2d
-def nan_wins(x: Array, **options: Any) -> Array:
-    """A NaN in the window makes the output NaN; in Keras a number wins."""
-    return _reduced(x, options, lambda cells: np.max(cells, axis=0), _lowest(x))
-
-
-@max_pooling2d
 def integers_become_floats(x: Array, **options: Any) -> Array:
     """Whole numbers become floats."""
     return max_pooling2d_forward(x, **options) * 1.0
