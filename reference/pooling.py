@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.windows import from_channels_last, output_size, pad, spatial_tuple, tap, to_channels_last
+from reference.windows import from_channels_last, output_size, pad, spatial_tuple, to_channels_last
 
 Array = NDArray[Any]
 
@@ -63,9 +62,17 @@ def _max_pooling(
     out = [output_size(*axis, padding) for axis in zip(x.shape[1:-1], pool, steps, dilation, strict=True)]
     lowest = np.iinfo(x.dtype).min if np.issubdtype(x.dtype, np.integer) else -np.inf
     x = pad(x, pool, steps, dilation, padding, lowest)
-    # One pass over the whole image per cell of the window; fmax is the maximum that skips NaN.
-    first, *others = itertools.product(*map(range, pool))
-    y: Array = np.fmax(tap(x, first, steps, out), np.asarray(lowest, x.dtype))
-    for offset in others:
-        np.fmax(y, tap(x, offset, steps, out), out=y)
-    return from_channels_last(y, data_format)
+    # The maximum over a rectangle is that over its rows, then over its columns; fmax is the maximum that skips NaN.
+    for axis in range(rank):
+        x = _window_maximum(x, axis + 1, pool[axis], steps[axis], out[axis])
+    return from_channels_last(np.fmax(x, np.asarray(lowest, x.dtype)), data_format)
+
+
+def _window_maximum(x: Array, axis: int, pool: int, stride: int, out: int) -> Array:
+    """Largest value of each window of `pool` cells along one axis, one pass over the array per cell."""
+    before = (slice(None),) * axis
+    cells = [x[(*before, slice(first, max(0, first + (out - 1) * stride + 1), stride))] for first in range(pool)]
+    y = cells[0]
+    for n, cell in enumerate(cells[1:]):
+        y = np.fmax(y, cell, out=y if n else None)
+    return y

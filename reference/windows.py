@@ -54,12 +54,6 @@ def pad(x: Array, kernel: Sequence[int], strides: Sequence[int], dilation: Seque
     return np.pad(x, [(0, 0), *widths, (0, 0)], constant_values=value)
 
 
-def tap(x: Array, offset: Sequence[int], strides: Sequence[int], out: Sequence[int]) -> Array:
-    """The cell at `offset` of every window: a view (batch, *out, channels) of the padded `x`."""
-    cells = [slice(o, o + (n - 1) * s + 1 if n else o, s) for o, s, n in zip(offset, strides, out, strict=True)]
-    return x[(slice(None), *cells)]
-
-
 def spatial_tuple(value: int | Sequence[int], rank: int, name: str) -> tuple[int, ...]:
     """An option that Keras takes as an int or a tuple, as a tuple of `rank` positive ints."""
     values = (value,) * rank if isinstance(value, int) else tuple(value)
