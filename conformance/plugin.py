@@ -173,7 +173,7 @@ def _free_memory() -> float:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """The selftests judge this project, not an implementation: with another one, or chosen layers, they stay out."""
-    return True if collection_path == SELFTESTS and _judges_only(config) else None
+    return True if SELFTESTS in (collection_path, *collection_path.parents) and _judges_only(config) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

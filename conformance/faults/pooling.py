@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conformance.faults.convolution import padded_by, spatial
 from conformance.faults.fault import Collection
 from reference import max_pooling2d_forward
-from reference.windows import from_channels_last, output_size, padding_widths, tap, to_channels_last
+from reference.windows import from_channels_last, output_size, padding_widths, to_channels_last
 
 Array = NDArray[Any]
 
@@ -49,8 +49,13 @@ def _reduced(x: Array, options: Any, reduce: Callable[[Array], Array], fill: Any
     pool, strides = _pool_and_strides(options)
     out = [output_size(n, k, s, 1, options.get("padding", "valid")) for n, k, s in zip(spatial(x, options), pool, strides, strict=True)]
     padded = to_channels_last(padded_by(x, _same_widths(x, options), data_format, constant_values=fill), data_format)
-    cells = np.stack([tap(padded, offset, strides, out) for offset in itertools.product(*map(range, pool))])
+    cells = np.stack([_cell(padded, offset, strides, out) for offset in itertools.product(*map(range, pool))])
     return from_channels_last(reduce(cells), data_format)
+
+
+def _cell(x: Array, offset: Any, strides: Any, out: Any) -> Array:
+    """The cell at `offset` of every window."""
+    return x[(slice(None), *(slice(o, o + (n - 1) * s + 1, s) for o, s, n in zip(offset, strides, out, strict=True)))]
 
 
 @max_pooling2d
