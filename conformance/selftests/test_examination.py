@@ -58,7 +58,7 @@ def test_an_allowance_that_keras_does_not_keep_is_an_error_of_the_suite(monkeypa
         return type(verdict)(verdict.status, keras_ratio=1.5)
 
     monkeypatch.setattr(examination, "judge", too_strict)
-    with pytest.raises(examination.SuiteError, match="Keras itself is off by 1.5 times"):
+    with pytest.raises(examination.SuiteError, match=r"Keras itself is off by 1\.5 times"):
         examination.examine(CASE, REFERENCE, 0, strict=True)
 
 
