@@ -60,11 +60,12 @@ def softmax(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) ->
     return (softmax_error(arrays.x.astype(float), y, axis),)
 
 
-def softmax_error(z: Array, o: Array, axis: int) -> Array:
+def softmax_error(z: Array, o: Array, axis: int | tuple[int, ...]) -> Array:
     """The rule of :func:`softmax` on logits `z` and result `o`."""
     with np.errstate(invalid="ignore"):
         below = np.max(z, axis=axis, keepdims=True) - z
-        return (2 + np.sqrt(z.shape[axis]) / 16) * EPS * (2 + below) * o + SMALLEST_NORMAL
+        count = np.prod([z.shape[one] for one in np.atleast_1d(axis)])
+        return (2 + np.sqrt(count) / 16) * EPS * (2 + below) * o + SMALLEST_NORMAL
 
 
 def dot_product(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:

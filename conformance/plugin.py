@@ -32,7 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 SWITCHES = {
     "--conform-require-data": "fail, instead of skip, what needs a data set that is not there",
-    "--conform-strict": "fail float64 cases that are accurate to float32 only (always on for the reference)",
+    "--conform-strict": "fail what is accurate to float32 only in float64, or answers in another float type (always on for the reference)",
 }
 
 

@@ -71,7 +71,7 @@ def judge(expectation: Expectation, answer: Answer, dtype: str, *, strict: bool)
     dtype : 'float64' or 'float32'
         Of the case: the rule that holds.
     strict : bool
-        Whether a float64 case that keeps only the float32 rule fails.
+        Whether a float64 case that keeps only the float32 rule fails, and an answer in another float type.
     """
     keras_ratio = _keras_ratio(expectation, dtype)
     if answer.status != PASSED:
@@ -85,6 +85,8 @@ def judge(expectation: Expectation, answer: Answer, dtype: str, *, strict: bool)
     if complaint:
         return Verdict(FAILED, complaint, keras_ratio=keras_ratio)
     remarks = _dtype_remarks(expectation.dtypes, outputs)
+    if strict and remarks:
+        return Verdict(FAILED, f"it {remarks[0]}", keras_ratio=keras_ratio, remarks=remarks)
     rule = expectation.meaning if dtype == "float64" else expectation.rounding
     mismatch, ratio = _closest(expectation, outputs, rule())
     if mismatch is None:

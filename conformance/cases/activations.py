@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.allowance import cancelling, elementwise, softmax
-from conformance.cases.case import LayerCases
+from conformance.cases.case import LayerCases, Special
 
 INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}
 VALUES = ("ordinary", "wide", "tiny", "huge", "kinks", "nan", "infinite")
@@ -16,6 +16,15 @@ DEVIATIONS: dict[str, dict[str, Callable[..., bool]]] = {
     # float32 answers NaN at that place alone, float64 in the whole row.
     "softmax": {"D20": lambda config, shape, call, dtype: call.get("values") in ("nan", "infinite")},
 }
+# Mistakes that only show on long rows or large batches: cut tails, top-k shortcuts, sums in chunks.
+SIZES = [Special("long_rows", (3, 150)), Special("many_rows", (140, 4))]
+WHOLE_NUMBERS = [Special("integers", (3, 8), {}, {"values": "integers"}, ("float32",))]
+TWO_AXES = [Special("axis=1x2", (2, 3, 5, 4), {"axis": (1, 2)})]
+MORE = {
+    **dict.fromkeys(("linear", "relu", "relu6", "exponential", "tanh", "leaky_relu"), WHOLE_NUMBERS),
+    **dict.fromkeys(("softmax", "log_softmax"), TWO_AXES),
+}
+"""What Keras accepts for a few functions only: integers, several axes."""
 
 
 def _function(
@@ -31,6 +40,7 @@ def _function(
         drawn={"shape": ((1, 3), (1, 5), (2, 6))},
         function=True,
         possible=_splits if name == "glu" else lambda config, shape, call, dtype: True,
+        special=[*SIZES, *MORE.get(name, [])],
         deviations=DEVIATIONS.get(name, {}),
     )
 
@@ -81,6 +91,7 @@ THRESHOLD = LayerCases(
     allowance=elementwise,
     sizes={"threshold": [0.5, -1.0], "default_value": [0.0, 2.0]},
     call={"values": VALUES},
+    special=[Special(size.title, size.shape, {"threshold": 0.25, "default_value": -1.5}) for size in SIZES],
     drawn={"shape": ((1, 3), (1, 5), (2, 6))},
     function=True,
 )

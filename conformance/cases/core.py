@@ -32,6 +32,8 @@ DENSE = LayerCases(
         Special("one_feature", (3, 1), {"units": 4}),
         Special("no_features", (3, 0), {"units": 4}),
         Special("empty_batch", (0, 5), {"units": 4}),
+        Special("many_rows", (150, 5), {"units": 4, "activation": "softmax"}),
+        Special("many_units", (3, 5), {"units": 150, "activation": "softmax"}),
         Special("wide_1024", (5, 1024), {"units": 7, "activation": "relu"}),
         *[
             Special(f"huge_logits-activation={name}", (3, 5), {"units": 6, "activation": name}, {"values": "huge"})
@@ -73,7 +75,9 @@ EMBEDDING = LayerCases(
     weights=_embedding_weights,
     special=[
         Special("empty_batch", (0, 4), {"input_dim": 7, "output_dim": 3}),
+        Special("large_table", (70, 40), {"input_dim": 3000, "output_dim": 50}),
         Special("one_id_a_row", (4,), {"input_dim": 7, "output_dim": 3}),
+        Special("boolean_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "booleans"}),
         Special("negative_float_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "negative_float_ids"}),
     ],
     drawn={"shape": ((1, 4), (1, 6)), "input_dim": (2, 12), "output_dim": (1, 6)},

@@ -35,6 +35,9 @@ MAX_POOLING2D = LayerCases(
     special=[
         Special("pool_larger_than_image-padding=same", (2, 3, 2, 3), {"pool_size": (4, 5), "padding": "same"}),
         Special("empty_batch", (0, 4, 6, 3)),
+        Special("many_images", (70, 6, 5, 3), {"pool_size": (3, 2), "strides": (2, 1)}),
+        Special("large_image", (1, 37, 41, 2), {"pool_size": (3, 2), "padding": "same"}),
+        Special("many_channels", (1, 4, 6, 130)),
         Special("nan", (2, 6, 7, 3), {"pool_size": (2, 3)}, {"values": "nan"}),
         Special("all_nan", (2, 4, 6, 3), {}, {"values": "all_nan"}),
         Special("all_minus_infinity", (2, 4, 6, 3), {}, {"values": "all_minus_infinity"}),

@@ -63,6 +63,8 @@ SPECIAL = [
     Special("sequence_of_40", (2, 40, 3), LONG),
     Special("sequence_of_40-mask=gap", (3, 40, 4), LONG, {"mask": "gap"}),
     Special("nan_at_masked_steps", (2, 6, 3), LONG, {"mask": "every_third", "values": "nan_at_masked_steps"}),
+    Special("many_sequences", (70, 3, 4), {"units": 3}),
+    Special("many_units_and_features", (2, 3, 40), {"units": 35}),
     Special("one_unit", (2, 5, 3), {"units": 1, "return_sequences": True}),
     Special("one_feature", (2, 5, 1), {"units": 3, "return_sequences": True}),
     Special("integers", (2, 5, 3), {"units": 4}, {"values": "integers"}),

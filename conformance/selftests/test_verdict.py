@@ -51,6 +51,8 @@ def test_float64_answer_to_float32_input_is_judged_by_value_and_said():
     result = verdict(EXPECTED, dtype="float32")
     assert result.status == PASSED, "a float64 answer with the right values failed"
     assert result.remarks == ("answers in float64 to float32",), "the other dtype is not reported"
+    strictly = verdict(EXPECTED, dtype="float32", strict=True)
+    assert strictly.status == FAILED and "float64" in strictly.sentence, "the strict rule let a silent float64 pass"
 
 
 WRONG = {

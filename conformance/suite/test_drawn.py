@@ -19,6 +19,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_drawn(layer: str, conform: Any, pytestconfig: pytest.Config) -> None:
+    from hypothesis.errors import Flaky
+
     from conformance.allowance import ChaoticCaseError
     from conformance.cases.drawn import run_drawn
     from conformance.cases.quality import WeakCaseError
@@ -43,7 +45,8 @@ def test_drawn(layer: str, conform: Any, pytestconfig: pytest.Config) -> None:
             failing.append(examination)
             raise AssertionError(verdict.sentence)
 
-    with contextlib.suppress(AssertionError):
+    # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
+    with contextlib.suppress(AssertionError, Flaky):
         run_drawn(declaration, conform.seed_of(layer), setting(pytestconfig, "--conform-profile", "standard"), check)
     if failing:
         smallest = failing[-1]
