@@ -71,5 +71,16 @@ def report(data: Path | None) -> list[str]:
         ", ".join(f"{package} {installed(package)}" for package in PACKAGES),
         f"oracle: {oracle_line()}",
         *(f"data: {line}" for line in data_lines(folder, cache_dir())),
-        "data: digits and reviews: embedded",
+        f"data: digits and reviews: {embedded_line()}",
     ]
+
+
+def embedded_line() -> str:
+    """Whether the embedded tasks and the checkpoints are here: they come with a checkout, not with an installed package."""
+    from conformance.experiments.paths import fixtures_dir
+
+    try:
+        fixtures_dir()
+    except FileNotFoundError:
+        return "not here, they come with the project's checkout"
+    return "embedded"

@@ -50,6 +50,7 @@ class Examination:
             verdict.keras_ratio,
             verdict.sentence or "; ".join(verdict.remarks),
             self.layer.needs,
+            verdict.remarks,
         )
 
 

@@ -37,7 +37,7 @@ def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: s
         lines.append(f"  {verdict.sentence}")
     else:
         names = axis_names(layer, case, mismatch.expected.ndim)
-        lines.append(f"  {verdict.sentence}{_which_output(mismatch)}; {_worst(mismatch, names)}")
+        lines.append(f"  {verdict.sentence}{_which_output(mismatch)}; {_worst(mismatch, names, verdict.keras_ratio)}")
         lines.append(f"  where   {where(mismatch.ratio > 1, names)}")
         pattern = _pattern(mismatch)
         if pattern:
@@ -98,12 +98,13 @@ def _indices(indices: Array, size: int, name: str) -> str:
     return f"{name} {', '.join(map(str, indices[:8]))}{' ...' if indices.size > 8 else ''} of 0 to {size - 1}"
 
 
-def _worst(mismatch: Mismatch, names: Sequence[str]) -> str:
+def _worst(mismatch: Mismatch, names: Sequence[str], keras_ratio: float | None) -> str:
     place = np.unravel_index(int(np.argmax(mismatch.ratio)), mismatch.ratio.shape)
     at = ", ".join(f"{name}: {index}" if _numbered(name) else f"{name} {index}" for name, index in zip(names, place, strict=True))
     expected, got, ratio = mismatch.expected[place], mismatch.got[place], mismatch.ratio[place]
     # How near a miss is matters only where rounding could be the cause.
-    size = f" ({ratio:.2g} times what rounding allows)" if ratio < NEAR_MISS else ""
+    keras = "" if keras_ratio is None else f"; Keras itself is off by {keras_ratio:.2g} times that at most"
+    size = f" ({ratio:.2g} times what rounding allows{keras})" if ratio < NEAR_MISS else ""
     return f"worst at [{at}]: expected {expected:.6g}, got {got:.6g}{size}"
 
 

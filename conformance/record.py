@@ -34,6 +34,8 @@ class Record:
     message : str
     needs : tuple of str
         Layers that this one is built on.
+    remarks : tuple of str
+        What a pass does not hide.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Record:
     keras_error_over_allowance: float | None = None
     message: str = ""
     needs: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The record as ``--conform-json`` writes it."""

@@ -17,10 +17,9 @@ from conformance.examination import Examination, examine, still_fails
 from conformance.explain import explain
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.live import expect
+from conformance.plugin import RECORD
 from conformance.record import SCHEMA, Record, mark_blocked, summarise, write_json, write_text
-from conformance.statuses import FAILED, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED
-
-RECORD = "conform_record"
+from conformance.statuses import BLOCKED, FAILED, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED
 
 
 class Session:
@@ -59,7 +58,7 @@ class Judge:
         self.item.user_properties.append((RECORD, asdict(record)))
         if record.status == UNSUPPORTED and not self.session.must_support:
             pytest.skip(f"unsupported: {record.message}")
-        if record.status == SKIPPED:
+        if record.status in (SKIPPED, BLOCKED):
             pytest.skip(record.message)
         if record.status != PASSED:
             pytest.fail(message(), pytrace=False)
@@ -110,7 +109,7 @@ class Judge:
 
 def records_of(values: Sequence[dict[str, Any]]) -> list[Record]:
     """Records from the dictionaries that reports carry, failures of what is built on a failed layer marked blocked."""
-    return mark_blocked(Record(**{**value, "needs": tuple(value["needs"])}) for value in values)
+    return mark_blocked(Record(**{**value, "needs": tuple(value["needs"]), "remarks": tuple(value["remarks"])}) for value in values)
 
 
 def write_results(values: Sequence[dict[str, Any]], facts: dict[str, Any], json_file: str | None, markdown_file: str | None) -> None:
@@ -141,8 +140,10 @@ def summary_lines(iut: str, values: Sequence[dict[str, Any]]) -> list[str]:
     lines = [f"{iut}: {_counts(records)}"]
     for layer in dict.fromkeys(record.layer for record in records):
         own = [record for record in records if record.layer == layer]
-        if any(record.status in (*FAILED_STATUSES, "blocked", UNSUPPORTED) for record in own):
+        if any(record.status in (*FAILED_STATUSES, BLOCKED, UNSUPPORTED) for record in own):
             lines.append(f"  {layer}: {_counts(own)}")
+        for remark in dict.fromkeys(remark for record in own for remark in record.remarks):
+            lines.append(f"  {layer}: {sum(remark in record.remarks for record in own)} cases {remark}")
     return lines
 
 

@@ -178,6 +178,8 @@ def _dtype_remarks(dtypes: Sequence[np.dtype[Any]], outputs: Sequence[Array]) ->
 def _value_sentence(mismatch: Mismatch) -> str:
     off = mismatch.ratio > 1
     count = int(np.sum(off))
+    if off.size == 1:
+        return "the only value is off"
     return f"{count} of {off.size} values are off" if count < off.size else f"all {count} values are off"
 
 

@@ -15,9 +15,10 @@ from conformance.experiments.grid import find
 from conformance.experiments.inputs import test_inputs
 from conformance.experiments.paths import checkpoints_dir
 from conformance.implementations.module import ModuleImplementation
-from conformance.oracle.whole_model import keras_probabilities, perturbation_bound
+from conformance.oracle.whole_model import compare, keras_probabilities, perturbation_bound
 from conformance.record import Record
 from conformance.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
+from conformance.verdict import LARGEST_RATIO
 from reference.network import load_model
 
 Array = NDArray[Any]
@@ -72,28 +73,23 @@ def examine_model(name: str, judge: Any) -> Record:
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
     x, _ = test_inputs(row, load(row.dataset, judge.session.data))
-    status, message, ratio = PASSED, "", None
     try:
         got = np.asarray(predictor(judge.session.implementation, path)(x))
     except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
         return _record(judge, name, UNSUPPORTED, str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _record(judge, name, ERROR, f"{type(error).__name__}: {error}")
     expected = keras_probabilities(path, x)
     if got.shape != expected.shape:
         return _record(judge, name, FAILED, f"predict gives the shape {got.shape}, expected {expected.shape}")
-    disagreeing = np.flatnonzero(got.argmax(axis=-1) != expected.argmax(axis=-1))
-    bound = perturbation_bound(path, x, disagreeing)
-    top = np.sort(expected, axis=-1)
-    decided = disagreeing[(top[disagreeing, -1] - top[disagreeing, -2]) > bound]
-    difference = float(np.max(np.abs(got - expected), initial=0.0)) if np.all(np.isfinite(got)) else float("inf")
-    ratio = min(difference / bound, 1e12)
-    agreement = 1 - disagreeing.size / max(len(x), 1)
-    message = f"agreement {agreement:.4f} on {len(x)} samples, largest probability difference {difference:.1e}, allowed {bound:.1e}"
-    if decided.size or not difference <= bound:
-        status = FAILED
-        message += f"; {decided.size} samples get another class, the first is sample {decided[0]}" if decided.size else ""
-    return _record(judge, name, status, message, ratio)
+    found = compare(expected, got, lambda rows: perturbation_bound(path, x, rows))
+    message = (
+        f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
+        f"allowed {found.bound:.1e}"
+    )
+    if found.decided.size:
+        message += f"; {found.decided.size} samples get another class, the first is sample {found.decided[0]}"
+    return _record(judge, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
 def _record(judge: Any, name: str, status: str, message: str, ratio: float | None = None) -> Record:

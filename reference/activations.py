@@ -82,7 +82,7 @@ def glu(x: ArrayLike, *, axis: int = -1) -> Array:
     if x.shape[axis] % 2:
         raise ValueError(f"glu halves axis {axis}, whose length must be even; the shape is {x.shape}")
     a, b = np.split(x, 2, axis=axis)
-    return np.asarray(a * _logistic(b))
+    return np.asarray(a * sigmoid(b))
 
 
 def hard_shrink(x: ArrayLike, *, threshold: float = 0.5) -> Array:
@@ -207,18 +207,16 @@ def selu(x: ArrayLike) -> Array:
 
 
 def sigmoid(x: ArrayLike) -> Array:
-    """``1 / (1 + exp(-x))``, computed as ``(1 + tanh(x / 2)) / 2``, which cannot overflow.
-
-    The second form takes a fifth less time in float32, which counts inside the steps of an LSTM. Its rounding error is
-    relative to 1: in float32 a true 1e-9 comes out as 0, which matters only in a product with something large.
+    """``1 / (1 + exp(-x))``.
 
     Source: keras.activations.sigmoid.
     """
-    y = np.asarray(0.5 * _floating(x))
-    np.tanh(y, out=y)
-    y *= 0.5
-    y += 0.5
-    return y
+    y = np.negative(_floating(x))
+    # Far below 0 the exponential is infinite, and one over it the right 0.
+    with np.errstate(over="ignore"):
+        np.exp(y, out=y)
+    y += 1
+    return np.asarray(np.divide(1, y, out=y))
 
 
 def silu(x: ArrayLike) -> Array:
@@ -227,7 +225,7 @@ def silu(x: ArrayLike) -> Array:
     Source: Ramachandran, Zoph and Le 2017, arXiv:1710.05941; keras.activations.silu.
     """
     x = _floating(x)
-    return np.asarray(x * _logistic(x))
+    return np.asarray(x * sigmoid(x))
 
 
 def soft_shrink(x: ArrayLike, *, threshold: float = 0.5) -> Array:
@@ -378,11 +376,6 @@ def _floating(x: ArrayLike) -> Array:
     """`x` as a float array: integers and bools become float32, as in Keras."""
     x = np.asarray(x)
     return x if x.dtype.kind == "f" else x.astype(np.float32)
-
-
-def _logistic(x: Array) -> Array:
-    """``1 / (1 + exp(-x))`` to a small *relative* error everywhere: for products with values that may be large."""
-    return np.asarray(np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))))
 
 
 def _minus_maximum(x: Array, axis: Axis) -> Array:

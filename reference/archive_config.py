@@ -96,8 +96,9 @@ def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterat
     used: dict[str, int] = {}
     for number, layer in enumerate(layers):
         name = layer["config"]["name"]
-        if not isinstance(name, str) or not name or "/" in name or name in names or layer.get("name", name) != name:
-            raise ArchiveError(f"{where}: {name!r} is not a usable layer name (a text without '/', used once)")
+        printable = isinstance(name, str) and name != "" and name.isprintable()
+        if not printable or "/" in name or name in names or layer.get("name", name) != name:
+            raise ArchiveError(f"{where}: {name!r} is not a usable layer name (a printable text without '/', used once)")
         names.add(name)
         class_name = class_of(layer, path + name)
         if class_name in MASK_OPERATIONS:

@@ -55,7 +55,7 @@ def read_weights(data: bytes, entries: list[Entry], dtype: str) -> dict[str, lis
             return {entry.path: [_read(found[f"{entry.group}/{name}"]) for name in entry.shapes] for entry in entries}
     except ArchiveError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError) as error:
         cause = f"{type(error).__name__}: {str(error)[:200]}"
         raise ArchiveError(f"model.weights.h5: not a readable HDF5 file ({cause})") from None
 

@@ -26,10 +26,6 @@ __all__ = ["Layer", "Model", "load_model"]
 
 Array = NDArray[Any]
 
-FAMILIES = ("core", "convolution", "pooling", "recurrent", "text")
-"""The files of the reference in which layer functions are looked up."""
-
-
 @dataclass(frozen=True, repr=False)
 class Model:
     """A trained model that computes with given layer functions.
@@ -204,19 +200,10 @@ def load_model(path: str | os.PathLike[str], functions: Any = None) -> Model:
 def _finder(functions: Any) -> Callable[[str], Callable[..., Any] | None]:
     """A callable from a function's name to the function, or None."""
     if functions is None:
-        return _reference_function
+        functions = import_module("reference")
     if isinstance(functions, Mapping):
         return functions.get
     return lambda name: getattr(functions, name, None)
-
-
-def _reference_function(name: str) -> Callable[..., Any] | None:
-    """A layer function of the reference, whichever file it stands in; a file is imported when it comes to it."""
-    for family in FAMILIES:
-        function: Callable[..., Any] | None = getattr(import_module(f"reference.{family}"), name, None)
-        if function is not None:
-            return function
-    return None
 
 
 def _last_activation(model: Model, graph: Graph) -> str:

@@ -34,7 +34,7 @@ class Case:
     title : str
         What tells the case from its neighbours; with layer and dtype it makes the test id.
     options : mapping
-        The value of every declared option, for counting.
+        The value of every option, sizes included, for counting.
     deviation : str or None
         Section 0.1 id of the defect of Keras that this case meets; what is expected is then the documented meaning.
     """
@@ -139,8 +139,8 @@ def make_case(
         shape = (shape[0], shape[-1], *shape[1:-1])
     config = {**layer.constant, **config}
     deviation = next((name for name, meets in layer.deviations.items() if meets(config, shape, call, dtype)), None)
-    options = {name: config.get(name, values[0]) for name, values in layer.options.items()}
-    options |= {name: call.get(name, values[0]) for name, values in layer.call.items()}
+    defaults = {name: values[0] for name, values in {**layer.options, **layer.call}.items()}
+    options = {**defaults, **config, **call}
     return Case(layer.layer, config, shape, call, dtype, title, options, deviation)
 
 

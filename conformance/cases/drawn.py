@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.cases.case import DTYPES, Case, LayerCases, make_case, words
 
@@ -49,6 +51,8 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
 
     The suite's own settings, wherever it runs: no deadline (machines differ), no database (runs do not depend on earlier ones).
     """
+    # Where Hypothesis would leave a folder of its own in the user's.
+    set_hypothesis_home_dir(tempfile.gettempdir())
 
     @seed(number)
     @settings(

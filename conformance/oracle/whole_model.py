@@ -8,6 +8,7 @@ allowed: the rule of iterated layers (:func:`conformance.allowance.perturbation`
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -80,6 +81,51 @@ def perturbation_bound(
         change = np.abs(_in_batches(ask, perturbed(rng, x), batch_size) - centre)
         response = max(response, float(np.max(change, initial=0)))
     return 8 * (response + EPS)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Keras's probabilities and another implementation's, on the same samples.
+
+    Attributes
+    ----------
+    agreement : float
+        Share of the samples that both put into the same class.
+    disagreeing, decided : arrays of int
+        The other samples; and those among them whose two most probable classes (Keras's) are further apart than the bound.
+    largest, mean : float
+        Differences of probabilities; infinite where one is not a number.
+    bound : float
+        What float32 arithmetic explains.
+    """
+
+    agreement: float
+    disagreeing: Array
+    decided: Array
+    largest: float
+    mean: float
+    bound: float
+
+    @property
+    def within(self) -> bool:
+        """Whether every difference keeps the bound, and every disagreement is a near tie."""
+        return self.largest <= self.bound and not self.decided.size
+
+
+def compare(keras: Array, other: Array, bound: Callable[[Array], float]) -> Comparison:
+    """Compare probabilities (samples, classes); `bound` is asked with the samples on which the two disagree."""
+    disagreeing = np.flatnonzero(keras.argmax(axis=-1) != other.argmax(axis=-1))
+    allowed = bound(disagreeing)
+    difference = np.nan_to_num(np.abs(keras.astype(np.float64) - other.astype(np.float64)), nan=np.inf)
+    top = np.sort(keras[disagreeing].astype(np.float64), axis=-1)
+    return Comparison(
+        agreement=1 - disagreeing.size / max(len(keras), 1),
+        disagreeing=disagreeing,
+        decided=disagreeing[top[:, -1] - top[:, -2] > allowed],
+        largest=float(difference.max(initial=0)),
+        mean=float(difference.mean()) if difference.size else 0.0,
+        bound=allowed,
+    )
 
 
 def _in_batches(ask: Callable[[Array], Array], x: Array, batch_size: int) -> Array:

@@ -80,7 +80,7 @@ def _layer(name: str, records: list[Mapping[str, Any]], profile: str, stored: Ma
             "reference": _largest(records, "error_over_allowance", before.get("reference")),
             "keras": _largest((r for r in records if not DEVIATION.search(r["id"])), "keras_error_over_allowance", before.get("keras")),
         },
-        "options": values_tried(name, records, profile),
+        "options": values_tried(name, records),
     }
 
 

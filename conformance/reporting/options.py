@@ -49,37 +49,28 @@ def accounted_options(name: str) -> set[str]:
     return given | set(ALL[name].untested)
 
 
-def values_tried(layer: str, records: Iterable[Mapping[str, Any]], profile: str) -> dict[str, dict[str, int]]:
+def values_tried(layer: str, records: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """For every option of a layer the values that ran and the number of cases of each; nothing for an option left alone.
 
     Parameters
     ----------
     layer : str
     records : iterable of mapping
-        Those of the layer, as ``--conform-json`` writes them. A record of a declared case counts with everything that the case
-        gives, and with the defaults that it leaves; any other with the options that it names.
-    profile : str
-        Of the run.
+        Those of the layer, as ``--conform-json`` writes them. A forward record counts with the options that it names and with the
+        defaults of the others; any other record with the options that it names.
     """
     declared = layer in ALL
     known = known_options(layer) if declared or layer == text.LAYER else {}
-    cases = _cases(layer, profile) if declared else {}
     counts: dict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in known})
     given: set[str] = set()
     for record in records:
         if record["status"] == SKIPPED:
             continue
-        case = cases.get(case_id(record["id"]))
-        own = {**case.config, **case.call} if case else record["options"]
+        own = record["options"]
         given.update(name for name, value in own.items() if name not in known or value_words(value) != value_words(known[name]))
-        for name, value in ({**known, **own} if case or not declared else own).items():
+        for name, value in ({**known, **own} if record["pass"] == "forward" or not declared else own).items():
             counts[name][value_words(value)] += 1
     return {name: dict(sorted(count.items())) if name in given else {} for name, count in counts.items()}
-
-
-def case_id(record_id: str) -> str:
-    """What stands in the brackets of a test's name."""
-    return record_id.partition("[")[2].removesuffix("]")
 
 
 def value_words(value: Any) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from conformance.experiments.grid import Row
@@ -43,11 +42,10 @@ def figures(labels: Array, classes: Sequence[str], keras: Array, reference: Arra
     """
     from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
+    from conformance.oracle.whole_model import compare
+
     own, other = keras.argmax(axis=1), reference.argmax(axis=1)
-    disagreeing = np.flatnonzero(own != other)
-    allowed = bound(disagreeing)
-    difference = np.abs(keras.astype(np.float64) - reference.astype(np.float64))
-    top = np.sort(keras[disagreeing].astype(np.float64), axis=1)[:, -2:]
+    found = compare(keras, reference, bound)
     ids = list(range(len(classes)))
     scores = precision_recall_fscore_support(labels, other, labels=ids, zero_division=0)
 
@@ -58,13 +56,13 @@ def figures(labels: Array, classes: Sequence[str], keras: Array, reference: Arra
         "samples": len(labels),
         "keras_macro_f1": macro(own),
         "reference_macro_f1": macro(other),
-        "agreement": float(np.mean(own == other)),
-        "disagreements": len(disagreeing),
-        "disagreements_beyond_bound": int(np.sum(top[:, 1] - top[:, 0] > allowed)),
-        "max_probability_difference": float(difference.max(initial=0)),
-        "mean_probability_difference": float(difference.mean()),
-        "bound": allowed,
-        "within_bound": bool(difference.max(initial=0) <= allowed),
+        "agreement": found.agreement,
+        "disagreements": found.disagreeing.size,
+        "disagreements_beyond_bound": found.decided.size,
+        "max_probability_difference": found.largest,
+        "mean_probability_difference": found.mean,
+        "bound": found.bound,
+        "within_bound": found.largest <= found.bound,
         "per_class": [
             {"class": name, "precision": _round(p), "recall": _round(r), "f1": _round(f), "samples": int(n)}
             for name, p, r, f, n in zip(classes, *scores, strict=True)

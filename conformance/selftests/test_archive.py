@@ -204,6 +204,30 @@ def test_truncated_weights_in_a_whole_archive_are_refused(
         refused(remake(members={"model.weights.h5": data[:part]}), "model.weights.h5")
 
 
+def test_no_damaged_header_raises_anything_else(written: tuple[Any, Path], remake: Callable[..., Path]) -> None:
+    """Twenty of the first bytes of the weights replaced at random: read, or refused with a sentence."""
+    with zipfile.ZipFile(written[1]) as file:
+        data = file.read("model.weights.h5")
+    rng = np.random.default_rng(5)
+    refusals = 0
+    for _ in range(150):
+        damaged = bytearray(data)
+        for place in rng.integers(0, 2000, 20):
+            damaged[place] = int(rng.integers(256))
+        try:
+            read_archive(remake(members={"model.weights.h5": bytes(damaged)}))
+        except ArchiveError:
+            refusals += 1
+    assert refusals > 100, f"only {refusals} of 150 damaged files are refused"
+
+
+def test_a_name_that_could_write_to_a_terminal_is_refused(remake: Callable[..., Path]) -> None:
+    def rename(config: dict[str, Any]) -> None:
+        layer(config, "hidden")["config"]["name"] = "\x1b[31mred"
+
+    refused(remake(config=rename), "not a usable layer name")
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
 def test_a_missing_member_is_named(name: str, remake: Callable[..., Path]) -> None:
     refused(remake(members={name: None}), f"no member {name}")

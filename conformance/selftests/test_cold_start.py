@@ -531,7 +531,7 @@ def test_the_reference_loads_no_framework(place: Place) -> None:
 
 
 def test_the_reference_works_without_the_oracle(place: Place) -> None:
-    place.customize(HIDING.format(hidden={"keras", "tensorflow", "sklearn", "hypothesis", "pooch", "allpairspy"}))
+    place.customize(HIDING.format(hidden={"keras", "tensorflow", "sklearn", "hypothesis", "pooch"}))
     program = "import numpy, reference; print(reference.dense_forward(numpy.ones((1, 2)), numpy.ones((2, 1))))"
     result = place.python("-c", program)
     assert result.stdout.strip() == "[[2.]]", f"the reference needs NumPy alone: {said(result)[-2000:]}"

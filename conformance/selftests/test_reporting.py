@@ -10,7 +10,7 @@ import pytest
 from conformance.cases import ALL
 from conformance.reporting import conformance_report, generate, macro_f1_report, scoring
 from conformance.reporting.coarse import bucket, kept_bucket, kept_power, power_of_ten
-from conformance.reporting.options import case_id, values_tried
+from conformance.reporting.options import values_tried
 from conformance.reporting.tables import code, escaped, layer_table, table
 from conformance.reporting.timing import median_times
 
@@ -120,30 +120,27 @@ def test_the_layer_table_shows_every_pass_and_a_total():
 
 
 def test_an_option_that_no_case_varies_is_shown_as_zero():
-    known = values_tried("Bidirectional", [record("test_forward[Bidirectional-units=5-sequence-float64]")], "smoke")
+    known = values_tried("Bidirectional", [record("test_forward[Bidirectional-units=5-sequence-float64]")])
     assert known["go_backwards"] == {}, "an option of the wrapped layer that is left alone has no values"
     text = conformance_report.markdown(conformance_report.stored_summary(run(record("x[y-float32]", "Bidirectional"))))
     assert re.search(r"`go_backwards` +\| +0 ", text), "and the report shows a 0"
 
 
 def test_values_are_counted_from_what_ran_sizes_and_defaults_included():
-    ran = [record(f"test_forward[LSTM-{title}-float64]") for title in ("units=5-sequence", "go_backwards-units=5-sequence")]
-    tried = values_tried("LSTM", ran, "smoke")
+    given = [{"units": "5"}, {"units": "5", "go_backwards": "True"}]
+    ran = [record(f"test_forward[LSTM-{n}-float64]", options=options) for n, options in enumerate(given)]
+    tried = values_tried("LSTM", ran)
     assert tried["go_backwards"] == {"False": 1, "True": 1}, "the default counts where a declared case leaves it"
     assert tried["units"] == {"5": 2}, "sizes follow from the weights, and are options of the Keras layer all the same"
     skipped = [{**one, "status": "skipped"} for one in ran]
-    assert values_tried("LSTM", skipped, "smoke")["go_backwards"] == {}, "what was skipped was not tried"
+    assert values_tried("LSTM", skipped)["go_backwards"] == {}, "what was skipped was not tried"
 
 
 def test_a_default_that_a_record_names_is_not_a_variation():
     named = record("test_stateful[LSTM-stateful]", options={"go_backwards": "False", "stateful": "True"})
-    tried = values_tried("LSTM", [named], "smoke")
+    tried = values_tried("LSTM", [named])
     assert tried["go_backwards"] == {}, "naming the default varies nothing"
     assert tried["stateful"] == {"True": 1}, "an option beyond the declared ones counts as the record says"
-
-
-def test_the_id_of_a_case_is_what_stands_in_the_brackets():
-    assert case_id("test_forward[A-values=(2,)[x]-float64]") == "A-values=(2,)[x]-float64", "brackets inside stay"
 
 
 def test_error_columns_take_float32_and_leave_deviations_of_keras_out():

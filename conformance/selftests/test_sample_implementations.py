@@ -98,3 +98,22 @@ def test_plain_passes_what_it_supports(plain):
 def test_samples_stand_on_numpy_alone(name):
     lines = [line for line in (SAMPLES / name).read_text().splitlines() if line.startswith(("import ", "from "))]
     assert lines == ["import numpy as np"], f"{name} imports more than NumPy: {lines}"
+
+
+def test_the_example_of_the_readme_is_right(tmp_path):
+    from conformance.cases import layer_cases
+    from conformance.cases.case import declared_cases
+    from conformance.examination import examine
+    from conformance.implementations.module import ModuleImplementation
+
+    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    example = next(block.split("```")[0] for block in blocks if block.startswith("# my_layers.py"))
+    path = tmp_path / "my_layers.py"
+    path.write_text(example)
+    implementation = ModuleImplementation(str(path))
+    for name in ("relu", "Dense", "Flatten"):
+        cases = list(declared_cases(layer_cases(name), "smoke"))
+        verdicts = {case.id: examine(case, implementation, 0, strict=False).verdict for case in cases}
+        bad = {key: verdict.sentence for key, verdict in verdicts.items() if verdict.status not in ("passed", "unsupported")}
+        assert not bad, f"the README's {name} fails: {bad}"
+        assert any(verdict.status == "passed" for verdict in verdicts.values()), f"the README's {name} passes nothing"

@@ -22,13 +22,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_repeated(layer: str, conform: Any) -> None:
     from conformance.examination import judge_again
     from conformance.record import Record
-    from conformance.statuses import FAILED, PASSED, UNSUPPORTED
+    from conformance.statuses import BLOCKED, FAILED, PASSED, UNSUPPORTED
 
     cases = itertools.islice((case for case in declared_cases(layer_cases(layer), "smoke") if case.dtype == "float64"), SAMPLE)
     examinations = [conform.examine(case) for case in cases]
     passed = [examination for examination in examinations if examination.verdict.status == PASSED]
-    status = PASSED if passed else UNSUPPORTED
-    message = "" if passed else f"none of {len(examinations)} sampled cases passes, so that nothing can be repeated"
+    status, message = PASSED, ""
+    if not passed:
+        verdicts = [examination.verdict for examination in examinations]
+        status = UNSUPPORTED if all(verdict.status == UNSUPPORTED for verdict in verdicts) else BLOCKED
+        message = f"no sampled case passes, so that nothing can be repeated: {verdicts[0].sentence}"
     for examination in reversed(passed):
         verdict = judge_again(examination, conform.session.implementation, strict=conform.session.strict)
         if verdict.status != PASSED:

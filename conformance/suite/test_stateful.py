@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from conformance.plugin import selected_layers
 
 LAYERS = ("LSTM", "Bidirectional")
+ITERATED = 100
+"""Roundings that float32 arithmetic may show after these few steps of gates that damp: eight for each of them, and room."""
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "return_sequences": (False, True),
     "go_backwards": (False, True),
@@ -31,14 +35,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_stateful(layer: str, options: dict[str, Any], conform: Any) -> None:
-    from conformance.arrays import Arrays
+    from conformance.allowance import MEANING
+    from conformance.arrays import EPS, Arrays
     from conformance.cases import layer_cases
     from conformance.cases.arrays import draw_arrays
     from conformance.cases.case import Case
     from conformance.contract import forward_question
+    from conformance.oracle.expectation import Expectation
     from conformance.oracle.live import keras_stateful
     from conformance.record import Record
     from conformance.statuses import FAILED, PASSED
+    from conformance.verdict import judge
 
     declaration = layer_cases(layer)
     switches = {name: True for name in ("return_sequences", "go_backwards") if options[name]}
@@ -50,25 +57,26 @@ def test_stateful(layer: str, options: dict[str, Any], conform: Any) -> None:
     for steps in (slice(0, 4), slice(4, 8)):
         mask = {"mask": arrays.arguments["mask"][:, steps]} if call else {}
         halves.append(Arrays(arrays.x[:, steps], arrays.weights, mask))
-    expected = keras_stateful(declaration, case, halves)
     states: dict[str, Any] = {}
     status, message = PASSED, ""
-    for number, (half, want) in enumerate(zip(halves, expected, strict=True), 1):
+    for number, (half, want) in enumerate(zip(halves, keras_stateful(declaration, case, halves), strict=True), 1):
         asked = Case(layer, {**config, "return_state": True}, half.x.shape, call, "float64", case.title)
         answer = conform.ask(forward_question(declaration, asked, Arrays(half.x, half.weights, {**half.arguments, **states}), {}))
-        if answer.status != PASSED:
-            status, message = answer.status, answer.message
-            break
-        if not isinstance(answer.value, tuple) or len(answer.value) < 2:
+        if answer.status == PASSED and not (isinstance(answer.value, tuple) and len(answer.value) > 1):
             status, message = FAILED, f"{layer} with return_state=True does not return (output, *states)"
             break
-        got, *rest = answer.value
-        states = {"initial_state": tuple(np.asarray(state) for state in rest)}
-        rtol = 1e-11 if conform.session.strict else 1e-5
-        if np.shape(got) != want.shape or not np.allclose(got, want, rtol=rtol, atol=rtol):
-            status = FAILED
-            message = f"{layer}: the output of half {number} of a sequence read in two halves differs from that of a stateful Keras layer"
+        expectation = Expectation((want,), (want.dtype,), partial(_allowed, MEANING, want), partial(_allowed, ITERATED * EPS, want))
+        output = replace(answer, value=answer.value[0]) if answer.status == PASSED else answer
+        verdict = judge(expectation, output, "float64", strict=conform.session.strict)
+        if verdict.status != PASSED:
+            status = verdict.status
+            message = f"{layer}: half {number} of a sequence read in two halves, against a stateful Keras layer: {verdict.sentence}"
             break
+        states = {"initial_state": tuple(np.asarray(state) for state in answer.value[1:])}
     recorded = {name: str(value) for name, value in options.items()} | {"stateful": "True"}
     record = Record(conform.identifier, layer, "stateful", status, recorded, message=message, needs=declaration.needs)
     conform.settle(record, lambda: f"{message}\n  again   {conform.again}")
+
+
+def _allowed(share: float, expected: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (share * (1 + np.abs(expected)),)
