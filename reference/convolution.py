@@ -10,12 +10,9 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from reference.activations import activation_function
-from reference.windows import from_channels_last, output_size, pad, spatial_tuple, to_channels_last
+from reference.windows import batch_chunks, from_channels_last, output_size, pad, spatial_tuple, to_channels_last
 
 Array = NDArray[Any]
-
-PATCH_BYTES = 2**21
-"""Size of the patch matrix of one chunk of the batch: small enough to stay in a processor's cache, whatever the batch."""
 
 
 def conv2d_forward(
@@ -110,10 +107,7 @@ def _patch_chunks(
     rank = len(kernel)
     out = [output_size(*axis, padding) for axis in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
     image_bytes = int(np.prod([*out, *kernel, x.shape[-1], x.itemsize]))
-    step = max(1, PATCH_BYTES // max(1, image_bytes))
-    # An empty batch is one empty chunk.
-    for start in range(0, max(1, x.shape[0]), step):
-        rows = slice(start, start + step)
+    for rows in batch_chunks(x.shape[0], image_bytes):
         padded = np.ascontiguousarray(pad(x[rows], kernel, strides, dilation, padding, 0.0))
         batch_stride, *cell, channel = padded.strides
         per_group = x.shape[-1] // groups

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.windows import from_channels_last, output_size, pad, spatial_tuple, to_channels_last
+from reference.windows import batch_chunks, from_channels_last, output_size, pad, spatial_tuple, to_channels_last
 
 Array = NDArray[Any]
 
@@ -61,11 +61,14 @@ def _max_pooling(
     x = to_channels_last(x, data_format)
     out = [output_size(*axis, padding) for axis in zip(x.shape[1:-1], pool, steps, dilation, strict=True)]
     lowest = np.iinfo(x.dtype).min if np.issubdtype(x.dtype, np.integer) else -np.inf
-    x = pad(x, pool, steps, dilation, padding, lowest)
-    # The maximum over a rectangle is that over its rows, then over its columns; fmax is the maximum that skips NaN.
-    for axis in range(rank):
-        x = _window_maximum(x, axis + 1, pool[axis], steps[axis], out[axis])
-    return from_channels_last(np.fmax(x, np.asarray(lowest, x.dtype)), data_format)
+    y = np.empty((x.shape[0], *out, x.shape[-1]), x.dtype)
+    for rows in batch_chunks(x.shape[0], int(np.prod(x.shape[1:])) * x.itemsize):
+        part = pad(x[rows], pool, steps, dilation, padding, lowest)
+        # The maximum over a rectangle is that over its rows, then over its columns; fmax is the maximum that skips NaN.
+        for axis in range(rank):
+            part = _window_maximum(part, axis + 1, pool[axis], steps[axis], out[axis])
+        np.fmax(part, np.asarray(lowest, x.dtype), out=y[rows])
+    return from_channels_last(y, data_format)
 
 
 def _window_maximum(x: Array, axis: int, pool: int, stride: int, out: int) -> Array:

@@ -10,13 +10,16 @@ so the odd cell of ``same`` goes after (bottom, right). Source: TensorFlow, "Not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+CHUNK_BYTES = 2**21
+"""What is worked on at once: small enough to stay in a processor's cache, whatever the batch."""
 
 
 def effective_kernel(kernel: int, dilation: int) -> int:
@@ -51,7 +54,16 @@ def pad(x: Array, kernel: Sequence[int], strides: Sequence[int], dilation: Seque
     widths = [padding_widths(*axis, padding) for axis in zip(spatial, kernel, strides, dilation, strict=True)]
     if not any(sum(width) for width in widths):
         return x
-    return np.pad(x, [(0, 0), *widths, (0, 0)], constant_values=value)
+    sizes = [size + before + after for size, (before, after) in zip(spatial, widths, strict=True)]
+    padded = np.full((x.shape[0], *sizes, x.shape[-1]), value, x.dtype)
+    padded[(slice(None), *(slice(before, before + size) for size, (before, _) in zip(spatial, widths, strict=True)))] = x
+    return padded
+
+
+def batch_chunks(batch: int, sample_bytes: int) -> Iterator[slice]:
+    """Slices of the batch whose samples take about :data:`CHUNK_BYTES` each; an empty batch is one empty slice."""
+    step = max(1, CHUNK_BYTES // max(1, sample_bytes))
+    return (slice(start, start + step) for start in range(0, max(1, batch), step))
 
 
 def spatial_tuple(value: int | Sequence[int], rank: int, name: str) -> tuple[int, ...]:

@@ -106,9 +106,14 @@ CONV2D = LayerCases(
         Special("empty_batch", (0, 5, 6, 3), {"filters": 4, "kernel_size": (3, 2)}),
         Special("empty_batch-one_channel", (0, 5, 5, 1), {"filters": 2, "kernel_size": (3, 3)}),
         Special("padding=SAME", (2, 5, 6, 3), {"filters": 4, "kernel_size": (3, 2), "padding": "SAME"}),
+        Special("many_filters", (2, 5, 6, 3), {"filters": 70, "kernel_size": (3, 2), "activation": "softmax"}),
         Special("large_image", (1, 37, 41, 3), {"filters": 4, "kernel_size": (3, 5), "strides": (2, 3), "padding": "same"}),
         # More images than fit into one chunk of a patch matrix.
         Special("many_images", (70, 9, 8, 16), {"filters": 5, "kernel_size": (3, 3), "padding": "same", "activation": "relu"}),
+        Special(
+            "many_images-activation=softmax", (70, 8, 9, 16),
+            {"filters": 6, "kernel_size": (3, 3), "activation": "softmax", **CHANNELS_FIRST},
+        ),
     ],
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={

@@ -36,6 +36,8 @@ MAX_POOLING2D = LayerCases(
         Special("pool_larger_than_image-padding=same", (2, 3, 2, 3), {"pool_size": (4, 5), "padding": "same"}),
         Special("empty_batch", (0, 4, 6, 3)),
         Special("many_images", (70, 6, 5, 3), {"pool_size": (3, 2), "strides": (2, 1)}),
+        # More than is pooled at once.
+        Special("large_batch", (9, 100, 90, 5), {"pool_size": (3, 2), "padding": "same"}),
         Special("large_image", (1, 37, 41, 2), {"pool_size": (3, 2), "padding": "same"}),
         Special("many_channels", (1, 4, 6, 130)),
         Special("nan", (2, 6, 7, 3), {"pool_size": (2, 3)}, {"values": "nan"}),
