@@ -252,7 +252,7 @@ class Collector:
         """Write ``--conform-json`` and ``--conform-markdown``."""
         targets = [setting(self.config, option) for option in ("--conform-json", "--conform-markdown")]
         if any(targets) and not self.config.option.collectonly:
-            from conformance.session import write_results
+            from conformance.results import write_results
 
             facts = {
                 "iut": implementation_name(self.config),
@@ -264,7 +264,7 @@ class Collector:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """One line of counts, and a line for every layer that is not all passed."""
         if self.records:
-            from conformance.session import summary_lines
+            from conformance.results import summary_lines
 
             terminalreporter.section("conformance")
             for line in summary_lines(implementation_name(self.config), self._sorted()):

@@ -1,12 +1,11 @@
-"""What the suite's tests use: a judge that turns a case into a pytest outcome and a record, and the writing of results."""
+"""What the suite's tests use: a judge that turns a case into a pytest outcome and a record."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from conformance.explain import explain
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.live import expect
 from conformance.plugin import RECORD
-from conformance.record import SCHEMA, Record, mark_blocked, summarise, write_json, write_text
-from conformance.statuses import BLOCKED, FAILED, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED
+from conformance.record import Record
+from conformance.statuses import BLOCKED, FAILED, PASSED, SKIPPED, UNSUPPORTED
 
 
 class Session:
@@ -105,49 +104,3 @@ class Judge:
         from conformance.faults import consistent_faults
 
         return consistent_faults(examination)
-
-
-def records_of(values: Sequence[dict[str, Any]]) -> list[Record]:
-    """Records from the dictionaries that reports carry, failures of what is built on a failed layer marked blocked."""
-    return mark_blocked(Record(**{**value, "needs": tuple(value["needs"]), "remarks": tuple(value["remarks"])}) for value in values)
-
-
-def write_results(values: Sequence[dict[str, Any]], facts: dict[str, Any], json_file: str | None, markdown_file: str | None) -> None:
-    """Write what ``--conform-json`` and ``--conform-markdown`` ask for."""
-    records = records_of(values)
-    if json_file:
-        from importlib.metadata import version
-
-        result = {
-            "schema": SCHEMA,
-            "iut": facts["iut"],
-            "keras": version("keras"),
-            "seed": facts["seed"],
-            "profile": facts["profile"],
-            "layers": summarise(records),
-            "records": [record.as_json() for record in records],
-        }
-        write_json(Path(json_file), result)
-    if markdown_file:
-        from conformance.reporting.tables import layer_table
-
-        write_text(Path(markdown_file), f"# Conformance of {facts['iut']}\n\n{layer_table(summarise(records))}\n")
-
-
-def summary_lines(iut: str, values: Sequence[dict[str, Any]]) -> list[str]:
-    """Counts over all layers, then a line for each layer that has anything but passes."""
-    records = records_of(values)
-    lines = [f"{iut}: {_counts(records)}"]
-    for layer in dict.fromkeys(record.layer for record in records):
-        own = [record for record in records if record.layer == layer]
-        if any(record.status in (*FAILED_STATUSES, BLOCKED, UNSUPPORTED) for record in own):
-            lines.append(f"  {layer}: {_counts(own)}")
-        for remark in dict.fromkeys(remark for record in own for remark in record.remarks):
-            lines.append(f"  {layer}: {sum(remark in record.remarks for record in own)} cases {remark}")
-    return lines
-
-
-def _counts(records: Sequence[Record]) -> str:
-    counts = {status: sum(record.status == status for record in records) for status in STATUSES}
-    said = [f"{count} {status}" for status, count in counts.items() if count]
-    return f"{', '.join(said)} (of {len(records)})"

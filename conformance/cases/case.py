@@ -11,7 +11,6 @@ from typing import Any
 from conformance.cases.pairwise import pairwise
 
 DTYPES = ("float64", "float32")
-PROFILES = ("smoke", "standard", "full")
 Config = Mapping[str, Any]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from conformance import plugin
-from conformance.session import records_of
+from conformance.results import records_of
 
 ROOT = Path(plugin.__file__).resolve().parents[1]
 ABANDON_AFTER = 400
