@@ -10,6 +10,8 @@ from conformance.cases.case import LayerCases, Special
 
 INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}
 VALUES = ("ordinary", "wide", "tiny", "huge", "kinks", "nan", "infinite")
+# The limit at +inf is NaN in Keras and a number elsewhere.
+ONE_SIDED = tuple("minus_infinite" if value == "infinite" else value for value in VALUES)
 FINITE = tuple(value for value in VALUES if value not in ("nan", "infinite"))
 DEVIATIONS: dict[str, dict[str, Callable[..., bool]]] = {
     "sparsemax": {"D5": lambda config, shape, call, dtype: True},
@@ -39,7 +41,7 @@ def _function(
         call={"values": values},
         drawn={"shape": ((1, 3), (1, 5), (2, 6))},
         function=True,
-        possible=_splits if name == "glu" else lambda config, shape, call, dtype: True,
+        possible=POSSIBLE.get(name, lambda config, shape, call, dtype: True),
         special=[*SIZES, *MORE.get(name, [])],
         deviations=DEVIATIONS.get(name, {}),
     )
@@ -48,6 +50,13 @@ def _function(
 def _splits(config: Any, shape: tuple[int, ...], call: Any, dtype: str) -> bool:
     return shape[config.get("axis", -1)] % 2 == 0
 
+
+def _defined(config: Any, shape: tuple[int, ...], call: Any, dtype: str) -> bool:
+    """A slope of 0 times an infinity is NaN in Keras, and 0 by its documentation."""
+    return config.get("negative_slope") != 0 or call.get("values") != "infinite"
+
+
+POSSIBLE = {"glu": _splits, "leaky_relu": _defined}
 
 ACTIVATIONS = [
     _function("celu", alpha=[1.0, 0.3]),
@@ -63,7 +72,7 @@ ACTIVATIONS = [
     _function("leaky_relu", negative_slope=[0.2, 0.01, 0.0]),
     _function("linear"),
     _function("log_sigmoid"),
-    _function("log_softmax", axis=[-1, 0, 1]),
+    _function("log_softmax", values=ONE_SIDED, axis=[-1, 0, 1]),
     _function("mish"),
     _function("relu", negative_slope=[0.0, 0.1], max_value=[None, 6.0, 2.0, 0.0], threshold=[0.0, 1.0]),
     _function("relu6"),

@@ -73,6 +73,7 @@ VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
     "kinks": _special(0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 3.0, -3.0, 6.0),
     "nan": _special(np.nan),
     "infinite": _special(np.inf, -np.inf),
+    "minus_infinite": _special(-np.inf),
     "all_nan": lambda rng, case: np.full(case.shape, np.nan),
     "all_minus_infinity": lambda rng, case: np.full(case.shape, -np.inf),
     "nan_at_masked_steps": _step_inputs,

@@ -25,7 +25,7 @@ EITHER = ("D8", "D20")
 """Defects where Keras's modes or dtypes disagree and none is documented: Keras's own answer to the case is accepted as well."""
 
 MAY_SPREAD_NAN = ("D8",)
-"""Defects where NaN in, NaN out is accepted as well: what IEEE arithmetic, NumPy and Keras's own global pooling do."""
+"""Defects where NaN in, NaN out is accepted as well: what ``np.max``, ``np.nanmax`` and Keras's own global pooling do."""
 
 COMPILED = ("D8",)
 """Defects whose expected value is that of the XLA-compiled call."""
