@@ -65,8 +65,8 @@ def gelu(x: ArrayLike, *, approximate: bool = False) -> Array:
     x = _floating(x)
     if not approximate:
         return np.asarray(x * _normal_distribution(x))
-    # Beyond 10 the sigmoid is 0 or 1 to the last bit; the bound keeps the cube finite.
-    bounded = np.clip(x, -10, 10)
+    # Beyond 40 the sigmoid is 0 or 1 in every dtype; the bound keeps the cube finite.
+    bounded = np.clip(x, -40, 40)
     cubic = bounded * (1 + 0.044715 * bounded * bounded)
     return np.asarray(x * sigmoid(2 * math.sqrt(2 / math.pi) * cubic))
 

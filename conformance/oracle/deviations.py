@@ -18,7 +18,7 @@ VERIFIED_WITH = "3.15.1"
 
 BY_MEANING = "the documented meaning"
 EITHER = "either answer: nothing is documented, and Keras's own modes disagree"
-AS_KERAS = "Keras's answer, since its formula is the only definition (so the cases that ask for it, `values=nan`, carry no number)"
+AS_KERAS = "Keras's answer, or NaN for NaN (the cases that ask for it, `values=nan`, carry no number)"
 NOT_ASKED = "nothing: no implementation is asked for it"
 
 
