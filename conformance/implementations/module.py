@@ -25,6 +25,7 @@ from conformance.contract import Answer, Question
 from conformance.statuses import ERROR, PASSED, UNSUPPORTED
 
 PRINTED_AT_MOST = 2000
+TEXT_AT_MOST = 300
 
 
 class ModuleImplementation:
@@ -149,7 +150,7 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
         try:
             value = function(*positional, **keywords)
         except NotImplementedError as error:
-            return Answer(UNSUPPORTED, message=f"{question.function}: {error}" if str(error) else f"{question.function} is not implemented")
+            return Answer(UNSUPPORTED, message=f"{question.function}: {_text(error) or 'not implemented'}")
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             return Answer(ERROR, message=f"{question.function} raised {_one_line(error)}", printed=output.getvalue()[:PRINTED_AT_MOST])
     printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]
@@ -176,4 +177,13 @@ def _one_line(error: BaseException) -> str:
     """Type, text and place of an exception."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{type(error).__name__}: {_text(error)}{place}"
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, cut to a readable length; its own ``__str__`` may fail as well."""
+    try:
+        text = str(error)
+    except Exception:
+        return "(its text cannot be read)"
+    return text if len(text) <= TEXT_AT_MOST else f"{text[:TEXT_AT_MOST]} ..."

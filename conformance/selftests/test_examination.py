@@ -71,3 +71,13 @@ def test_an_answer_is_judged_again_by_the_same_expectation():
 
     assert examination.judge_again(first, REFERENCE, strict=True).status == PASSED, "the same answer failed the second time"
     assert examination.judge_again(first, Forgetful("forgetful"), strict=True).status != PASSED, "another answer passed the second time"
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "endless"])
+def test_an_exception_is_told_in_one_readable_line(kind, tmp_path):
+    class_of = {"unreadable": "def __str__(self): raise ValueError", "endless": "def __str__(self): return 'z' * 5000"}[kind]
+    path = tmp_path / "mine.py"
+    path.write_text(f"class Odd(Exception):\n    {class_of}\ndef flatten_forward(x): raise Odd\n")
+    verdict = examination.examine(CASE, ModuleImplementation(str(path)), 0, strict=False).verdict
+    assert verdict.status == "error", f"an exception that is {kind} gives {verdict.status}"
+    assert "Odd" in verdict.sentence and len(verdict.sentence) < 500, f"the sentence is not one readable line: {verdict.sentence[:600]}"

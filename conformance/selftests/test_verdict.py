@@ -118,3 +118,12 @@ def test_an_alternative_answer_is_right_as_well():
 def test_the_error_of_keras_itself_is_measured():
     own = expect(EXPECTED, keras=(EXPECTED + 0.5e-11,))
     assert verdict(EXPECTED, expectation=own).keras_ratio == pytest.approx(0.5, rel=1e-3), "Keras's own ratio is wrong"
+
+
+def test_float32_inside_may_round_what_is_only_moved():
+    values = np.array([0.1, -2.7, 1e3])
+    moved = Expectation((values,), (np.dtype("float64"),), lambda: (np.zeros(3),), lambda: (np.zeros(3),))
+    rounded = values.astype(np.float32).astype(np.float64)
+    assert verdict(rounded, expectation=moved).remarks == (SINGLE_ONLY,), "a table of float32 is not accurate to float32"
+    assert verdict(rounded, expectation=moved, strict=True).status == FAILED, "the strict rule let a rounded value pass"
+    assert verdict(values * (1 + 3e-7), expectation=moved).status == FAILED, "more than one rounding passed for an exact layer"
