@@ -46,7 +46,7 @@ def summary_lines(iut: str, values: Sequence[dict[str, Any]]) -> list[str]:
         if any(record.status in (*FAILED_STATUSES, BLOCKED, UNSUPPORTED) for record in own):
             lines.append(f"  {layer}: {_counts(own)}")
         for remark in dict.fromkeys(remark for record in own for remark in record.remarks):
-            lines.append(f"  {layer}: {sum(remark in record.remarks for record in own)} cases {remark}")
+            lines.append(f"  {layer}: {sum(remark in record.remarks for record in own)} cases pass with a remark: {remark}")
     return lines
 
 
