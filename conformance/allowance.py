@@ -60,8 +60,9 @@ def softmax(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) ->
     return (softmax_error(arrays.x.astype(float), y, axis),)
 
 
-def softmax_error(z: Array, o: Array, axis: int | tuple[int, ...]) -> Array:
+def softmax_error(z: Array, o: Array, axis: int | tuple[int, ...] | None) -> Array:
     """The rule of :func:`softmax` on logits `z` and result `o`."""
+    axis = tuple(range(z.ndim)) if axis is None else axis
     with np.errstate(invalid="ignore"):
         below = np.max(z, axis=axis, keepdims=True) - z
         count = np.prod([z.shape[one] for one in np.atleast_1d(axis)])

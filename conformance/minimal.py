@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.contract import Question
+from conformance.implementations.module import load, split_name
 
 Array = NDArray[Any]
 ATTEMPTS = 150
@@ -92,9 +92,17 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
 
 
 def _import(iut: str, function: str) -> str:
-    target = iut.split(":")[0] if ".py" in iut else iut
-    module = Path(target).stem if target.endswith(".py") else target
-    return f"from {module} import {function}"
+    """The lines that get a function of an implementation by its name."""
+    target, attribute = split_name(iut)
+    if not attribute and not target.endswith(".py"):
+        return f"from {target} import {function}"
+    if target.endswith(".py"):
+        found = f"runpy.run_path({target!r})" + (f"[{attribute!r}]" if attribute else "")
+        first = "import runpy"
+    else:
+        found, first = attribute, f"from {target} import {attribute}"
+    by_key = not attribute or isinstance(load(iut), Mapping)
+    return f"{first}\n{function} = {found}[{function!r}]" if by_key else f"{first}\n{function} = {found}.{function}"
 
 
 def _literal(value: Any) -> str:

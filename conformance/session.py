@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -91,12 +92,17 @@ class Judge:
     @property
     def again(self) -> str:
         """The command that runs this test alone."""
-        chosen = "" if self.session.iut == "reference" else f"--iut={self.session.iut} "
-        seed = f"--conform-seed={self.session.seed} " if self.session.seed else ""
-        name = self.item.nodeid.partition("::")[2]
-        if self.item.config.getoption("pyargs"):
-            return f'pytest --pyargs {chosen}{seed}"{self.item.module.__name__}::{name}"'
-        return f'pytest {chosen}{seed}"{os.path.relpath(self.item.path)}::{name}"'
+        pyargs = self.item.config.getoption("pyargs")
+        suite = self.item.module.__name__ if pyargs else os.path.relpath(self.item.path)
+        return shlex.join(
+            [
+                "pytest",
+                *(["--pyargs"] if pyargs else []),
+                *([] if self.session.iut == "reference" else [f"--iut={self.session.iut}"]),
+                *([f"--conform-seed={self.session.seed}"] if self.session.seed else []),
+                f"{suite}::{self.item.nodeid.partition('::')[2]}",
+            ]
+        )
 
     def _likely(self, examination: Examination) -> list[str]:
         if examination.verdict.status != FAILED:

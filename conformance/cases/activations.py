@@ -21,10 +21,10 @@ DEVIATIONS: dict[str, dict[str, Callable[..., bool]]] = {
 # Mistakes that only show on long rows or large batches: cut tails, top-k shortcuts, sums in chunks.
 SIZES = [Special("long_rows", (3, 150)), Special("many_rows", (140, 4))]
 WHOLE_NUMBERS = [Special("integers", (3, 8), {}, {"values": "integers"}, ("float32",))]
-TWO_AXES = [Special("axis=1x2", (2, 3, 5, 4), {"axis": (1, 2)})]
+SEVERAL_AXES = [Special("axis=1x2", (2, 3, 5, 4), {"axis": (1, 2)}), Special("axis=None", (2, 3, 5, 4), {"axis": None})]
 MORE = {
     **dict.fromkeys(("linear", "relu", "relu6", "exponential", "tanh", "leaky_relu"), WHOLE_NUMBERS),
-    **dict.fromkeys(("softmax", "log_softmax"), TWO_AXES),
+    **dict.fromkeys(("softmax", "log_softmax"), SEVERAL_AXES),
 }
 """What Keras accepts for a few functions only: integers, several axes."""
 

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -57,20 +58,30 @@ class ModuleImplementation:
     def function(self, name: str) -> Callable[..., Any] | None:
         """A function of the implementation by name, or None; :class:`UnimportableError` where it cannot be imported."""
         namespace = load(self.spec)
-        found = namespace.get(name) if isinstance(namespace, Mapping) else getattr(namespace, name, None)
+        try:
+            found = namespace.get(name) if isinstance(namespace, Mapping) else getattr(namespace, name, None)
+        except Exception as error:
+            raise UnimportableError(f"{self.spec}: looking up {name} raised {_one_line(error)}") from None
         return found if callable(found) else None
 
 
 def find(spec: str) -> str | None:
     """Why an implementation of this name cannot be looked for, or None: the file or module is not there. Imports nothing of it."""
-    target, _ = _split(spec)
+    target, _ = split_name(spec)
     if target.endswith(".py"):
         return None if Path(target).is_file() else f"there is no file {target}"
+    _add_working_folder()
     try:
         found = importlib.util.find_spec(target) is not None
     except (ImportError, ValueError):
         found = False
     return None if found else f"there is no module {target!r} (a file is named with its ending: {target}.py)"
+
+
+def _add_working_folder() -> None:
+    """A module beside the command's working folder is found, as with ``python -m``, after everything installed."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
 
 
 class UnimportableError(Exception):
@@ -84,7 +95,8 @@ def load(spec: str) -> Any:
     """Import a module or a file, once in a process, and return it or the attribute that the name asks for."""
     if spec not in _LOADED:
         try:
-            target, attribute = _split(spec)
+            target, attribute = split_name(spec)
+            _add_working_folder()
             module = _load_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
             _LOADED[spec] = getattr(module, attribute) if attribute else module
         except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -94,7 +106,8 @@ def load(spec: str) -> Any:
     return _LOADED[spec]
 
 
-def _split(spec: str) -> tuple[str, str]:
+def split_name(spec: str) -> tuple[str, str]:
+    """A module or file and the attribute of it that a name asks for, which may be empty."""
     target, colon, attribute = spec.rpartition(":")
     # A colon that is followed by a separator belongs to a path ("C:\layers.py").
     return (target, attribute) if colon and attribute.isidentifier() and len(target) > 1 else (spec, "")

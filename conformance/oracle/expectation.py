@@ -30,6 +30,8 @@ class Expectation:
         Other answers that are right as well, where Keras's own modes of execution disagree.
     arguments : mapping
         Arguments that only the oracle could choose: a dropout mask that Keras drew.
+    single : callable without arguments, or None
+        Of a float64 case: what is expected for its arrays rounded to float32, which is what code sees that computes in float32 inside.
     """
 
     outputs: tuple[Array, ...]
@@ -39,3 +41,4 @@ class Expectation:
     keras: tuple[Array, ...] | None = None
     alternatives: tuple[tuple[Array, ...], ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    single: Callable[[], Expectation] | None = None

@@ -66,6 +66,7 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         keras=own,
         alternatives=tuple(accepted),
         arguments=chosen,
+        single=None if case.dtype == "float32" else lambda: expect(layer, replace(case, dtype="float32"), cast(arrays, "float32")),
     )
 
 

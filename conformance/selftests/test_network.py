@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +141,15 @@ def masked(keras: Any) -> Any:
     return keras.Model(ids, [layers.LSTM(4, zero_output_for_mask=True)(y), layers.Dense(2)(layers.Flatten()(y)), y, named])
 
 
+def two_directions(keras: Any) -> Any:
+    """Both sequences of a Bidirectional that is not merged keep the mask."""
+    layers = keras.layers
+    ids = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(9, 3, mask_zero=True)(ids)
+    forward, backward = layers.Bidirectional(layers.LSTM(3, return_sequences=True), merge_mode=None)(x)
+    return keras.Model(ids, [layers.LSTM(2)(forward), layers.LSTM(2)(backward)])
+
+
 def deep(keras: Any) -> Any:
     """More than ten layers of one class, so that groups and variables do not sort as text."""
     layers = keras.layers
@@ -152,7 +163,7 @@ def double(keras: Any) -> Any:
 
 BUILDERS = {
     build.__name__: build
-    for build in (cnn, text, sigmoid, two_by_two, late_order, nested, ends_nested, masked, deep, double)
+    for build in (cnn, text, sigmoid, two_by_two, late_order, nested, ends_nested, masked, two_directions, deep, double)
 }
 
 
@@ -160,8 +171,8 @@ def inputs_for(name: str) -> Any:
     rng = np.random.default_rng(RNG_SEED + 1)
     if name == "cnn":
         return rng.normal(size=IMAGES).astype(np.float32)
-    if name in ("text", "masked", "sigmoid"):
-        ids = rng.integers(1, 9, (7, {"text": 9, "masked": 7, "sigmoid": 6}[name])).astype(np.int32)
+    if name in ("text", "masked", "two_directions", "sigmoid"):
+        ids = rng.integers(1, 9, (7, {"text": 9, "sigmoid": 6}.get(name, 7))).astype(np.int32)
         for row, keep in enumerate((3, 5, 0, 9, 1, 2, 6)):
             ids[row, keep:] = 0
         ids[0, 0] = 0
@@ -227,6 +238,87 @@ def test_float64_shows_the_error_of_float32(saved: dict[str, tuple[Any, Path]]) 
     assert exact.dtype == np.float64, f"the model of float64 computes in {exact.dtype}"
     assert 0 < np.abs(single - exact).max() < 1e-5, "float32 and float64 differ by rounding alone"
     assert loaded.dtype == np.float32, "astype left the model itself as it was"
+    assert loaded.predict(x.astype(np.float64)).dtype == np.float32, "a model of float32 casts its input, as Keras does"
+
+
+def test_a_float64_model_never_goes_through_float32(saved: dict[str, tuple[Any, Path]]) -> None:
+    loaded = load_model(saved["deep"][1]).astype(np.float64)
+    x = want = inputs_for("deep").astype(np.float64) * 1.1
+    for layer in loaded.layers:
+        want = np.tanh(want @ layer.weights[0] + layer.weights[1])
+    error = np.abs(loaded.predict(x) - want).max()
+    assert error < 1e-14, f"twelve layers in float64 are {error:.1e} away from the same by hand"
+
+
+def test_masks_travel_where_an_archive_does_not_name_them(saved: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
+    """As in the files of Keras 2: the mask of an Embedding reaches both sequences of a Bidirectional that is not merged."""
+    for name in ("masked", "two_directions"):
+        model, path = saved[name]
+        with_names = load_model(path).predict(inputs_for(name))
+        without = without_named_masks(path, tmp_path / f"{name}.keras")
+        got = load_model(without).predict(inputs_for(name))
+        # The one output whose mask is named in the call itself has none to travel.
+        kept = slice(0, 3 if name == "masked" else None)
+        assert_same(got[kept], with_names[kept], 1e-7, f"{name} without named masks")
+
+
+def without_named_masks(path: Path, result: Path) -> Path:
+    """The archive with the argument ``mask`` taken out of every call."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(result, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                for layer in config["config"]["layers"]:
+                    for node in layer["inbound_nodes"]:
+                        node["kwargs"].pop("mask", None)
+                content = json.dumps(config).encode()
+            new.writestr(name, content)
+    return result
+
+
+def test_every_layer_casts_what_an_integer_input_became(keras: Any, tmp_path: Path) -> None:
+    x = keras.Input((6,), dtype="int32")
+    model = keras.Model(x, [keras.layers.Embedding(9, 3)(x), keras.layers.Dense(2)(x)])
+    model.save(tmp_path / "model.keras")
+    ids = np.arange(12).reshape(2, 6) % 9
+    for dtype in (np.int32, np.int64, np.float64):
+        got = load_model(tmp_path / "model.keras").predict(ids.astype(dtype))
+        assert_same(got, model.predict(ids.astype(np.int32), verbose=0), 1e-6, f"ids as {np.dtype(dtype)}")
+
+
+def test_a_layer_casts_a_float64_array_that_a_foreign_function_returned(saved: dict[str, tuple[Any, Path]]) -> None:
+    seen = []
+
+    def dense(x: Any, *weights: Any, **options: Any) -> Any:
+        seen.append(x.dtype)
+        return core.dense_forward(x, *weights, **options).astype(np.float64)
+
+    load_model(saved["deep"][1], {"dense_forward": dense}).predict(inputs_for("deep"))
+    assert set(seen) == {np.dtype(np.float32)}, f"layers of a float32 model were handed {set(seen)}"
+
+
+@pytest.mark.parametrize("shape", [(7, 3, 1), (7, 3)])
+def test_a_last_axis_of_one_may_be_left_out_or_added(shape: tuple[int, ...], keras: Any, tmp_path: Path) -> None:
+    declared = (3,) if len(shape) == 3 else (3, 1)
+    model = keras.Sequential([keras.Input(declared), keras.layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(RNG_SEED).normal(size=shape).astype(np.float32)
+    got = load_model(tmp_path / "model.keras").predict(x)
+    assert_same(got, model.predict(x, verbose=0), 1e-6, f"{shape} for {declared}")
+
+
+def test_channels_first_weights_are_read_by_their_own_axis(keras: Any, tmp_path: Path) -> None:
+    """As many channels as no other axis is long; Keras's own prediction needs channels last on a CPU."""
+    layers = keras.layers
+    first = keras.Sequential([keras.Input((3, 6, 5)), layers.Conv2D(4, 2, data_format="channels_first")])
+    redraw(first)
+    first.save(tmp_path / "first.keras")
+    last = keras.Sequential([keras.Input((6, 5, 3)), layers.Conv2D(4, 2)])
+    last.set_weights(first.get_weights())
+    x = np.random.default_rng(RNG_SEED).normal(size=(2, 3, 6, 5)).astype(np.float32)
+    want = np.moveaxis(last.predict(np.moveaxis(x, 1, -1), verbose=0), -1, 1)
+    assert_same(load_model(tmp_path / "first.keras").predict(x), want, 1e-5, "channels_first")
 
 
 def test_activations_are_the_outputs_of_the_layers(saved: dict[str, tuple[Any, Path]], keras: Any) -> None:
@@ -370,6 +462,17 @@ def test_text_vectorization_inside_a_model(keras: Any, tmp_path: Path) -> None:
         "vocabulary from the assets"
     )
     assert_same(load_model(tmp_path / "text.keras").predict(texts), with_keras, 1e-5, "text by the reference")
+
+
+def test_a_saved_vocabulary_is_split_at_every_line_break_as_keras_splits_it(keras: Any, tmp_path: Path) -> None:
+    layer = keras.layers.TextVectorization(standardize=None, split=None)
+    layer.adapt(["one", "t\x85wo", "thr\u2028ee", "four"])
+    path = tmp_path / "text.keras"
+    keras.Sequential([keras.Input((1,), dtype="string"), layer]).save(path)
+    want = keras.models.load_model(path).layers[-1].get_vocabulary()
+    assert "wo" in want, f"Keras splits the file at every line break, but reads {want}"
+    (read,) = load_model(path).context.vocabularies.values()
+    assert list(read) == want, f"the vocabulary is {read}, Keras reads {want}"
 
 
 def test_every_output_of_a_graph_depends_on_its_own_weights(saved: dict[str, tuple[Any, Path]]) -> None:

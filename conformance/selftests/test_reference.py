@@ -116,3 +116,14 @@ def test_an_implementation_is_asked_only_for_what_differs_from_the_defaults():
     assert call.weights == (("k", "r"), ("bk", "br")), "the halves of Bidirectional are not two tuples"
     assert call.options == {"merge_mode": "sum", "return_sequences": True}, f"unexpected options {call.options}"
     assert set(SIGNATURES) <= set(ALL), "a layer of the reference has no cases"
+
+
+KEEP_INTEGERS = ("linear", "relu", "relu6")
+
+
+@pytest.mark.parametrize("name", sorted(set(reference.activations.ACTIVATIONS) - {"threshold"}))
+def test_integers_become_float32_where_keras_takes_or_refuses_them(name):
+    x = np.array([[-3, 0, 1, 4]])
+    y = reference.activations.ACTIVATIONS[name](x)
+    wanted = x.dtype if name in KEEP_INTEGERS else np.dtype(np.float32)
+    assert y.dtype == wanted, f"{name} of {x.dtype} is {y.dtype}, not {wanted}"

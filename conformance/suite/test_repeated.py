@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conformance.cases import ALL, layer_cases
@@ -17,6 +20,17 @@ SAMPLE = 6
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a layer."""
     metafunc.parametrize("layer", [name for name in selected_layers(metafunc.config) if name in ALL])
+
+
+def _overwritten(examination: Any, session: Any) -> bool:
+    """Whether an answer, kept, changes by a call of the same function with the batch in another order."""
+    question = examination.question
+    before = session.implementation.ask(question)
+    as_returned = copy.deepcopy(before.value)
+    x, *weights = question.positional
+    session.implementation.ask(replace(question, positional=(np.flip(x, axis=0), *weights)))
+    parts = [value if isinstance(value, tuple) else (value,) for value in (before.value, as_returned)]
+    return not all(np.array_equal(now, then, equal_nan=np.asarray(then).dtype.kind == "f") for now, then in zip(*parts, strict=True))
 
 
 def test_repeated(layer: str, conform: Any) -> None:
@@ -38,5 +52,9 @@ def test_repeated(layer: str, conform: Any) -> None:
             status = FAILED
             message = f"{examination.case.id}: passed at first, but the same call later, out of order: {verdict.sentence}"
             break
+    kept = next((examination for examination in passed if status == PASSED and _overwritten(examination, conform.session)), None)
+    if kept is not None:
+        status = FAILED
+        message = f"{kept.case.id}: what it returned changes when it is called again: the array is used for the next answer as well"
     record = Record(conform.identifier, layer, "repeated", status, message=message, needs=layer_cases(layer).needs)
     conform.settle(record, lambda: f"{layer} repeated  {message}\n  again   {conform.again}")
