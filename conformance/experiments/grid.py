@@ -118,10 +118,29 @@ def _text(name: str, family: Family, parameters: int, stack: tuple[Recurrent, ..
 
 ROWS: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64", 545_098, (32, 64)),
+    _cnn("cifar10-cnn-32-64-average", 545_098, (32, 64), pooling="average"),
+    _text("nusax-rnn-128", "rnn", 775_683, (Recurrent(128),)),
+    _text("nusax-rnn-128-mask", "rnn", 775_683, (Recurrent(128),), mask=True),
+    _text("nusax-birnn-128", "rnn", 825_347, (Recurrent(128, bidirectional=True),)),
+    _text("nusax-birnn-128-mask", "rnn", 825_347, (Recurrent(128, bidirectional=True),), mask=True),
+    _text(
+        "nusax-rnn-final",
+        "rnn",
+        825_091,
+        (Recurrent(128), Recurrent(64, bidirectional=True), Recurrent(64, bidirectional=True)),
+        dropout_between=0.5,
+    ),
     _text("nusax-bilstm-64", "lstm", 890_755, (Recurrent(64, bidirectional=True),)),
     _text("nusax-bilstm-64-mask", "lstm", 890_755, (Recurrent(64, bidirectional=True),), mask=True),
     _text("nusax-lstm-128", "lstm", 923_523, (Recurrent(128),)),
     _text("nusax-lstm-128-mask", "lstm", 923_523, (Recurrent(128),), mask=True),
+    _text(
+        "nusax-lstm-final",
+        "lstm",
+        1_318_659,
+        (Recurrent(128), Recurrent(128), Recurrent(128, bidirectional=True)),
+        dropout_between=0.5,
+    ),
     _cnn("digits-cnn", 6_058, (8, 16), dataset="digits", dense=64, batch_size=32, dropout=0.25, epochs=20),
     _text(
         "reviews-lstm",
