@@ -27,6 +27,7 @@ Ask = Callable[..., tuple[Array, ...]]
 SMALLEST_NORMAL = 1.2e-38
 MEANING = 1e-11
 PERTURBATIONS = 3
+ITERATED = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 CHAOTIC = 1e-3
 
 
@@ -67,6 +68,83 @@ def softmax_error(z: Array, o: Array, axis: int | tuple[int, ...] | None) -> Arr
         below = np.max(z, axis=axis, keepdims=True) - z
         count = np.prod([z.shape[one] for one in np.atleast_1d(axis)])
         return (2 + np.sqrt(count) / 16) * EPS * (2 + below) * o + SMALLEST_NORMAL
+
+
+def softmax_layer(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """As :func:`softmax`, among the logits that a mask keeps; the others give 0.
+
+    Over several axes Keras computes ``exp(x - logsumexp(x))``, whose exponent is rounded by half an eps of each of the two numbers.
+    """
+    (y,) = outputs
+    axis = case.config.get("axis", -1)
+    kept = arrays.arguments.get("mask", np.ones(1, bool))
+    kept = kept if kept.dtype == bool else kept > 0.5
+    error = softmax_error(np.where(kept, arrays.x.astype(float), -np.inf), y, axis)
+    if isinstance(axis, tuple):
+        error = error + EPS * np.max(np.abs(arrays.x), axis=axis, keepdims=True, initial=0) * y
+    return (np.where(np.broadcast_to(kept, y.shape), error, 0),)
+
+
+def mean(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Means of K values: ``(4 + sqrt(K)) eps S``, S the same mean over absolute values."""
+    (y,) = outputs
+    (size,) = ask(Arrays(np.abs(arrays.x), (), arrays.arguments))
+    pool = case.config.get("pool_size")
+    places = arrays.x.size / max(1, y.size) if pool is None else np.prod(pool)
+    return ((4 + np.sqrt(places)) * EPS * size,)
+
+
+def batch_normalization(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """``(8 + sqrt(N)) eps (|gamma| max|x| / sigma + |beta|)`` for each channel, N values in it (1 in inference).
+
+    In training the new statistics follow from the same sums: ``(8 + sqrt(N)) eps`` of the largest |x| or of its square, and of the old ones.
+    """
+    y, *statistics = outputs
+    axis = case.config.get("axis", -1)
+    over = tuple(n for n in range(y.ndim) if n != axis % y.ndim)
+    largest = np.max(np.abs(np.nan_to_num(arrays.x.astype(float))), axis=over, initial=0)
+    values = iter(arrays.weights)
+    one = np.ones(y.shape[axis])
+    gamma = np.abs(next(values)) if case.config.get("scale", True) else one
+    beta = np.abs(next(values)) if case.config.get("center", True) else 0 * one
+    moving_mean, moving_variance = values
+    if not statistics:
+        size = np.maximum(largest, np.abs(moving_mean))
+        error = 9 * EPS * (gamma * size / np.sqrt(moving_variance + case.config.get("epsilon", 1e-3)) + beta)
+        return (np.broadcast_to(_along(error, axis, y.ndim), y.shape),)
+    momentum = case.config.get("momentum", 0.99)
+    share = (8 + np.sqrt(max(1, y.size / max(1, y.shape[axis])))) * EPS
+    # What the batch had, taken back out of the new moving variance.
+    variance = np.maximum((statistics[1] - momentum * moving_variance) / (1 - momentum), 0)
+    error = share * (gamma * largest / np.sqrt(variance + case.config.get("epsilon", 1e-3)) + beta)
+    moved = [(1 - momentum) * largest**power for power in (1, 2)]
+    room = [share * (new + np.abs(old) + np.abs(o)) for new, old, o in zip(moved, (moving_mean, moving_variance), statistics, strict=True)]
+    return (np.broadcast_to(_along(error, axis, y.ndim), y.shape), *room)
+
+
+def _along(values: Array, axis: int, ndim: int) -> Array:
+    """Values of each index of one axis, to be broadcast over the others."""
+    shape = [1] * ndim
+    shape[axis] = len(values)
+    return values.reshape(shape)
+
+
+def layer_normalization(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """``(8 + sqrt(N)) eps (|gamma| max|x| / sigma + |beta|)`` for each sample, N values normalised together."""
+    (y,) = outputs
+    x = arrays.x.astype(float)
+    axis = case.config.get("axis", -1)
+    axes = tuple(sorted(axis)) if isinstance(axis, tuple) else (axis,)
+    if case.layer == "TimeDistributed":
+        axes = tuple(one if one < 0 else one + 1 for one in axes)
+    over = {one % x.ndim for one in axes}
+    places = [size if n in over else 1 for n, size in enumerate(x.shape)]
+    weights = [np.abs(weight).reshape(places) for weight in arrays.weights]
+    gamma = weights[0] if case.config.get("scale", True) else 1.0
+    beta = weights[-1] if case.config.get("center", True) else 0.0
+    sigma = np.sqrt(np.var(x, axis=axes, keepdims=True) + case.config.get("epsilon", 1e-3))
+    largest = np.max(np.abs(np.nan_to_num(x)), axis=axes, keepdims=True, initial=0)
+    return (np.broadcast_to((8 + np.sqrt(np.prod(places))) * EPS * (gamma * largest / sigma + beta), y.shape),)
 
 
 def dot_product(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -144,7 +222,7 @@ def meaning(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) ->
     if case.layer in ROUNDED_CONSTANTS:
         return (allowed[0] + ROUNDED_CONSTANTS[case.layer](case.config, arrays.x),)
     name = case.config.get("activation") or "linear"
-    if name in ROUNDED_CONSTANTS and case.layer not in ("LSTM", "Bidirectional"):
+    if name in ROUNDED_CONSTANTS and case.layer not in ITERATED:
         return (allowed[0] + ROUNDED_CONSTANTS[name]({}, ask(arrays, activation=None)[0]),)
     return allowed
 
@@ -177,5 +255,7 @@ ROUNDED_CONSTANTS: Mapping[str, Callable[[Mapping[str, Any], Array], Array]] = {
     "relu": _relu_constants,
     "leaky_relu": _leaky_relu_constants,
     "gelu": _gelu_constants,
+    "ReLU": _relu_constants,
+    "LeakyReLU": lambda config, z: _leaky_relu_constants({"negative_slope": 0.3, **config}, z),
 }
-"""Activations in which Keras rounds a constant to float32 even in float64, and the error that this makes."""
+"""Activations, and layers of them, in which Keras rounds a constant to float32 even in float64, and the error that this makes."""

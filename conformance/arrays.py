@@ -20,10 +20,10 @@ class Arrays:
     """What a case is asked with.
 
     ``weights`` are in the order of ``get_weights()``; ``arguments`` are keyword arguments of the call (``mask``, ``initial_state``,
-    ``training``, ``dropout_mask`` ...), tuples of arrays included.
+    ``training``, ``dropout_mask`` ...), tuples of arrays included. ``x`` is a tuple of arrays for a layer that merges several.
     """
 
-    x: Array
+    x: Any
     weights: tuple[Array, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
 

@@ -65,4 +65,5 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
     config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
     training = bool(arguments.get("training"))
     call = layer_call(case.layer, config, arrays.weights, training=training)
-    return Question(f"{call.name}_forward", (arrays.x, *call.weights), {**call.options, **arguments})
+    x = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
+    return Question(f"{call.name}_forward", (x, *call.weights), {**call.options, **arguments})

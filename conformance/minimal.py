@@ -23,7 +23,7 @@ def simplify(arrays: Arrays, still_fails: Callable[[Arrays], bool]) -> Arrays:
     """Zero or round whole arrays, then single values, as long as `still_fails`; at most :data:`ATTEMPTS` attempts."""
     left = ATTEMPTS
     for step in (_zeroed, _rounded, _zeroed_one_by_one):
-        for place in range(1 + len(arrays.weights)):
+        for place in range(isinstance(arrays.x, tuple), 1 + len(arrays.weights)):
             for candidate in step(_at(arrays, place)):
                 if left <= 0:
                     return arrays
@@ -80,7 +80,7 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
     """A script that makes the call of `question` with literals and says what Keras gives; it needs NumPy and the implementation."""
     names = ["x", *layer.weights(case.config, case.shape)][: len(question.positional)]
     if any(isinstance(value, tuple) for value in question.positional):
-        names = ["x", "forward_weights", "backward_weights"]
+        names = ["x", "weights"] if len(question.positional) == 2 else ["x", "forward_weights", "backward_weights"]
     lines = ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", _import(iut, question.function), ""]
     lines += [f"{name} = {_literal(value)}" for name, value in zip(names, question.positional, strict=False)]
     lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
@@ -110,6 +110,8 @@ def _literal(value: Any) -> str:
         with np.printoptions(threshold=10_000, precision=17, floatmode="unique"):
             text = np.array2string(value, separator=", ", max_line_width=120)
         return f"np.array({text}, dtype={value.dtype.name!r})" if value.size else f"np.zeros({value.shape}, dtype={value.dtype.name!r})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_literal, value))},)"
+        return f"({', '.join(map(_literal, value))},)" if value else "()"
     return repr(value)

@@ -4,6 +4,14 @@ Every layer is a plain function, ``xyz_forward(x, *weights, **options)``: weight
 Keras's names and defaults, the batch first. ``load_model`` reads a ``.keras`` archive and runs it through these functions.
 """
 
+from reference.activation_layers import (
+    activation_forward,
+    elu_forward,
+    leaky_re_lu_forward,
+    p_re_lu_forward,
+    re_lu_forward,
+    softmax_forward,
+)
 from reference.activations import (
     ACTIVATIONS,
     activation_function,
@@ -40,62 +48,104 @@ from reference.activations import (
     tanh_shrink,
     threshold,
 )
-from reference.convolution import conv2d_forward
+from reference.convolution import conv1d_forward, conv2d_forward
 from reference.core import (
-    activation_forward,
     dense_forward,
     dropout_forward,
     embedding_compute_mask,
     embedding_forward,
     flatten_forward,
+    masking_compute_mask,
+    masking_forward,
+    reshape_forward,
+    spatial_dropout1d_forward,
+    spatial_dropout2d_forward,
 )
+from reference.merging import add_compute_mask, add_forward, concatenate_compute_mask, concatenate_forward
 from reference.network import Model, load_model
-from reference.pooling import max_pooling2d_forward
-from reference.recurrent import bidirectional_forward, lstm_forward
+from reference.normalization import batch_normalization_forward, layer_normalization_forward
+from reference.pooling import (
+    average_pooling1d_forward,
+    average_pooling2d_forward,
+    global_average_pooling1d_forward,
+    global_average_pooling2d_forward,
+    global_max_pooling1d_forward,
+    global_max_pooling2d_forward,
+    max_pooling1d_forward,
+    max_pooling2d_forward,
+)
+from reference.recurrent import gru_forward, lstm_forward, simple_rnn_forward
 from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
+from reference.wrappers import bidirectional_forward, time_distributed_forward
 
 __all__ = [
     "ACTIVATIONS",
     "Model",
     "activation_forward",
     "activation_function",
+    "add_compute_mask",
+    "add_forward",
+    "average_pooling1d_forward",
+    "average_pooling2d_forward",
+    "batch_normalization_forward",
     "bidirectional_forward",
     "celu",
+    "concatenate_compute_mask",
+    "concatenate_forward",
+    "conv1d_forward",
     "conv2d_forward",
     "dense_forward",
     "dropout_forward",
     "elu",
+    "elu_forward",
     "embedding_compute_mask",
     "embedding_forward",
     "exponential",
     "flatten_forward",
     "gelu",
+    "global_average_pooling1d_forward",
+    "global_average_pooling2d_forward",
+    "global_max_pooling1d_forward",
+    "global_max_pooling2d_forward",
     "glu",
+    "gru_forward",
     "hard_shrink",
     "hard_sigmoid",
     "hard_silu",
     "hard_swish",
     "hard_tanh",
+    "layer_normalization_forward",
+    "leaky_re_lu_forward",
     "leaky_relu",
     "linear",
     "load_model",
     "log_sigmoid",
     "log_softmax",
     "lstm_forward",
+    "masking_compute_mask",
+    "masking_forward",
+    "max_pooling1d_forward",
     "max_pooling2d_forward",
     "mish",
+    "p_re_lu_forward",
+    "re_lu_forward",
     "relu",
     "relu6",
+    "reshape_forward",
     "selu",
     "sigmoid",
     "silu",
+    "simple_rnn_forward",
     "soft_shrink",
     "softmax",
+    "softmax_forward",
     "softplus",
     "softsign",
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",
+    "spatial_dropout1d_forward",
+    "spatial_dropout2d_forward",
     "squareplus",
     "swish",
     "tanh",
@@ -104,4 +154,5 @@ __all__ = [
     "text_vectorization_forward",
     "text_vectorization_idf",
     "threshold",
+    "time_distributed_forward",
 ]

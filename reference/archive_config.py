@@ -9,20 +9,18 @@ name, ``Lambda`` and custom classes among them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from reference.calls import SIGNATURES, WRAPPERS, layer_call, weight_names
-
-Shape = tuple[int | None, ...]
-"""The shape of a weight; ``None`` where the configuration does not say."""
+from reference.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS, layer_call, weight_names
+from reference.shapes import Shape, is_dimension, weight_shapes
 
 MODELS = {"Sequential": "sequential", "Functional": "functional"}
 OTHER_LAYERS = {"InputLayer": "input_layer", "TextVectorization": "text_vectorization"}
-MASK_OPERATIONS = ("NotEqual", "Any")
-"""Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks."""
+MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
+"""Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks; here ``ops.NotEqual``."""
 
 MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
 MASK_MODULE = "keras.src.ops.numpy"
@@ -101,7 +99,7 @@ def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterat
             raise ArchiveError(f"{where}: {name!r} is not a usable layer name (a printable text without '/', used once)")
         names.add(name)
         class_name = class_of(layer, path + name)
-        if class_name in MASK_OPERATIONS:
+        if class_name.startswith("ops."):
             continue
         if sequential and (class_name == "InputLayer") != (number == 0):
             raise ArchiveError(f"layer {path + name!r}: a Sequential model has one InputLayer, the first")
@@ -111,26 +109,33 @@ def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterat
             used[snake] = used.get(snake, -1) + 1
         own_group = f"{group}layers/{snake}" + (f"_{used[snake]}" if used.get(snake) else "")
         check_options(class_name, layer["config"], path + name)
-        shapes = weight_shapes(layer, path + name) if class_name in SIGNATURES else {}
+        shapes = dataset_shapes(layer, path + name) if class_name in SIGNATURES else {}
         yield Entry(path + name, own_group, class_name, layer["config"], shapes)
         if class_name in MODELS:
             yield from _walk(layer, f"{path}{name}/", f"{own_group}/", depth + 1)
 
 
+def kind_of(layer: Mapping[str, Any]) -> str:
+    """The class of a serialised layer; an operation, which may be named like a layer, is ``ops.NotEqual``."""
+    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in MASK_OPERATIONS
+    return f"ops.{layer['class_name']}" if operation else str(layer["class_name"])
+
+
 def class_of(layer: Mapping[str, Any], where: str) -> str:
     """Return the class of a serialised layer if it is a known class of Keras; ``ArchiveError`` names any other."""
     class_name, module, registered = layer["class_name"], layer.get("module"), layer.get("registered_name")
-    known = {*MODELS, *OTHER_LAYERS, *MASK_OPERATIONS, *SIGNATURES}
-    if class_name not in known:
+    kind = kind_of(layer)
+    known = {*MODELS, *OTHER_LAYERS, *SIGNATURES}
+    if class_name not in known and not kind.startswith("ops."):
         names = ", ".join(sorted(known))
         raise ArchiveError(f"layer {where!r}: class {class_name!r} is not supported; supported are {names}")
-    modules = (MASK_MODULE,) if class_name in MASK_OPERATIONS else MODULES
+    modules = (MASK_MODULE,) if kind.startswith("ops.") else MODULES
     if module not in modules or registered not in (None, class_name):
         raise ArchiveError(
             f"layer {where!r}: {class_name!r} of module {module!r}, registered as {registered!r}, is not Keras's own; "
             "custom classes are not supported"
         )
-    return str(class_name)
+    return kind
 
 
 def check_options(class_name: str, config: Mapping[str, Any], where: str) -> None:
@@ -138,32 +143,37 @@ def check_options(class_name: str, config: Mapping[str, Any], where: str) -> Non
     for name, value in config.items():
         if name in ("activation", "recurrent_activation", "standardize", "split") and not isinstance(value, str | None):
             raise ArchiveError(f"layer {where!r}: {name} is not a name; custom functions are not supported")
-    for name in ("stateful", "sparse", "ragged", "quantization_config", "lora_rank"):
+    for name in ("stateful", "sparse", "ragged", "quantization_config", "lora_rank", "renorm"):
         if config.get(name):
             raise ArchiveError(f"layer {where!r}: {name}={config[name]!r} is not supported")
     if class_name == "TextVectorization" and config.get("output_mode", "int") == "tf_idf":
         raise ArchiveError(f"layer {where!r}: output_mode='tf_idf' is not supported")
     if class_name == "InputLayer":
         shape = config.get("batch_shape")
-        if not isinstance(shape, list) or not shape or not all(_is_dimension(d) for d in shape):
+        if not isinstance(shape, list) or not shape or not all(is_dimension(d) for d in shape):
             raise ArchiveError(f"layer {where!r}: {shape!r} is not a batch_shape")
     if class_name in WRAPPERS:
-        _check_wrapped(config, where)
+        _check_wrapped(class_name, config, where)
 
 
-def _check_wrapped(config: Mapping[str, Any], where: str) -> None:
-    """Both halves of a wrapper must be the same layer, run in opposite directions: one call describes them."""
+def _check_wrapped(class_name: str, config: Mapping[str, Any], where: str) -> None:
+    """What is wrapped can be run by one call: both halves the same layer, a step's layer with one input and one output."""
+    allowed = [name for name in SIGNATURES if name not in WRAPPERS and not SIGNATURES[name].merges]
+    if class_name == "Bidirectional":
+        allowed = list(RECURRENT_CLASSES)
     halves = []
     for half in ("layer", "backward_layer"):
         inner = config.get(half, config["layer"])
-        if class_of(inner, f"{where}/{half}") not in ("LSTM", "GRU", "SimpleRNN"):
-            raise ArchiveError(f"layer {where!r}: {half} is a {inner['class_name']}, not a recurrent layer")
+        if class_of(inner, f"{where}/{half}") not in allowed:
+            raise ArchiveError(f"layer {where!r}: {half} is a {inner['class_name']}; {class_name} takes {', '.join(allowed)}")
         check_options(inner["class_name"], inner["config"], f"{where}/{half}")
         names = weight_names(inner["class_name"], inner["config"])
         options = layer_call(inner["class_name"], inner["config"], [None] * len(names)).options
         halves.append((inner["class_name"], names, {k: v for k, v in options.items() if k != "go_backwards"}))
     if halves[0] != halves[1]:
         raise ArchiveError(f"layer {where!r}: layer and backward_layer have different options, which is not supported")
+    if class_name == "TimeDistributed" and config["layer"]["config"].get("return_state"):
+        raise ArchiveError(f"layer {where!r}: return_state inside TimeDistributed is not supported")
 
 
 def model_dtype(model: Mapping[str, Any], entries: list[Entry]) -> str:
@@ -184,35 +194,27 @@ def model_dtype(model: Mapping[str, Any], entries: list[Entry]) -> str:
     return next(iter(found), "float32")
 
 
-def weight_shapes(layer: Mapping[str, Any], where: str) -> dict[str, Shape]:
-    """Return the datasets of a layer below its group and the shape that its configuration implies for each."""
-    class_name, config = layer["class_name"], layer["config"]
-    input_shape = _input_shape(layer)
-    if class_name not in WRAPPERS:
-        prefix = "cell/" if class_name in ("LSTM", "GRU", "SimpleRNN") else ""
-        return _own_shapes(class_name, config, input_shape, prefix, where)
-    forward, backward = config["layer"], config.get("backward_layer", config["layer"])
-    return {
-        **_own_shapes(forward["class_name"], forward["config"], input_shape, "forward_layer/cell/", where),
-        **_own_shapes(backward["class_name"], backward["config"], input_shape, "backward_layer/cell/", where),
-    }
-
-
-def _own_shapes(
-    class_name: str, config: Mapping[str, Any], input_shape: Shape | None, prefix: str, where: str
-) -> dict[str, Shape]:
-    """The datasets and shapes of a layer that wraps no other."""
-    names = weight_names(class_name, config)
-    if not names:
-        return {}
-    if class_name not in _SHAPES:
-        raise ArchiveError(f"layer {where!r}: the weight shapes of class {class_name!r} are not known to the reader")
+def dataset_shapes(layer: Mapping[str, Any], where: str) -> dict[str, Shape]:
+    """The datasets of a layer below its group, and the shape that its configuration implies for each."""
     try:
-        shapes = _SHAPES[class_name](config, input_shape or ())
+        return dict(_datasets(layer["class_name"], layer["config"], _input_shape(layer) or (), ""))
     except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         cause = f"{type(error).__name__}: {str(error)[:120]}"
         raise ArchiveError(f"layer {where!r}: no weight shapes follow from its configuration ({cause})") from None
-    return {f"{prefix}vars/{index}": shapes[name] for index, name in enumerate(names)}
+
+
+def _datasets(class_name: str, config: Mapping[str, Any], input_shape: Shape, prefix: str) -> Iterator[tuple[str, Shape]]:
+    if class_name in WRAPPERS:
+        both = class_name == "Bidirectional"
+        for half in ("layer", "backward_layer")[: 1 + both]:
+            inner = config.get(half, config["layer"])
+            group = "backward_layer/" if half == "backward_layer" else "forward_layer/" if both else "layer/"
+            step = input_shape if both else (*input_shape[:1], *input_shape[2:])
+            yield from _datasets(inner["class_name"], inner["config"], step, prefix + group)
+        return
+    cell = "cell/" if class_name in RECURRENT_CLASSES else ""
+    for index, shape in enumerate(weight_shapes(class_name, config, input_shape).values()):
+        yield f"{prefix}{cell}vars/{index}", shape
 
 
 def _input_shape(layer: Mapping[str, Any]) -> Shape | None:
@@ -223,53 +225,7 @@ def _input_shape(layer: Mapping[str, Any]) -> Shape | None:
         shape = next(iter((build.get("shapes_dict") or {}).values()), None)
     if isinstance(shape, list) and shape and isinstance(shape[0], list):
         shape = shape[0]
-    return tuple(shape) if isinstance(shape, list) and all(_is_dimension(d) for d in shape) else None
-
-
-def _dense(config: Mapping[str, Any], input_shape: Shape) -> dict[str, Shape]:
-    units = _count(config, "units")
-    return {"kernel": (_axis(input_shape, -1), units), "bias": (units,)}
-
-
-def _embedding(config: Mapping[str, Any], input_shape: Shape) -> dict[str, Shape]:
-    return {"embeddings": (_count(config, "input_dim"), _count(config, "output_dim"))}
-
-
-def _conv2d(config: Mapping[str, Any], input_shape: Shape) -> dict[str, Shape]:
-    filters, groups, size = _count(config, "filters"), _count({"groups": 1, **config}, "groups"), config["kernel_size"]
-    kernel = [size] * 2 if isinstance(size, int) else size
-    if len(kernel) != 2 or not all(_is_dimension(k) and k for k in kernel):
-        raise ValueError(f"kernel_size {size!r}")
-    channels = _axis(input_shape, 1 if config.get("data_format") == "channels_first" else -1)
-    return {"kernel": (*kernel, None if channels is None else channels // groups, filters), "bias": (filters,)}
-
-
-def _lstm(config: Mapping[str, Any], input_shape: Shape) -> dict[str, Shape]:
-    units = _count(config, "units")
-    return {"kernel": (_axis(input_shape, -1), 4 * units), "recurrent_kernel": (units, 4 * units), "bias": (4 * units,)}
-
-
-_SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], dict[str, Shape]]] = {
-    "Dense": _dense,
-    "Embedding": _embedding,
-    "Conv2D": _conv2d,
-    "LSTM": _lstm,
-}
-
-
-def _is_dimension(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
-
-
-def _count(config: Mapping[str, Any], name: str) -> int:
-    value = config[name]
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{name} is {value!r}")
-    return value
-
-
-def _axis(shape: Shape, axis: int) -> int | None:
-    return shape[axis] if shape else None
+    return tuple(shape) if isinstance(shape, list) and all(is_dimension(d) for d in shape) else None
 
 
 def _amount(number: int) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.archive_config import ArchiveError, Entry, Shape
+from reference.archive_config import ArchiveError, Entry
+from reference.shapes import Shape
 
 IGNORED = ("optimizer",)
 """Groups at the root that are never opened."""

@@ -35,6 +35,14 @@ class Signature:
         Options that Keras accepts as an int or a tuple.
     same_as : mapping of option name to another option's name
         Options whose default is the value of the other one (``strides`` of a pool).
+    takes : tuple of str
+        Arguments of Keras's call after the input, in its order.
+    keeps_mask : bool
+        Whether the mask of the input is that of the output; a function ``<name>_compute_mask`` knows better.
+    drops : bool
+        Whether the layer drops values at random in training.
+    merges : bool
+        Whether the input is a list of arrays.
     """
 
     name: str
@@ -44,50 +52,122 @@ class Signature:
     training_options: Mapping[str, Any] = field(default_factory=dict)
     spatial: Mapping[str, int] = field(default_factory=dict)
     same_as: Mapping[str, str] = field(default_factory=dict)
+    takes: tuple[str, ...] = ()
+    keeps_mask: bool = False
+    drops: bool = False
+    merges: bool = False
 
 
-SIGNATURES: dict[str, Signature] = {
-    "Activation": Signature("activation", options={"activation": REQUIRED}),
-    "Dense": Signature("dense", weights={"kernel": None, "bias": "use_bias"}, options={"activation": "linear"}),
-    "Embedding": Signature("embedding", weights={"embeddings": None}, mask_options={"mask_zero": False}),
-    "Flatten": Signature("flatten", options={"data_format": "channels_last"}),
-    "Dropout": Signature("dropout", options={"rate": REQUIRED}, training_options={"noise_shape": None}),
-    "Conv2D": Signature(
-        "conv2d",
-        weights={"kernel": None, "bias": "use_bias"},
+BIASED: dict[str, str | None] = {"kernel": None, "bias": "use_bias"}
+RECURRENT: dict[str, str | None] = {"kernel": None, "recurrent_kernel": None, "bias": "use_bias"}
+RECURRENT_DROPOUT = {"dropout": 0.0, "recurrent_dropout": 0.0}
+SEQUENCE_OPTIONS = {"return_sequences": False, "return_state": False, "go_backwards": False, "zero_output_for_mask": False}
+RECURRENT_ARGUMENTS = ("initial_state", "mask", "training")
+
+
+def _convolution(name: str, rank: int) -> Signature:
+    return Signature(
+        name,
+        weights=BIASED,
         options={
-            "strides": (1, 1),
+            "strides": (1,) * rank,
             "padding": "valid",
             "data_format": "channels_last",
-            "dilation_rate": (1, 1),
+            "dilation_rate": (1,) * rank,
             "groups": 1,
             "activation": "linear",
         },
-        spatial={"strides": 2, "dilation_rate": 2},
-    ),
-    "MaxPooling2D": Signature(
-        "max_pooling2d",
-        options={"pool_size": (2, 2), "strides": None, "padding": "valid", "data_format": "channels_last"},
-        spatial={"pool_size": 2, "strides": 2},
+        spatial={"strides": rank, "dilation_rate": rank},
+    )
+
+
+def _pooling(name: str, rank: int, pool_size: Any) -> Signature:
+    return Signature(
+        name,
+        options={"pool_size": pool_size, "strides": None, "padding": "valid", "data_format": "channels_last"},
+        spatial={"pool_size": rank, "strides": rank},
         same_as={"strides": "pool_size"},
+    )
+
+
+def _global_pooling(name: str, takes: tuple[str, ...] = ()) -> Signature:
+    return Signature(name, options={"data_format": "channels_last", "keepdims": False}, takes=takes)
+
+
+def _dropout(name: str, **in_training: Any) -> Signature:
+    return Signature(name, options={"rate": REQUIRED}, training_options=in_training, takes=("training",), drops=True, keeps_mask=True)
+
+
+SIGNATURES: dict[str, Signature] = {
+    "Activation": Signature("activation", options={"activation": REQUIRED}, keeps_mask=True),
+    "ReLU": Signature("re_lu", options={"max_value": None, "negative_slope": 0.0, "threshold": 0.0}, keeps_mask=True),
+    "LeakyReLU": Signature("leaky_re_lu", options={"negative_slope": 0.3}, keeps_mask=True),
+    "ELU": Signature("elu", options={"alpha": 1.0}, keeps_mask=True),
+    "PReLU": Signature("p_re_lu", weights={"alpha": None}, keeps_mask=True),
+    "Softmax": Signature("softmax", options={"axis": -1}, takes=("mask",), keeps_mask=True),
+    "Dense": Signature("dense", weights=BIASED, options={"activation": "linear"}, keeps_mask=True),
+    "Embedding": Signature("embedding", weights={"embeddings": None}, mask_options={"mask_zero": False}),
+    "Masking": Signature("masking", options={"mask_value": 0.0}, mask_options={"mask_value": 0.0}),
+    "Flatten": Signature("flatten", options={"data_format": "channels_last"}),
+    "Reshape": Signature("reshape", options={"target_shape": REQUIRED}),
+    "Dropout": _dropout("dropout", noise_shape=None),
+    "SpatialDropout1D": _dropout("spatial_dropout1d"),
+    "SpatialDropout2D": _dropout("spatial_dropout2d", data_format="channels_last"),
+    "Add": Signature("add", merges=True),
+    "Concatenate": Signature("concatenate", options={"axis": -1}, mask_options={"axis": -1}, merges=True),
+    "BatchNormalization": Signature(
+        "batch_normalization",
+        weights={"gamma": "scale", "beta": "center", "moving_mean": None, "moving_variance": None},
+        options={"axis": -1, "epsilon": 0.001},
+        training_options={"momentum": 0.99},
+        takes=("training", "mask"),
+        keeps_mask=True,
+    ),
+    "LayerNormalization": Signature(
+        "layer_normalization",
+        weights={"gamma": "scale", "beta": "center"},
+        options={"axis": -1, "epsilon": 0.001},
+        keeps_mask=True,
+    ),
+    "Conv1D": _convolution("conv1d", 1),
+    "Conv2D": _convolution("conv2d", 2),
+    "MaxPooling1D": _pooling("max_pooling1d", 1, (2,)),
+    "MaxPooling2D": _pooling("max_pooling2d", 2, (2, 2)),
+    "AveragePooling1D": _pooling("average_pooling1d", 1, REQUIRED),
+    "AveragePooling2D": _pooling("average_pooling2d", 2, REQUIRED),
+    "GlobalMaxPooling1D": _global_pooling("global_max_pooling1d"),
+    "GlobalMaxPooling2D": _global_pooling("global_max_pooling2d"),
+    "GlobalAveragePooling1D": _global_pooling("global_average_pooling1d", ("mask",)),
+    "GlobalAveragePooling2D": _global_pooling("global_average_pooling2d"),
+    "SimpleRNN": Signature(
+        "simple_rnn",
+        weights=RECURRENT,
+        options={"activation": "tanh", **SEQUENCE_OPTIONS},
+        training_options=RECURRENT_DROPOUT,
+        takes=RECURRENT_ARGUMENTS,
+    ),
+    "GRU": Signature(
+        "gru",
+        weights=RECURRENT,
+        options={"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True, **SEQUENCE_OPTIONS},
+        training_options=RECURRENT_DROPOUT,
+        takes=RECURRENT_ARGUMENTS,
     ),
     "LSTM": Signature(
         "lstm",
-        weights={"kernel": None, "recurrent_kernel": None, "bias": "use_bias"},
-        options={
-            "activation": "tanh",
-            "recurrent_activation": "sigmoid",
-            "return_sequences": False,
-            "return_state": False,
-            "go_backwards": False,
-            "zero_output_for_mask": False,
-        },
-        training_options={"dropout": 0.0, "recurrent_dropout": 0.0},
+        weights=RECURRENT,
+        options={"activation": "tanh", "recurrent_activation": "sigmoid", **SEQUENCE_OPTIONS},
+        training_options=RECURRENT_DROPOUT,
+        takes=RECURRENT_ARGUMENTS,
     ),
-    "Bidirectional": Signature("bidirectional", options={"merge_mode": "concat"}),
+    "Bidirectional": Signature("bidirectional", options={"merge_mode": "concat"}, takes=RECURRENT_ARGUMENTS),
+    "TimeDistributed": Signature("time_distributed", takes=("training", "mask"), keeps_mask=True),
 }
 
-WRAPPERS = {"Bidirectional": "LSTM"}
+RECURRENT_CLASSES = tuple(name for name, signature in SIGNATURES.items() if signature.weights is RECURRENT)
+"""Layers that read a sequence step by step and carry states."""
+
+WRAPPERS = {"Bidirectional": "LSTM", "TimeDistributed": "Dense"}
 """Layers around another layer, with the class that their functions wrap when ``layer=`` is not passed."""
 
 
@@ -133,11 +213,13 @@ def layer_call(class_name: str, config: Mapping[str, Any], weights: Sequence[Any
         return LayerCall(signature.name, place_weights(class_name, config, weights), options)
     inner = config["layer"]
     half = len(weights) // 2
-    halves = (weights[:half], weights[half:]) if weights else ()
+    parts: tuple[Sequence[Any], ...] = (weights,)
+    if class_name == "Bidirectional":
+        parts = (weights[:half], weights[half:]) if weights else ()
     if inner["class_name"] != WRAPPERS[class_name]:
         options["layer"] = inner["class_name"]
     options |= _given_options(signature_of(inner["class_name"]), inner["config"], training)
-    placed = tuple(place_weights(inner["class_name"], inner["config"], part) for part in halves)
+    placed = tuple(place_weights(inner["class_name"], inner["config"], part) for part in parts)
     return LayerCall(signature.name, placed, options)
 
 

@@ -15,6 +15,44 @@ from reference.windows import batch_chunks, from_channels_last, output_size, pad
 Array = NDArray[Any]
 
 
+def conv1d_forward(
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    strides: int | Sequence[int] = (1,),
+    padding: str = "valid",
+    data_format: str = "channels_last",
+    dilation_rate: int | Sequence[int] = (1,),
+    groups: int = 1,
+    activation: str | None = None,
+) -> Array:
+    r"""Convolution over one axis: ``y[b, i, f] = activation(bias[f] + sum over (u, c) of x[b, i s + u d, c] kernel[u, c, f])``.
+
+    Parameters
+    ----------
+    x : float array (batch, time, channels), or (batch, channels, time) with ``channels_first``
+    kernel : array (kernel_size, channels / groups, filters)
+    bias : array (filters,), optional
+    padding : 'valid', 'same' or 'causal'
+        ``causal`` adds ``d (k - 1)`` zeros before the first step, so that no output sees a later input.
+    strides, data_format, dilation_rate, groups, activation
+        As in :func:`conv2d_forward`.
+
+    Returns
+    -------
+    y : array (batch, out_time, filters), laid out as `x`
+
+    Raises
+    ------
+    ValueError
+        If shapes and options do not fit each other, or `x` is not a float array.
+
+    Source: keras.layers.Conv1D.
+    """
+    return _convolution(x, kernel, bias, 1, strides, padding, data_format, dilation_rate, groups, activation)
+
+
 def conv2d_forward(
     x: Array,
     kernel: Array,
@@ -77,6 +115,8 @@ def _convolution(
 ) -> Array:
     strides, dilation = spatial_tuple(strides, rank, "strides"), spatial_tuple(dilation_rate, rank, "dilation_rate")
     padding = padding.lower()
+    if padding == "causal" and rank != 1:
+        raise ValueError("padding='causal' is for Conv1D alone")
     x = np.asarray(x)
     _check_convolution(x, kernel, rank, strides, dilation, data_format, groups)
     activate = activation_function(activation)

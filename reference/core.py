@@ -1,4 +1,4 @@
-"""Layers without a spatial or temporal structure of their own: dense, embedding, flatten, dropout, activation."""
+"""Layers without a spatial or temporal structure of their own: dense, embedding, masking, flatten, reshape, dropout."""
 
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None = None, *, activat
     return activation_function(activation)(y)
 
 
-def activation_forward(x: Array, *, activation: str | None) -> Array:
-    """An activation function as a layer, ``y = activation(x)``. Source: keras.layers.Activation."""
-    return activation_function(activation)(x)
-
-
 def embedding_forward(x: Array, embeddings: Array) -> Array:
     """Rows of a table: ``y[..., :] = embeddings[x[...]]``.
 
@@ -92,6 +87,33 @@ def embedding_compute_mask(x: Array, mask: Array | None = None, *, mask_zero: bo
     return np.not_equal(x, 0) if mask_zero else None
 
 
+def masking_forward(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Zeros at the steps whose features all equal `mask_value`: ``y = x * any(x != mask_value, over the last axis)``.
+
+    Parameters
+    ----------
+    x : float array (batch, ..., features)
+    mask_value : float
+        A NaN is never equal to it.
+
+    Returns
+    -------
+    y : array with the shape and dtype of `x`
+
+    Source: keras.layers.Masking.
+    """
+    x = np.asarray(x)
+    kept = masking_compute_mask(x, mask_value=mask_value)
+    return np.where(kept[..., None], x, x.dtype.type(0))
+
+
+def masking_compute_mask(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
+    """True where any feature differs from `mask_value`, whatever `mask` came in. Source: keras.layers.Masking.compute_mask."""
+    x = np.asarray(x)
+    kept: Array = np.any(x != x.dtype.type(mask_value), axis=-1)
+    return kept
+
+
 def flatten_forward(x: Array, *, data_format: str = "channels_last") -> Array:
     """All axes but the batch in one, in row-major order.
 
@@ -120,6 +142,35 @@ def flatten_forward(x: Array, *, data_format: str = "channels_last") -> Array:
         x = np.moveaxis(x, 1, -1)
     # The size is written out, since -1 cannot be worked out for an empty batch.
     return x.reshape(x.shape[0], int(np.prod(x.shape[1:])))
+
+
+def reshape_forward(x: Array, *, target_shape: Sequence[int]) -> Array:
+    """The same values, in row-major order, as (batch, \\*target_shape).
+
+    Parameters
+    ----------
+    x : array (batch, ...)
+    target_shape : sequence of int
+        Without the batch; one -1 is worked out from the others.
+
+    Returns
+    -------
+    y : array (batch, \\*target_shape)
+
+    Raises
+    ------
+    ValueError
+        If the sizes do not fit, or more than one is -1.
+
+    Source: keras.layers.Reshape.
+    """
+    x = np.asarray(x)
+    known = int(np.prod([size for size in target_shape if size != -1]))
+    size = int(np.prod(x.shape[1:]))
+    if list(target_shape).count(-1) > 1 or (size % known if -1 in target_shape and known else known != size):
+        raise ValueError(f"samples of the shape {x.shape[1:]} cannot be reshaped to {tuple(target_shape)}")
+    # The size is written out, since -1 cannot be worked out for an empty batch.
+    return x.reshape(x.shape[0], *(size // known if one == -1 else one for one in target_shape))
 
 
 def dropout_forward(
@@ -170,6 +221,44 @@ def dropout_forward(
         dropout_mask = np.random.default_rng(seed).random(_noise_shape(x, noise_shape)) >= rate
     scale = np.asarray(1 / (1 - rate), x.dtype)
     return np.where(dropout_mask, x * scale, np.zeros_like(scale))
+
+
+def spatial_dropout1d_forward(
+    x: Array, *, rate: float, training: bool = False, seed: int | None = None, dropout_mask: Array | None = None
+) -> Array:
+    """Dropout of whole features: one decision for all steps of (batch, time, features).
+
+    Parameters and errors as in :func:`dropout_forward`. Source: Tompson et al. 2015, arXiv:1411.4280; keras.layers.SpatialDropout1D.
+    """
+    return _spatial_dropout(x, 3, (None, 1, None), rate, training, seed, dropout_mask)
+
+
+def spatial_dropout2d_forward(
+    x: Array,
+    *,
+    rate: float,
+    training: bool = False,
+    data_format: str = "channels_last",
+    seed: int | None = None,
+    dropout_mask: Array | None = None,
+) -> Array:
+    """Dropout of whole channels: one decision for all rows and columns of (batch, height, width, channels).
+
+    Parameters and errors as in :func:`dropout_forward`; with ``channels_first`` the channels are axis 1.
+    Source: Tompson et al. 2015, arXiv:1411.4280; keras.layers.SpatialDropout2D.
+    """
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}")
+    shared = (None, 1, 1, None) if data_format == "channels_last" else (None, None, 1, 1)
+    return _spatial_dropout(x, 4, shared, rate, training, seed, dropout_mask)
+
+
+def _spatial_dropout(
+    x: Array, rank: int, shared: Sequence[int | None], rate: float, training: bool, seed: int | None, dropout_mask: Array | None
+) -> Array:
+    if np.ndim(x) != rank:
+        raise ValueError(f"this spatial dropout takes an array of rank {rank}, got the shape {np.shape(x)}")
+    return dropout_forward(x, rate=rate, training=training, seed=seed, noise_shape=shared, dropout_mask=dropout_mask)
 
 
 def _noise_shape(x: Array, noise_shape: Sequence[int | None] | None) -> tuple[int, ...]:

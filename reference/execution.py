@@ -14,15 +14,32 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.archive_config import MASK_OPERATIONS, MODELS
+from reference.archive_config import MODELS
 from reference.calls import WRAPPERS, layer_call, signature_of
+from reference.core import embedding_compute_mask, masking_compute_mask
 from reference.graph import Call, Graph, Ref, as_input, leaves, map_leaves, match_structure, output_count
+from reference.merging import add_compute_mask, concatenate_compute_mask
 
 Array = NDArray[Any]
 
-KEEPS_MASK = ("Dense", "Dropout", "Activation")
-RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
-RECURRENT_ARGUMENTS = ("sequences", "initial_state", "mask", "training")
+MASK_RULES: dict[str, Callable[..., Any]] = {
+    "embedding": embedding_compute_mask,
+    "masking": masking_compute_mask,
+    "add": add_compute_mask,
+    "concatenate": concatenate_compute_mask,
+}
+"""Keras's rule for layers that make masks, for functions that come without one."""
+MASK_OPERATIONS: dict[str, Callable[..., Array]] = {
+    "ops.NotEqual": lambda config, x, y: np.not_equal(x, y),
+    "ops.Any": lambda config, x: np.any(x, axis=config.get("axis"), keepdims=bool(config.get("keepdims"))),
+    "ops.LogicalOr": lambda config, x, y: np.logical_or(x, y),
+    "ops.ExpandDims": lambda config, x: np.expand_dims(x, config["axis"]),
+    "ops.ZerosLike": lambda config, x: np.zeros_like(x, dtype=bool),
+    "ops.OnesLike": lambda config, x: np.ones_like(x, dtype=bool),
+    "ops.Concatenate": lambda config, xs: np.concatenate(xs, axis=config["axis"]),
+}
+"""What Keras writes into a functional archive to carry masks."""
+
 TEXT_OPTIONS: dict[str, Any] = {
     "max_tokens": None,
     "standardize": "lower_and_strip_punctuation",
@@ -141,12 +158,10 @@ def _run_call(
         return map_leaves(lambda leaf: values[leaf] if isinstance(leaf, Ref) else leaf, structure)
 
     args, kwargs = resolved(call.args), resolved(call.kwargs)
-    if call.class_name == "NotEqual":
-        return [np.not_equal(args[0], args[1])], [None]
-    if call.class_name in MASK_OPERATIONS:
-        config = graph.configs[call.layer]
-        return [np.any(args[0], axis=config.get("axis"), keepdims=bool(config.get("keepdims")))], [None]
-    kwargs = {**dict(zip(RECURRENT_ARGUMENTS, args, strict=False)), **kwargs}
+    if call.class_name.startswith("ops."):
+        return [MASK_OPERATIONS[call.class_name](graph.configs[call.layer], *args)], [None]
+    named = () if call.class_name in MODELS or call.class_name == "TextVectorization" else signature_of(call.class_name).takes
+    kwargs = {**dict(zip(named, args[1:], strict=False)), **kwargs}
     mask = kwargs.get("mask")
     if mask is None:
         mask = map_leaves(lambda leaf: masks.get(leaf) if isinstance(leaf, Ref) else None, call.args[0])
@@ -169,26 +184,29 @@ def _run_layer(
     context: Context, layer: Layer, x: Any, mask: Any, kwargs: Mapping[str, Any]
 ) -> tuple[list[Any], list[Any]]:
     """Call a layer function by the contract, and find out the masks of its outputs."""
-    recurrent = layer.class_name in RECURRENT
+    signature = signature_of(layer.class_name)
     config = layer.config["layer"]["config"] if layer.class_name in WRAPPERS else layer.config
-    dropping = layer.class_name == "Dropout" or config.get("dropout") or config.get("recurrent_dropout")
-    training = kwargs.get("training") is True and bool(dropping)
+    normalizes = layer.class_name == "BatchNormalization"
+    acting = signature.drops or normalizes or config.get("dropout") or config.get("recurrent_dropout")
+    training = kwargs.get("training") is True and bool(acting)
     call = layer_call(layer.class_name, layer.config, layer.weights, training=training)
     options = dict(call.options)
     if training:
         options["training"] = True
-    if recurrent and mask is not None:
+    if mask is not None and "mask" in signature.takes and (training or not signature.keeps_mask or layer.class_name == "Softmax"):
         options["mask"] = mask
-    if recurrent and kwargs.get("initial_state") is not None:
+    if kwargs.get("initial_state") is not None:
         state = kwargs["initial_state"]
         options["initial_state"] = tuple(context.cast(s) for s in (state if isinstance(state, list) else [state]))
     result = context.function(layer)(x, *call.weights, **options)
     count = output_count(layer.class_name, layer.config)
+    if normalizes and training and isinstance(result, tuple):
+        result = result[0]  # what follows are the new moving statistics, which only a training step keeps
     outputs = list(result) if isinstance(result, tuple) else [result]
     if isinstance(result, tuple) != (count > 1) or len(outputs) != count:
         returned = f"a tuple of {len(outputs)}" if isinstance(result, tuple) else "one array"
         raise TypeError(f"{call.name}_forward returned {returned}, not {count if count > 1 else 'one array'}")
-    if recurrent:
+    if "initial_state" in signature.takes:
         sequences = (2 if layer.config.get("merge_mode", "") is None else 1) if config.get("return_sequences") else 0
         return outputs, [mask] * sequences + [None] * (len(outputs) - sequences)
     return outputs, [_output_mask(context, layer, x, mask)]
@@ -197,14 +215,10 @@ def _run_layer(
 def _output_mask(context: Context, layer: Layer, x: Any, mask: Any) -> Any:
     """The mask of a layer's output: what the function for it says, else Keras's rule."""
     signature = signature_of(layer.class_name)
-    if signature.mask_options:
-        options = _not_default(layer.config, signature.mask_options)
-        own = context.find(f"{signature.name}_compute_mask")
-        if own is not None:
-            return own(x, mask, **options)
-        if layer.class_name == "Embedding":
-            return np.not_equal(x, 0) if options else None
-    return mask if layer.class_name in KEEPS_MASK else None
+    rule = context.find(f"{signature.name}_compute_mask") or MASK_RULES.get(signature.name)
+    if rule is None:
+        return mask if signature.keeps_mask else None
+    return rule(x, mask, **_not_default(layer.config, signature.mask_options))
 
 
 def _not_default(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

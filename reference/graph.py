@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.archive import ArchiveError
-from reference.archive_config import MASK_OPERATIONS, MODELS
+from reference.archive_config import MODELS, kind_of
 
 STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 """Recurrent layers and the number of their states."""
@@ -95,7 +95,7 @@ def build_graph(model: Mapping[str, Any], prefix: str = "") -> Graph:
         nodes, inputs, outputs = _chain(layers)
     else:
         nodes = {
-            (name, number): Call(name, layer["class_name"], _tensors(node["args"]), _tensors(node["kwargs"]))
+            (name, number): Call(name, kind_of(layer), _tensors(node["args"]), _tensors(node["kwargs"]))
             for name, layer in layers.items()
             for number, node in enumerate(layer["inbound_nodes"])
         }
@@ -109,12 +109,12 @@ def build_graph(model: Mapping[str, Any], prefix: str = "") -> Graph:
     where = prefix.rstrip("/") or "the model"
     nested = [name for name, layer in layers.items() if layer["class_name"] in MODELS]
     models = {name: build_graph(layers[name], f"{prefix}{name}/") for name in nested}
-    sizes = {name: output_count(layer["class_name"], layer["config"]) for name, layer in layers.items()}
+    sizes = {name: output_count(kind_of(layer), layer["config"]) for name, layer in layers.items()}
     sizes |= {name: len(leaves(inner.outputs)) for name, inner in models.items()}
     calls = _sorted(nodes, specs, leaves(outputs), sizes, where)
     if {ref.layer for ref in leaves(inputs)} != set(specs) or len(leaves(inputs)) != len(specs):
         raise ArchiveError(f"{where}: its input_layers are not its InputLayers {sorted(specs)}")
-    configs = {name: layer["config"] for name, layer in layers.items() if layer["class_name"] in MASK_OPERATIONS}
+    configs = {name: layer["config"] for name, layer in layers.items() if kind_of(layer).startswith("ops.")}
     return Graph(prefix, inputs, outputs, specs, calls, configs, models)
 
 
@@ -149,7 +149,7 @@ def _chain(layers: Mapping[str, Any]) -> tuple[dict[tuple[str, int], Call], Ref,
     """The calls of a Sequential model."""
     names = list(layers)
     calls = {
-        (name, 0): Call(name, layers[name]["class_name"], [Ref(before, 0, 0)], {}) for before, name in pairwise(names)
+        (name, 0): Call(name, kind_of(layers[name]), [Ref(before, 0, 0)], {}) for before, name in pairwise(names)
     }
     return calls, Ref(names[0], 0, 0), Ref(names[-1], 0, 0)
 

@@ -1,4 +1,4 @@
-"""Recurrent layers: one scan over time, a cell for each layer, and the wrapper that runs a layer both ways."""
+"""Recurrent layers: one scan over time, and a cell for each layer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,71 @@ Array = NDArray[Any]
 States = tuple[Array, ...]
 Step = Callable[[Array, States], States]
 """From a step's projected input (gates, batch, units) and the states to the new states; the output is the first of them."""
+
+
+def simple_rnn_forward(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    *,
+    mask: Array | None = None,
+    initial_state: States | None = None,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    activation: str | None = "tanh",
+    training: bool = False,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    dropout_mask: Array | None = None,
+    recurrent_dropout_mask: Array | None = None,
+    seed: int | tuple[int, ...] | None = None,
+) -> Array | tuple[Array, ...]:
+    r"""Fully connected recurrent layer: ``h' = activation(x_t @ kernel + h @ recurrent_kernel + bias)``.
+
+    Parameters
+    ----------
+    x : array (batch, time, features)
+    kernel : array (features, units)
+    recurrent_kernel : array (units, units)
+    bias : array (units,), optional
+    initial_state : (h,), with h (batch, units), optional
+        Zeros where not given.
+    dropout, recurrent_dropout : float in [0, 1]
+        Rates on the input and on ``h``, one mask for all steps; a rate of 1 leaves nothing.
+    dropout_mask, recurrent_dropout_mask : bool arrays (batch, features) and (batch, units), optional
+        True where kept; used instead of drawing.
+    mask, return_sequences, return_state, go_backwards, zero_output_for_mask, activation, training, seed
+        As in :func:`lstm_forward`.
+
+    Returns
+    -------
+    y : array (batch, time, units) with `return_sequences`, else (batch, units)
+    h : array (batch, units), only with `return_state`
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit each other or `x` has no time step.
+
+    Source: Elman 1990; keras.layers.SimpleRNN.
+    """
+    x, rng = _sequence(x, kernel, recurrent_kernel, 1), np.random.default_rng(seed)
+    keep_x = _keep(training, dropout, dropout_mask, None, x, x.shape[-1], rng)
+    keep_h = _keep(training, recurrent_dropout, recurrent_dropout_mask, None, x, len(recurrent_kernel), rng)
+    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, 1, keep_x)
+    if bias is not None:
+        projected += bias
+    g = activation_function(activation)
+
+    def step(z_x: Array, states: States) -> States:
+        (h,) = states
+        return (g(z_x[0] + _by_gate(h, recurrent_kernel, 1, keep_h)[0]),)
+
+    states = _initial_states(initial_state, 1, projected)
+    return _scan(step, projected, states, mask, return_sequences, return_state, go_backwards, zero_output_for_mask)
 
 
 def lstm_forward(
@@ -75,7 +140,7 @@ def lstm_forward(
         Rates on the input and on ``h``. One mask serves all steps of a call; a rate of 1 is ignored, as in Keras.
     dropout_mask, recurrent_dropout_mask : bool arrays, optional
         True where kept: (batch, features) and (batch, units), or with a leading axis of 4 for a mask of its own for each gate
-        (what Keras draws when `recurrent_dropout` is not 0); used instead of drawing.
+        (what Keras draws when `recurrent_dropout` acts); used instead of drawing.
     seed : int or tuple of int, optional
         Makes drawn masks reproducible.
 
@@ -91,122 +156,111 @@ def lstm_forward(
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); keras.layers.LSTM.
     """
-    gates, units = 4, recurrent_kernel.shape[0]
-    x = floating(x, kernel)
-    _check_recurrent(x, kernel, gates, units)
-    batch, _, features = x.shape
-    rng = np.random.default_rng(seed)
-    own = (gates,) if 0 < recurrent_dropout < 1 else ()
-    keep_x = _keep_factor(training, dropout, dropout_mask, (*own, batch, features), x.dtype, rng)
-    keep_h = _keep_factor(training, recurrent_dropout, recurrent_dropout_mask, (*own, batch, units), x.dtype, rng)
-    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, gates, keep_x)
+    x, rng = _sequence(x, kernel, recurrent_kernel, 4), np.random.default_rng(seed)
+    per_gate = 4 if 0 < recurrent_dropout < 1 else None
+    keep_x = _keep(training and dropout < 1, dropout, dropout_mask, per_gate, x, x.shape[-1], rng)
+    keep_h = _keep(training and recurrent_dropout < 1, recurrent_dropout, recurrent_dropout_mask, per_gate, x, len(recurrent_kernel), rng)
+    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, 4, keep_x)
     if bias is not None:
-        projected += bias.reshape(gates, 1, units)
+        projected += bias.reshape(4, 1, -1)
     g, r = activation_function(activation), activation_function(recurrent_activation)
 
     def step(z_x: Array, states: States) -> States:
         h, c = states
-        i, f, candidate, o = z_x + _by_gate(h, recurrent_kernel, gates, keep_h)
+        i, f, candidate, o = z_x + _by_gate(h, recurrent_kernel, 4, keep_h)
         c = r(f) * c + r(i) * g(candidate)
         return r(o) * g(c), c
 
-    states = _initial_states(initial_state, 2, batch, units, x.dtype)
+    states = _initial_states(initial_state, 2, projected)
     return _scan(step, projected, states, mask, return_sequences, return_state, go_backwards, zero_output_for_mask)
 
 
-def bidirectional_forward(
+def gru_forward(
     x: Array,
-    forward_weights: tuple[Array, ...],
-    backward_weights: tuple[Array, ...],
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
     *,
-    layer: str = "LSTM",
-    merge_mode: str | None = "concat",
     mask: Array | None = None,
     initial_state: States | None = None,
     return_sequences: bool = False,
     return_state: bool = False,
     go_backwards: bool = False,
     zero_output_for_mask: bool = False,
-    dropout_mask: tuple[Array, Array] | None = None,
-    recurrent_dropout_mask: tuple[Array, Array] | None = None,
-    seed: int | None = None,
-    **options: Any,
+    activation: str | None = "tanh",
+    recurrent_activation: str | None = "sigmoid",
+    reset_after: bool = True,
+    training: bool = False,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    dropout_mask: Array | None = None,
+    recurrent_dropout_mask: Array | None = None,
+    seed: int | tuple[int, ...] | None = None,
 ) -> Array | tuple[Array, ...]:
-    r"""A recurrent layer run in both directions of time, with weights of its own for each.
+    r"""Gated recurrent unit; the gates stand in the order z (update), r (reset), h (candidate) along the last axis of every weight.
 
-    ``y = merge(layer(x), reversed in time(layer(x, go_backwards=True)))``. Without `return_sequences` the backward output is the one
-    after the whole sequence was read from its end, the step that stands beside ``x[:, 0]``.
+    ::
+
+        z  = s(x_t @ W_z + h @ R_z + b_z),    r = s(x_t @ W_r + h @ R_r + b_r)
+        hh = g(x_t @ W_h + b_h + r (h @ R_h + b'_h))     with `reset_after`, the reset gate after the product
+        hh = g(x_t @ W_h + b_h + (r h) @ R_h)            without it
+        h' = z h + (1 - z) hh
+
+    with ``g`` the `activation` and ``s`` the `recurrent_activation`. With `reset_after` every gate has two biases, one of the input and
+    one (``b'``) of the recurrent product.
 
     Parameters
     ----------
     x : array (batch, time, features)
-    forward_weights, backward_weights : tuples of arrays
-        The weights of each half in the order of the wrapped layer; their units may differ with ``concat`` and None.
-    layer : str
-        Keras class of the wrapped layer.
-    merge_mode : 'concat' (forward first), 'sum', 'mul', 'ave' or None (both outputs)
-    initial_state : the states of the forward half, then those of the backward half
-    return_state : bool
-        Append the last states of the forward half, then those of the backward half.
-    go_backwards : bool
-        The first half runs from the end and the second one from the start.
-    zero_output_for_mask : bool
-        Without effect, as in Keras: masked outputs are zeros exactly when `return_sequences` is set.
-    dropout_mask, recurrent_dropout_mask : (forward, backward), optional
-    seed : int, optional
-        Makes drawn masks reproducible; each half draws its own.
-    mask, return_sequences, **options
-        As in the wrapped layer.
+    kernel : array (features, 3 * units)
+    recurrent_kernel : array (units, 3 * units)
+    bias : array (2, 3 * units) with `reset_after` (the input's, then the recurrent one), else (3 * units,), optional
+    initial_state : (h,), with h (batch, units), optional
+        Zeros where not given.
+    reset_after : bool
+    dropout, recurrent_dropout, dropout_mask, recurrent_dropout_mask
+        As in :func:`lstm_forward`, with masks for 3 gates; the ``h`` of ``z h`` is never dropped.
+    mask, return_sequences, return_state, go_backwards, zero_output_for_mask, activation, recurrent_activation, training, seed
+        As in :func:`lstm_forward`.
 
     Returns
     -------
-    y : array (batch, [time,] units), twice the units with ``concat``; a pair with ``merge_mode=None``; states after it
+    y : array (batch, time, units) with `return_sequences`, else (batch, units)
+    h : array (batch, units), only with `return_state`
 
     Raises
     ------
     ValueError
-        If `layer` or `merge_mode` is not known, or as the wrapped layer.
+        If shapes do not fit each other or `x` has no time step.
 
-    Source: Schuster and Paliwal 1997; keras.layers.Bidirectional.
+    Source: Cho et al. 2014, arXiv:1406.1078 (without `reset_after`: its first version); keras.layers.GRU.
     """
-    if layer not in _LAYERS:
-        raise ValueError(f"layer must be one of {', '.join(_LAYERS)}, got {layer!r}")
-    if merge_mode not in _MERGE:
-        raise ValueError(f"merge_mode must be one of {', '.join(map(repr, _MERGE))}, got {merge_mode!r}")
-    half = len(initial_state) // 2 if initial_state is not None else 0
-    halves = []
-    for n, weights in enumerate((forward_weights, backward_weights)):
-        y, *states = _LAYERS[layer](
-            x,
-            *weights,
-            mask=mask,
-            initial_state=None if initial_state is None else tuple(initial_state[n * half : (n + 1) * half]),
-            return_sequences=return_sequences,
-            return_state=True,
-            go_backwards=go_backwards ^ bool(n),
-            zero_output_for_mask=return_sequences,
-            dropout_mask=None if dropout_mask is None else dropout_mask[n],
-            recurrent_dropout_mask=None if recurrent_dropout_mask is None else recurrent_dropout_mask[n],
-            seed=None if seed is None else (seed, n),
-            **options,
-        )
-        halves.append((y, states))
-    (forward, forward_states), (backward, backward_states) = halves
-    if return_sequences:
-        backward = backward[:, ::-1]
-    merged = (forward, backward) if merge_mode is None else (_MERGE[merge_mode](forward, backward),)
-    outputs = (*merged, *forward_states, *backward_states) if return_state else merged
-    return outputs if len(outputs) > 1 else outputs[0]
+    x, rng = _sequence(x, kernel, recurrent_kernel, 3), np.random.default_rng(seed)
+    per_gate = 3 if 0 < recurrent_dropout < 1 else None
+    keep_x = _keep(training and dropout < 1, dropout, dropout_mask, per_gate, x, x.shape[-1], rng)
+    keep_h = _keep(training and recurrent_dropout < 1, recurrent_dropout, recurrent_dropout_mask, per_gate, x, len(recurrent_kernel), rng)
+    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, 3, keep_x)
+    biases = np.zeros((2, 3, 1, 1), x.dtype) if bias is None else _gru_biases(bias, reset_after, len(recurrent_kernel))
+    projected += biases[0]
+    g, s = activation_function(activation), activation_function(recurrent_activation)
+
+    def step(z_x: Array, states: States) -> States:
+        (h,) = states
+        z_h = _by_gate(h, recurrent_kernel, 3, keep_h) + biases[1]
+        z, r = s(z_x[0] + z_h[0]), s(z_x[1] + z_h[1])
+        reset = r * z_h[2] if reset_after else _by_gate(r * h, recurrent_kernel, 3, keep_h)[2]
+        return (z * h + (1 - z) * g(z_x[2] + reset),)
+
+    states = _initial_states(initial_state, 1, projected)
+    return _scan(step, projected, states, mask, return_sequences, return_state, go_backwards, zero_output_for_mask)
 
 
-_LAYERS: dict[str, Callable[..., Any]] = {"LSTM": lstm_forward}
-_MERGE: dict[str | None, Callable[[Array, Array], Array]] = {
-    "concat": lambda forward, backward: np.concatenate([forward, backward], axis=-1),
-    "sum": np.add,
-    "mul": np.multiply,
-    "ave": lambda forward, backward: (forward + backward) / 2,
-    None: lambda forward, backward: forward,
-}
+def _gru_biases(bias: Array, reset_after: bool, units: int) -> Array:
+    """Biases of the input and of the recurrent product, (2, gates, 1, units); without `reset_after` the second ones are zeros."""
+    if bias.shape != ((2, 3 * units) if reset_after else (3 * units,)):
+        raise ValueError(f"a GRU of {units} units with reset_after={reset_after} cannot have a bias of the shape {bias.shape}")
+    both = bias if reset_after else np.stack([bias, np.zeros_like(bias)])
+    return both.reshape(2, 3, 1, units)
 
 
 def _scan(
@@ -250,22 +304,30 @@ def _by_gate(x: Array, weight: Array, gates: int, keep: Array | None) -> Array:
     return np.moveaxis(product.reshape(*x.shape[:-1], gates, units), -2, -3)
 
 
-def _keep_factor(
-    training: bool, rate: float, mask: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator
+def _keep(
+    training: bool, rate: float, mask: Array | None, gates: int | None, x: Array, width: int, rng: np.random.Generator
 ) -> Array | None:
-    """What dropout multiplies with, 0 or ``1 / (1 - rate)``; None where it does not act."""
-    if not training or not 0 < rate < 1:
+    """What dropout multiplies (batch, width) with, 0 or ``1 / (1 - rate)``; None where it does not act.
+
+    With `gates` every gate has a mask of its own: (gates, batch, width).
+    """
+    if not training or rate <= 0:
         return None
+    shape = (len(x), width) if gates is None else (gates, len(x), width)
+    if rate >= 1:
+        return np.zeros(shape, x.dtype)
     kept = rng.random(shape) >= rate if mask is None else mask
-    return np.asarray(kept * np.asarray(1 / (1 - rate), dtype))
+    return np.asarray(kept * np.asarray(1 / (1 - rate), x.dtype))
 
 
-def _initial_states(given: States | None, count: int, batch: int, units: int, dtype: np.dtype[Any]) -> States:
+def _initial_states(given: States | None, number: int, projected: Array) -> States:
+    """The states before the first step, each (batch, units): zeros where none are given."""
+    shape = projected.shape[2:]
     if given is None:
-        return tuple(np.zeros((batch, units), dtype) for _ in range(count))
-    if len(given) != count or any(state.shape != (batch, units) for state in given):
+        return (np.zeros(shape, projected.dtype),) * number
+    if len(given) != number or any(state.shape != shape for state in given):
         shapes = [np.shape(state) for state in given]
-        raise ValueError(f"initial_state must hold {count} arrays of shape {(batch, units)}, got {shapes}")
+        raise ValueError(f"initial_state must hold {number} arrays of shape {shape}, got {shapes}")
     return tuple(given)
 
 
@@ -277,8 +339,11 @@ def _step_mask(mask: Array, batch: int, steps: int) -> Array:
     return np.moveaxis(mask.reshape(batch, steps, 1) != 0, 1, 0)
 
 
-def _check_recurrent(x: Array, kernel: Array, gates: int, units: int) -> None:
+def _sequence(x: Array, kernel: Array, recurrent_kernel: Array, gates: int) -> Array:
+    """The input as floats, after a check of all shapes."""
+    x, units = floating(x, kernel), len(recurrent_kernel)
     if x.ndim != 3 or x.shape[1] == 0:
         raise ValueError(f"a recurrent layer takes an array (batch, time, features) with at least one step, got {x.shape}")
     if kernel.shape != (x.shape[-1], gates * units):
         raise ValueError(f"{x.shape[-1]} features and {units} units need a kernel {(x.shape[-1], gates * units)}, got {kernel.shape}")
+    return x

@@ -4,6 +4,7 @@ Along one axis of length ``n`` with kernel ``k``, stride ``s`` and dilation ``d`
 
     valid:  out = floor((n - ke) / s) + 1                       no padding
     same:   out = ceil(n / s),  total = max((out - 1) s + ke - n, 0),  before = total // 2,  after = total - before
+    causal: out = floor((n - 1) / s) + 1,                       before = ke - 1,  after = 0
 
 so the odd cell of ``same`` goes after (bottom, right). Source: TensorFlow, "Notes on padding"; keras.ops.conv.
 """
@@ -30,7 +31,7 @@ def effective_kernel(kernel: int, dilation: int) -> int:
 def output_size(size: int, kernel: int, stride: int, dilation: int, padding: str) -> int:
     """Number of windows along one axis; ``ValueError`` when ``valid`` leaves none."""
     covered = effective_kernel(kernel, dilation)
-    if padding == "same":
+    if padding in ("same", "causal"):
         return -(-size // stride)
     if padding != "valid":
         raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}")
@@ -41,6 +42,8 @@ def output_size(size: int, kernel: int, stride: int, dilation: int, padding: str
 
 def padding_widths(size: int, kernel: int, stride: int, dilation: int, padding: str) -> tuple[int, int]:
     """Cells added before and after one axis."""
+    if padding == "causal":
+        return effective_kernel(kernel, dilation) - 1, 0
     if padding != "same":
         return 0, 0
     out = output_size(size, kernel, stride, dilation, padding)

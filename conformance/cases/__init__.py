@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 
-from conformance.cases import activations, convolution, core, pooling, recurrent
+from conformance.cases import activation_layers, activations, convolution, core, merging, normalization, pooling, recurrent
 from conformance.cases.case import LayerCases
 
 ALL: dict[str, LayerCases] = {
     layer.layer: layer
-    for family in (core, convolution, pooling, recurrent, activations)
+    for family in (core, activation_layers, merging, normalization, convolution, pooling, recurrent, activations)
     for layer in family.LAYERS
 }
 """Declarations by layer, in the order in which they are reported."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.arrays import Arrays, cast
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, LayerCases, shapes_of_inputs
 
 Array = NDArray[Any]
 
@@ -17,15 +18,23 @@ Array = NDArray[Any]
 def draw_arrays(layer: LayerCases, case: Case, seed: int) -> Arrays:
     """Draw the arrays of a case."""
     rng = np.random.default_rng(seed)
-    x = VALUES[case.call.get("values", layer.call.get("values", ["ordinary"])[0])](rng, case)
+    fill = VALUES[case.call.get("values", layer.call.get("values", ["ordinary"])[0])]
+    x: Any = fill(rng, case)
+    if "others" in layer.call:
+        shapes = shapes_of_inputs(case.shape, case.config, case.call)
+        x = tuple(fill(rng, replace(case, shape=shape)) for shape in shapes)
     weights = tuple(draw_weight(rng, name, shape) for name, shape in layer.weights(case.config, case.shape).items())
     arguments = {name: make(rng, case) for name, (wanted, make) in ARGUMENTS.items() if wanted(case)}
     return cast(Arrays(x, weights, arguments), case.dtype)
 
 
 def draw_weight(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
-    """Kernels that keep a unit variance, biases that matter, every value its own."""
-    if name.endswith("bias"):
+    """Kernels that keep a unit variance, biases that matter, scales and variances above 0, every value its own."""
+    if name in ("gamma", "moving_variance"):
+        return rng.uniform(0.4, 1.8, shape)
+    if name == "alpha":
+        return rng.uniform(0.05, 0.9, shape)
+    if name.endswith("bias") or name in ("beta", "moving_mean"):
         return rng.normal(0, 0.5, shape)
     fan_in = max(1, int(np.prod(shape[:-1]))) if name.endswith("kernel") else 1
     gain = 0.6 if name.endswith("recurrent_kernel") else 0.9
@@ -62,6 +71,15 @@ def _step_inputs(rng: np.random.Generator, case: Case) -> Array:
     return x
 
 
+def _masked_steps(rng: np.random.Generator, case: Case) -> Array:
+    """Steps that hold ``mask_value`` alone, others that hold it in one feature."""
+    x = rng.normal(0, 1, case.shape)
+    value = case.config.get("mask_value", 0.0)
+    x[..., 0][rng.random(case.shape[:-1]) < 0.5] = value
+    x[rng.random(case.shape[:-1]) < 0.4] = value
+    return x
+
+
 VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
     "ordinary": _ordinary,
     "wide": lambda rng, case: rng.uniform(-30, 30, case.shape),
@@ -77,6 +95,9 @@ VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
     "all_nan": lambda rng, case: np.full(case.shape, np.nan),
     "all_minus_infinity": lambda rng, case: np.full(case.shape, -np.inf),
     "nan_at_masked_steps": _step_inputs,
+    "masked_steps": _masked_steps,
+    "minus_zero": lambda rng, case: np.where(rng.random(case.shape) < 0.8, -0.0, 1.0),
+    "large_mean": lambda rng, case: rng.normal(100, 1, case.shape),
     "integers": lambda rng, case: rng.integers(-5, 6, case.shape, dtype=np.int32),
     "booleans": lambda rng, case: rng.random(case.shape) < 0.5,
     "ids": _ids,
@@ -91,10 +112,26 @@ VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
 """How an input may be drawn, by the word that stands in the case."""
 
 
+def _softmax_mask(rng: np.random.Generator, case: Case) -> Array:
+    """Masks of a Softmax layer: as large as the input, or only along its last axis."""
+    kind = case.call["mask"]
+    shape = case.shape[-1:] if kind == "last_axis" else case.shape
+    kept = rng.random(shape) < 0.7
+    kept.flat[:2] = (True, False)
+    if kind == "row_masked":
+        kept[0] = False
+    return np.where(kept, rng.uniform(0.6, 2, shape), rng.uniform(0, 0.5, shape)) if kind == "numbers" else kept
+
+
 def _mask(rng: np.random.Generator, case: Case) -> Array:
     """Masks (batch, time): every row another one, as the kind asks."""
-    batch, steps = case.shape[:2]
+    if case.layer == "Softmax":
+        return _softmax_mask(rng, case)
+    first = case.config.get("data_format") == "channels_first"
+    batch, steps = case.shape[0], case.shape[2 if first else 1]
     kind = case.call["mask"]
+    if kind == "none_kept":
+        return np.zeros((batch, steps), bool)
     mask = np.ones((batch, steps), bool)
     for row in range(batch):
         cut = 1 + (row + int(rng.integers(steps))) % max(1, steps - 1)
@@ -116,19 +153,26 @@ def _mask(rng: np.random.Generator, case: Case) -> Array:
     return mask[:, :, None] if kind == "gap_3d" else mask
 
 
+def _states(case: Case) -> int:
+    """Number of states that the layer carries, those of both halves of a Bidirectional."""
+    return 2 * STATES[case.config["layer"]] if case.layer == "Bidirectional" else STATES[case.layer]
+
+
 def _initial_state(rng: np.random.Generator, case: Case) -> tuple[Array, ...]:
-    return tuple(rng.normal(0, 0.7, (case.shape[0], case.config["units"])) for _ in range(STATES[case.layer]))
+    return tuple(rng.normal(0, 0.7, (case.shape[0], case.config["units"])) for _ in range(_states(case)))
 
 
 def _dropout_masks(rng: np.random.Generator, case: Case, width: int) -> Any:
     """What Keras draws for a recurrent layer: one mask for all gates, one a gate when ``recurrent_dropout`` acts; a pair both ways."""
-    own = (4,) if case.config.get("recurrent_dropout") else ()
-    masks = [rng.random((*own, case.shape[0], width)) < 0.7 for _ in range(STATES[case.layer] // 2)]
+    gates = GATES[case.config["layer"] if case.layer == "Bidirectional" else case.layer]
+    own = (gates,) if 0 < case.config.get("recurrent_dropout", 0) < 1 and gates > 1 else ()
+    masks = [rng.random((*own, case.shape[0], width)) < 0.7 for _ in range(2 if case.layer == "Bidirectional" else 1)]
     return masks[0] if len(masks) == 1 else tuple(masks)
 
 
-STATES = {"LSTM": 2, "Bidirectional": 4}
+STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 """Number of states of each recurrent layer."""
+GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 
 ARGUMENTS: dict[str, tuple[Callable[[Case], bool], Callable[[np.random.Generator, Case], Any]]] = {
     "mask": (lambda case: "mask" in case.call, _mask),

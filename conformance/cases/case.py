@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.pairwise import pairwise
+from reference.shapes import weight_shapes
 
 DTYPES = ("float64", "float32")
 Config = Mapping[str, Any]
@@ -92,8 +93,6 @@ class LayerCases:
         Constructor arguments that are the same in every case.
     possible : callable (config, shape, call, dtype) -> bool
         Whether Keras accepts the combination (and, for a dtype, computes it exactly enough to be judged).
-    weights : callable (config, shape) -> mapping of name to shape
-        In the order of ``get_weights()``.
     special : sequence of Special
     deviations : mapping of a section 0.1 id to a callable (config, shape, call, dtype) -> bool
     keras_config : callable (config) -> config
@@ -119,7 +118,6 @@ class LayerCases:
     call: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     constant: Config = field(default_factory=dict)
     possible: Callable[..., bool] = lambda config, shape, call, dtype: True
-    weights: Callable[..., Mapping[str, tuple[int, ...]]] = lambda config, shape: {}
     keras_config: Callable[[Config], Config] = lambda config: config
     special: Sequence[Special] = ()
     deviations: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
@@ -128,6 +126,32 @@ class LayerCases:
     untested: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     function: bool = False
+
+    def weights(self, config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weights, in the order of ``get_weights()``."""
+        if self.function:
+            return {}
+        return weight_shapes(self.layer, self.keras_config(config), shape)  # type: ignore[return-value]
+
+
+def shapes_of_inputs(shape: tuple[int, ...], config: Config, call: Config) -> list[tuple[int, ...]]:
+    """The shapes of all arrays of a merging layer, of which `shape` is that of the first."""
+    axis = config.get("axis", -1)
+    ones = (1,) * (len(shape) - 1)
+    longer = list(shape)
+    longer[axis] += 2
+    others = {
+        "alone": [],
+        "same": [shape],
+        "three": [shape, shape],
+        "longer": [tuple(longer)],
+        "row": [(*shape[:1], *ones[1:], shape[-1])],
+        "column": [(*shape[:2], *ones[1:])],
+        "lower_rank": [(shape[0], *shape[2:])],
+        "first_is_row": [shape],
+    }[call.get("others", "same")]
+    first = (*shape[:1], *ones[1:], shape[-1]) if call.get("others") == "first_is_row" else shape
+    return [first, *others]
 
 
 def make_case(

@@ -23,7 +23,7 @@ def _out_sizes(config: Config, shape: tuple[int, ...]) -> list[int]:
     strides, dilation = config.get("strides", (1,) * rank), config.get("dilation_rate", (1,) * rank)
     for size, kernel, stride, step in zip(_spatial(config, shape), config["kernel_size"], strides, dilation, strict=True):
         covered = (kernel - 1) * step + 1
-        sizes.append(-(-size // stride) if config.get("padding") == "same" else (size - covered) // stride + 1)
+        sizes.append(-(-size // stride) if config.get("padding") in ("same", "causal") else (size - covered) // stride + 1)
     return sizes
 
 
@@ -34,12 +34,6 @@ def _possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) 
     out = _out_sizes(config, shape)
     halves = config.get("activation") != "glu" or (out[-1] if config.get("data_format") == "channels_first" else filters) % 2 == 0
     return splits and not both and min(out) > 0 and halves
-
-
-def _weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    per_group = _channels(config, shape) // config.get("groups", 1)
-    kernel = {"kernel": (*config["kernel_size"], per_group, config["filters"])}
-    return kernel | ({"bias": (config["filters"],)} if config.get("use_bias", True) else {})
 
 
 def _bias_along_the_width(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
@@ -74,7 +68,6 @@ CONV2D = LayerCases(
         "use_bias": [True, False],
     },
     possible=_possible,
-    weights=_weights,
     special=[
         Special("kernel_larger_than_image-padding=same", (2, 3, 2, 3), {"filters": 4, "kernel_size": (5, 4), "padding": "same"}),
         Special(
@@ -126,4 +119,45 @@ CONV2D = LayerCases(
     },
 )
 
-LAYERS = [CONV2D]
+CONV1D = LayerCases(
+    "Conv1D",
+    inputs={"sequence_of_9": (2, 9, 4), "sequence_of_8": (3, 8, 4), "one_sequence_of_11": (1, 11, 8), "square": (4, 4, 4)},
+    axes=("batch", "step", "filter"),
+    allowance=dot_product,
+    sizes={"filters": [6, 8, 4], "kernel_size": [(3,), (2,), (1,), (4,), (5,)]},
+    options={
+        "padding": ["valid", "same", "causal"],
+        "strides": [(1,), (2,), (3,), (5,)],
+        "dilation_rate": [(1,), (2,), (3,)],
+        "groups": [1, 2, 4],
+        "data_format": ["channels_last", "channels_first"],
+        "activation": ["linear", "relu", "softmax", "glu", "tanh", "gelu"],
+        "use_bias": [True, False],
+    },
+    possible=_possible,
+    special=[
+        Special("kernel_longer_than_sequence-padding=same", (2, 3, 3), {"filters": 4, "kernel_size": (5,), "padding": "same"}),
+        Special("kernel_longer_than_sequence-padding=causal", (2, 3, 3), {"filters": 4, "kernel_size": (5,), "padding": "causal"}),
+        Special("stride_longer_than_kernel", (2, 11, 3), {"filters": 4, "kernel_size": (2,), "strides": (4,), "padding": "same"}),
+        Special("one_step", (2, 1, 3), {"filters": 4, "kernel_size": (1,)}),
+        Special("one_channel", (2, 6, 1), {"filters": 3, "kernel_size": (3,)}),
+        Special("one_filter", (2, 6, 3), {"filters": 1, "kernel_size": (3,), "padding": "causal"}),
+        Special("length_equals_filters", (2, 6, 3), {"filters": 5, "kernel_size": (2,), **CHANNELS_FIRST}),
+        Special("nan", (2, 7, 2), {"filters": 3, "kernel_size": (3,), "padding": "causal"}, {"values": "nan"}),
+        Special("infinite", (2, 7, 2), {"filters": 3, "kernel_size": (3,), "padding": "same"}, {"values": "infinite"}),
+        Special("empty_batch", (0, 6, 3), {"filters": 4, "kernel_size": (3,)}),
+        Special("padding=CAUSAL", (2, 6, 3), {"filters": 4, "kernel_size": (3,), "padding": "CAUSAL"}),
+        Special("long_sequences", (20, 300, 6), {"filters": 5, "kernel_size": (7,), "padding": "causal", "dilation_rate": (4,)}),
+    ],
+    deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
+    drawn={
+        "shape": ((1, 3), (1, 11), (1, 6)),
+        "filters": (1, 6),
+        "kernel_size": ((1, 4),),
+        "strides": ((1, 4),),
+        "dilation_rate": ((1, 3),),
+        "groups": (1, 3),
+    },
+)
+
+LAYERS = [CONV1D, CONV2D]

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from conformance.allowance import dot_product, elementwise, exact
-from conformance.cases.activations import NAMES, _splits
+from conformance.cases.activations import NAMES
 from conformance.cases.case import Config, LayerCases, Special
 
 ACTIVATION_NAMES = ("linear", *(name for name in NAMES if name != "linear"))
-
-
-def _dense_weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    kernel = {"kernel": (shape[-1], config["units"])}
-    return kernel | ({"bias": (config["units"],)} if config.get("use_bias", True) else {})
 
 
 def _dense_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
@@ -26,7 +21,6 @@ DENSE = LayerCases(
     sizes={"units": [6, 4, 8]},
     options={"activation": ACTIVATION_NAMES, "use_bias": [True, False]},
     possible=_dense_possible,
-    weights=_dense_weights,
     special=[
         Special("one_unit", (3, 5), {"units": 1}),
         Special("one_feature", (3, 1), {"units": 4}),
@@ -49,21 +43,6 @@ DENSE = LayerCases(
     drawn={"shape": ((1, 4), (1, 4), (1, 9)), "units": (1, 9)},
 )
 
-ACTIVATION = LayerCases(
-    "Activation",
-    inputs={"images": (2, 3, 5, 4), "sequence": (2, 3, 6)},
-    axes=("batch", "axis 1", "axis 2", "axis 3"),
-    allowance=elementwise,
-    sizes={"activation": [name for name in ACTIVATION_NAMES if name not in ("softmax", "sparsemax", "squareplus")]},
-    possible=lambda config, shape, call, dtype: config["activation"] != "glu" or _splits({}, shape, call, dtype),
-    drawn={"shape": ((1, 3), (1, 4), (2, 6))},
-)
-
-
-def _embedding_weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    return {"embeddings": (config["input_dim"], config["output_dim"])}
-
-
 EMBEDDING = LayerCases(
     "Embedding",
     inputs={"sentences": (3, 7), "one_step": (2, 1), "grid": (2, 3, 4), "one_row": (1, 5), "square": (5, 5)},
@@ -72,7 +51,6 @@ EMBEDDING = LayerCases(
     sizes={"input_dim": [11, 5], "output_dim": [6, 1, 5]},
     options={"mask_zero": [False, True]},
     call={"values": ["ids", "ids_int64", "negative_ids", "float_ids", "repeated_ids", "ids_with_zeros"]},
-    weights=_embedding_weights,
     special=[
         Special("empty_batch", (0, 4), {"input_dim": 7, "output_dim": 3}),
         Special("large_table", (70, 40), {"input_dim": 3000, "output_dim": 50}),
@@ -96,6 +74,35 @@ FLATTEN = LayerCases(
         Special("one_row", (1, 3, 4, 2)),
     ],
     drawn={"shape": ((1, 4), (1, 4), (1, 4), (1, 4))},
+)
+
+
+MASKING = LayerCases(
+    "Masking",
+    inputs={"sequence": (3, 6, 4), "features": (7, 3), "one_feature": (3, 5, 1), "one_row": (1, 4, 2), "square": (4, 4, 4)},
+    axes=("batch", "step", "feature"),
+    allowance=exact,
+    # Keras rounds 0.1 to float32, also in a float64 layer, where it then equals no input.
+    possible=lambda config, shape, call, dtype: dtype == "float32" or config.get("mask_value") != 0.1,
+    options={"mask_value": [0.0, 0.1, -1.0]},
+    call={"values": ["ordinary", "masked_steps", "nan", "infinite"]},
+    special=[
+        Special("empty_batch", (0, 3, 4)),
+        Special("minus_zero", (2, 4, 3), {}, {"values": "minus_zero"}),
+        Special("images", (2, 3, 4, 3), {"mask_value": -1.0}, {"values": "masked_steps"}),
+    ],
+    drawn={"shape": ((1, 3), (1, 5), (1, 3))},
+)
+
+RESHAPE = LayerCases(
+    "Reshape",
+    inputs={"sequence": (2, 6, 4), "images": (3, 4, 2, 3), "features": (5, 24), "one_row": (1, 24)},
+    axes=("batch", "axis 1", "axis 2", "axis 3"),
+    allowance=exact,
+    sizes={"target_shape": [(4, 6), (24,), (-1,), (2, -1, 3), (3, 8, 1), (2, 3, 2, 2), (-1, 12)]},
+    call={"values": ["ordinary", "integers", "nan", "booleans"]},
+    special=[Special("empty_batch", (0, 3, 4), {"target_shape": (6, -1)}), Special("one_value_a_row", (3,), {"target_shape": (1, 1)})],
+    drawn={"shape": ((1, 4), (2, 2), (12, 12))},
 )
 
 
@@ -125,5 +132,36 @@ DROPOUT = LayerCases(
     drawn={"shape": ((1, 4), (1, 6), (1, 6)), "rate": None},
 )
 
-LAYERS: list[LayerCases] = [DENSE, ACTIVATION, EMBEDDING, FLATTEN, DROPOUT]
 
+
+def _spatial_dropout(name: str, inputs: dict[str, tuple[int, ...]], drawn: object, **options: list[str]) -> LayerCases:
+    rank = len(next(iter(inputs.values())))
+    return LayerCases(
+        name,
+        inputs=inputs,
+        axes=("batch", "step", "channel") if rank == 3 else ("batch", "row", "column", "channel"),
+        allowance=elementwise,
+        sizes={"rate": [0.3, 0.0, 0.5, 0.9]},
+        options=options,
+        call={"training": [False, True], "values": ["ordinary", "nan", "infinite"]},
+        possible=_dropout_possible,
+        special=[
+            Special("rate=1-training", (3, *(4,) * (rank - 2), 5), {"rate": 1.0}, {"training": True}),
+            Special("rate=0-training", (3, *(4,) * (rank - 2), 5), {"rate": 0.0}, {"training": True}),
+            Special("empty_batch-training", (0, *(4,) * (rank - 2), 5), {"rate": 0.4}, {"training": True}),
+        ],
+        drawn={"shape": drawn},
+    )
+
+
+SPATIAL_DROPOUT1D = _spatial_dropout(
+    "SpatialDropout1D", {"sequence": (3, 4, 5), "one_row": (1, 6, 9), "square": (4, 4, 4)}, ((1, 4), (1, 6), (1, 6))
+)
+SPATIAL_DROPOUT2D = _spatial_dropout(
+    "SpatialDropout2D",
+    {"images": (3, 4, 2, 5), "one_row": (1, 3, 4, 9), "square": (4, 4, 4, 4)},
+    ((1, 3), (1, 4), (1, 4), (1, 5)),
+    data_format=["channels_last", "channels_first"],
+)
+
+LAYERS: list[LayerCases] = [DENSE, EMBEDDING, MASKING, FLATTEN, RESHAPE, DROPOUT, SPATIAL_DROPOUT1D, SPATIAL_DROPOUT2D]

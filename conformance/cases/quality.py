@@ -17,6 +17,7 @@ from conformance.oracle.expectation import Expectation
 Array = NDArray[Any]
 
 SATURATED = 0.95
+RECURRENT = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_sigmoid")
 
 
@@ -28,12 +29,13 @@ def check_quality(layer: LayerCases, case: Case, arrays: Arrays, expectation: Ex
     """Raise :class:`WeakCaseError` with the rule that a case breaks."""
     for name, weight in zip(layer.weights(case.config, case.shape), arrays.weights, strict=True):
         _check_weight(case, name, weight)
-    if "values" not in case.call and arrays.x.dtype.kind == "f":
-        _check_input(case, arrays.x)
+    for x in arrays.x if isinstance(arrays.x, tuple) else (arrays.x,):
+        if "values" not in case.call and x.dtype.kind == "f":
+            _check_input(case, x)
     if "mask" in case.call:
         _check_mask(case, arrays.arguments["mask"])
     bounded = case.config.get("activation", "tanh") in BOUNDED and case.config.get("recurrent_activation", "sigmoid") in BOUNDED
-    if layer.layer in ("LSTM", "Bidirectional") and bounded and case.call.get("mask") != "all_masked":
+    if layer.layer in RECURRENT and bounded and case.call.get("mask") != "all_masked":
         _check_saturation(case, expectation.outputs)
 
 
@@ -61,7 +63,7 @@ def _distinct(values: Array) -> bool:
 
 
 def _check_mask(case: Case, mask: Array) -> None:
-    _require(case, bool(np.any(mask == 0)) or case.shape[1] == 1, "the mask hides nothing")
+    _require(case, bool(np.any(mask <= 0.5)) or case.shape[1] == 1, "the mask hides nothing")
 
 
 def _check_saturation(case: Case, outputs: tuple[Array, ...]) -> None:

@@ -1,10 +1,10 @@
-"""Cases of the recurrent layers and of Bidirectional around them."""
+"""Cases of the recurrent layers, of Bidirectional around them and of TimeDistributed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from conformance.allowance import perturbation
+from conformance.allowance import dot_product, exact, layer_normalization, perturbation
 from conformance.cases.case import Config, LayerCases, Special
 
 # Keras rounds constants of these to float32 (section 0.2); iterated, no exact allowance in float64 follows from that.
@@ -37,16 +37,6 @@ def _possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) 
     return not (rounded and dtype == "float64")
 
 
-def _cell(config: Config, shape: tuple[int, ...], gates: int) -> dict[str, tuple[int, ...]]:
-    units = config["units"]
-    weights: dict[str, tuple[int, ...]] = {"kernel": (shape[-1], gates * units), "recurrent_kernel": (units, gates * units)}
-    return weights | ({"bias": (gates * units,)} if config.get("use_bias", True) else {})
-
-
-def _lstm_weights(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    return _cell(config, shape, 4)
-
-
 def _unrolled_zeros(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     """D3: the outputs of an unrolled backward run are zeroed at the steps of the forward mask."""
     wanted = ("unroll", "go_backwards", "zero_output_for_mask", "return_sequences")
@@ -77,32 +67,45 @@ SPECIAL = [
     ),
 ]
 
-LSTM = LayerCases(
-    "LSTM",
-    inputs=INPUTS,
-    axes=("batch", "step", "unit"),
-    allowance=perturbation,
-    sizes={"units": [5, 4]},
-    options=OPTIONS,
-    call=CALL,
-    possible=_possible,
-    weights=_lstm_weights,
-    special=[
-        *SPECIAL,
-        Special("training-dropout=1", (3, 6, 4), {"units": 5, "dropout": 1.0, "recurrent_dropout": 1.0}, {"training": True}),
-        Special("training-dropout-go_backwards", (3, 6, 4), {"units": 5, "dropout": 0.3, "go_backwards": True}, {"training": True}),
-    ],
-    deviations={"D3": _unrolled_zeros},
-    drawn={"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)},
-    unpassed=("unroll",),
+DRAWN = {"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)}
+
+
+def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCases:
+    return LayerCases(
+        name,
+        inputs=INPUTS,
+        axes=("batch", "step", "unit"),
+        allowance=perturbation,
+        sizes={"units": [5, 4]},
+        options=options,
+        call=CALL,
+        possible=_possible,
+        special=[
+            *SPECIAL,
+            Special("training-dropout=1", (3, 6, 4), {"units": 5, "dropout": 1.0, "recurrent_dropout": 1.0}, {"training": True}),
+            Special("training-dropout-go_backwards", (3, 6, 4), {"units": 5, "dropout": 0.3, "go_backwards": True}, {"training": True}),
+            *more,
+        ],
+        deviations={"D3": _unrolled_zeros},
+        drawn=DRAWN,
+        unpassed=("unroll",),
+    )
+
+
+LSTM = _layer("LSTM", OPTIONS)
+SIMPLE_RNN = _layer("SimpleRNN", {name: values for name, values in OPTIONS.items() if name != "recurrent_activation"})
+GRU = _layer(
+    "GRU",
+    {**OPTIONS, "reset_after": [True, False]},
+    *(
+        Special(f"training-{special.title.partition('-')[2]}-reset_after=False", special.shape, {**special.config, "reset_after": False},
+                special.call)
+        for special in _dropout_cases(units=5, return_sequences=True)
+    ),
 )
 
 
-def _both_ways(config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    return {f"{way}_{name}": size for way in ("forward", "backward") for name, size in _lstm_weights(config, shape).items()}
-
-
-def _bidirectional_config(config: Config) -> dict[str, Any]:
+def _wrapper_config(config: Config) -> dict[str, Any]:
     """The wrapped layer's options nested, as Keras has them."""
     inner = {name: value for name, value in config.items() if name not in ("layer", "merge_mode")}
     outer = {"merge_mode": config["merge_mode"]} if "merge_mode" in config else {}
@@ -114,6 +117,15 @@ def _unrolled_halves(config: Config, shape: tuple[int, ...], call: Config, dtype
     return "mask" in call and bool(config.get("unroll")) and bool(config.get("return_sequences"))
 
 
+OWN_OPTIONS = {"recurrent_activation": ("LSTM", "GRU"), "reset_after": ("GRU",)}
+"""Options of some of the wrapped layers alone."""
+
+
+def _wrapped_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    own = all(config.get("layer", "LSTM") in layers for option, layers in OWN_OPTIONS.items() if option in config)
+    return own and _possible(config, shape, call, dtype)
+
+
 BIDIRECTIONAL = LayerCases(
     "Bidirectional",
     inputs=INPUTS,
@@ -122,19 +134,58 @@ BIDIRECTIONAL = LayerCases(
     constant={"layer": "LSTM"},
     sizes={"units": [5, 4]},
     options={
+        "layer": ["LSTM", "GRU", "SimpleRNN"],
         "merge_mode": ["concat", "sum", "mul", "ave", None],
         **{name: values for name, values in OPTIONS.items() if name != "go_backwards"},
+        "reset_after": [True, False],
     },
     call=CALL,
-    possible=_possible,
-    weights=_both_ways,
-    keras_config=_bidirectional_config,
-    special=SPECIAL,
+    possible=_wrapped_possible,
+    keras_config=_wrapper_config,
+    special=[
+        *SPECIAL,
+        *(
+            Special(f"{special.title}-layer={name}", special.shape, {**special.config, "layer": name}, special.call)
+            for name in ("GRU", "SimpleRNN")
+            for special in SPECIAL
+            if special.title.startswith(("training", "nan", "sequence_of_40-mask"))
+        ),
+    ],
     deviations={"D4": _unrolled_halves},
-    drawn={"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)},
+    drawn=DRAWN,
     unpassed=("unroll",),
     untested=("backward_layer",),
-    needs=("LSTM",),
+    needs=("LSTM", "GRU", "SimpleRNN"),
 )
 
-LAYERS = [LSTM, BIDIRECTIONAL]
+
+
+def _step_allowance(ask: Any, case: Any, arrays: Any, outputs: Any) -> Any:
+    return INNER[case.config["layer"]](ask, case, arrays, outputs)
+
+
+INNER = {"Dense": dot_product, "Conv2D": dot_product, "LayerNormalization": layer_normalization, "MaxPooling1D": exact, "Flatten": exact}
+
+TIME_DISTRIBUTED = LayerCases(
+    "TimeDistributed",
+    inputs={"sequence": (2, 4, 6), "images": (2, 3, 4, 5), "one_step": (2, 1, 7), "square": (4, 4, 4)},
+    axes=("batch", "step", "axis 2", "unit"),
+    allowance=_step_allowance,
+    constant={"layer": "Dense"},
+    sizes={"units": [6, 4]},
+    options={"activation": ["linear", "relu", "tanh", "softmax"], "use_bias": [True, False]},
+    call={"values": ["ordinary", "nan"]},
+    keras_config=_wrapper_config,
+    special=[
+        Special("layer=Conv2D", (2, 3, 5, 6, 2), {"layer": "Conv2D", "filters": 4, "kernel_size": (3, 2), "padding": "same"}),
+        Special("layer=Conv2D-strides", (2, 3, 5, 6, 2), {"layer": "Conv2D", "filters": 4, "kernel_size": (3, 2), "strides": (2, 1)}),
+        Special("layer=LayerNormalization", (2, 3, 5), {"layer": "LayerNormalization"}),
+        Special("layer=MaxPooling1D", (2, 3, 6, 2), {"layer": "MaxPooling1D"}),
+        Special("layer=Flatten", (2, 3, 4, 2), {"layer": "Flatten"}),
+        Special("many_steps", (3, 50, 4), {"units": 5}),
+    ],
+    drawn={"shape": ((1, 3), (1, 5), (1, 6)), "units": (1, 6)},
+    needs=("Dense",),
+)
+
+LAYERS = [SIMPLE_RNN, LSTM, GRU, BIDIRECTIONAL, TIME_DISTRIBUTED]

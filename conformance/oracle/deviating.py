@@ -99,6 +99,16 @@ def d12() -> bool:
     return False
 
 
+def d13() -> bool:
+    """A training step of a batch without samples."""
+    import keras
+    import numpy as np
+
+    layer = keras.layers.BatchNormalization()
+    layer(np.zeros((0, 2), "float32"), training=True)
+    return bool(np.isnan(np.asarray(layer.moving_mean)).all())
+
+
 def d15() -> bool:
     """A subnormal number times 1."""
     import keras
@@ -129,3 +139,13 @@ def d20() -> bool:
     row = np.array([[1.0, np.nan, 3.0, 0.5]])
     single, double = (np.isnan(keras.activations.softmax(row.astype(dtype))) for dtype in ("float32", "float64"))
     return not np.array_equal(single, double)
+
+
+def d21() -> bool:
+    """The same numbers as integers and as floats."""
+    import keras
+    import numpy as np
+
+    x = np.array([[-2, 0, 1, 5]])
+    layer = keras.layers.LayerNormalization()
+    return not np.allclose(layer(x), layer(x.astype("float32")), atol=0.1)

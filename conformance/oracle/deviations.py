@@ -58,10 +58,10 @@ class Deviation:
 DEVIATIONS = (
     Deviation(
         "D1",
-        "`ops.add(x1, x2)`, hence the bias of `Conv2D(data_format=\"channels_first\")` called eagerly",
+        "`ops.add(x1, x2)`, hence `Add()` and the bias of `Conv1D` and `Conv2D(data_format=\"channels_first\")` called eagerly",
         "Broadcasting by NumPy's rules; a bias is added to each filter.",
-        "If `x2` has one dimension above 1 and its size equals `x1.shape[-1]`, it is added along the last axis: a convolution whose "
-        "output is as wide as it has filters gets its bias along the width.",
+        "If `x2` has one dimension above 1 and its size equals `x1.shape[-1]` (or else `x1.shape[1]`), it is added along that axis: a "
+        "convolution whose output is as wide as it has filters gets its bias along the width. An empty batch of rows raises.",
         BY_MEANING,
         show.d1,
     ),
@@ -75,7 +75,7 @@ DEVIATIONS = (
     ),
     Deviation(
         "D3",
-        "`LSTM(unroll=True, go_backwards=True, zero_output_for_mask=True, return_sequences=True)` with a mask",
+        "`SimpleRNN`, `LSTM`, `GRU(unroll=True, go_backwards=True, zero_output_for_mask=True, return_sequences=True)` with a mask",
         "`unroll` changes how the steps are run, not what they compute; `zero_output_for_mask` gives zeros at the masked steps.",
         "The outputs stand in reversed order and are zeroed by the mask that was not reversed.",
         BY_MEANING,
@@ -83,7 +83,7 @@ DEVIATIONS = (
     ),
     Deviation(
         "D4",
-        "`Bidirectional(LSTM(unroll=True, return_sequences=True))` with a mask",
+        "`Bidirectional` over a layer with `unroll=True, return_sequences=True`, with a mask",
         "As without `unroll`.",
         "D3 in the backward half: Bidirectional zeroes masked outputs whenever it returns sequences.",
         BY_MEANING,
@@ -99,7 +99,7 @@ DEVIATIONS = (
     ),
     Deviation(
         "D8",
-        "`MaxPooling2D` of windows with NaN, or of nothing but `-inf`",
+        "`MaxPooling1D` and `MaxPooling2D` of windows with NaN, or of nothing but `-inf`",
         "The maximum of a window. NumPy's propagates NaN, and that of `-inf` alone is `-inf`.",
         "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`.",
         EITHER,
@@ -115,7 +115,7 @@ DEVIATIONS = (
     ),
     Deviation(
         "D11",
-        "`Conv2D` of an empty batch in float32, `groups=1`, oneDNN on",
+        "`Conv1D` and `Conv2D` of an empty batch in float32, `groups=1`, oneDNN on",
         "An empty batch gives an empty batch of the output's shape, as it does in float64 and with groups.",
         "With several input channels it raises; with one, the result has the input's height and width.",
         BY_MEANING,
@@ -128,6 +128,14 @@ DEVIATIONS = (
         "`TypeError`: a generator is multiplied.",
         f"{NOT_ASKED}, `stateful` is never passed",
         show.d12,
+    ),
+    Deviation(
+        "D13",
+        "`BatchNormalization` called with `training=True` on an empty batch",
+        "An empty batch says nothing about the statistics.",
+        "Both moving statistics become NaN, and stay so.",
+        NOT_ASKED,
+        show.d13,
     ),
     Deviation(
         "D15",
@@ -152,6 +160,14 @@ DEVIATIONS = (
         "In float32, eagerly and in a graph, NaN stands where the NaN or `inf` stood (in long rows at another place too); the rest is 0.",
         EITHER,
         show.d20,
+    ),
+    Deviation(
+        "D21",
+        "`LayerNormalization` of whole numbers (an integer dtype)",
+        "The layer computes in its own dtype, float32, as it does for the same numbers given as floats.",
+        "Scale and offset are cast to integers: the result is rounded to whole numbers.",
+        NOT_ASKED,
+        show.d21,
     ),
 )
 """In the order of their numbers; numbers that are missing belong to layers that the suite has no cases for yet."""

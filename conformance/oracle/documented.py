@@ -41,5 +41,14 @@ def sparsemax(x: Array, axis: int = -1) -> Array:
     return np.maximum(x - high, 0)
 
 
+def add(x: tuple[Array, ...]) -> Array:
+    """The sum by NumPy's broadcasting, an array of lower rank with new axes behind the batch."""
+    rank = max(one.ndim for one in x)
+    return np.asarray(sum(np.expand_dims(one, tuple(range(1, 1 + rank - one.ndim))) for one in x))
+
+
+LAYERS = {"Add": add}
+"""Layers that Keras computes wrongly in float64 as well (D1), as they are documented."""
+
 FUNCTIONS = {"sparsemax": sparsemax}
 """Activation functions that Keras computes wrongly (D5), as they are documented."""

@@ -22,6 +22,7 @@ from conformance.cases.case import Case, LayerCases
 from conformance.oracle import documented
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
+from reference.calls import signature_of
 
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]
@@ -125,7 +126,7 @@ def answer(
         return (_function(case.layer, case.config, arrays.x, meant),)
     activation = case.config.get("activation")
     first = case.config.get("data_format") == "channels_first"
-    if case.layer == "Conv2D" and first and dtype == "float64":
+    if case.layer in ("Conv1D", "Conv2D") and first and dtype == "float64":
         # TensorFlow has no float64 channels_first convolution: the same numbers with the channels moved.
         moved = replace(arrays, x=np.moveaxis(arrays.x, 1, -1))
         config = {**case.config, "data_format": "channels_last", "activation": None}
@@ -135,9 +136,14 @@ def answer(
     if meant and activation in documented.FUNCTIONS and "recurrent_activation" not in layer.options:
         (z,) = answer(layer, replace(case, config={**case.config, "activation": None}), arrays, dtype)
         return (_function(activation, {}, z, meant),)
+    if meant and case.layer in documented.LAYERS and case.deviation:
+        return (documented.LAYERS[case.layer](arrays.x),)
     keras_layer = built(layer, case, dtype)
     keras_layer.set_weights(arrays.weights)
-    return _arrays(call_keras(keras_layer, arrays, case.seed(), compiled=compiled))
+    outputs = _arrays(call_keras(keras_layer, arrays, case.seed(), compiled=compiled))
+    if case.layer == "BatchNormalization" and arrays.arguments.get("training"):
+        outputs += (np.asarray(keras_layer.moving_mean), np.asarray(keras_layer.moving_variance))
+    return outputs
 
 
 def _function(name: str, options: Mapping[str, Any], x: Array, meant: bool) -> Array:
@@ -153,7 +159,13 @@ def built(layer: LayerCases, case: Case, dtype: str) -> Any:
     shape[channels] = case.shape[channels]
     if case.config.get("unroll"):
         shape[1] = case.shape[1]
+    if any(None in size for size in layer.weights(case.config, tuple(shape)).values()):  # type: ignore[arg-type]
+        shape = [None, *case.shape[1:]]
+    if case.layer == "TimeDistributed":
+        shape = list(case.shape)
     config = layer.keras_config(case.config)
+    if "others" in layer.call:
+        return construct(case.layer, config, dtype)
     return _built(case.layer, json.dumps(config, sort_keys=True), tuple(shape), dtype)
 
 
@@ -185,14 +197,16 @@ def call_keras(layer: Any, arrays: Arrays, seed: int, *, compiled: bool = False)
         arguments["initial_state"] = [tf.constant(state) for state in arguments["initial_state"]]
     if getattr(layer, "seed_generator", None) is not None:
         layer.seed_generator.state.assign([seed % 2**31, 0])
-    x = tf.constant(arrays.x)
+    x = [tf.constant(one) for one in arrays.x] if isinstance(arrays.x, tuple) else tf.constant(arrays.x)
     call: Callable[..., Any] = tf.function(layer, jit_compile=True) if compiled else layer
     return call(x, **arguments)
 
 
-def keras_mask(class_name: str, config: Mapping[str, Any], x: Array, mask: Array | None) -> Array | None:
-    """The mask that a Keras layer hands on."""
-    made = construct(class_name, config, "float32").compute_mask(tensorflow().constant(x), mask)
+def keras_mask(class_name: str, config: Mapping[str, Any], x: Any, mask: Any) -> Array | None:
+    """The mask that a Keras layer hands on; lists of arrays and masks for a layer that merges."""
+    constant = tensorflow().constant
+    tensors = [constant(one) for one in x] if isinstance(x, list) else constant(x)
+    made = construct(class_name, config, "float32").compute_mask(tensors, mask)
     return None if made is None else np.asarray(made)
 
 
@@ -217,7 +231,7 @@ def _place_masks(layer: Any, masks: Any, index: int) -> None:
 
 def _dropout_mask(layer: LayerCases, case: Case, arrays: Arrays) -> dict[str, Array]:
     """The mask that a Dropout layer draws in this case: what it leaves of an array of ones."""
-    if case.layer != "Dropout" or not arrays.arguments.get("training"):
+    if layer.function or not signature_of(case.layer).drops or not arrays.arguments.get("training"):
         return {}
     ones = replace(arrays, x=np.ones_like(arrays.x))
     (kept,) = answer(layer, case, ones, case.dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference import convolution, core, pooling, recurrent
+from reference import activation_layers, convolution, core, pooling, recurrent, wrappers
 from reference.network import Model, load_model
 
 RNG_SEED = 20260711
@@ -253,7 +253,7 @@ def test_a_float64_model_never_goes_through_float32(saved: dict[str, tuple[Any, 
 def test_masks_travel_where_an_archive_does_not_name_them(saved: dict[str, tuple[Any, Path]], tmp_path: Path) -> None:
     """As in the files of Keras 2: the mask of an Embedding reaches both sequences of a Bidirectional that is not merged."""
     for name in ("masked", "two_directions"):
-        model, path = saved[name]
+        path = saved[name][1]
         with_names = load_model(path).predict(inputs_for(name))
         without = without_named_masks(path, tmp_path / f"{name}.keras")
         got = load_model(without).predict(inputs_for(name))
@@ -384,7 +384,7 @@ def test_a_list_of_arrays_fits_a_model_with_a_list_of_inputs(saved: dict[str, tu
 
 def reference_functions() -> dict[str, Any]:
     functions: dict[str, Any] = {}
-    for module in (core, convolution, pooling, recurrent):
+    for module in (activation_layers, core, convolution, pooling, recurrent, wrappers):
         functions |= vars(module)
     return functions
 

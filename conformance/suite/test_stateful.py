@@ -12,7 +12,7 @@ import pytest
 
 from conformance.plugin import selected_layers
 
-LAYERS = ("LSTM", "Bidirectional")
+LAYERS = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 ITERATED = 100
 """Roundings that float32 arithmetic may show after these few steps of gates that damp: eight for each of them, and room."""
 OPTIONS: dict[str, tuple[Any, ...]] = {

@@ -1,0 +1,66 @@
+"""Cases of the normalisation layers."""
+
+from __future__ import annotations
+
+from conformance.allowance import batch_normalization, layer_normalization
+from conformance.cases.case import Config, LayerCases, Special
+
+AXES = ("batch", "axis 1", "axis 2", "axis 3")
+
+
+def _axis_there(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    axis = config.get("axis", -1)
+    return max(axis if isinstance(axis, tuple) else (axis,)) < len(shape)
+
+
+def _batch_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    # One value for each channel has no variance: nothing could be told apart.
+    alone = "training" in call and len(shape) == 2 and shape[0] == 1
+    return _axis_there(config, shape, call, dtype) and not alone and ("mask" not in call or len(shape) == 3)
+
+
+BATCH_NORMALIZATION = LayerCases(
+    "BatchNormalization",
+    inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (7, 5), "one_row": (1, 6), "square": (4, 4, 4)},
+    axes=AXES,
+    allowance=batch_normalization,
+    options={"axis": [-1, 1, 2], "epsilon": [0.001, 0.1], "momentum": [0.99, 0.6], "center": [True, False], "scale": [True, False]},
+    call={"training": [False, True], "mask": [None, "gap", "right"]},
+    possible=_batch_possible,
+    special=[
+        Special("empty_batch", (0, 5)),
+        Special("one_row-training", (1, 6), {}, {"training": True, "values": "ordinary"}),
+        Special("many_rows-training", (300, 3), {}, {"training": True}),
+        Special("large_mean-training", (40, 3), {}, {"training": True, "values": "large_mean"}),
+        Special("integers", (4, 5), {}, {"values": "integers"}, ("float32",)),
+        Special("nan", (4, 5), {}, {"values": "nan"}),
+        Special("all_masked-training", (3, 5, 2), {}, {"training": True, "mask": "none_kept"}),
+    ],
+    untested=("renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
+    drawn={"shape": ((2, 4), (2, 5), (1, 5))},
+)
+
+def _layer_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    # Never over the batch.
+    return _axis_there(config, shape, call, dtype) and (len(shape) > 2 or config.get("axis") != (-2, -1))
+
+
+LAYER_NORMALIZATION = LayerCases(
+    "LayerNormalization",
+    inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (3, 5), "square": (4, 4, 4)},
+    axes=AXES,
+    allowance=layer_normalization,
+    options={"axis": [-1, 1, (1, 2), (2, 1), (-2, -1)], "epsilon": [0.001, 0.1], "center": [True, False], "scale": [True, False]},
+    possible=_layer_possible,
+    special=[
+        Special("empty_batch", (0, 5)),
+        Special("wide", (3, 500)),
+        Special("large_mean", (5, 40), {}, {"values": "large_mean"}),
+        Special("one_feature", (4, 1)),
+        Special("all_axes", (2, 3, 5, 4), {"axis": (1, 2, 3)}),
+        Special("nan", (4, 5), {}, {"values": "nan"}),
+    ],
+    drawn={"shape": ((1, 4), (2, 5), (2, 6))},
+)
+
+LAYERS = [BATCH_NORMALIZATION, LAYER_NORMALIZATION]
