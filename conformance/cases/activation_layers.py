@@ -69,7 +69,7 @@ P_RE_LU = LayerCases(
 
 SOFTMAX = LayerCases(
     "Softmax",
-    inputs={"images": (2, 3, 5, 4), "sequence": (2, 3, 6), "rows": (3, 8), "square": (4, 4, 4)},
+    inputs={"images": (2, 3, 5, 4), "sequence": (2, 3, 6), "rows": (3, 8), "one_row": (1, 7), "square": (4, 4, 4)},
     axes=AXES,
     allowance=softmax_layer,
     options={"axis": [-1, 1, (1, 2), (-2, -1)]},

@@ -11,7 +11,8 @@ AXES = ("batch", "axis 1", "axis 2", "axis 3")
 
 def _bias_add(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     """D1: a second array with one long axis is added along the last axis, or along axis 1, if the size fits there;
-    an empty one raises."""
+    an empty one raises.
+    """
     first, *others = shapes_of_inputs(shape, config, call)
     for other in others:
         rank = max(len(first), len(other))

@@ -47,7 +47,7 @@ def _layer_possible(config: Config, shape: tuple[int, ...], call: Config, dtype:
 
 LAYER_NORMALIZATION = LayerCases(
     "LayerNormalization",
-    inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (3, 5), "square": (4, 4, 4)},
+    inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (3, 5), "one_row": (1, 6), "square": (4, 4, 4)},
     axes=AXES,
     allowance=layer_normalization,
     options={"axis": [-1, 1, (1, 2), (2, 1), (-2, -1)], "epsilon": [0.001, 0.1], "center": [True, False], "scale": [True, False]},

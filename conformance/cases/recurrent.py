@@ -168,7 +168,7 @@ INNER = {"Dense": dot_product, "Conv2D": dot_product, "LayerNormalization": laye
 
 TIME_DISTRIBUTED = LayerCases(
     "TimeDistributed",
-    inputs={"sequence": (2, 4, 6), "images": (2, 3, 4, 5), "one_step": (2, 1, 7), "square": (4, 4, 4)},
+    inputs={"sequence": (2, 4, 6), "images": (2, 3, 4, 5), "one_step": (2, 1, 7), "one_row": (1, 3, 5), "square": (4, 4, 4)},
     axes=("batch", "step", "axis 2", "unit"),
     allowance=_step_allowance,
     constant={"layer": "Dense"},

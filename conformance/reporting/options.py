@@ -15,15 +15,16 @@ from reference.calls import REQUIRED, SIGNATURES, WRAPPERS
 NEVER_PASSED = frozenset(
     {
         "self", "x", "name", "dtype", "trainable", "kwargs",
-        "weights", "embeddings_initializer", "kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias",
-        "embeddings_regularizer", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
-        "embeddings_constraint", "kernel_constraint", "recurrent_constraint", "bias_constraint",
+        "weights", "unit_forget_bias",
         "stateful", "unroll", "implementation", "use_cudnn", "seed", "lora_rank", "lora_alpha", "quantization_config",
         "idf_weights",
     }
 )  # fmt: skip
 """Arguments of Keras's constructors that no implementation gets: weights are set by the suite (a vocabulary's too), and the rest changes
 no number of a forward pass, or only how it is computed."""
+
+OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+"""How the names of arguments end that say where weights start and what training does to them."""
 
 
 def known_options(name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases import ALL, text
 from conformance.oracle.environment import import_keras
-from conformance.reporting.options import NEVER_PASSED, accounted_options, known_options
+from conformance.reporting.options import NEVER_PASSED, OF_WEIGHTS, accounted_options, known_options
 
 NAMES = [*ALL, text.LAYER]
 
@@ -15,7 +15,7 @@ def options_of_keras(name):
     """The arguments of the Keras constructor (or activation function) that may touch numbers."""
     keras = import_keras()
     function = getattr(keras.activations, name) if name in ALL and ALL[name].function else getattr(keras.layers, name).__init__
-    return set(inspect.signature(function).parameters) - NEVER_PASSED
+    return {option for option in set(inspect.signature(function).parameters) - NEVER_PASSED if not option.endswith(OF_WEIGHTS)}
 
 
 @pytest.mark.parametrize("name", NAMES)

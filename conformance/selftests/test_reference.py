@@ -43,6 +43,44 @@ REFUSED = {
     "a mask of other length": (lambda: reference.lstm_forward(SEQUENCE, *LSTM, mask=np.ones((2, 4))), "mask"),
     "an unknown wrapped layer": (lambda: reference.bidirectional_forward(SEQUENCE, LSTM, LSTM, layer="Dense"), "'Dense'"),
     "an unknown merge mode": (lambda: reference.bidirectional_forward(SEQUENCE, LSTM, LSTM, merge_mode="max"), "'max'"),
+    "a causal image": (lambda: reference.conv2d_forward(IMAGE, KERNEL, padding="causal"), "causal"),
+    "a causal pool": (lambda: reference.max_pooling1d_forward(SEQUENCE, padding="causal"), "'causal'"),
+    "an average of integers": (lambda: reference.average_pooling2d_forward(IMAGE.astype(int), pool_size=2), "int64"),
+    "a pool of images for a sequence": (lambda: reference.max_pooling1d_forward(IMAGE), "rank 3"),
+    "a global pool of a sequence as image": (lambda: reference.global_max_pooling2d_forward(SEQUENCE), "rank 4"),
+    "a global pool in no format": (lambda: reference.global_average_pooling2d_forward(IMAGE, data_format="last"), "'last'"),
+    "a mask of other steps": (lambda: reference.global_average_pooling1d_forward(SEQUENCE, mask=np.ones((2, 4))), r"\(2, 4\)"),
+    "a GRU bias of one row": (lambda: reference.gru_forward(SEQUENCE, np.ones((4, 6)), np.ones((2, 6)), np.ones(6)), "reset_after=True"),
+    "a GRU bias of two rows": (
+        lambda: reference.gru_forward(SEQUENCE, np.ones((4, 6)), np.ones((2, 6)), np.ones((2, 6)), reset_after=False),
+        "reset_after=False",
+    ),
+    "two states of one": (
+        lambda: reference.simple_rnn_forward(SEQUENCE, np.ones((4, 2)), np.ones((2, 2)), initial_state=(np.ones((2, 2)),) * 2),
+        "initial_state",
+    ),
+    "a shape of another size": (lambda: reference.reshape_forward(SEQUENCE, target_shape=(5,)), r"\(5,\)"),
+    "two unknown sizes": (lambda: reference.reshape_forward(SEQUENCE, target_shape=(-1, -1)), r"\(-1, -1\)"),
+    "a slope below 0": (lambda: reference.leaky_re_lu_forward(SEQUENCE, negative_slope=-1), "negative_slope"),
+    "a threshold below 0": (lambda: reference.re_lu_forward(SEQUENCE, threshold=-1), "threshold"),
+    "a slope for other places": (lambda: reference.p_re_lu_forward(SEQUENCE, np.ones((4, 3))), r"\(4, 3\)"),
+    "a softmax mask that is larger": (lambda: reference.softmax_forward(SEQUENCE, mask=np.ones((2, 2, 3, 4))), r"\(2, 2, 3, 4\)"),
+    "a gamma of other channels": (
+        lambda: reference.batch_normalization_forward(SEQUENCE, np.ones(3), None, np.ones(4), np.ones(4)),
+        "gamma must have one value",
+    ),
+    "a mask for other axes": (
+        lambda: reference.batch_normalization_forward(SEQUENCE, None, None, np.ones(4), np.ones(4), training=True, mask=np.ones(2)),
+        "rank 2",
+    ),
+    "a beta of other axes": (lambda: reference.layer_normalization_forward(SEQUENCE, None, np.ones(3)), "beta must have the shape"),
+    "nothing to add": (lambda: reference.add_forward([]), "at least one"),
+    "arrays that do not fit": (lambda: reference.add_forward([np.ones((2, 3)), np.ones((2, 4))]), "broadcast"),
+    "nothing to put together": (lambda: reference.concatenate_forward([]), "need at least one array"),
+    "a sequence for dropped images": (lambda: reference.spatial_dropout2d_forward(SEQUENCE, rate=0.5), "rank 4"),
+    "spatial dropout in no format": (lambda: reference.spatial_dropout2d_forward(IMAGE, rate=0.5, data_format="last"), "'last'"),
+    "steps without time": (lambda: reference.time_distributed_forward(np.ones((2, 3)), (np.ones((3, 2)),)), "at least one step"),
+    "a wrapped layer of several inputs": (lambda: reference.time_distributed_forward(SEQUENCE, layer="Add"), "'Add'"),
     "a class that is not known": (lambda: layer_call("Conv9D", {}), "Conv9D"),
     "a weight too many": (lambda: layer_call("Dense", {"use_bias": False}, [1, 2]), "kernel"),
 }
@@ -97,6 +135,7 @@ def test_the_table_of_calls_has_keras_own_defaults(name):
             continue
         own = parameters[option].default
         own = {None: "channels_last"}.get(own, own) if option == "data_format" else own
+        own = (own,) * signature.spatial[option] if isinstance(own, int) and option in signature.spatial else own
         own = "linear" if option.endswith("activation") and own is None else own
         if own is inspect.Parameter.empty:
             assert isinstance(default, str) and "always passed" in default, f"{name}.{option} has no default in Keras"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,31 +49,60 @@ def _dropout(x: np.ndarray, rate: float, keywords: dict[str, Any]) -> Any:
     return Question("dropout_forward", (x,), {"rate": rate, **keywords})
 
 
-def _open_cell(x: np.ndarray, keywords: dict[str, Any], recurrent: bool) -> Any:
-    """An LSTM call that hands its input (or its state ``h``) through its dropout unchanged: all gates open, the candidate linear."""
+def _spatial(name: str, places: tuple[int, ...], x: np.ndarray, rate: float, keywords: dict[str, Any]) -> Any:
+    """Places that share a decision where that is asked for; else a place for each value, so that every decision stands alone."""
     from conformance.contract import Question
 
+    shared = "noise_shape" in keywords
+    own = {option: value for option, value in keywords.items() if option != "noise_shape"}
+    shape = (len(x), *places, x.shape[-1]) if shared else (-1, *(1,) * len(places), x.shape[-1])
+    return Question(f"{name}_forward", (x.reshape(shape),), {"rate": rate, **own})
+
+
+GATES = {
+    "lstm": (np.array([10, 10, 0, 10]), 2, 2),
+    "gru": (np.array([-10, 10, 0]), 2, 1),
+    "simple_rnn": (np.array([0]), 0, 1),
+}
+"""By cell: biases that open what must be open and close the rest, the place of the candidate, the number of states."""
+
+
+def _open_cell(cell: str, x: np.ndarray, keywords: dict[str, Any], recurrent: bool) -> Any:
+    """A call that hands the input (or the state ``h``) through its dropout unchanged: the gates open, the candidate linear."""
+    from conformance.contract import Question
+
+    gates, candidate, states = GATES[cell]
     rows = x.reshape(-1, x.shape[-1])
     units = rows.shape[1]
-    through = np.zeros((units, 4, units), x.dtype)
-    through[:, 2] = np.eye(units)
-    through = through.reshape(units, 4 * units)
+    through = np.zeros((units, len(gates), units), x.dtype)
+    through[:, candidate] = np.eye(units)
+    through = through.reshape(units, -1)
     closed = np.zeros_like(through)
-    bias = np.repeat(np.array([10, 10, 0, 10], x.dtype), units)
-    common = {"activation": "linear", "recurrent_activation": "hard_sigmoid", **keywords}
+    bias = np.repeat(gates.astype(x.dtype), units)
+    bias = np.stack([bias, np.zeros_like(bias)]) if cell == "gru" else bias
+    common = {"activation": "linear", **({"recurrent_activation": "hard_sigmoid"} if len(gates) > 1 else {}), **keywords}
     if not recurrent:
-        return Question("lstm_forward", (rows[:, None, :], through, closed, bias), common)
-    state = (rows, np.zeros_like(rows))
-    return Question("lstm_forward", (np.zeros_like(rows)[:, None, :], closed, through, bias), {"initial_state": state, **common})
+        return Question(f"{cell}_forward", (rows[:, None, :], through, closed, bias), common)
+    state = (rows, np.zeros_like(rows))[:states]
+    return Question(f"{cell}_forward", (np.zeros_like(rows)[:, None, :], closed, through, bias), {"initial_state": state, **common})
 
 
-SUBJECTS = {
+def _recurrent(cell: str, option: str, x: np.ndarray, rate: float, keywords: dict[str, Any]) -> Any:
+    return _open_cell(cell, x, {option: rate, **keywords}, option == "recurrent_dropout")
+
+
+SUBJECTS: dict[str, Any] = {
     "Dropout": _dropout,
-    "LSTM-dropout": lambda x, rate, keywords: _open_cell(x, {"dropout": rate, **keywords}, False),
-    "LSTM-recurrent_dropout": lambda x, rate, keywords: _open_cell(x, {"recurrent_dropout": rate, **keywords}, True),
+    "SpatialDropout1D": partial(_spatial, "spatial_dropout1d", SHAPE[1:2]),
+    "SpatialDropout2D": partial(_spatial, "spatial_dropout2d", (8, 5)),
+    **{
+        f"{layer}-{option}": partial(_recurrent, cell, option)
+        for layer, cell in (("LSTM", "lstm"), ("GRU", "gru"), ("SimpleRNN", "simple_rnn"))
+        for option in ("dropout", "recurrent_dropout")
+    },
 }
 """What drops: calls that give every kept value times ``1 / (1 - rate)``, and zeros."""
-NOT_ASKED = {"LSTM-dropout": ("inference", "noise_shape"), "LSTM-recurrent_dropout": ("inference", "noise_shape")}
+NOT_ASKED = {name: ("inference", "noise_shape") for name in SUBJECTS if "-" in name}
 
 
 def _share(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
@@ -120,7 +150,7 @@ def _identity(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
 def _shared(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
     kept = answers[0] != 0
     if not np.array_equal(kept, np.broadcast_to(kept[:, :1], kept.shape)):
-        return "noise_shape=(None, 1, None) drops values along axis 1 one by one instead of together"
+        return "values along axis 1 are dropped one by one instead of together"
     return "" if 0 < np.mean(kept[:, 0]) < 1 else "nothing or everything is dropped"
 
 
