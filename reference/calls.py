@@ -219,6 +219,9 @@ def layer_call(class_name: str, config: Mapping[str, Any], weights: Sequence[Any
     if inner["class_name"] != WRAPPERS[class_name]:
         options["layer"] = inner["class_name"]
     options |= _given_options(signature_of(inner["class_name"]), inner["config"], training)
+    if class_name == "Bidirectional":
+        # Keras sets it itself, to return_sequences, and writes it into its files: whatever stands there has no effect.
+        options.pop("zero_output_for_mask", None)
     placed = tuple(place_weights(inner["class_name"], inner["config"], part) for part in parts)
     return LayerCall(signature.name, placed, options)
 

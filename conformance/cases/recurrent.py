@@ -153,7 +153,7 @@ BIDIRECTIONAL = LayerCases(
     ],
     deviations={"D4": _unrolled_halves},
     drawn=DRAWN,
-    unpassed=("unroll",),
+    unpassed=("unroll", "zero_output_for_mask"),
     untested=("backward_layer",),
     needs=("LSTM", "GRU", "SimpleRNN"),
 )

@@ -423,7 +423,7 @@ def test_foreign_functions_are_called_by_the_contract(saved: dict[str, tuple[Any
     got = load_model(path, spies).predict(inputs_for("text"))
     options = [options for name, _, options in calls if name == "bidirectional_forward"]
     assert [set(o) for o in options] == [
-        {"return_sequences", "zero_output_for_mask", "mask"},
+        {"return_sequences", "mask"},
         {"merge_mode", "mask"},
     ], "the mask reaches both, though the functions have no embedding_compute_mask"
     assert_same(got, model.predict(inputs_for("text"), verbose=0), 1e-5, "text with foreign functions")
