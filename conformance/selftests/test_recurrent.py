@@ -5,14 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reference import bidirectional_forward, dropout_forward, lstm_forward, sparsemax
+from reference import bidirectional_forward, dropout_forward, gru_forward, lstm_forward, simple_rnn_forward, sparsemax
 
 RNG = np.random.default_rng(5)
 SEQUENCE = RNG.normal(size=(2, 4, 5))
 
 
-def weights(units: int = 3, features: int = 5) -> tuple[np.ndarray, ...]:
-    return tuple(RNG.normal(size=shape) / 2 for shape in ((features, 4 * units), (units, 4 * units), (4 * units,)))
+LAYERS = {"SimpleRNN": (simple_rnn_forward, 1, 1), "LSTM": (lstm_forward, 4, 2), "GRU": (gru_forward, 3, 1)}
+"""By class: the function, the number of gates and of states."""
+every_layer = pytest.mark.parametrize("layer", LAYERS)
+
+
+def weights(units: int = 3, features: int = 5, layer: str = "LSTM") -> tuple[np.ndarray, ...]:
+    wide = LAYERS[layer][1] * units
+    bias = (2, wide) if layer == "GRU" else (wide,)
+    return tuple(RNG.normal(size=shape) / 2 for shape in ((features, wide), (units, wide), bias))
 
 
 def through(size: int, *gates: int) -> np.ndarray:
@@ -69,24 +76,38 @@ def test_the_masks_of_input_and_state_are_independent():
     assert len(np.unique(np.round(y, 6))) == 4, "input and state are not dropped in all four combinations"
 
 
-def test_dropout_acts_in_training_only():
-    own = weights()
-    plain = lstm_forward(SEQUENCE, *own)
-    assert np.array_equal(lstm_forward(SEQUENCE, *own, dropout=0.5, recurrent_dropout=0.5), plain), "dropout acts without training"
+@every_layer
+def test_dropout_acts_in_training_only(layer):
+    forward, own = LAYERS[layer][0], weights(layer=layer)
+    plain = forward(SEQUENCE, *own)
+    assert np.array_equal(forward(SEQUENCE, *own, dropout=0.5, recurrent_dropout=0.5), plain), "dropout acts without training"
 
 
-def test_whatever_is_not_zero_in_a_mask_counts():
-    own, mask = weights(), np.array([[0.25, 0, -1, 0.5], [0, 1e-9, 3, 0]])
-    wanted = lstm_forward(SEQUENCE, *own, mask=mask != 0)
-    assert np.array_equal(lstm_forward(SEQUENCE, *own, mask=mask), wanted), "a small or negative mask value does not count"
+@every_layer
+def test_a_seed_makes_drawn_masks_reproducible(layer):
+    forward, own = LAYERS[layer][0], weights(layer=layer)
+    rates = {"training": True, "dropout": 0.5, "recurrent_dropout": 0.5}
+    first, again, other = (forward(SEQUENCE, *own, **rates, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again), "one seed gives two results"
+    assert not np.array_equal(first, other), "two seeds give one result"
 
 
-def test_a_long_sequence_is_the_sequence_of_its_steps():
-    x, own, states, outputs = RNG.normal(size=(2, 300, 5)), weights(), (np.zeros((2, 3)),) * 2, []
+@every_layer
+def test_whatever_is_not_zero_in_a_mask_counts(layer):
+    forward, own = LAYERS[layer][0], weights(layer=layer)
+    mask = np.array([[0.25, 0, -1, 0.5], [0, 1e-9, 3, 0]])
+    wanted = forward(SEQUENCE, *own, mask=mask != 0)
+    assert np.array_equal(forward(SEQUENCE, *own, mask=mask), wanted), "a small or negative mask value does not count"
+
+
+@every_layer
+def test_a_long_sequence_is_the_sequence_of_its_steps(layer):
+    forward, _, count = LAYERS[layer]
+    x, own, states, outputs = RNG.normal(size=(2, 300, 5)), weights(layer=layer), (np.zeros((2, 3)),) * count, []
     for step in range(300):
-        y, *states = lstm_forward(x[:, step : step + 1], *own, initial_state=tuple(states), return_state=True)
+        y, *states = forward(x[:, step : step + 1], *own, initial_state=tuple(states), return_state=True)
         outputs.append(y)
-    whole = lstm_forward(x, *own, return_sequences=True)
+    whole = forward(x, *own, return_sequences=True)
     worst = float(np.max(np.abs(whole - np.stack(outputs, axis=1))))
     assert worst < 1e-12, f"300 steps at once differ by {worst} from 300 calls of one step"
 
