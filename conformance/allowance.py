@@ -97,7 +97,7 @@ def mean(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tu
 def batch_normalization(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
     """``(8 + sqrt(N)) eps (|gamma| max|x| / sigma + |beta|)`` for each channel, N values in it (1 in inference).
 
-    In training the new statistics follow from the same sums: ``(8 + sqrt(N)) eps`` of the largest |x| or of its square, and of the old ones.
+    In training the new statistics follow from the same sums: ``(8 + sqrt(N)) eps`` of the largest |x| or its square, and of the old ones.
     """
     y, *statistics = outputs
     axis = case.config.get("axis", -1)

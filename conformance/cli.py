@@ -10,7 +10,7 @@ import typer
 from conformance import __version__
 from conformance.experiments.commands import train_command
 
-DONE, USAGE = 0, 2
+DONE, DIFFERENT, USAGE = 0, 1, 2
 
 app = typer.Typer(
     help="The conformance suite for Keras layers: reports, checkpoints, what works here. (The suite itself runs as `pytest`.)",
@@ -68,6 +68,43 @@ def report_command(
     generate.write_macro_f1(folder, data, typer.echo)
     if timings:
         generate.write_timings(folder, data, typer.echo)
+
+
+@app.command("compare")
+def compare_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="A model that Keras saved.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA.npz", help="Its inputs: x, or arrays named as the inputs; class numbers in y.")],
+    iut: Annotated[str, typer.Option("--iut", metavar="MODULE|FILE.py[:ATTR]", help="What is compared with Keras.")] = "reference",
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE.md", help="Write the report there instead.")] = None,
+) -> None:
+    """Compare an implementation with Keras on a model and data of your own, layer by layer.
+
+    Ends with 0 where they agree, with 1 where they differ by more than float32 arithmetic explains, with 2 where nothing can be compared.
+    """
+    import contextlib
+    import sys
+    import warnings
+
+    from conformance.comparison_data import UnusableError
+    from conformance.record import write_text
+
+    try:
+        # What an implementation prints when it is imported is no part of the report.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+            warnings.simplefilter("ignore")
+            from conformance.comparison import compare_files
+            from conformance.reporting.comparison_report import headline, markdown
+
+            result = compare_files(model, data, iut)
+            text = markdown(result)
+        if output is not None:
+            write_text(output, text)
+    except UnusableError as error:
+        raise _usage(str(error)) from None
+    except OSError as error:
+        raise _usage(f"--output: {output} cannot be written ({error}).") from None
+    typer.echo(text if output is None else f"{headline(result)}\n{output}: written", nl=output is not None)
+    raise typer.Exit(DONE if result.agrees else DIFFERENT)
 
 
 @app.command("doctor")

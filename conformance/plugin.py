@@ -28,6 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--conform-profile": {"metavar": "NAME", "help": "smoke, standard (default) or full"},
     "--conform-json": {"metavar": "FILE", "help": "write counts and records as JSON"},
     "--conform-markdown": {"metavar": "FILE", "help": "write the table of layers as Markdown"},
+    "--conform-xfail": {"metavar": "FILE", "help": "known failures, a line each: test id or pattern, # and the reason"},
     "--conform-data": {"metavar": "DIR", "help": "folder that holds the data sets (default: $CONFORM_DATA, else download)"},
 }
 SWITCHES = {
@@ -63,8 +64,20 @@ def setting(config: pytest.Config, option: str, default: Any = None) -> Any:
 def implementation_name(config: pytest.Config) -> str:
     """The implementation under test as it was named; a file named in an ini file lies beside that."""
     name = str(setting(config, "--iut", "reference"))
-    beside = config.inipath.parent / name if config.inipath and config.getoption("iut") is None else None
-    return os.path.relpath(beside) if beside and beside.name.endswith(".py") and beside.is_file() else name
+    beside = _beside_ini(config, "--iut", name)
+    return beside if beside and beside.endswith(".py") else name
+
+
+def known_failures_file(config: pytest.Config) -> str | None:
+    """The file of ``--conform-xfail`` as it was named; one named in an ini file lies beside that."""
+    name = setting(config, "--conform-xfail")
+    return None if name is None else _beside_ini(config, "--conform-xfail", str(name)) or str(name)
+
+
+def _beside_ini(config: pytest.Config, option: str, name: str) -> str | None:
+    """A file that an ini file names, if it is there."""
+    beside = config.inipath.parent / name if config.inipath and config.getoption(_ini(option)) is None else None
+    return os.path.relpath(beside) if beside and beside.is_file() else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -126,7 +139,19 @@ def _check_options(config: pytest.Config) -> None:
     complaint = find(implementation_name(config))
     if complaint:
         raise pytest.UsageError(f"--iut={implementation_name(config)}: {complaint}")
+    known_failures(config)
     selected_layers(config)
+
+
+def known_failures(config: pytest.Config) -> Any:
+    """What is known to fail; a usage error names a file that cannot be used, and its line."""
+    from conformance.xfail import NONE, KnownFailuresError, read_known_failures
+
+    file = known_failures_file(config)
+    try:
+        return read_known_failures(file) if file else NONE
+    except KnownFailuresError as error:
+        raise pytest.UsageError(f"--conform-xfail: {error}") from None
 
 
 def selected_layers(config: pytest.Config) -> list[str]:
@@ -194,6 +219,33 @@ def _judges_only(config: pytest.Config) -> bool:
     return implementation_name(config) != "reference" or bool(setting(config, "--conform-layers"))
 
 
+def _narrowed(config: pytest.Config, exitstatus: int, failed: int) -> str:
+    """What keeps a run from asking about everything, in words; empty where nothing does."""
+    options = config.option
+    reasons = {
+        "-k": options.keyword,
+        "-m": options.markexpr,
+        "--deselect": options.deselect,
+        "--ignore": options.ignore or options.ignore_glob,
+        "--last-failed": getattr(options, "lf", False),
+        "--stepwise": getattr(options, "stepwise", False),
+        "--conform-layers": setting(config, "--conform-layers"),
+        "--conform-profile=smoke": setting(config, "--conform-profile") == "smoke",
+        "the tests that were named": not any(_holds_suite(config, str(argument)) for argument in config.args),
+        "--maxfail": options.maxfail and failed >= options.maxfail,
+        "its interruption": exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+    }
+    return ", ".join(reason for reason, holds in reasons.items() if holds)
+
+
+def _holds_suite(config: pytest.Config, argument: str) -> bool:
+    """Whether an argument of the command line stands for the whole suite."""
+    if config.getoption("pyargs") and argument in ("conformance", "conformance.suite"):
+        return True
+    path = (config.invocation_params.dir / argument).resolve()
+    return path in (PACKAGE, SUITE) or _descends_to_suite(path)
+
+
 @pytest.fixture(scope="session")
 def conform_session(pytestconfig: pytest.Config) -> Any:
     """What all judged tests of a process share."""
@@ -208,6 +260,7 @@ def conform_session(pytestconfig: pytest.Config) -> Any:
         must_support=iut == "reference",
         data=setting(pytestconfig, "--conform-data"),
         require_data=bool(setting(pytestconfig, "--conform-require-data")),
+        known=known_failures(pytestconfig),
     )
 
 
@@ -224,6 +277,7 @@ class Collector:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.known = known_failures(config)
         self.records: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -261,14 +315,20 @@ class Collector:
             }
             write_results(self._sorted(), facts, *targets)
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """One line of counts, and a line for every layer that is not all passed."""
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
+        """One line of counts, a line for every layer that is not all passed, and what became of the known failures."""
         if self.records:
             from conformance.results import summary_lines
 
             terminalreporter.section("conformance")
             for line in summary_lines(implementation_name(self.config), self._sorted()):
                 terminalreporter.write_line(line)
+            if self.known.entries:
+                from conformance import xfail
+
+                narrowed = _narrowed(self.config, int(exitstatus), len(terminalreporter.stats.get("failed", [])))
+                for line in xfail.summary_lines(self.known, self._sorted(), narrowed):
+                    terminalreporter.write_line(line)
 
     def _sorted(self) -> list[dict[str, Any]]:
         return [self.records[key] for key in sorted(self.records)]

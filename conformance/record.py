@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.statuses import BLOCKED, FAILED_STATUSES, PASSED, STATUSES
+from conformance.statuses import BLOCKED, FAILED_STATUSES, KNOWABLE, PASSED, STATUSES
 
 SCHEMA = 1
+KNOWN_FAILURES = "known_failures"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Record:
         Layers that this one is built on.
     remarks : tuple of str
         What a pass does not hide.
+    known_failure : str
+        The reason that ``--conform-xfail`` gives for a failure or an error; beside a pass, one that did not come true.
     """
 
     id: str
@@ -48,6 +51,12 @@ class Record:
     message: str = ""
     needs: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    known_failure: str = ""
+
+    @property
+    def fails_as_known(self) -> bool:
+        """Whether this is a failure that was expected."""
+        return bool(self.known_failure) and self.status in KNOWABLE
 
     def as_json(self) -> dict[str, Any]:
         """The record as ``--conform-json`` writes it."""
@@ -60,6 +69,7 @@ class Record:
             "error_over_allowance": self.error_over_allowance,
             "keras_error_over_allowance": self.keras_error_over_allowance,
             "message": self.message,
+            **({"known_failure": self.known_failure} if self.known_failure else {}),
         }
 
 
@@ -81,17 +91,24 @@ def mark_blocked(records: Iterable[Record]) -> list[Record]:
 
 
 def summarise(records: Iterable[Record]) -> dict[str, Any]:
-    """Counts by layer and pass, and for each option the number of cases in which each of its values was tried."""
+    """Counts by layer and pass, and for each option the number of cases in which each of its values was tried.
+
+    A layer with known failures has their number by pass as well; they are counted among its failures.
+    """
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     options: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    known: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         counts[record.layer][record.kind][record.status] += 1
+        if record.fails_as_known:
+            known[record.layer][record.kind] += 1
         for name, value in record.options.items():
             options[record.layer][name][value] += 1
     return {
         layer: {
             **{kind: {status: count[status] for status in STATUSES} for kind, count in sorted(kinds.items())},
             "options": {name: dict(sorted(values.items())) for name, values in sorted(options[layer].items())},
+            **({KNOWN_FAILURES: dict(sorted(known[layer].items()))} if layer in known else {}),
         }
         for layer, kinds in sorted(counts.items())
     }

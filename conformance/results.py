@@ -53,4 +53,5 @@ def summary_lines(iut: str, values: Sequence[dict[str, Any]]) -> list[str]:
 def _counts(records: Sequence[Record]) -> str:
     counts = {status: sum(record.status == status for record in records) for status in STATUSES}
     said = [f"{count} {status}" for status, count in counts.items() if count]
-    return f"{', '.join(said)} (of {len(records)})"
+    known = sum(record.fails_as_known for record in records)
+    return f"{', '.join(said)} (of {len(records)})" + (f", {known} of the failures known" if known else "")

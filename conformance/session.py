@@ -20,13 +20,25 @@ from conformance.oracle.live import expect
 from conformance.plugin import RECORD
 from conformance.record import Record
 from conformance.statuses import BLOCKED, FAILED, PASSED, SKIPPED, UNSUPPORTED
+from conformance.xfail import NONE, KnownFailures
 
 
 class Session:
     """Settings of a run and the implementation under test."""
 
-    def __init__(self, *, iut: str, seed: int, strict: bool, must_support: bool, data: str | None, require_data: bool) -> None:
+    def __init__(
+        self,
+        *,
+        iut: str,
+        seed: int,
+        strict: bool,
+        must_support: bool,
+        data: str | None,
+        require_data: bool,
+        known: KnownFailures = NONE,
+    ) -> None:
         self.implementation = ModuleImplementation(iut)
+        self.known = known
         self.iut, self.seed, self.strict, self.must_support = iut, seed, strict, must_support
         self.data, self.require_data = data, require_data
 
@@ -53,9 +65,14 @@ class Judge:
         return self.session.implementation.ask(question)
 
     def settle(self, record: Record, message: Callable[[], str]) -> None:
-        """Attach a record to the test and end the test as its status says."""
+        """Attach a record to the test and end the test as its status says; a known failure ends as pytest's xfail, or its xpass."""
         __tracebackhide__ = True
+        record = self.session.known.marked(record)
         self.item.user_properties.append((RECORD, asdict(record)))
+        if record.known_failure and record.status == PASSED:
+            self.item.add_marker(pytest.mark.xfail(reason=record.known_failure))
+        if record.fails_as_known:
+            pytest.xfail(record.known_failure)
         if record.status == UNSUPPORTED and not self.session.must_support:
             pytest.skip(f"unsupported: {record.message}")
         if record.status in (SKIPPED, BLOCKED):

@@ -9,3 +9,5 @@ BLOCKED = "blocked"
 SKIPPED = "skipped"
 STATUSES = (PASSED, FAILED, UNSUPPORTED, ERROR, TIMEOUT, BLOCKED, SKIPPED)
 FAILED_STATUSES = (FAILED, ERROR, TIMEOUT)
+KNOWABLE = (FAILED, ERROR)
+"""What a known failure (``--conform-xfail``) may be."""

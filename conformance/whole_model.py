@@ -10,23 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.contract import Question
+from conformance.divergence import LAYER_SAMPLES, ImplementationError, find_divergence, largest_difference, reason
 from conformance.experiments.datasets import load
 from conformance.experiments.grid import find
 from conformance.experiments.inputs import test_inputs
 from conformance.experiments.paths import checkpoints_dir
 from conformance.implementations.module import ModuleImplementation
-from conformance.oracle.whole_model import compare, keras_probabilities, perturbation_bound
+from conformance.oracle.whole_model import compare, keras_model, keras_probabilities, perturbation_bound, rows_with
 from conformance.record import Record
 from conformance.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.verdict import LARGEST_RATIO
+from reference.archive import read_archive
+from reference.calls import SIGNATURES
 from reference.network import load_model
 
 Array = NDArray[Any]
 MODEL_FILE = "model.keras"
-
-
-class ImplementationError(Exception):
-    """A layer function of the implementation raised."""
+WORST = 16
+"""So many of the samples that are furthest off are always among those on which the layers are compared."""
 
 
 class Functions:
@@ -50,11 +51,11 @@ class Functions:
         return call
 
 
-def predictor(implementation: ModuleImplementation, path: Path) -> Callable[[Array], Any]:
+def predictor(implementation: ModuleImplementation, path: Path) -> Callable[[Any], Any]:
     """How an implementation predicts: by its own ``load_model``, else the suite's graph calls its layer functions."""
     own = implementation.function("load_model")
     model = own(path) if own is not None else load_model(path, Functions(implementation))
-    predict: Callable[[Array], Any] = model.predict
+    predict: Callable[[Any], Any] = model.predict
     return predict
 
 
@@ -73,15 +74,17 @@ def examine_model(name: str, judge: Any) -> Record:
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
     x, _ = test_inputs(row, load(row.dataset, judge.session.data))
+    implementation = judge.session.implementation
     try:
-        got = np.asarray(predictor(judge.session.implementation, path)(x))
+        got = np.asarray(predictor(implementation, path)(x))
     except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
         return _record(judge, name, UNSUPPORTED, str(error))
     except (Exception, SystemExit) as error:
-        return _record(judge, name, ERROR, f"{type(error).__name__}: {error}")
+        return _record(judge, name, ERROR, reason(error))
     expected = keras_probabilities(path, x)
     if got.shape != expected.shape:
-        return _record(judge, name, FAILED, f"predict gives the shape {got.shape}, expected {expected.shape}")
+        message = f"predict gives the shape {got.shape}, expected {expected.shape}"
+        return _record(judge, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
     found = compare(expected, got, lambda rows: perturbation_bound(path, x, rows))
     message = (
         f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
@@ -89,9 +92,23 @@ def examine_model(name: str, judge: Any) -> Record:
     )
     if found.decided.size:
         message += f"; {found.decided.size} samples get another class, the first is sample {found.decided[0]}"
+    if not found.within:
+        apart = [largest_difference(ours, theirs) for ours, theirs in zip(got, expected, strict=True)]
+        message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-WORST:])}"
     return _record(judge, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
+def diverging_layers(implementation: ModuleImplementation, path: Path, x: Array, also: Array | None = None) -> str:
+    """Where a model with one input first goes wrong, in words; the first samples are looked at, and those in `also`."""
+    try:
+        model = load_model(path, Functions(implementation))
+        (name,) = model.graph.specs
+        return find_divergence(keras_model(path), model, {name: x[rows_with(len(x), also, LAYER_SAMPLES)]}).sentence
+    except Exception as error:
+        return f"its layers cannot be compared one by one: {reason(error)}"
+
+
 def _record(judge: Any, name: str, status: str, message: str, ratio: float | None = None) -> Record:
-    needs = ("Embedding", "LSTM", "Bidirectional", "Dense") if find(name).is_text else ("Conv2D", "MaxPooling2D", "Flatten", "Dense")
+    path = checkpoints_dir() / name / MODEL_FILE
+    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
     return Record(judge.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)

@@ -147,6 +147,7 @@ def shapes_of_inputs(shape: tuple[int, ...], config: Config, call: Config) -> li
         "longer": [tuple(longer)],
         "row": [(*shape[:1], *ones[1:], shape[-1])],
         "column": [(*shape[:2], *ones[1:])],
+        "sample": [(*shape[:1], *ones)],
         "lower_rank": [(shape[0], *shape[2:])],
         "first_is_row": [shape],
     }[call.get("others", "same")]

@@ -139,6 +139,14 @@ CONV1D = LayerCases(
         Special("kernel_longer_than_sequence-padding=same", (2, 3, 3), {"filters": 4, "kernel_size": (5,), "padding": "same"}),
         Special("kernel_longer_than_sequence-padding=causal", (2, 3, 3), {"filters": 4, "kernel_size": (5,), "padding": "causal"}),
         Special("stride_longer_than_kernel", (2, 11, 3), {"filters": 4, "kernel_size": (2,), "strides": (4,), "padding": "same"}),
+        *[
+            Special(
+                f"padding={padding}-strides=3-steps_{steps}", (2, steps, 3),
+                {"filters": 4, "kernel_size": (4,), "strides": (3,), "padding": padding},
+            )
+            for padding in ("same", "causal")
+            for steps in (7, 8, 9)
+        ],
         Special("one_step", (2, 1, 3), {"filters": 4, "kernel_size": (1,)}),
         Special("one_channel", (2, 6, 1), {"filters": 3, "kernel_size": (3,)}),
         Special("one_filter", (2, 6, 3), {"filters": 1, "kernel_size": (3,), "padding": "causal"}),

@@ -35,10 +35,12 @@ ADD = LayerCases(
     inputs=INPUTS,
     axes=AXES,
     allowance=elementwise,
-    call={"others": ["same", "three", "alone", "row", "column", "lower_rank", "first_is_row"]},
+    call={"others": ["same", "three", "alone", "row", "column", "sample", "lower_rank", "first_is_row"]},
     possible=lambda config, shape, call, dtype: len(shape) > 2 or call.get("others") != "lower_rank",
     special=[
         Special("empty_batch", (0, 4)),
+        Special("one_square-others=column", (1, 5, 5), {}, {"others": "column"}),
+        Special("rows_as_long_as_the_batch-others=sample", (3, 3), {}, {"others": "sample"}),
         Special("nan", (3, 4), {}, {"values": "nan"}),
         Special("infinite", (3, 4), {}, {"values": "infinite"}),
     ],

@@ -30,6 +30,7 @@ BATCH_NORMALIZATION = LayerCases(
     special=[
         Special("empty_batch", (0, 5)),
         Special("one_row-training", (1, 6), {}, {"training": True, "values": "ordinary"}),
+        Special("square-axis=1-training", (4, 4, 4), {"axis": 1}, {"training": True}),
         Special("many_rows-training", (300, 3), {}, {"training": True}),
         Special("large_mean-training", (40, 3), {}, {"training": True, "values": "large_mean"}),
         Special("integers", (4, 5), {}, {"values": "integers"}, ("float32",)),
@@ -58,6 +59,8 @@ LAYER_NORMALIZATION = LayerCases(
         Special("large_mean", (5, 40), {}, {"values": "large_mean"}),
         Special("one_feature", (4, 1)),
         Special("all_axes", (2, 3, 5, 4), {"axis": (1, 2, 3)}),
+        Special("square-axis=1", (4, 4, 4), {"axis": 1}),
+        Special("square-axis=1x2", (4, 4, 4, 4), {"axis": (1, 2)}),
         Special("nan", (4, 5), {}, {"values": "nan"}),
     ],
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},

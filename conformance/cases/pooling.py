@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance.allowance import exact, mean
 from conformance.cases.case import Config, LayerCases, Special
 
@@ -74,7 +76,7 @@ AVERAGE_POOLING2D = LayerCases(
 )
 
 SEQUENCES = {"sequence_of_9": (2, 9, 4), "sequence_of_8": (3, 8, 2), "one_sequence_of_11": (1, 11, 3), "square": (4, 4, 4)}
-WINDOWS_1D = {
+WINDOWS_1D: dict[str, list[Any]] = {
     "strides": [None, (1,), (2,), (3,), (5,)],
     "padding": ["valid", "same"],
     "data_format": ["channels_last", "channels_first"],
@@ -87,7 +89,7 @@ MAX_POOLING1D = LayerCases(
     axes=("batch", "step", "channel"),
     allowance=exact,
     options={"pool_size": [(2,), (3,), (1,), (4,)], **WINDOWS_1D},
-    call={"values": ["ordinary", "negative", "ties", "infinite"]},
+    call={"values": ["ordinary", "negative", "ties", "infinite", "integers"]},
     possible=_possible,
     special=[
         Special("pool_longer_than_sequence-padding=same", (2, 3, 3), {"pool_size": (5,), "padding": "same"}),
@@ -118,7 +120,7 @@ AVERAGE_POOLING1D = LayerCases(
 )
 
 IMAGES = {"image_7x9": (2, 7, 9, 4), "image_8x5": (3, 8, 5, 2), "one_image_6x11": (1, 6, 11, 3), "square": (4, 4, 4, 4)}
-GLOBAL = {"data_format": ["channels_last", "channels_first"], "keepdims": [False, True]}
+GLOBAL: dict[str, list[Any]] = {"data_format": ["channels_last", "channels_first"], "keepdims": [False, True]}
 
 
 def _global(name: str, *, values: list[str], mask: bool = False) -> LayerCases:

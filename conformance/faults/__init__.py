@@ -42,19 +42,22 @@ def consistent_faults(examination: Examination) -> list[str]:
 
 
 def _consistent(examination: Examination, expectation: Expectation, faults: Iterable[Fault]) -> list[str]:
+    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would."""
     from conformance.faults.fault import FaultyImplementation
-    from conformance.verdict import judge
+    from conformance.verdict import SINGLE_ONLY, judge
 
     dtype = examination.case.dtype
     target = _as_expectation(examination, expectation)
-    found = []
+    closely: list[str] = []
+    roughly: list[str] = []
     for fault in faults:
         answer = FaultyImplementation(fault, examination.case.layer).ask(examination.question)
-        if answer.status != PASSED or judge(target, answer, dtype, strict=False).status != PASSED:
+        if answer.status != PASSED:
             continue
-        if judge(expectation, answer, dtype, strict=False).status == FAILED:
-            found.append(fault.sentence)
-    return list(dict.fromkeys(found))
+        likeness = judge(target, answer, dtype, strict=False)
+        if likeness.status == PASSED and judge(expectation, answer, dtype, strict=False).status == FAILED:
+            (roughly if SINGLE_ONLY in likeness.remarks else closely).append(fault.sentence)
+    return list(dict.fromkeys(closely or roughly))
 
 
 def _as_expectation(examination: Examination, expectation: Expectation) -> Expectation:
@@ -76,4 +79,5 @@ def _as_expectation(examination: Examination, expectation: Expectation) -> Expec
         rounding=lambda: room(ROOM["float32"]),
         keras=None,
         alternatives=(),
+        single=None,
     )

@@ -41,6 +41,7 @@ LAYERS = (
     ),
     table(
         "elu",
+        "ELU",
         alpha_ignored=("alpha is ignored", lambda x, alpha=1.0: right.elu(x)),
         alpha_inside=("alpha stands inside the exponential as well (that is celu)", lambda x, alpha=1.0: right.celu(x, alpha=alpha)),
         minus_1_forgotten=("the 1 is not subtracted from exp(x)", lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.exp(x))),
@@ -138,6 +139,7 @@ LAYERS = (
     ),
     table(
         "relu",
+        "ReLU",
         max_value_0=(
             "a max_value of 0 is taken for none given",
             lambda x, max_value=None, **options: right.relu(x, max_value=max_value or None, **options),

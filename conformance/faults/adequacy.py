@@ -8,25 +8,27 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import reference
 from conformance.cases import layer_cases
 from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, declared_cases
 from conformance.contract import Answer, Question, forward_question
 from conformance.faults.catalogue import ALL
-from conformance.faults.fault import Fault, FaultyImplementation, function_name
+from conformance.faults.fault import Fault, FaultyImplementation, function_name, right_function
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import expect, keras_mask
 from conformance.statuses import FAILED_STATUSES, PASSED
 from conformance.verdict import Verdict, judge
+from reference.calls import SIGNATURES
+
+if TYPE_CHECKING:
+    from conformance.suite.test_mask import MaskCase
 
 CLEARLY = 1e-6
-MaskCase = tuple[str, Any, bool]
 REFERENCE = ModuleImplementation("reference")
 
 
@@ -50,7 +52,7 @@ def kill_matrix(layers: Sequence[str] | None = None, profile: str = "standard") 
             if fault.part == "forward":
                 caught = [is_caught(fault, case) for case in cases]
             else:
-                caught = [is_caught_by_mask(fault, asked) for asked in mask_cases()]
+                caught = [is_caught_by_mask(fault, asked) for asked in mask_cases(layer)]
             rows.append(Kills(layer, fault.name, fault.sentence, sum(caught), len(caught)))
     return rows
 
@@ -62,7 +64,7 @@ def first_kill(fault: Fault, layer: str, profile: str = "standard") -> str | Non
     the verdict is always the oracle's.
     """
     if fault.part != "forward":
-        return next((asked[0] for asked in mask_cases() if is_caught_by_mask(fault, asked)), None)
+        return next((asked.id for asked in mask_cases(layer) if is_caught_by_mask(fault, asked)), None)
     cases = _declared(layer, profile)
     known = sorted(cases, key=lambda case: not prepared.knows(case))
     tried = set()
@@ -78,19 +80,22 @@ def is_caught(fault: Fault, case: Case) -> bool:
     return verdict(FaultyImplementation(fault, case.layer), case).status in FAILED_STATUSES
 
 
-def mask_cases() -> Iterator[MaskCase]:
-    """The suite's questions about the mask of an Embedding: a name, ids, ``mask_zero``."""
-    from conformance.suite.test_mask import IDS
+def mask_cases(layer: str) -> Iterator[MaskCase]:
+    """The suite's questions about the mask that a layer hands on."""
+    from conformance.suite.test_mask import mask_cases
 
-    yield from ((f"{kind}{'-mask_zero' if zero else ''}", ids, zero) for kind, ids in IDS.items() for zero in (True, False))
+    yield from (case for case in mask_cases() if case.layer == layer)
 
 
 def is_caught_by_mask(fault: Fault, asked: MaskCase) -> bool:
     """Whether the fault's mask is another one than Keras's."""
-    _, ids, zero = asked
-    expected = keras_mask("Embedding", {"input_dim": 9, "output_dim": 2, "mask_zero": zero}, ids, None)
-    got = fault.function(ids, mask_zero=zero)
-    return not (got is expected if got is None or expected is None else np.array_equal(got, expected))
+    from conformance.suite.test_mask import same_mask
+
+    expected = keras_mask(asked.layer, {**asked.sizes, **asked.options}, asked.x, asked.mask)
+    given = {"mask": asked.mask} if asked.mask is not None else {}
+    question = Question(function_name(asked.layer, fault.part), (asked.x,), {**given, **asked.options})
+    answer = FaultyImplementation(fault, asked.layer).ask(question)
+    return answer.status in FAILED_STATUSES or (answer.status == PASSED and not same_mask(answer.value, expected))
 
 
 def verdict(implementation: ModuleImplementation, case: Case) -> Verdict:
@@ -151,8 +156,10 @@ def prepared(case: Case) -> tuple[Question, Expectation]:
 def _reference_answer(case: Case) -> tuple[Question, Answer]:
     layer = layer_cases(case.layer)
     arrays = draw_arrays(layer, case, case.seed())
-    mask = np.random.default_rng(case.seed()).random(arrays.x.shape) < 0.5
-    chosen = {"dropout_mask": mask} if case.layer == "Dropout" and case.call.get("training") else {}
+    chosen = {}
+    if not layer.function and SIGNATURES[case.layer].drops and case.call.get("training"):
+        # Any mask will do where only a difference is looked for; the oracle draws its own.
+        chosen["dropout_mask"] = np.random.default_rng(case.seed()).random(arrays.x.shape) < 0.5
     question = forward_question(layer, case, arrays, chosen)
     return question, REFERENCE.ask(question)
 
@@ -166,7 +173,7 @@ def _declared(layer: str, profile: str) -> tuple[Case, ...]:
 
 def reference_fault(layer: str) -> Fault:
     """The right function dressed as a fault: nothing must catch it."""
-    return Fault("none", (layer,), "nothing is wrong", getattr(reference, function_name(layer)))
+    return Fault("none", (layer,), "nothing is wrong", right_function(layer))
 
 
 def every_fault() -> Iterator[tuple[str, Fault]]:

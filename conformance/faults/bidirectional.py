@@ -1,16 +1,17 @@
-"""Mistakes in Bidirectional around LSTM."""
+"""Mistakes in Bidirectional around any recurrent layer."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Collection
-from conformance.faults.plain_lstm import MERGE, plain_bidirectional
-from reference import lstm_forward
+from conformance.faults.fault import Collection, Function, right_function
+from conformance.faults.plain_recurrent import MERGE, plain_bidirectional
 
 Array = NDArray[Any]
 Half = dict[str, Any]
@@ -43,7 +44,7 @@ for _name, _sentence, _function in (
     (
         "states_interleaved",
         "the returned states are interleaved: both h, then both c",
-        _with(state_order=lambda f, b: (f[0], b[0], f[1], b[1])),
+        _with(state_order=lambda f, b: tuple(itertools.chain(*zip(f, b, strict=True)))),
     ),
     ("states_backward_first", "the returned states of the backward half come first", _with(state_order=lambda f, b: (*b, *f))),
     ("states_forward_only", "only the forward half's states are returned", _with(state_order=lambda f, b: tuple(f))),
@@ -170,43 +171,42 @@ def weights_swapped(x: Array, forward_weights: Any, backward_weights: Any, **opt
 @bidirectional
 def backward_last_time_step(x: Array, forward_weights: Any, backward_weights: Any, **options: Any) -> Any:
     """Without return_sequences the backward half gives its output beside the last step, not the one after the whole sequence."""
-    return plain_bidirectional(x, forward_weights, backward_weights, **options, lstm=_first_computed)
+    wrapped = functools.partial(functools.partial, _first_computed)
+    return plain_bidirectional(x, forward_weights, backward_weights, **options, wrapped=wrapped)
 
 
-def _first_computed(x: Array, *weights: Array, **options: Any) -> Any:
+def _first_computed(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
     if not options["go_backwards"] or options["return_sequences"]:
-        return lstm_forward(x, *weights, **options)
-    y, *states = lstm_forward(x, *weights, **{**options, "return_sequences": True})
+        return right(x, *weights, **options)
+    y, *states = right(x, *weights, **{**options, "return_sequences": True})
     return (y[:, 0], *states)
 
 
-@bidirectional
-def initial_state_of_forward(x: Array, *weights: Any, initial_state: Any = None, **options: Any) -> Any:
-    """Both halves start from the forward half's initial state."""
-    state = None if initial_state is None else (*initial_state[:2], *initial_state[:2])
-    return plain_bidirectional(x, *weights, initial_state=state, **options)
+def _with_states(reorder: Callable[[tuple[Array, ...], int], tuple[Array, ...]]) -> Callable[..., Any]:
+    """Both halves with the initial states in another order, made from them and the number of states of a half."""
+
+    def function(x: Array, *weights: Any, initial_state: Any = None, **options: Any) -> Any:
+        state = None if initial_state is None else reorder(tuple(initial_state), len(initial_state) // 2)
+        return plain_bidirectional(x, *weights, initial_state=state, **options)
+
+    return function
+
+
+for _name, _sentence, _reorder in (
+    ("of_forward", "both halves start from the forward half's initial state", lambda given, half: given[:half] * 2),
+    ("backward_first", "initial_state is taken as backward first, then forward", lambda given, half: given[half:] + given[:half]),
+    ("interleaved", "initial_state is taken as both h, then both c", lambda given, half: given[::2] + given[1::2]),
+):
+    bidirectional.add(f"initial_state_{_name}", _sentence, _with_states(_reorder))
 
 
 @bidirectional
-def initial_state_backward_first(x: Array, *weights: Any, initial_state: Any = None, **options: Any) -> Any:
-    """initial_state is taken as backward first, then forward."""
-    state = None if initial_state is None else (*initial_state[2:], *initial_state[:2])
-    return plain_bidirectional(x, *weights, initial_state=state, **options)
-
-
-@bidirectional
-def initial_state_interleaved(x: Array, *weights: Any, initial_state: Any = None, **options: Any) -> Any:
-    """initial_state is taken as both h, then both c."""
-    state = None if initial_state is None else tuple(initial_state[n] for n in (0, 2, 1, 3))
-    return plain_bidirectional(x, *weights, initial_state=state, **options)
-
-
-@bidirectional
-def backward_starts_from_forward(x: Array, *weights: Any, initial_state: Any = None, **options: Any) -> Any:
+def backward_starts_from_forward(x: Array, *weights: Any, initial_state: Any = None, layer: str = "LSTM", **options: Any) -> Any:
     """The backward half starts from the states in which the forward half ended."""
-    *_, h, c = lstm_forward(x, *weights[0], **_inner(options), initial_state=None if initial_state is None else initial_state[:2])
-    first = (np.zeros_like(h), np.zeros_like(c)) if initial_state is None else initial_state[:2]
-    return plain_bidirectional(x, *weights, initial_state=(*first, h, c), **options)
+    first = None if initial_state is None else tuple(initial_state[: len(initial_state) // 2])
+    _, *last = right_function(layer)(x, *weights[0], **_inner(options), initial_state=first)
+    first = first or tuple(np.zeros_like(state) for state in last)
+    return plain_bidirectional(x, *weights, initial_state=(*first, *last), layer=layer, **options)
 
 
 def _inner(options: Any) -> dict[str, Any]:

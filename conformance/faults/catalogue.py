@@ -5,14 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import reference
+import numpy as np
+
 from conformance.cases import ALL as LAYERS
 from conformance.cases.case import Case
-from conformance.faults import activations, bidirectional, convolution, core, dense, pooling, recurrent, recurrent_calls, row_activations
-from conformance.faults.fault import Fault, Function
-from conformance.faults.plain_lstm import plain_bidirectional, plain_lstm
+from conformance.faults import (
+    activation_layers,
+    activations,
+    batch_normalization,
+    bidirectional,
+    causal,
+    convolution,
+    core,
+    dense,
+    dropout,
+    global_pooling,
+    lstm,
+    merging,
+    normalization,
+    pooling,
+    recurrent_calls,
+    recurrent_cells,
+    recurrent_masks,
+    row_activations,
+    time_distributed,
+)
+from conformance.faults.fault import Fault, Function, right_function
+from conformance.faults.plain_recurrent import plain_bidirectional, plain_recurrent
+from reference.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
 
-FAMILIES = (dense, core, convolution, pooling, recurrent, recurrent_calls, bidirectional, activations, row_activations)
+FAMILIES = (
+    *(dense, core, dropout, activation_layers, merging, normalization, batch_normalization, convolution, causal, pooling, global_pooling),
+    *(lstm, recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, row_activations),
+)
 
 ALL: dict[str, list[Fault]] = {
     layer: [fault for family in FAMILIES for collection in family.LAYERS for fault in collection if layer in fault.layers]
@@ -22,43 +47,35 @@ ALL: dict[str, list[Fault]] = {
 
 
 def faults_of_parts(case: Case) -> Iterator[Fault]:
-    """Faults of what the layer of a case is made of, in place in that layer: a wrong gelu in Dense, a wrong LSTM in Bidirectional.
+    """Faults of what the layer of a case is made of, in place in that layer: a wrong gelu in Dense, a wrong GRU in Bidirectional.
 
     They are made for one question: those of an activation share the result of the linear part.
     """
-    for option, default in ACTIVATION_OPTIONS.get(case.layer, {}).items():
+    inner = case.config.get("layer", case.layer)
+    if inner not in SIGNATURES:
+        return
+    for option, default in SIGNATURES[inner].options.items():
+        if option not in ("activation", "recurrent_activation"):
+            continue
         name = case.config.get(option, default)
-        place = _after(case.layer) if case.layer in LINEAR_PART else _within(case.layer)
+        place = _within(case.layer) if inner in RECURRENT_CLASSES else _after(case.layer)
         for fault in ALL.get(name, []):
             yield Fault(fault.name, (case.layer,), f"in the {option} {name}: {fault.sentence}", place(fault.function, option))
-    if case.layer == "Bidirectional":
-        for fault in ALL["LSTM"]:
-            yield Fault(fault.name, (case.layer,), f"in both halves: {fault.sentence}", _both_ways(fault.function))
-
-
-LINEAR_PART: dict[str, Function] = {
-    "Dense": reference.dense_forward,
-    "Conv2D": reference.conv2d_forward,
-    "Activation": reference.activation_forward,
-}
-"""Layers that end in their activation: what comes before it."""
-
-_RECURRENT = {"activation": "tanh", "recurrent_activation": "sigmoid"}
-ACTIVATION_OPTIONS: dict[str, dict[str, str]] = {
-    **{layer: {"activation": "linear"} for layer in LINEAR_PART},
-    "LSTM": _RECURRENT,
-    "Bidirectional": _RECURRENT,
-}
-"""Options that name an activation function, with Keras's default."""
+    if case.layer in WRAPPERS:
+        said, around = {"Bidirectional": ("in both halves", _both_ways), "TimeDistributed": ("in every step", _in_every_step)}[case.layer]
+        for fault in ALL[inner]:
+            if fault.part == "forward":
+                yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function))
 
 
 def _after(layer: str) -> Callable[[Function, str], Function]:
+    """The activation after the right linear part."""
     linear: list[Any] = []
 
     def place(activation: Function, option: str) -> Function:
         def function(*arguments: Any, **options: Any) -> Any:
             if not linear:
-                linear.append(LINEAR_PART[layer](*arguments, **{**options, "activation": None}))
+                linear.append(right_function(layer)(*arguments, **{**options, "activation": None}))
             return activation(linear[0].copy())
 
         return function
@@ -67,7 +84,8 @@ def _after(layer: str) -> Callable[[Function, str], Function]:
 
 
 def _within(layer: str) -> Callable[[Function, str], Function]:
-    whole = plain_lstm if layer == "LSTM" else _both_ways(plain_lstm)
+    """The activation inside of a recurrent layer."""
+    whole = _both_ways(plain_recurrent) if layer in WRAPPERS else plain_recurrent
 
     def place(activation: Function, option: str) -> Function:
         def function(*arguments: Any, **options: Any) -> Any:
@@ -78,8 +96,16 @@ def _within(layer: str) -> Callable[[Function, str], Function]:
     return place
 
 
-def _both_ways(lstm: Function) -> Function:
+def _both_ways(recurrent: Function) -> Function:
     def function(*arguments: Any, **options: Any) -> Any:
-        return plain_bidirectional(*arguments, lstm=lstm, **options)
+        return plain_bidirectional(*arguments, wrapped=lambda right: recurrent, **options)
+
+    return function
+
+
+def _in_every_step(layer: Function) -> Function:
+    def function(x: Any, weights: Any = (), **options: Any) -> Any:
+        own = {name: value for name, value in options.items() if name != "layer"}
+        return np.stack([layer(x[:, t], *weights, **own) for t in range(x.shape[1])], axis=1)
 
     return function

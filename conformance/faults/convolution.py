@@ -1,4 +1,4 @@
-"""Mistakes in Conv2D."""
+"""Mistakes in Conv1D and Conv2D."""
 
 from __future__ import annotations
 
@@ -7,308 +7,338 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Collection
-from reference import conv2d_forward
+from conformance.faults.fault import Function, Shared
 from reference.activations import activation_function
 from reference.windows import effective_kernel, from_channels_last, output_size, padding_widths, to_channels_last
 
 Array = NDArray[Any]
-
-conv2d = Collection("Conv2D")
+Bias = Array | None
 Pair = tuple[int, int]
+
+ALONG_TIME = {
+    "the top and left": "the start",
+    "the bottom and right": "the end",
+    "the columns": "the steps",
+    "along the width": "along time",
+}
+"""How the sentences about images read for sequences."""
+
+convolution = Shared("Conv2D", "Conv1D", words={"Conv1D": ALONG_TIME})
+conv2d = Shared("Conv2D")
 
 
 def padded_by(x: Array, widths: Any, data_format: str = "channels_last", **pad: Any) -> Array:
-    """`x` with cells added around rows and columns: zeros, or what `pad` says."""
+    """`x` with cells added around its spatial axes: zeros, or what `pad` says."""
     full = [(0, 0), *widths, (0, 0)] if data_format == "channels_last" else [(0, 0), (0, 0), *widths]
     return np.pad(x, full, **pad)
 
 
 def spatial(x: Array, options: Any) -> tuple[int, ...]:
-    """Rows and columns of an image batch."""
+    """Rows and columns of a batch of images, steps of sequences."""
     return to_channels_last(x, options.get("data_format", "channels_last")).shape[1:-1]
 
 
-def _geometry(x: Array, kernel: Array, options: Any) -> list[tuple[int, int, int, int]]:
-    """(size, kernel, stride, dilation) of both axes."""
-    strides, dilation = options.get("strides", (1, 1)), options.get("dilation_rate", (1, 1))
-    return list(zip(spatial(x, options), kernel.shape[:2], strides, dilation, strict=True))
+def inside(parts: Any, options: Any) -> tuple[slice, ...]:
+    """An index that takes these parts of the spatial axes."""
+    before = (slice(None),) * (2 if options.get("data_format") == "channels_first" else 1)
+    return (*before, *parts)
 
 
-def _with_widths(x: Array, kernel: Array, bias: Array | None, options: Any, widths: Any, **pad: Any) -> Array:
-    """The convolution with its own padding where ``padding='same'`` asks for some."""
-    if options.get("padding") != "same":
-        return conv2d_forward(x, kernel, bias, **options)
-    inner = {**options, "padding": "valid"}
-    return conv2d_forward(padded_by(x, widths, options.get("data_format", "channels_last"), **pad), kernel, bias, **inner)
+def cut_to(y: Array, sizes: Any, options: Any) -> Array:
+    """The first of the spatial axes of `y`."""
+    return y[inside(map(slice, sizes), options)]
+
+
+def geometry(x: Array, kernel: Array, options: Any) -> list[tuple[int, int, int, int]]:
+    """(size, kernel, stride, dilation) of every spatial axis."""
+    ones = (1,) * (x.ndim - 2)
+    return list(zip(spatial(x, options), kernel.shape[:-2], options.get("strides", ones), options.get("dilation_rate", ones), strict=True))
+
+
+def with_widths(right: Function, x: Array, kernel: Array, bias: Bias, options: Any, widths: Any, wanted: str = "same", **pad: Any) -> Array:
+    """The convolution with its own padding where the padding that is `wanted` is asked for."""
+    if options.get("padding") == wanted:
+        x = padded_by(x, widths, options.get("data_format", "channels_last"), **pad)
+        options = {**options, "padding": "valid"}
+    return np.asarray(right(x, kernel, bias, **options))
 
 
 def _same_widths(x: Array, kernel: Array, options: Any) -> list[Pair]:
-    return [padding_widths(*axis, "same") for axis in _geometry(x, kernel, options)]
+    return [padding_widths(*axis, "same") for axis in geometry(x, kernel, options)]
 
 
-@conv2d
-def bias_left_out(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def _channel_axis(options: Any) -> int:
+    return 1 if options.get("data_format") == "channels_first" else -1
+
+
+def _along_filters(bias: Array, y: Array, options: Any) -> Array:
+    return bias.reshape(-1, *(1,) * (y.ndim - 2)) if options.get("data_format") == "channels_first" else bias
+
+
+@convolution
+def bias_left_out(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The bias is left out."""
-    return conv2d_forward(x, kernel, **options)
+    return right(x, kernel, **options)
 
 
-@conv2d
-def bias_added_twice(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def bias_added_twice(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The bias is added twice."""
-    return conv2d_forward(x, kernel, None if bias is None else 2 * bias, **options)
+    return right(x, kernel, None if bias is None else 2 * bias, **options)
 
 
-@conv2d
-def bias_after_activation(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def bias_after_activation(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The bias is added after the activation instead of before it."""
-    y = conv2d_forward(x, kernel, **options)
+    y = right(x, kernel, **options)
     if bias is None or options.get("activation") == "glu":
         return y
-    return y + (bias[:, None, None] if options.get("data_format") == "channels_first" else bias)
+    return np.asarray(y + _along_filters(bias, y, options))
 
 
-@conv2d
-def bias_for_every_tap(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def bias_for_every_tap(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The bias is added once for every cell of the kernel."""
-    taps = kernel.shape[0] * kernel.shape[1]
-    return conv2d_forward(x, kernel, None if bias is None else taps * bias, **options)
+    taps = int(np.prod(kernel.shape[:-2]))
+    return right(x, kernel, None if bias is None else taps * bias, **options)
 
 
-@conv2d
-def bias_along_the_width(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None, **options: Any) -> Array:
+@convolution
+def bias_along_the_width(right: Function, x: Array, kernel: Array, bias: Bias = None, *, activation: Any = None, **options: Any) -> Array:
     """The bias is added along the width where it is as long (with channels_first): the defect D1 of Keras itself."""
-    y = conv2d_forward(x, kernel, **options)
+    y = right(x, kernel, **options)
     first = options.get("data_format") == "channels_first"
     if bias is not None:
-        y = y + (bias[:, None, None] if first and y.shape[-1] != bias.size else bias)
+        y = y + (_along_filters(bias, y, options) if first and y.shape[-1] != bias.size else bias)
     return activation_function(activation)(y)
 
 
-@conv2d
-def activation_ignored(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None, **options: Any) -> Array:
+@convolution
+def activation_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, *, activation: Any = None, **options: Any) -> Array:
     """The activation is not applied."""
-    return conv2d_forward(x, kernel, bias, **options)
+    return right(x, kernel, bias, **options)
 
 
-@conv2d
-def relu_always(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None, **options: Any) -> Array:
+@convolution
+def relu_always(right: Function, x: Array, kernel: Array, bias: Bias = None, *, activation: Any = None, **options: Any) -> Array:
     """Relu is applied although another activation is asked for."""
-    return conv2d_forward(x, kernel, bias, activation="relu", **options)
+    return right(x, kernel, bias, activation="relu", **options)
 
 
-@conv2d
-def softmax_over_channels(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def softmax_over_channels(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """With channels_first the activation runs over the channels (softmax and glu run over the last axis, the columns)."""
     data_format = options.pop("data_format", "channels_last")
-    return from_channels_last(conv2d_forward(to_channels_last(x, data_format), kernel, bias, **options), data_format)
+    return from_channels_last(right(to_channels_last(x, data_format), kernel, bias, **options), data_format)
 
 
-@conv2d
-def kernel_flipped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def kernel_flipped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The kernel is flipped (a convolution as in mathematics; Keras does not flip)."""
-    return conv2d_forward(x, kernel[::-1, ::-1], bias, **options)
+    return right(x, np.flip(kernel, tuple(range(kernel.ndim - 2))), bias, **options)
 
 
 @conv2d
-def kernel_axes_swapped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def kernel_axes_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """Rows and columns of the kernel are swapped."""
-    return conv2d_forward(x, kernel.swapaxes(0, 1), bias, **options)
+    return right(x, kernel.swapaxes(0, 1), bias, **options)
 
 
 @conv2d
-def kernel_axes_swapped_when_square(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def kernel_axes_swapped_when_square(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """Rows and columns of the kernel are swapped where it is square."""
     square = kernel.shape[0] == kernel.shape[1]
-    return conv2d_forward(x, kernel.swapaxes(0, 1) if square else kernel, bias, **options)
+    return right(x, kernel.swapaxes(0, 1) if square else kernel, bias, **options)
 
 
-@conv2d
-def channels_and_filters_swapped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def channels_and_filters_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """Input channels and filters of the kernel are swapped where both are equally many."""
-    square = kernel.shape[2] == kernel.shape[3]
-    return conv2d_forward(x, kernel.swapaxes(2, 3) if square else kernel, bias, **options)
+    square = kernel.shape[-2] == kernel.shape[-1]
+    return right(x, kernel.swapaxes(-2, -1) if square else kernel, bias, **options)
 
 
-@conv2d
-def kernel_read_as_pytorch(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
-    """The kernel's values are read in the order (filters, channels, rows, columns) of PyTorch."""
-    return conv2d_forward(x, kernel.reshape(kernel.shape[::-1]).transpose(3, 2, 1, 0), bias, **options)
+@convolution
+def kernel_read_as_pytorch(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+    """The kernel's values are read in the order of PyTorch: filters first, then channels."""
+    *sizes, channels, filters = kernel.shape
+    return right(x, np.moveaxis(kernel.reshape(filters, channels, *sizes), (0, 1), (-1, -2)), bias, **options)
 
 
-@conv2d
-def only_first_channel(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def only_first_channel(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """Only the first input channel of each filter is used."""
-    first = np.arange(kernel.shape[2])[:, None] == 0
-    return conv2d_forward(x, np.where(first, kernel, 0), bias, **options)
+    first = np.arange(kernel.shape[-2])[:, None] == 0
+    return right(x, np.where(first, kernel, 0), bias, **options)
 
 
 @conv2d
-def rows_and_columns_swapped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def rows_and_columns_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """Rows and columns of the output are swapped where both are equally many."""
-    y = conv2d_forward(x, kernel, bias, **options)
+    y = right(x, kernel, bias, **options)
     axes = (2, 3) if options.get("data_format") == "channels_first" else (1, 2)
     return y.swapaxes(*axes) if y.shape[axes[0]] == y.shape[axes[1]] else y
 
 
-@conv2d
-def symmetric_padding(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def symmetric_padding(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' adds equally many cells on both sides (half the kernel, as in PyTorch); Keras adds only what is needed."""
-    options = {"data_format": "channels_last", **options}
-    geometry = _geometry(x, kernel, options)
-    y = _with_widths(x, kernel, bias, options, [(effective_kernel(k, d) // 2,) * 2 for _, k, _, d in geometry])
-    if options.get("padding") != "same":
-        return y
-    rows, columns = (output_size(*axis, "same") for axis in geometry)
-    return y[:, :rows, :columns] if options["data_format"] == "channels_last" else y[:, :, :rows, :columns]
+    axes = geometry(x, kernel, options)
+    y = with_widths(right, x, kernel, bias, options, [(effective_kernel(k, d) // 2,) * 2 for _, k, _, d in axes])
+    return cut_to(y, [output_size(*axis, "same") for axis in axes], options) if options.get("padding") == "same" else y
 
 
-@conv2d
-def extra_cell_at_top_left(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def extra_cell_at_top_left(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' puts the odd cell at the top and left instead of the bottom and right."""
-    return _with_widths(x, kernel, bias, options, [pair[::-1] for pair in _same_widths(x, kernel, options)])
+    return with_widths(right, x, kernel, bias, options, [pair[::-1] for pair in _same_widths(x, kernel, options)])
 
 
-@conv2d
-def padding_all_at_bottom_right(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_all_at_bottom_right(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' puts all cells at the bottom and right."""
-    return _with_widths(x, kernel, bias, options, [(0, sum(pair)) for pair in _same_widths(x, kernel, options)])
+    return with_widths(right, x, kernel, bias, options, [(0, sum(pair)) for pair in _same_widths(x, kernel, options)])
 
 
-@conv2d
-def padding_all_at_top_left(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_all_at_top_left(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' puts all cells at the top and left."""
-    return _with_widths(x, kernel, bias, options, [(sum(pair), 0) for pair in _same_widths(x, kernel, options)])
+    return with_widths(right, x, kernel, bias, options, [(sum(pair), 0) for pair in _same_widths(x, kernel, options)])
 
 
-@conv2d
-def padding_without_dilation(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_without_dilation(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' is computed as if dilation_rate were 1."""
     widths = []
-    for size, k, stride, dilation in _geometry(x, kernel, options):
+    for size, k, stride, dilation in geometry(x, kernel, options):
         before, after = padding_widths(size, k, stride, 1, "same")
         # What is missing for the right output size goes to the end.
         short = max(0, (-(-size // stride) - 1) * stride + effective_kernel(k, dilation) - size - before - after)
         widths.append((before, after + short))
-    return _with_widths(x, kernel, bias, options, widths)
+    return with_widths(right, x, kernel, bias, options, widths)
 
 
-@conv2d
-def padding_as_if_stride_1(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_as_if_stride_1(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' is computed as if strides were 1."""
-    widths = [padding_widths(size, k, 1, d, "same") for size, k, _, d in _geometry(x, kernel, options)]
-    return _with_widths(x, kernel, bias, options, widths)
+    widths = [padding_widths(size, k, 1, d, "same") for size, k, _, d in geometry(x, kernel, options)]
+    return with_widths(right, x, kernel, bias, options, widths)
 
 
-@conv2d
-def padding_repeats_the_border(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_repeats_the_border(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' repeats the border instead of adding zeros."""
-    return _with_widths(x, kernel, bias, options, _same_widths(x, kernel, options), mode="edge")
+    return with_widths(right, x, kernel, bias, options, _same_widths(x, kernel, options), mode="edge")
 
 
-@conv2d
-def padding_ignored(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' is ignored."""
-    return conv2d_forward(x, kernel, bias, **{**options, "padding": "valid"})
+    return with_widths(right, x, kernel, bias, options, [(0, 0)] * (x.ndim - 2))
 
 
-@conv2d
-def padding_always(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def padding_always(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' is always used."""
-    return conv2d_forward(x, kernel, bias, **{**options, "padding": "same"})
+    return right(x, kernel, bias, **{**options, "padding": "same"})
 
 
-@conv2d
-def strides_ignored(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def strides_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """Strides are ignored."""
-    return conv2d_forward(x, kernel, bias, **{**options, "strides": (1, 1)})
+    return right(x, kernel, bias, **{**options, "strides": (1,) * (x.ndim - 2)})
 
 
 @conv2d
-def strides_swapped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def strides_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The strides of rows and columns are swapped."""
-    return conv2d_forward(x, kernel, bias, **{**options, "strides": options.get("strides", (1, 1))[::-1]})
+    return right(x, kernel, bias, **{**options, "strides": options.get("strides", (1, 1))[::-1]})
 
 
-@conv2d
-def strides_from_full_resolution(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def strides_from_full_resolution(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The convolution is computed with stride 1 and every n-th result kept, which shifts padding='same'."""
-    first = options.get("data_format") == "channels_first"
-    down, right = options.get("strides", (1, 1))
-    y = conv2d_forward(x, kernel, bias, **{**options, "strides": (1, 1)})
-    return y[:, :, ::down, ::right] if first else y[:, ::down, ::right]
+    every = (slice(None, None, stride) for stride in options.get("strides", ()))
+    y = right(x, kernel, bias, **{**options, "strides": (1,) * (x.ndim - 2)})
+    return np.asarray(y[inside(every, options)])
 
 
-@conv2d
-def dilation_ignored(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def dilation_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """dilation_rate is ignored."""
-    return conv2d_forward(x, kernel, bias, **{**options, "dilation_rate": (1, 1)})
+    return right(x, kernel, bias, **{**options, "dilation_rate": (1,) * (x.ndim - 2)})
 
 
 @conv2d
-def dilation_swapped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def dilation_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """The dilation_rate of rows and columns is swapped."""
-    return conv2d_forward(x, kernel, bias, **{**options, "dilation_rate": options.get("dilation_rate", (1, 1))[::-1]})
+    return right(x, kernel, bias, **{**options, "dilation_rate": options.get("dilation_rate", (1, 1))[::-1]})
 
 
-@conv2d
-def groups_interleaved(x: Array, kernel: Array, bias: Array | None = None, *, groups: int = 1, **options: Any) -> Array:
+@convolution
+def groups_interleaved(right: Function, x: Array, kernel: Array, bias: Bias = None, *, groups: int = 1, **options: Any) -> Array:
     """Groups take every n-th input channel instead of neighbouring ones."""
-    axis = 1 if options.get("data_format") == "channels_first" else 3
+    axis = _channel_axis(options)
     order = np.arange(x.shape[axis]).reshape(-1, groups).T.ravel()
-    return conv2d_forward(x.take(order, axis), kernel, bias, groups=groups, **options)
+    return right(x.take(order, axis), kernel, bias, groups=groups, **options)
 
 
-@conv2d
-def filters_interleaved(x: Array, kernel: Array, bias: Array | None = None, *, groups: int = 1, **options: Any) -> Array:
+@convolution
+def filters_interleaved(right: Function, x: Array, kernel: Array, bias: Bias = None, *, groups: int = 1, **options: Any) -> Array:
     """Neighbouring filters belong to different groups instead of the same one."""
-    order = np.arange(kernel.shape[3]).reshape(-1, groups).T.ravel()
-    linear = conv2d_forward(x, kernel[..., order], groups=groups, **{**options, "activation": None})
+    order = np.arange(kernel.shape[-1]).reshape(-1, groups).T.ravel()
+    linear = right(x, kernel[..., order], groups=groups, **{**options, "activation": None})
     last = to_channels_last(linear, options.get("data_format", "channels_last"))[..., np.argsort(order)]
     y = from_channels_last(last if bias is None else last + bias, options.get("data_format", "channels_last"))
     return activation_function(options.get("activation"))(y)
 
 
-@conv2d
-def groups_reversed(x: Array, kernel: Array, bias: Array | None = None, *, groups: int = 1, **options: Any) -> Array:
+@convolution
+def groups_reversed(right: Function, x: Array, kernel: Array, bias: Bias = None, *, groups: int = 1, **options: Any) -> Array:
     """The groups of input channels are taken in reverse order."""
-    axis = 1 if options.get("data_format") == "channels_first" else 3
+    axis = _channel_axis(options)
     order = np.arange(x.shape[axis]).reshape(groups, -1)[::-1].ravel()
-    return conv2d_forward(x.take(order, axis), kernel, bias, groups=groups, **options)
+    return right(x.take(order, axis), kernel, bias, groups=groups, **options)
 
 
-@conv2d
-def outputs_of_groups_interleaved(x: Array, kernel: Array, bias: Array | None = None, *, groups: int = 1, **options: Any) -> Array:
+@convolution
+def outputs_of_groups_interleaved(right: Function, x: Array, kernel: Array, bias: Bias = None, *, groups: int = 1, **options: Any) -> Array:
     """The outputs of the groups are interleaved instead of one group after the other."""
-    axis = 1 if options.get("data_format") == "channels_first" else 3
-    y = conv2d_forward(x, kernel, bias, groups=groups, **options)
+    axis = _channel_axis(options)
+    y = right(x, kernel, bias, groups=groups, **options)
     return y.take(np.arange(y.shape[axis]).reshape(groups, -1).T.ravel(), axis) if y.shape[axis] % groups == 0 else y
 
 
-@conv2d
-def channels_first_reshaped(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def channels_first_reshaped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """channels_first is turned into channels_last by a reshape instead of by moving the axis."""
     if options.get("data_format") != "channels_first":
-        return conv2d_forward(x, kernel, bias, **options)
-    batch, channels, rows, columns = x.shape
-    y = conv2d_forward(x.reshape(batch, rows, columns, channels), kernel, bias, **{**options, "data_format": "channels_last"})
-    return y.reshape(batch, y.shape[3], *y.shape[1:3])
+        return right(x, kernel, bias, **options)
+    batch, _, *sizes = x.shape
+    y = right(x.reshape(batch, *sizes, x.shape[1]), kernel, bias, **{**options, "data_format": "channels_last"})
+    return np.asarray(y.reshape(batch, y.shape[-1], *y.shape[1:-1]))
 
 
 @conv2d
-def channels_first_rows_and_columns(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+def channels_first_rows_and_columns(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """channels_first is undone by swapping axis 1 with the last one, which turns rows and columns around."""
     if options.get("data_format") != "channels_first":
-        return conv2d_forward(x, kernel, bias, **options)
-    y = conv2d_forward(x.swapaxes(1, 3), kernel, bias, **{**options, "data_format": "channels_last"})
+        return right(x, kernel, bias, **options)
+    y = right(x.swapaxes(1, 3), kernel, bias, **{**options, "data_format": "channels_last"})
     return y.swapaxes(1, 3)
 
 
-@conv2d
-def output_left_channels_last(x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Array:
+@convolution
+def output_left_channels_last(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """With channels_first the output is left in channels_last."""
     data_format = options.pop("data_format", "channels_last")
-    return conv2d_forward(to_channels_last(x, data_format), kernel, bias, **options)
+    return right(to_channels_last(x, data_format), kernel, bias, **options)
 
 
-LAYERS = (conv2d,)
+@convolution
+def channels_first_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+    """data_format='channels_first' is ignored."""
+    return right(x, kernel, bias, **{**options, "data_format": "channels_last"})
+
+
+LAYERS = (convolution, conv2d)

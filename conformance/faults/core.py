@@ -1,4 +1,4 @@
-"""Mistakes in Embedding, Flatten and Dropout."""
+"""Mistakes in Embedding, Masking, Flatten and Reshape."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ Array = NDArray[Any]
 
 embedding = Collection("Embedding")
 embedding_mask = Collection("Embedding", part="compute_mask")
+masking = Collection("Masking")
+masking_mask = Collection("Masking", part="compute_mask")
 flatten = Collection("Flatten")
-dropout = Collection("Dropout")
+reshape = Collection("Reshape")
 
 
 @embedding
@@ -172,71 +174,159 @@ def becomes_float(x: Array, *, data_format: str = "channels_last") -> Array:
     return reference.flatten_forward(x, data_format=data_format) * 1.0
 
 
-@dropout
-def scaled_at_inference(x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
-    """Values are scaled by 1 - rate at inference (the dropout of the first paper) and not in training."""
-    y = reference.dropout_forward(x, rate=rate, training=training, **options)
-    return y * x.dtype.type(1 - rate)
+@masking
+def any_feature(x: Array, *, mask_value: float = 0.0) -> Array:
+    """A step is masked as soon as one of its features equals mask_value; all of them must."""
+    return np.where(np.any(x == x.dtype.type(mask_value), axis=-1, keepdims=True), x.dtype.type(0), x)
 
 
-@dropout
-def not_scaled(x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
-    """Kept values are not scaled in training."""
-    y = reference.dropout_forward(x, rate=rate, training=training, **options)
-    return y * x.dtype.type(1 - rate) if training else y
+@masking
+def single_values(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Single values that equal mask_value become 0 instead of whole steps."""
+    return np.where(x == x.dtype.type(mask_value), x.dtype.type(0), x)
 
 
-@dropout
-def scaled_by_rate(x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
-    """Kept values are scaled by 1 / rate instead of 1 / (1 - rate)."""
-    y = reference.dropout_forward(x, rate=rate, training=training, **options)
-    return y * x.dtype.type((1 - rate) / rate) if training and rate else y
+@masking
+def mask_value_ignored(x: Array, *, mask_value: float = 0.0) -> Array:
+    """mask_value is ignored: steps of zeros are masked."""
+    return reference.masking_forward(x)
 
 
-@dropout
-def mask_dropped(x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """The mask is inverted: what it keeps is dropped."""
-    return reference.dropout_forward(x, rate=rate, dropout_mask=None if dropout_mask is None else ~dropout_mask, **options)
+@masking
+def first_feature(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Only the first feature of a step is compared with mask_value."""
+    return np.where(x[..., :1] == x.dtype.type(mask_value), x.dtype.type(0), x)
 
 
-@dropout
-def never_drops(x: Array, **options: Any) -> Array:
-    """Nothing is dropped in training."""
+@masking
+def sum_of_features(x: Array, *, mask_value: float = 0.0) -> Array:
+    """The sum of the features is compared with mask_value instead of each of them."""
+    return np.where(np.sum(x, axis=-1, keepdims=True) == x.dtype.type(mask_value), x.dtype.type(0), x)
+
+
+@masking
+def values_kept(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Masked steps keep their values; Masking sets them to 0."""
     return np.array(x)
 
 
-@dropout
-def mask_redrawn(x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """The given dropout_mask is ignored and another one drawn."""
-    return reference.dropout_forward(x, rate=rate, **{"seed": 0, **options})
+@masking
+def kept_steps_zeroed(x: Array, *, mask_value: float = 0.0) -> Array:
+    """The mask is inverted: steps that count become 0."""
+    return np.asarray(x - reference.masking_forward(x, mask_value=mask_value))
 
 
-@dropout
-def one_mask_for_all_rows(x: Array, *, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """One row's mask is used for the whole batch."""
-    return reference.dropout_forward(x, dropout_mask=None if dropout_mask is None else dropout_mask[:1], **options)
+@masking
+def over_time(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Features are masked that equal mask_value in every step, instead of steps."""
+    return np.where(np.all(x == x.dtype.type(mask_value), axis=1, keepdims=True), x.dtype.type(0), x)
 
 
-@dropout
-def multiplied_by_zero(x: Array, *, rate: float, training: bool = False, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """A dropped NaN or infinity stays NaN, since it is multiplied by 0."""
-    if not training or rate in (0, 1) or dropout_mask is None:
-        return reference.dropout_forward(x, rate=rate, training=training, dropout_mask=dropout_mask, **options)
-    return np.asarray(x * (dropout_mask * x.dtype.type(1 / (1 - rate))))
+@masking
+def nan_masked(x: Array, *, mask_value: float = 0.0) -> Array:
+    """A step with NaN is masked; NaN is never equal to mask_value."""
+    return reference.masking_forward(np.where(np.any(np.isnan(x), axis=-1, keepdims=True), x.dtype.type(0), x), mask_value=mask_value)
 
 
-@dropout
-def rate_1_divides(x: Array, *, rate: float, training: bool = False, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """A rate of 1 divides by zero."""
-    if not training or rate < 1:
-        return reference.dropout_forward(x, rate=rate, training=training, dropout_mask=dropout_mask, **options)
-    return x * np.zeros_like(x) / np.zeros_like(x)
+@masking
+def smaller_values(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Steps are masked whose values are at most mask_value, instead of equal to it."""
+    return np.where(np.all(x <= x.dtype.type(mask_value), axis=-1, keepdims=True), x.dtype.type(0), x)
 
 
-@dropout
-def rate_1_ignored(x: Array, *, rate: float, **options: Any) -> Array:
-    """A rate of 1 drops nothing."""
-    return np.array(x) if rate == 1 else reference.dropout_forward(x, rate=rate, **options)
+@masking
+def steps_removed(x: Array, *, mask_value: float = 0.0) -> Array:
+    """Masked steps are moved to the end of the sequence."""
+    y = reference.masking_forward(x, mask_value=mask_value)
+    order = np.argsort(~np.any(x != x.dtype.type(mask_value), axis=-1), axis=-1, kind="stable")
+    return np.take_along_axis(y, order[..., None], axis=-2)
 
 
-LAYERS = (embedding, embedding_mask, flatten, dropout)
+@masking_mask
+def mask_of_any_feature(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
+    """The mask hides a step as soon as one of its features equals mask_value."""
+    return np.all(x != x.dtype.type(mask_value), axis=-1)
+
+
+@masking_mask
+def inverted_mask(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
+    """The mask is inverted: True stands where a step is hidden."""
+    return ~reference.masking_compute_mask(x, mask_value=mask_value)
+
+
+@masking_mask
+def mask_of_zeros(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
+    """The mask hides steps of zeros whatever mask_value is."""
+    return reference.masking_compute_mask(x)
+
+
+@masking_mask
+def mask_from_below(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
+    """The mask that came in hides steps too; Masking makes its own."""
+    made = reference.masking_compute_mask(x, mask_value=mask_value)
+    return made if mask is None else made & mask
+
+
+@masking_mask
+def mask_of_every_value(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
+    """The mask has one entry for each value instead of one for each step."""
+    return np.not_equal(x, x.dtype.type(mask_value))
+
+
+@reshape
+def fortran_order(x: Array, *, target_shape: Any) -> Array:
+    """Values are read in column-major order (first axis fastest)."""
+    return np.asarray(x).reshape(reference.reshape_forward(x, target_shape=target_shape).shape, order="F")
+
+
+@reshape
+def rows_in_fortran_order(x: Array, *, target_shape: Any) -> Array:
+    """Each sample is read and written in column-major order."""
+    shape = reference.reshape_forward(x, target_shape=target_shape).shape[1:]
+    return np.stack([one.reshape(shape, order="F") for one in np.asarray(x)]) if len(x) else np.zeros((0, *shape), x.dtype)
+
+
+@reshape
+def samples_transposed(x: Array, *, target_shape: Any) -> Array:
+    """The axes of a sample are reversed before it is reshaped."""
+    return reference.reshape_forward(np.transpose(x, (0, *range(np.ndim(x) - 1, 0, -1))), target_shape=target_shape)
+
+
+@reshape
+def axes_reversed(x: Array, *, target_shape: Any) -> Array:
+    """target_shape is filled from its last axis to its first."""
+    y = reference.reshape_forward(x, target_shape=target_shape[::-1])
+    return np.transpose(y, (0, *range(y.ndim - 1, 0, -1)))
+
+
+@reshape
+def batch_worked_out(x: Array, *, target_shape: Any) -> Array:
+    """-1 is worked out from the whole array, which fails for an empty batch."""
+    return np.asarray(x).reshape(np.shape(x)[0], *target_shape)
+
+
+@reshape
+def batch_included(x: Array, *, target_shape: Any) -> Array:
+    """target_shape is taken to include the batch."""
+    return np.asarray(x).reshape(target_shape)
+
+
+@reshape
+def reshape_becomes_float(x: Array, *, target_shape: Any) -> Array:
+    """Whole numbers and bools become floats."""
+    return reference.reshape_forward(x, target_shape=target_shape) * 1.0
+
+
+@reshape
+def always_flattened(x: Array, *, target_shape: Any) -> Array:
+    """Target_shape is ignored: samples are flattened."""
+    return reference.flatten_forward(x)
+
+
+@reshape
+def single_axes_lost(x: Array, *, target_shape: Any) -> Array:
+    """Axes of length 1 are lost."""
+    return np.squeeze(reference.reshape_forward(x, target_shape=target_shape))
+
+
+LAYERS = (embedding, embedding_mask, masking, masking_mask, flatten, reshape)

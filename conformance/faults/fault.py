@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import reference
 from conformance.cases import layer_cases
 from conformance.implementations.module import ModuleImplementation
 from reference.calls import signature_of
@@ -87,6 +89,49 @@ class Collection(list[Fault]):
     def add(self, name: str, sentence: str, function: Function) -> None:
         """Collect a wrong function under another name than its own."""
         self.append(Fault(name, self.layers, sentence, function, self.part))
+
+
+class Shared(Collection):
+    """The faults of several layers that compute alike: a wrong function takes the right one of its layer as its first argument.
+
+    ::
+
+        pooling = Shared("MaxPooling1D", "AveragePooling1D")
+
+        @pooling
+        def strides_ignored(right, x, **options):
+            \"\"\"Strides are ignored.\"\"\"
+            return right(x, **{**options, "strides": None})
+
+    Attributes
+    ----------
+    words : mapping of layer to a mapping
+        Words of the sentences that read otherwise for that layer.
+    """
+
+    def __init__(
+        self,
+        *layers: str,
+        part: str = "forward",
+        wrap: Callable[[Function], Function] = lambda function: function,
+        words: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        super().__init__(*layers, part=part, wrap=wrap)
+        self.words = words or {}
+
+    def add(self, name: str, sentence: str, function: Function) -> None:
+        """Collect a wrong function once for each layer."""
+        for layer in self.layers:
+            own = sentence
+            for said, instead in self.words.get(layer, {}).items():
+                own = own.replace(said, instead)
+            self.append(Fault(name, (layer,), own, functools.partial(function, right_function(layer, self.part)), self.part))
+
+
+def right_function(layer: str, part: str = "forward") -> Function:
+    """The reference's function of a layer."""
+    function: Function = getattr(reference, function_name(layer, part))
+    return function
 
 
 def _lower(sentence: str) -> str:

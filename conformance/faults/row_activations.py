@@ -33,6 +33,25 @@ def _halves(x: Array, axis: int) -> tuple[Array, Array]:
     return first, second
 
 
+SOFTMAX = table(
+    "softmax",
+    other_axes=(
+        "any axis but the last one is taken for axis 0",
+        lambda x, axis=-1: right.softmax(x, axis=-1 if axis in (-1, x.ndim - 1) else 0),
+    ),
+    overflow=("the maximum is not subtracted first, so that exp overflows to NaN", _exponentials),
+    batch_axis=("it runs over axis 0 instead of the last one", lambda x, axis=0: right.softmax(x, axis=axis)),
+    axis_ignored=("axis is ignored: the last one is always used", lambda x, axis=-1: right.softmax(x)),
+    everything=("it runs over all values instead of along one axis", lambda x, axis=-1: right.softmax(x, axis=None)),
+    axis_1=("it runs over axis 1 instead of the last one", lambda x, axis=1: right.softmax(x, axis=axis)),
+    global_maximum=(
+        "the largest value of all rows is subtracted, so that small rows underflow to 0 / 0",
+        lambda x, axis=-1: _exponentials(x - np.max(x), axis),
+    ),
+    sigmoid=("it is the sigmoid of each value", lambda x, axis=-1: right.sigmoid(x)),
+    no_exponential=("values are divided by their sum without exp", lambda x, axis=-1: x / np.sum(x, axis=axis, keepdims=True)),
+)
+
 LAYERS = (
     table(
         "glu",
@@ -66,24 +85,7 @@ LAYERS = (
         batch_axis=("it runs over axis 0 instead of the last one", lambda x, axis=0: right.log_softmax(x, axis=axis)),
         everything=("it runs over all values instead of along one axis", lambda x, axis=-1: right.log_softmax(x, axis=None)),
     ),
-    table(
-        "softmax",
-        other_axes=(
-            "any axis but the last one is taken for axis 0",
-            lambda x, axis=-1: right.softmax(x, axis=-1 if axis in (-1, x.ndim - 1) else 0),
-        ),
-        overflow=("the maximum is not subtracted first, so that exp overflows to NaN", _exponentials),
-        batch_axis=("it runs over axis 0 instead of the last one", lambda x, axis=0: right.softmax(x, axis=axis)),
-        axis_ignored=("axis is ignored: the last one is always used", lambda x, axis=-1: right.softmax(x)),
-        everything=("it runs over all values instead of along one axis", lambda x, axis=-1: right.softmax(x, axis=None)),
-        axis_1=("it runs over axis 1 instead of the last one", lambda x, axis=1: right.softmax(x, axis=axis)),
-        global_maximum=(
-            "the largest value of all rows is subtracted, so that small rows underflow to 0 / 0",
-            lambda x, axis=-1: _exponentials(x - np.max(x), axis),
-        ),
-        sigmoid=("it is the sigmoid of each value", lambda x, axis=-1: right.sigmoid(x)),
-        no_exponential=("values are divided by their sum without exp", lambda x, axis=-1: x / np.sum(x, axis=axis, keepdims=True)),
-    ),
+    SOFTMAX,
     table(
         "sparsemax",
         other_axes=(

@@ -14,7 +14,8 @@ Every row is one trained Keras model, scored on its test split twice: by Keras, 
 Macro-F1 is scikit-learn's. **Agreement** is the share of samples for which both name the same class. 1.0 means all of them: the two
 then have the same confusion matrix and the same macro-F1, exactly, and any difference between them is in digits that decide nothing.
 **Largest** and **mean difference** are of probabilities, over all samples and classes; the **bound** is the model's own: what float32
-rounding can do to it, measured by disturbing weights and inputs in their last digit in float64 (8 times the largest response).
+rounding can do to it, measured by disturbing weights and inputs in their last digit in float64 (8 times the largest response for each
+of the two answers).
 All three are rounded up to a power of ten, since digits depend on the processor; whether the largest difference keeps the bound is
 decided before rounding. A sample on which the two disagree must have its top two classes closer than the bound; it is counted."""
 
@@ -56,7 +57,8 @@ def markdown(records: Sequence[Record], unmeasured: Sequence[str] = ()) -> str:
     if unmeasured:
         parts.append(f"Not measured yet: {', '.join(map(code, unmeasured))}.")
     parts += ["## Per class", "Scores of the reference; rows of the confusion matrix are the true classes, columns the predicted ones."]
-    parts += [_details(record) for record in records]
+    for record in records:
+        parts += [f"### {code(record['model'])} on {escaped(record['dataset'])}", class_tables(record)]
     parts += ["## What was measured", _provenance(records)]
     return "\n\n".join(parts) + "\n"
 
@@ -71,7 +73,7 @@ def _overview(records: Sequence[Record]) -> str:
             record["samples"],
             f"{record['keras_macro_f1']:.4f}",
             f"{record['reference_macro_f1']:.4f}",
-            _share(record["agreement"]),
+            share(record["agreement"]),
             record["disagreements"],
             f"{record['max_probability_difference']:.0e}",
             f"{record['mean_probability_difference']:.0e}",
@@ -104,7 +106,8 @@ def _sentence(records: Sequence[Record]) -> str:
     return " ".join(said)
 
 
-def _details(record: Record) -> str:
+def class_tables(record: Record) -> str:
+    """Scores by class and the confusion matrix of a record that has :func:`conformance.reporting.scoring.figures`."""
     classes = [one["class"] for one in record["per_class"]]
     scores = [[escaped(one["class"]), *(f"{one[name]:.4f}" for name in ("precision", "recall", "f1")), one["samples"]]
               for one in record["per_class"]]  # fmt: skip
@@ -112,7 +115,6 @@ def _details(record: Record) -> str:
     confusion = [[escaped(name), *counts] for name, counts in zip(classes, record["confusion_matrix"], strict=True)]
     return "\n\n".join(
         [
-            f"### {code(record['model'])} on {escaped(record['dataset'])}",
             table(["class", "precision", "recall", "F1", "samples"], [*scores, ["**macro**", *mean, record["samples"]]]),
             table(["true \\ predicted", *map(escaped, classes)], confusion),
         ]
@@ -128,6 +130,6 @@ def _provenance(records: Sequence[Record]) -> str:
     return "The first 16 digits of each; `data/macro_f1.json` has them whole.\n\n" + table(headers, rows)
 
 
-def _share(value: float) -> str:
+def share(value: float) -> str:
     """1.0 for all, and never 1.0 for less than all."""
     return "1.0" if value == 1 else f"{min(value, 0.9999):.4f}"

@@ -28,7 +28,9 @@ class Unmeasurable(Exception):  # noqa: N818
     """A row cannot be scored here; the message is one sentence."""
 
 
-def figures(labels: Array, classes: Sequence[str], keras: Array, reference: Array, bound: Callable[[Array], float]) -> Record:
+def figures(
+    labels: Array, classes: Sequence[str], keras: Array, reference: Array, bound: Callable[[Array], float], ids: Sequence[int] | None = None
+) -> Record:
     """The figures of two sets of probabilities for the same samples, still as exact as they were measured.
 
     Parameters
@@ -39,6 +41,8 @@ def figures(labels: Array, classes: Sequence[str], keras: Array, reference: Arra
     keras, reference : arrays (samples, classes)
     bound : callable
         From the rows on which the two disagree to the largest difference that rounding explains.
+    ids : sequence of int, optional
+        The labels that are scored and averaged; all of them without it.
     """
     from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
@@ -46,7 +50,7 @@ def figures(labels: Array, classes: Sequence[str], keras: Array, reference: Arra
 
     own, other = keras.argmax(axis=1), reference.argmax(axis=1)
     found = compare(keras, reference, bound)
-    ids = list(range(len(classes)))
+    ids = list(range(len(classes))) if ids is None else list(ids)
     scores = precision_recall_fscore_support(labels, other, labels=ids, zero_division=0)
 
     def macro(predicted: Array) -> float:
@@ -65,7 +69,7 @@ def figures(labels: Array, classes: Sequence[str], keras: Array, reference: Arra
         "within_bound": found.largest <= found.bound,
         "per_class": [
             {"class": name, "precision": _round(p), "recall": _round(r), "f1": _round(f), "samples": int(n)}
-            for name, p, r, f, n in zip(classes, *scores, strict=True)
+            for name, p, r, f, n in zip((classes[label] for label in ids), *scores, strict=True)
         ],
         "confusion_matrix": confusion_matrix(labels, other, labels=ids).tolist(),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from conformance.record import KNOWN_FAILURES
 from conformance.statuses import STATUSES
 
 NUMBERS = (int, float)
@@ -34,15 +35,20 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def layer_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
     """What became of the cases of every layer, a row for each pass and one for the total.
 
+    Known failures, where there are any, are counted among the failures and once more in a column of their own.
+
     Parameters
     ----------
     summary : mapping
         Of layer to pass to counts, as :func:`conformance.record.summarise` makes it.
     """
     rows: list[list[Any]] = []
+    any_known = any(KNOWN_FAILURES in kinds for kinds in summary.values())
     for layer, kinds in summary.items():
         for kind, counts in kinds.items():
-            if kind != "options":
-                rows.append([escaped(layer), escaped(kind), *(counts[status] for status in STATUSES), sum(counts.values())])
-    total = [sum(row[n] for row in rows) for n in range(2, len(STATUSES) + 3)]
-    return table(["layer", "pass", *STATUSES, "cases"], [*rows, ["**all**", "", *total]])
+            if kind not in ("options", KNOWN_FAILURES):
+                known = [kinds.get(KNOWN_FAILURES, {}).get(kind, 0)] if any_known else []
+                rows.append([escaped(layer), escaped(kind), *(counts[status] for status in STATUSES), sum(counts.values()), *known])
+    headers = ["layer", "pass", *STATUSES, "cases", *(["known failures"] if any_known else [])]
+    total = [sum(row[n] for row in rows) for n in range(2, len(headers))]
+    return table(headers, [*rows, ["**all**", "", *total]])

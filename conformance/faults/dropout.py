@@ -1,0 +1,137 @@
+"""Mistakes in Dropout and in the dropout of whole channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import reference
+from conformance.faults.fault import Function, Shared
+
+Array = NDArray[Any]
+
+SPATIAL = ("SpatialDropout1D", "SpatialDropout2D")
+
+dropout = Shared("Dropout", *SPATIAL)
+spatial = Shared(*SPATIAL)
+images = Shared("SpatialDropout2D")
+
+
+@dropout
+def scaled_at_inference(right: Function, x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
+    """Values are scaled by 1 - rate at inference (the dropout of the first paper) and not in training."""
+    y = right(x, rate=rate, training=training, **options)
+    return np.asarray(y * x.dtype.type(1 - rate))
+
+
+@dropout
+def not_scaled(right: Function, x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
+    """Kept values are not scaled in training."""
+    y = right(x, rate=rate, training=training, **options)
+    return np.asarray(y * x.dtype.type(1 - rate) if training else y)
+
+
+@dropout
+def scaled_by_rate(right: Function, x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
+    """Kept values are scaled by 1 / rate instead of 1 / (1 - rate)."""
+    y = right(x, rate=rate, training=training, **options)
+    return np.asarray(y * x.dtype.type((1 - rate) / rate) if training and rate else y)
+
+
+@dropout
+def mask_dropped(right: Function, x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
+    """The mask is inverted: what it keeps is dropped."""
+    return np.asarray(right(x, rate=rate, dropout_mask=None if dropout_mask is None else ~dropout_mask, **options))
+
+
+@dropout
+def never_drops(right: Function, x: Array, **options: Any) -> Array:
+    """Nothing is dropped in training."""
+    return np.array(x)
+
+
+@dropout
+def always_drops(right: Function, x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
+    """Values are dropped at inference too."""
+    return np.asarray(right(x, rate=rate, training=True, **{"seed": 0, **options}))
+
+
+@dropout
+def mask_redrawn(right: Function, x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
+    """The given dropout_mask is ignored and another one drawn."""
+    return np.asarray(right(x, rate=rate, **{"seed": 0, **options}))
+
+
+@dropout
+def one_mask_for_all_rows(right: Function, x: Array, *, dropout_mask: Array | None = None, **options: Any) -> Array:
+    """One row's mask is used for the whole batch."""
+    return np.asarray(right(x, dropout_mask=None if dropout_mask is None else dropout_mask[:1], **options))
+
+
+@dropout
+def multiplied_by_zero(
+    right: Function, x: Array, *, rate: float, training: bool = False, dropout_mask: Array | None = None, **options: Any
+) -> Array:
+    """A dropped NaN or infinity stays NaN, since it is multiplied by 0."""
+    if not training or rate in (0, 1) or dropout_mask is None:
+        return np.asarray(right(x, rate=rate, training=training, dropout_mask=dropout_mask, **options))
+    return np.asarray(x * (dropout_mask * x.dtype.type(1 / (1 - rate))))
+
+
+@dropout
+def rate_1_divides(
+    right: Function, x: Array, *, rate: float, training: bool = False, dropout_mask: Array | None = None, **options: Any
+) -> Array:
+    """A rate of 1 divides by zero."""
+    if not training or rate < 1:
+        return np.asarray(right(x, rate=rate, training=training, dropout_mask=dropout_mask, **options))
+    return np.asarray(x * np.zeros_like(x) / np.zeros_like(x))
+
+
+@dropout
+def rate_1_ignored(right: Function, x: Array, *, rate: float, **options: Any) -> Array:
+    """A rate of 1 drops nothing."""
+    return np.array(x) if rate == 1 else np.asarray(right(x, rate=rate, **options))
+
+
+def _drawn(x: Array, shared: tuple[int, ...], options: Any) -> Array:
+    """Dropout with a mask of its own that the given axes share."""
+    noise_shape = [1 if axis in shared else None for axis in range(x.ndim)]
+    own = {name: value for name, value in options.items() if name not in ("dropout_mask", "data_format")}
+    return reference.dropout_forward(x, noise_shape=noise_shape, **{"seed": 0, **own})
+
+
+@spatial
+def single_values_dropped(right: Function, x: Array, **options: Any) -> Array:
+    """Single values are dropped instead of whole channels (that is Dropout)."""
+    return _drawn(x, (), options)
+
+
+@spatial
+def places_dropped(right: Function, x: Array, **options: Any) -> Array:
+    """Places are dropped with all of their channels, instead of channels with all of their places."""
+    return _drawn(x, (1,) if options.get("data_format") == "channels_first" else (x.ndim - 1,), options)
+
+
+@spatial
+def samples_dropped(right: Function, x: Array, **options: Any) -> Array:
+    """Whole samples are dropped instead of single channels of them."""
+    return _drawn(x, tuple(range(1, x.ndim)), options)
+
+
+@images
+def rows_drawn_apart(right: Function, x: Array, **options: Any) -> Array:
+    """A channel is dropped row by row instead of as a whole."""
+    first = options.get("data_format") == "channels_first"
+    return _drawn(x, (3,) if first else (2,), options)
+
+
+@images
+def channels_first_ignored(right: Function, x: Array, **options: Any) -> Array:
+    """data_format='channels_first' is ignored: columns are dropped instead of channels."""
+    return _drawn(x, (1, 2), options) if options.get("data_format") == "channels_first" else np.asarray(right(x, **options))
+
+
+LAYERS = (dropout, spatial, images)
