@@ -1,45 +1,64 @@
-"""Reading ``.keras`` archives with ``zipfile``, ``json`` and ``h5py`` alone.
+"""Reading the files of Keras models with ``zipfile``, ``json`` and ``h5py`` alone.
 
-A ``.keras`` file is a zip archive with ``config.json`` (the architecture), ``model.weights.h5`` (the weights) and
-``assets/`` (vocabularies). The reader treats it as coming from a stranger: members are read by exact name and never
-extracted, every size is checked before the bytes are read, classes are looked up in a fixed list, and no part of the
-file is ever executed. A file is read completely or not at all.
+======================  ==========================================================================================
+file                    what is in it
+======================  ==========================================================================================
+``.keras``              a zip archive: ``config.json``, ``model.weights.h5``, and vocabularies below ``assets/``
+``.h5``, ``.hdf5``      the legacy form of Keras 3, and of Keras 2: :mod:`reference.archive_legacy`
+``.json``               a whole model: :mod:`reference.archive_json`
+``.json`` or a dict     what ``model.to_json()`` gives, with the weights in another file, ``*.weights.h5`` or legacy
+======================  ==========================================================================================
+
+The reader treats them as coming from a stranger: members are read by exact name and never extracted, every size is checked before the
+bytes are read, classes are looked up in a fixed list, and no part of a file is ever executed. A file is read completely or not at all.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from numpy.typing import NDArray
+from reference.archive_config import Entry
+from reference.archive_errors import ArchiveError, malformed, naming, shown
+from reference.archive_hdf5 import Weights, read_weights
+from reference.archive_json import check_document, is_document, vocabularies_of, weights_of
+from reference.archive_legacy import canonical_config, is_legacy_weights, read_legacy_weights, read_model_config
+from reference.archive_model import Description, describe
+from reference.graph import Graph
+from reference.json_text import parse_json
 
-from reference.archive_config import ArchiveError, Entry, layer_entries, model_dtype
-from reference.archive_hdf5 import read_weights
+__all__ = ["Archive", "ArchiveError", "read_archive", "read_json_archive"]
 
-__all__ = ["Archive", "ArchiveError", "read_archive"]
+Source = str | os.PathLike[str] | Mapping[str, Any]
 
 MAX_CONFIG_BYTES = 16 * 2**20
 MAX_WEIGHTS_BYTES = 2 * 2**30
 MAX_ASSET_BYTES = 64 * 2**20
+MAX_JSON_BYTES = 128 * 2**20
 MAX_RATIO = 100
 """Keras stores its members uncompressed; a repacked archive may deflate them, but by no more than this."""
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+NOT_ALONE = "the file has weights of its own; weights= is for a configuration alone"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The content of a ``.keras`` file.
+    """The content of a model's file.
 
     Attributes
     ----------
     path : str
         Where it was read.
     config : dict
-        ``config.json``.
+        The configuration, in the form of ``config.json`` whatever the file was.
     layers : dict of path to Entry
         All layers, in the order of the configuration; those of a nested model below its name: ``"encoder/dense"``.
     weights : dict of path to list of arrays
@@ -48,52 +67,149 @@ class Archive:
         The stored vocabularies of ``TextVectorization`` layers, special terms included.
     dtype : str
         ``"float32"`` or ``"float64"``, in which all layers compute.
+    graph : Graph
+        Which layer is called on what.
     """
 
     path: str
     config: dict[str, Any]
     layers: dict[str, Entry]
-    weights: dict[str, list[NDArray[Any]]]
+    weights: Weights
     vocabularies: dict[str, tuple[str, ...]]
     dtype: str
+    graph: Graph
 
 
-def read_archive(path: str | os.PathLike[str]) -> Archive:
-    """Read a ``.keras`` archive.
+def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) -> Archive:
+    """Read a model's file or files.
 
     Parameters
     ----------
-    path : path
-        A file written by ``model.save("....keras")`` of a Sequential or functional model.
+    source : path or mapping
+        What ``model.save`` wrote of a Sequential or functional model, or :meth:`reference.network.Model.save_json`; or
+        the configuration that ``model.to_json()`` gives, as a file or as the mapping that it stands for.
+    weights : path, optional
+        With a configuration alone: what ``model.save_weights`` wrote.
 
     Raises
     ------
     ArchiveError
-        If the file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
+        If a file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
         and the member or layer.
     """
-    try:
-        return _read(Path(path))
-    except ArchiveError as error:
-        raise ArchiveError(f"{path}: {error}") from None
+    if isinstance(source, Mapping):
+        return _read_beside("the configuration", dict(source), weights)
+    path = Path(source)
+    if path.suffix.lower() == ".json":
+        return _read_json(path, weights)
+    with naming(path):
+        if weights is not None:
+            raise ArchiveError(NOT_ALONE)
+        return _read_legacy(path) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path)
 
 
-def _read(path: Path) -> Archive:
+def read_json_archive(path: str | os.PathLike[str]) -> Archive:
+    """Read a whole model as JSON, whatever the file is called; errors as in :func:`read_archive`."""
+    with naming(path):
+        return _read_document(Path(path), parse_json(_content(Path(path), MAX_JSON_BYTES)))
+
+
+def _read_keras(path: Path) -> Archive:
     try:
-        with zipfile.ZipFile(path) as file:
-            config = _read_config(_member(file, "config.json", MAX_CONFIG_BYTES))
-            entries, dtype = _describe(config)
+        with _regular(path) as opened, zipfile.ZipFile(opened) as file:
+            with naming("config.json"):
+                found = describe(parse_json(_member(file, "config.json", MAX_CONFIG_BYTES)))
             if "model.weights.npz" in file.namelist():
                 raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
-            weights = read_weights(_member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), entries, dtype)
-            vocabularies = _vocabularies(file, entries)
+            with naming("model.weights.h5"):
+                weights = read_weights(_member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype)
+            return _archive(path, found, weights, _vocabularies(found.entries, file))
     except FileNotFoundError:
         raise ArchiveError("there is no such file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ArchiveError(f"not a complete zip archive ({error})") from None
     except (OSError, NotImplementedError) as error:
         raise ArchiveError(f"cannot be read ({error})") from None
-    return Archive(str(path), config, {entry.path: entry for entry in entries}, weights, vocabularies, dtype)
+
+
+def _read_legacy(path: Path) -> Archive:
+    data = _content(path, MAX_WEIGHTS_BYTES)
+    text = read_model_config(data)
+    with naming("model_config"):
+        if len(text) > MAX_CONFIG_BYTES:
+            raise ArchiveError(f"{len(text)} bytes are more than the {MAX_CONFIG_BYTES} allowed")
+        found = _describe_any(parse_json(text))
+    weights = read_legacy_weights(data, found.entries, found.dtype)
+    return _archive(path, found, weights, _vocabularies(found.entries))
+
+
+def _read_json(path: Path, weights: str | os.PathLike[str] | None) -> Archive:
+    with naming(path):
+        value = parse_json(_content(path, MAX_JSON_BYTES))
+        if is_document(value):
+            if weights is not None:
+                raise ArchiveError(NOT_ALONE)
+            return _read_document(path, value)
+    return _read_beside(path, value, weights)
+
+
+def _read_document(path: Path, document: Mapping[str, Any]) -> Archive:
+    check_document(document)
+    found = describe(document["config"])
+    vocabularies = vocabularies_of(document)
+    texts = {entry.path for entry in found.entries if entry.class_name == "TextVectorization"}
+    if set(vocabularies) != texts:
+        raise ArchiveError(f"there are vocabularies of {shown(sorted(vocabularies))}, the configuration asks for those of {sorted(texts)}")
+    weights = weights_of(document, found.entries)
+    return replace(_archive(path, found, weights, vocabularies), dtype=document["dtype"])
+
+
+def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None) -> Archive:
+    """A configuration, with its weights in a file of their own."""
+    with naming(label):
+        if weights is None:
+            raise ArchiveError("a configuration without weights; weights= names the file that model.save_weights wrote")
+        found = _describe_any(config)
+        vocabularies = _vocabularies(found.entries)
+    path = Path(weights)
+    with naming(path):
+        data = _content(path, MAX_WEIGHTS_BYTES)
+        read = read_legacy_weights if is_legacy_weights(data) else read_weights
+        return _archive(path, found, read(data, found.entries, found.dtype), vocabularies)
+
+
+def _archive(path: object, found: Description, weights: Weights, vocabularies: dict[str, tuple[str, ...]]) -> Archive:
+    layers = {entry.path: entry for entry in found.entries}
+    return Archive(str(path), found.config, layers, weights, vocabularies, found.dtype, found.graph)
+
+
+def _describe_any(config: Any) -> Description:
+    """A configuration of this or an older form."""
+    with malformed("not the configuration of a Keras model"):
+        config = canonical_config(config)
+    return describe(config)
+
+
+@contextmanager
+def _regular(path: Path) -> Iterator[BinaryIO]:
+    """A file opened for reading; ``ArchiveError`` for a folder, a pipe or a device, of which some never end."""
+    with open(path, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ArchiveError("cannot be read (it is not a regular file)")
+        yield file
+
+
+def _content(path: Path, limit: int) -> bytes:
+    """The bytes of a file, after its size has been found acceptable."""
+    try:
+        with _regular(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > limit:
+                raise ArchiveError(f"{size} bytes are more than the {limit} allowed")
+            return file.read(size)
+    except FileNotFoundError:
+        raise ArchiveError("there is no such file") from None
+    except OSError as error:
+        raise ArchiveError(f"cannot be read ({error})") from None
 
 
 def _member(file: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -115,29 +231,7 @@ def _member(file: zipfile.ZipFile, name: str, limit: int) -> bytes:
         return member.read(info.file_size)
 
 
-def _read_config(data: bytes) -> dict[str, Any]:
-    try:
-        config = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ArchiveError(f"config.json: not readable as JSON ({type(error).__name__}: {str(error)[:120]})") from None
-    if not isinstance(config, dict):
-        raise ArchiveError("config.json: not the configuration of a model")
-    return config
-
-
-def _describe(config: dict[str, Any]) -> tuple[list[Entry], str]:
-    """The layers of a configuration and its dtype; a malformed one is one sentence, whatever it trips over."""
-    try:
-        entries = layer_entries(config)
-        return entries, model_dtype(config, entries)
-    except ArchiveError:
-        raise
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError, RecursionError) as error:
-        cause = f"{type(error).__name__}: {str(error)[:120]}"
-        raise ArchiveError(f"config.json: not the configuration of a Keras model ({cause})") from None
-
-
-def _vocabularies(file: zipfile.ZipFile, entries: list[Entry]) -> dict[str, tuple[str, ...]]:
+def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None) -> dict[str, tuple[str, ...]]:
     """The vocabulary of each TextVectorization layer: from its configuration, else from the archive's assets."""
     vocabularies = {}
     for entry in entries:
@@ -145,16 +239,22 @@ def _vocabularies(file: zipfile.ZipFile, entries: list[Entry]) -> dict[str, tupl
             continue
         given = entry.config.get("vocabulary")
         if given is None:
-            name = f"assets/{entry.group}/vocabulary.txt"
-            try:  # split as Keras does when it loads the file, at every line break that Python knows
-                lines = _member(file, name, MAX_ASSET_BYTES).decode("utf-8").splitlines()
-            except UnicodeDecodeError:
-                raise ArchiveError(f"{name}: not UTF-8") from None
-            while lines and not lines[-1]:
-                lines.pop()
-            given = lines
+            if file is None:
+                raise ArchiveError(f"layer {entry.path!r}: a vocabulary that was learned by adapt is kept in .keras archives alone")
+            given = _vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
         elif not isinstance(given, list) or not all(isinstance(term, str) for term in given):
             raise ArchiveError(f"layer {entry.path!r}: its vocabulary is not a list of terms")
         special = ["", "[UNK]"] if entry.config.get("output_mode", "int") == "int" else ["[UNK]"]
         vocabularies[entry.path] = tuple(given if given[: len(special)] == special else special + given)
     return vocabularies
+
+
+def _vocabulary_lines(data: bytes, name: str) -> list[str]:
+    """The terms of a vocabulary file, split as Keras does when it loads it: at every line break that Python knows."""
+    try:
+        lines = data.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ArchiveError(f"{name}: not UTF-8") from None
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines

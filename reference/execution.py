@@ -160,8 +160,6 @@ def _run_call(
     args, kwargs = resolved(call.args), resolved(call.kwargs)
     if call.class_name.startswith("ops."):
         return [MASK_OPERATIONS[call.class_name](graph.configs[call.layer], *args)], [None]
-    named = () if call.class_name in MODELS or call.class_name == "TextVectorization" else signature_of(call.class_name).takes
-    kwargs = {**dict(zip(named, args[1:], strict=False)), **kwargs}
     mask = kwargs.get("mask")
     if mask is None:
         mask = map_leaves(lambda leaf: masks.get(leaf) if isinstance(leaf, Ref) else None, call.args[0])

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.archive import ArchiveError
 from reference.archive_config import MODELS, kind_of
+from reference.archive_errors import ArchiveError, part, shown
+from reference.calls import SIGNATURES
+from reference.output_shapes import STATES
+from reference.shapes import Shape
 
-STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
-"""Recurrent layers and the number of their states."""
+MAX_STRUCTURE = 8
+"""How deep the structures of a model's inputs and outputs may be nested."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,20 @@ class Input:
     """An input of a model: its declared shape (the batch first) and dtype."""
 
     name: str
-    shape: tuple[int | None, ...]
+    shape: Shape
     dtype: str
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer, nested model or mask operation; in its arguments a :class:`Ref` stands for each tensor."""
+    """One call of a layer, nested model or mask operation; in its arguments a :class:`Ref` stands for each tensor.
+
+    A layer or model has one positional argument, its input; all others are in `kwargs`, whatever way they were given.
+    """
 
     layer: str
     class_name: str
-    args: Any
+    args: list[Any]
     kwargs: dict[str, Any]
 
 
@@ -95,9 +101,9 @@ def build_graph(model: Mapping[str, Any], prefix: str = "") -> Graph:
         nodes, inputs, outputs = _chain(layers)
     else:
         nodes = {
-            (name, number): Call(name, kind_of(layer), _tensors(node["args"]), _tensors(node["kwargs"]))
+            (name, number): _call(f"{prefix}{name}", layer, node)
             for name, layer in layers.items()
-            for number, node in enumerate(layer["inbound_nodes"])
+            for number, node in enumerate(part(layer, "inbound_nodes", list, f"layer {prefix + name!r}"))
         }
         inputs = _endpoints(model["config"]["input_layers"], layers)
         outputs = _endpoints(model["config"]["output_layers"], layers)
@@ -154,33 +160,90 @@ def _chain(layers: Mapping[str, Any]) -> tuple[dict[tuple[str, int], Call], Ref,
     return calls, Ref(names[0], 0, 0), Ref(names[-1], 0, 0)
 
 
-def _tensors(value: Any) -> Any:
+def _call(path: str, layer: Mapping[str, Any], node: Mapping[str, Any]) -> Call:
+    """One of the ``inbound_nodes`` of a layer; ``ArchiveError`` for arguments that its class does not take."""
+    kind, name, where = kind_of(layer), layer["config"]["name"], f"layer {path!r}: a call"
+    args = [_tensors(value, where) for value in part(node, "args", list, where)]
+    kwargs = {str(key): _tensors(value, where) for key, value in part(node, "kwargs", dict, where).items()}
+    if kind.startswith("ops."):
+        _check_operation(path, kind, args)
+        return Call(name, kind, args, {})
+    takes = SIGNATURES[kind].takes if kind in SIGNATURES else ("training", "mask")
+    named = dict(zip(takes, args[1:], strict=False))
+    unknown = sorted(set(kwargs) - {*takes, "training", "mask"}) + sorted(set(kwargs) & set(named))
+    if not args or len(args) > 1 + len(takes) or unknown:
+        raise ArchiveError(f"layer {path!r}: a call of {kind} does not take {len(args)} arguments and {shown(sorted(kwargs))}")
+    inputs, merges = leaves(args[0]), kind in SIGNATURES and SIGNATURES[kind].merges
+    if not inputs or not all(isinstance(leaf, Ref) for leaf in inputs):
+        raise ArchiveError(f"layer {path!r}: the input of a call is {shown(args[0])}, not a tensor")
+    if kind not in MODELS and (not isinstance(args[0], list) if merges else not isinstance(args[0], Ref)):
+        raise ArchiveError(f"layer {path!r}: a call of {kind} takes {'a list of tensors' if merges else 'one tensor'}")
+    call = Call(name, kind, args[:1], named | kwargs)
+    _check_keywords(path, call, layer["config"])
+    return call
+
+
+def _check_keywords(path: str, call: Call, config: Mapping[str, Any]) -> None:
+    """The arguments of a call beside its input are tensors where arrays are taken, and a bool for ``training``."""
+    for key in ("mask", "initial_state"):
+        given = call.kwargs.get(key)
+        one = key == "mask" and isinstance(call.args[0], Ref) and call.class_name not in MODELS
+        if not all(leaf is None or isinstance(leaf, Ref) for leaf in ([given] if one else leaves(given))):
+            raise ArchiveError(f"layer {path!r}: {key} is {shown(given)}, not a tensor")
+    mask = call.kwargs.get("mask")
+    if mask is not None and isinstance(call.args[0], list) and (not isinstance(mask, list) or len(mask) != len(call.args[0])):
+        raise ArchiveError(f"layer {path!r}: mask is {shown(mask)}, not a list of one mask for each input")
+    training = call.kwargs.get("training")
+    if not (training is None or isinstance(training, bool)):
+        raise ArchiveError(f"layer {path!r}: training is {shown(training)}, not True or False")
+    inner = config["layer"] if call.class_name == "TimeDistributed" else None
+    if training and inner and (SIGNATURES[inner["class_name"]].training_options or SIGNATURES[inner["class_name"]].drops):
+        raise ArchiveError(f"layer {path!r}: TimeDistributed({inner['class_name']}) with training=True is not supported")
+
+
+def _check_operation(path: str, kind: str, args: list[Any]) -> None:
+    """The arguments of an operation on masks: tensors, or a number to compare with."""
+    both = kind in ("ops.NotEqual", "ops.LogicalOr")
+    values = args[0] if kind == "ops.Concatenate" and args and isinstance(args[0], list) else args
+    if kind == "ops.NotEqual" and len(args) == 2 and isinstance(args[1], int | float):
+        values = args[:1]
+    if len(args) != 1 + both or not values or not all(isinstance(value, Ref) for value in values):
+        raise ArchiveError(f"layer {path!r}: a call of {kind} does not take {shown(args)}")
+
+
+def _tensors(value: Any, where: str, depth: int = 0) -> Any:
     """Serialised arguments of a call, with a Ref for each symbolic tensor."""
+    if depth > MAX_STRUCTURE:
+        raise ArchiveError(f"{where} has arguments that are nested more than {MAX_STRUCTURE} deep")
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            return _ref(value["config"]["keras_history"])
+            return _ref(part(part(value, "config", dict, where), "keras_history", list, where))
         if "class_name" in value or "module" in value:
-            raise ArchiveError(f"config.json: a call takes a {value.get('class_name')!r}, which is not supported")
-        return {str(name): _tensors(part) for name, part in value.items()}
-    return [_tensors(part) for part in value] if isinstance(value, list) else value
+            raise ArchiveError(f"{where} takes a {shown(value.get('class_name'))}, which is not supported")
+        return {str(name): _tensors(one, where, depth + 1) for name, one in value.items()}
+    return [_tensors(one, where, depth + 1) for one in value] if isinstance(value, list) else value
 
 
-def _endpoints(value: Any, layers: Mapping[str, Any]) -> Any:
+def _endpoints(value: Any, layers: Mapping[str, Any], depth: int = 0) -> Any:
     """The structure of ``input_layers`` or ``output_layers``, with a Ref for each ``[layer, call, output]``."""
+    if depth > MAX_STRUCTURE:
+        raise ArchiveError(f"the inputs or outputs of the model are nested more than {MAX_STRUCTURE} deep")
     if isinstance(value, dict):
-        return {name: _endpoints(part, layers) for name, part in value.items()}
+        return {str(name): _endpoints(one, layers, depth + 1) for name, one in value.items()}
+    if not isinstance(value, list):
+        raise ArchiveError(f"{shown(value)} is no structure of a model's inputs or outputs")
     if len(value) == 3 and isinstance(value[0], str):
         ref = _ref(value)
         # Keras counts the calls of a nested functional model from 1 here, and from 0 everywhere else.
         functional = ref.layer in layers and layers[ref.layer]["class_name"] == "Functional"
         return Ref(ref.layer, ref.call - 1, ref.output) if functional else ref
-    return [_endpoints(part, layers) for part in value]
+    return [_endpoints(one, layers, depth + 1) for one in value]
 
 
 def _ref(history: Any) -> Ref:
-    layer, call, output = history
-    if not isinstance(layer, str) or not isinstance(call, int) or not isinstance(output, int) or output < 0:
-        raise ArchiveError(f"config.json: {history!r} is not a tensor of a layer")
+    layer, call, output = history if isinstance(history, list) and len(history) == 3 else (None, None, None)
+    if not isinstance(layer, str) or type(call) is not int or type(output) is not int or output < 0:
+        raise ArchiveError(f"{shown(history)} is not a tensor of a layer")
     return Ref(layer, call, output)
 
 
@@ -203,13 +266,13 @@ def _sorted(
         elif ref.output >= sizes[ref.layer]:
             missing = f"output {ref.output}"
         if missing:
-            raise ArchiveError(f"{where}: the graph refers to {missing} of layer {ref.layer!r}, which does not exist")
+            raise ArchiveError(f"{where}: the graph refers to {missing} of layer {shown(ref.layer)}, which does not exist")
     before = {node: [ref.node for ref in refs] for node, refs in taken.items()}
     try:
         order = list(TopologicalSorter(before).static_order())
     except CycleError as error:
         names = [name for name, _ in error.args[1]]
-        raise ArchiveError(f"{where}: the graph has a cycle through the layers {names}") from None
+        raise ArchiveError(f"{where}: the graph has a cycle through the layers {shown(names)}") from None
     return {node: nodes[node] for node in order if node in nodes}
 
 
@@ -246,7 +309,7 @@ def match_structure(structure: Any, given: Any, *, masks: bool = False) -> dict[
         if len(structure) == 1:
             return match_structure(structure[0], given, masks=masks)
     elif not isinstance(given, dict):
-        single = isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], np.ndarray)
+        single = isinstance(given, list | tuple) and len(given) == 1 and hasattr(given[0], "shape")
         return {structure.layer: given[0] if single else given}
     raise ValueError(f"the model takes the inputs {names}; {_described(given)} does not fit")
 
@@ -262,16 +325,8 @@ def as_input(spec: Input, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         If the shape does not fit; the sentence names the input and both shapes.
     """
     array = np.asarray(value)
-    shape = array.shape
-    if len(shape) == len(spec.shape) - 1 and spec.shape[-1] == 1:
-        array = array[..., None]
-    elif len(shape) == len(spec.shape) + 1 and shape[-1] == 1:
-        array = array[..., 0]
-    fits = array.ndim == len(spec.shape) and all(
-        want in (None, have) for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
-    )
-    if not fits:
-        raise ValueError(f"input {spec.name!r} takes arrays of the shape {(None, *spec.shape[1:])}, got {shape}")
+    shape = fit_shape(spec.name, spec.shape, array.shape)
+    array = array.reshape(array.shape[0], *(size or 0 for size in shape[1:]))
     if spec.dtype == "string":
         return array
     if array.dtype.kind not in "fiub":
@@ -281,6 +336,19 @@ def as_input(spec: Input, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     return array if array.dtype.kind in "iub" else array.astype(spec.dtype)
 
 
+def fit_shape(name: str, declared: Shape, shape: Shape) -> Shape:
+    """The shape in which an input is taken; ``ValueError`` names the input if the one given does not fit the declared one."""
+    given = shape
+    if len(shape) == len(declared) - 1 and declared[-1] == 1:
+        given = (*shape, 1)
+    elif len(shape) == len(declared) + 1 and shape[-1] == 1:
+        given = shape[:-1]
+    pairs = list(zip(declared[1:], given[1:], strict=False))
+    if not given or len(given) != len(declared) or any(None not in (want, have) and want != have for want, have in pairs):
+        raise ValueError(f"input {name!r} takes arrays of the shape {(None, *declared[1:])}, got {shape}")
+    return (given[0], *(want if have is None else have for want, have in pairs))
+
+
 def _merged(parts: Iterator[dict[str, Any]]) -> dict[str, Any]:
     return {name: value for part in parts for name, value in part.items()}
 
@@ -288,4 +356,5 @@ def _merged(parts: Iterator[dict[str, Any]]) -> dict[str, Any]:
 def _described(given: Any) -> str:
     if isinstance(given, dict):
         return f"a dict of {list(given)}"
-    return f"a list of {len(given)}" if isinstance(given, list | tuple) else f"an array of the shape {np.shape(given)}"
+    shape = given.shape if hasattr(given, "shape") else np.shape(given)
+    return f"a list of {len(given)}" if isinstance(given, list | tuple) else f"an array of the shape {shape}"

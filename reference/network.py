@@ -1,6 +1,6 @@
 """Whole Keras models, run through layer functions.
 
-:func:`load_model` reads a ``.keras`` archive and returns a :class:`Model` that calls ``conv2d_forward``,
+:func:`load_model` reads the file of a model and returns a :class:`Model` that calls ``conv2d_forward``,
 ``lstm_forward`` and the others exactly by the contract: weights by position, options that differ from Keras's
 defaults, and ``mask``, ``initial_state`` or ``training`` only where the model has them. The functions are an
 argument, so that any implementation of the layers can be run by the same graph.
@@ -10,21 +10,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from reference.archive import ArchiveError, read_archive
+from reference.archive import Archive, ArchiveError, Source, read_archive, read_json_archive
 from reference.archive_config import MODELS
+from reference.archive_json import json_document
 from reference.execution import Context, Layer, frozen, run_graph
-from reference.graph import Graph, as_input, build_graph, leaves, map_leaves, match_structure
+from reference.graph import Graph, as_input, leaves, map_leaves, match_structure
+from reference.graph_shapes import infer_shapes
+from reference.json_text import write_json
 
-__all__ = ["Layer", "Model", "load_model"]
+__all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model"]
 
 Array = NDArray[Any]
+
+MAX_BATCH_NUMBERS = 2**28
+"""Most numbers that the outputs of all layers may take for the samples computed at once: 1 GiB in float32."""
+
 
 @dataclass(frozen=True, repr=False)
 class Model:
@@ -36,10 +43,13 @@ class Model:
         What is called on what.
     context : Context
         The layers, the functions and the dtype.
+    config : dict
+        The configuration, in the form of ``config.json`` of a ``.keras`` archive.
     """
 
     graph: Graph
     context: Context
+    config: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Model of {len(self.layers)} layers, {self.parameters:,} parameters, {self.dtype}>"
@@ -75,7 +85,7 @@ class Model:
         x : array, or list or dict of arrays
             As the model's inputs; a dict of arrays by input name is always accepted. An empty batch is legal.
         batch_size : int
-            How many samples are computed at once; the result does not depend on it.
+            How many samples are computed at once, fewer if they take much memory; the result does not depend on it.
 
         Returns
         -------
@@ -84,11 +94,13 @@ class Model:
         Raises
         ------
         ValueError
-            If an input is missing or has another shape than the model declares; both are named.
+            If an input is missing or has another shape than the model declares (both are named), or a layer cannot take
+            what follows from it.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}")
-        inputs = self._inputs(x)
+        inputs, numbers = self._inputs(x)
+        batch_size = min(batch_size, max(1, MAX_BATCH_NUMBERS // max(1, numbers)))
         parts = []
         for start in range(0, max(len(next(iter(inputs.values()))), 1), batch_size):
             batch = {name: value[start : start + batch_size] for name, value in inputs.items()}
@@ -136,7 +148,7 @@ class Model:
         Layers go by their path, and the second call of a shared layer ``name`` is ``name[1]``.
         """
         trace: dict[str, Any] = {}
-        run_graph(self.context, self.graph, self._inputs(x), {}, trace)
+        run_graph(self.context, self.graph, self._inputs(x)[0], {}, trace)
         return trace
 
     def summary(self) -> str:
@@ -151,41 +163,65 @@ class Model:
             "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
         )
 
-    def _inputs(self, x: Any) -> dict[str, Array]:
-        """Arrays by input name, of the declared shape and dtype and of one batch size."""
+    def save_json(self, path: str | os.PathLike[str]) -> None:
+        """Write configuration and weights into one JSON file, from which :func:`load_json` makes the same model.
+
+        The file is written whole or not at all; its form is that of :mod:`reference.archive_json`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no configuration, or computes in another dtype than float32 or float64.
+        OSError
+            If the file cannot be written.
+        """
+        if not self.config:
+            raise ValueError("the model was not read from a file: it has no configuration to save")
+        weights = {layer.name: layer.weights for layer in self.layers}
+        write_json(path, json_document(self.config, weights, self.context.vocabularies, self.dtype.name))
+
+    def _inputs(self, x: Any) -> tuple[dict[str, Array], int]:
+        """Arrays by input name, of the declared shape and dtype and of one batch size; and how many numbers a sample takes."""
         given = match_structure(self.graph.inputs, x)
         inputs = {name: as_input(spec, given[name], self.dtype) for name, spec in self.graph.specs.items()}
         sizes = {name: len(value) for name, value in inputs.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"the inputs have different numbers of samples: {sizes}")
-        return inputs
+        found = infer_shapes(self.graph, self.context.layers, {name: (None, *value.shape[1:]) for name, value in inputs.items()})
+        found.check()
+        return inputs, found.numbers
 
 
-def load_model(path: str | os.PathLike[str], functions: Any = None) -> Model:
-    """Read a ``.keras`` archive and return the model, computing with the given layer functions.
+def load_model(source: Source, functions: Any = None, *, weights: str | os.PathLike[str] | None = None) -> Model:
+    """Read the file of a model and return the model, computing with the given layer functions.
 
     Parameters
     ----------
-    path : path
-        A file written by ``model.save("....keras")`` of a Sequential or functional model.
+    source : path or mapping
+        A Sequential or functional model in a file of any form that :mod:`reference.archive` reads: ``.keras``, legacy ``.h5``, ``.json``;
+        or the configuration alone, as ``model.to_json()`` gives it, in a ``.json`` file or as a mapping.
     functions : module, object or mapping, optional
         Where ``dense_forward`` and the other functions of the model's layers are found; the reference by default.
+    weights : path, optional
+        For a configuration alone: the file that ``model.save_weights`` wrote.
 
     Raises
     ------
     ArchiveError
-        If the file cannot be read (a ``ValueError``).
+        If a file cannot be read (a ``ValueError``).
     NotImplementedError
         If the function of a layer is missing; the sentence names both.
     """
-    archive = read_archive(path)
-    try:
-        graph = build_graph(archive.config)
-    except ArchiveError as error:
-        raise ArchiveError(f"{path}: {error}") from None
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
-        cause = f"{type(error).__name__}: {str(error)[:120]}"
-        raise ArchiveError(f"{path}: config.json: not the graph of a Keras model ({cause})") from None
+    return _model(read_archive(source, weights), functions)
+
+
+def load_json(path: str | os.PathLike[str], functions: Any = None) -> Model:
+    """Read what :meth:`Model.save_json` wrote, whatever the file is called; the rest as in :func:`load_model`."""
+    return _model(read_json_archive(path), functions)
+
+
+def _model(archive: Archive, functions: Any) -> Model:
+    """The model of an archive; every function that it needs must be there."""
     layers = {
         entry.path: Layer(entry.path, entry.class_name, entry.config, archive.weights[entry.path])
         for entry in archive.layers.values()
@@ -194,7 +230,7 @@ def load_model(path: str | os.PathLike[str], functions: Any = None) -> Model:
     context = Context(layers, archive.vocabularies, _finder(functions), np.dtype(archive.dtype))
     for layer in layers.values():
         context.function(layer)
-    return Model(graph, context)
+    return Model(archive.graph, context, archive.config)
 
 
 def _finder(functions: Any) -> Callable[[str], Callable[..., Any] | None]:

@@ -154,7 +154,7 @@ def over_everything(x: Array, axes: Axes, weight: Any = None) -> Statistics:
 
 @batch_statistics
 def each_sample_apart(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """In training mean and variance are taken for every sample apart (that is GroupNormalization)."""
+    """In training mean and variance are taken for every sample apart (that is instance normalisation)."""
     return statistics(x, axes[1:], weight) if axes[0] == 0 and len(axes) > 1 else statistics(x, axes, weight)
 
 

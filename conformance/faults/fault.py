@@ -135,7 +135,9 @@ def right_function(layer: str, part: str = "forward") -> Function:
 
 
 def _lower(sentence: str) -> str:
-    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
+    first, *_ = sentence.split(maxsplit=1) or [""]
+    spelled_so = first[1:] != first[1:].lower()
+    return sentence if spelled_so else sentence[:1].lower() + sentence[1:]
 
 
 def table(*layers: str, **faults: tuple[str, Function]) -> Collection:

@@ -45,12 +45,12 @@ def no_model(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return tmp / "missing.keras", saved / "cnn.npz"
 
 
-@bad(r"cnn.npz: the archive has no member config.json\.$")
+@bad(r"cnn.npz: config.json: the archive has no member config.json\.$")
 def swapped(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return saved / "cnn.npz", saved / "cnn.keras"
 
 
-@bad(r"lambda.keras: layer 'lambda': class 'Lambda' is not supported")
+@bad(r"lambda.keras: config.json: layer 'lambda': class 'Lambda' is not supported")
 def refused_by_the_reader(saved: Path, tmp: Path) -> tuple[Any, ...]:
     keras = import_keras()
     keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x, name="lambda")]).save(tmp / "lambda.keras")

@@ -11,9 +11,11 @@ from conformance.cases import ALL as LAYERS
 from conformance.cases.case import declared_cases
 from conformance.examination import examine
 from conformance.faults import consistent_faults
-from conformance.faults.adequacy import every_fault, first_kill, kill_matrix
+from conformance.faults.adequacy import departs, every_fault, first_kill, kill_matrix
 from conformance.faults.catalogue import ALL
 from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.faults.normalization import plain_batch_normalization, plain_layer_normalization
+from conformance.faults.plain_recurrent import plain_bidirectional, plain_recurrent
 from conformance.implementations.module import ModuleImplementation
 
 FAULTS = list(every_fault())
@@ -49,6 +51,21 @@ def test_sentences_read_well_after_looks_like(layer):
         assert fault.sentence and not fault.sentence.endswith("."), f"{fault.name} has no sentence, or one that ends in a full stop"
         assert "\n" not in fault.sentence, f"the sentence of {fault.name} goes over more than one line"
         assert len(fault.sentence) < 130, f"the sentence of {fault.name} has {len(fault.sentence)} characters"
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        *((layer, plain_recurrent) for layer in ("SimpleRNN", "GRU", "LSTM")),
+        ("Bidirectional", plain_bidirectional),
+        ("BatchNormalization", plain_batch_normalization),
+        ("LayerNormalization", plain_layer_normalization),
+    ],
+)
+def test_layers_written_out_are_right_with_nothing_replaced(layer, function):
+    plain = Fault("plain", (layer,), "", function)
+    wrong = [case.id for case in declared_cases(LAYERS[layer]) if case.dtype == "float64" and departs(plain, case)]
+    assert not wrong, f"the faults of {layer} are variants of code that is wrong itself in {wrong[:3]}"
 
 
 def _some_cases(layer):

@@ -83,7 +83,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "Embedding": Rule({"mask_zero": EVERY}, VALUES),
         "SimpleRNN": Rule({**UNPASSED, **STATES}, VALUES),
         "LSTM": Rule({**UNPASSED, **STATES}, VALUES),
-        "Bidirectional": Rule({**UNPASSED, "layer": CELLS, "return_sequences": EVERY}, VALUES),
+        "Bidirectional": Rule({**UNPASSED, "layer": CELLS, "return_sequences": EVERY, "zero_output_for_mask": EVERY}, VALUES),
         "ReLU": FUNCTION,
         "Softmax": FUNCTION,
         **dict.fromkeys(("relu", "sigmoid", "softmax"), FUNCTION),
@@ -102,7 +102,9 @@ RULES: dict[str, dict[str, Rule]] = {
         "Embedding": Rule({"mask_zero": EVERY}, VALUES),
         "SimpleRNN": Rule(B_RECURRENT, {**VALUES, "initial_state": EVERY}),
         "LSTM": Rule(B_RECURRENT, {**VALUES, "initial_state": EVERY}),
-        "Bidirectional": Rule({**B_RECURRENT, "layer": CELLS, "go_backwards": NOTHING}, {**VALUES, "initial_state": EVERY}),
+        "Bidirectional": Rule(
+            {**B_RECURRENT, "layer": CELLS, "go_backwards": NOTHING, "zero_output_for_mask": EVERY}, {**VALUES, "initial_state": EVERY}
+        ),
         "ReLU": FUNCTION,
         "Softmax": FUNCTION,
         **dict.fromkeys(("linear", "relu", "sigmoid", "softmax", "tanh"), FUNCTION),
