@@ -139,7 +139,6 @@ def _check_options(config: pytest.Config) -> None:
     complaint = find(implementation_name(config))
     if complaint:
         raise pytest.UsageError(f"--iut={implementation_name(config)}: {complaint}")
-    known_failures(config)
     selected_layers(config)
 
 

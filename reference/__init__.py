@@ -62,7 +62,7 @@ from reference.core import (
     spatial_dropout2d_forward,
 )
 from reference.merging import add_compute_mask, add_forward, concatenate_compute_mask, concatenate_forward
-from reference.network import Model, load_model
+from reference.network import Model, load_json, load_model
 from reference.normalization import batch_normalization_forward, layer_normalization_forward
 from reference.pooling import (
     average_pooling1d_forward,
@@ -118,6 +118,7 @@ __all__ = [
     "leaky_re_lu_forward",
     "leaky_relu",
     "linear",
+    "load_json",
     "load_model",
     "log_sigmoid",
     "log_softmax",
