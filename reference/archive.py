@@ -29,7 +29,8 @@ from reference.archive_config import Entry
 from reference.archive_errors import ArchiveError, malformed, naming, shown
 from reference.archive_hdf5 import Weights, read_weights
 from reference.archive_json import check_document, is_document, vocabularies_of, weights_of
-from reference.archive_legacy import canonical_config, is_legacy_weights, read_legacy_weights, read_model_config
+from reference.archive_legacy import is_legacy_weights, read_legacy_weights, read_model_config
+from reference.archive_legacy_config import canonical_config
 from reference.archive_model import Description, describe
 from reference.graph import Graph
 from reference.json_text import parse_json

@@ -127,10 +127,14 @@ def shared(keras: Any) -> Any:
     frozen = layers.Dense(4, name="frozen")
     frozen.trainable = False
     y = layers.BatchNormalization(name="normal")(layers.Dense(4, activation="relu", name="first")(x))
-    inner = keras.Model(x, {"z": layers.Dense(4, name="last")(frozen(y)), "a": y}, name="inner")
     tail = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="first"), layers.BatchNormalization(), layers.Dense(2)], name="tail")
     still = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(), layers.Dense(4)], name="still")
     still.trainable = False
+    still.layers[-1].trainable = True  # so that a frozen model has a layer that is not
+    middle = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="m0"), layers.Dense(4, name="m1")], name="middle")
+    middle.trainable = False
+    middle.layers[-1].trainable = True
+    inner = keras.Model(x, {"z": layers.Dense(4, name="last")(middle(frozen(y))), "a": y}, name="inner")
     a, b = keras.Input((4,), name="a"), keras.Input((2, 2), name="b")
     twice = layers.Dense(4, activation="tanh", name="twice")
     one, two = inner(twice(a)), inner(twice(layers.Flatten()(b)))

@@ -49,7 +49,7 @@ def write_keras2(model: Any, path: Path, *, plain: bool = False, with_input_laye
         for name in names:
             layer = group.create_group(name)
             attributes = old["model_weights"][name].attrs
-            paths = [one for key in attributes for one in attributes[key]]
+            paths = [one.decode() if isinstance(one, bytes) else one for key in attributes for one in attributes[key]]
             pieces = np.array_split([f"{one}:0".encode() for one in paths], len(attributes))
             for key, piece in zip(attributes, pieces, strict=True):
                 layer.attrs[key] = piece

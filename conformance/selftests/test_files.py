@@ -164,6 +164,17 @@ def test_names_of_weights_in_several_attributes_are_read(keras: Any, tmp_path: P
             assert np.array_equal(one.weights[0], two.get_weights()[0]), f"{path.name}: the kernel of {one.name[-10:]} differs"
 
 
+def test_weights_that_are_named_after_another_layer_are_refused(models: dict[str, Any], tmp_path: Path) -> None:
+    """Two kernels of one shape in the place of each other, which the order alone would not show."""
+    models["shared"].save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        attributes = file["model_weights/inner"].attrs
+        exchanged = {"first/kernel": "last/kernel", "last/kernel": "first/kernel"}
+        attributes["weight_names"] = [exchanged.get(name, name) for name in attributes["weight_names"]]
+    with pytest.raises(ArchiveError, match="weight_names has 'last/kernel' in the place of kernel of layer 'inner/first'"):
+        load_model(tmp_path / "m.h5")
+
+
 def test_a_vocabulary_of_the_configuration_is_read_from_every_form(keras: Any, tmp_path: Path) -> None:
     layers = keras.layers
     texts = layers.TextVectorization(vocabulary=["a", "cat"], output_sequence_length=4, name="texts")
@@ -229,7 +240,8 @@ def test_every_number_survives_json(dtype: str, keras: Any, tmp_path: Path) -> N
     assert same.all(), f"these numbers changed: {want[~same]} became {kernel[~same]}"
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failing", ["os.fsync", "os.replace"])
+def test_a_file_is_replaced_whole_or_not_at_all(failing: str, keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out" / "m.json"
     path.parent.mkdir()
     model = dense(keras, tmp_path, [1.0, 2.0])
@@ -239,7 +251,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(keras: Any, tmp_path: Path, monk
     def full(*arguments: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr(failing, full)
     with pytest.raises(OSError, match="no space left"):
         model.astype(np.float64).save_json(path)
     assert path.read_bytes() == before, "the file that was there is as it was"

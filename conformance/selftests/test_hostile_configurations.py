@@ -250,6 +250,13 @@ def given(name: str, args: Any) -> Change:
     return lambda config: layer(config, name)["inbound_nodes"][0].update(args=args)
 
 
+def steps_in_training(config: Any) -> None:
+    """Values that every step would drop for itself."""
+    steps = layer(config, "steps")
+    steps["config"]["layer"].update(class_name="Dropout", config={"name": "inside", "rate": 0.5})
+    steps["inbound_nodes"][0]["kwargs"]["training"] = True
+
+
 def deep(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):
@@ -279,6 +286,15 @@ GRAPHS: dict[str, tuple[Change, str]] = {
     "training that is not a bool": (called_with("drop", training="yes"), "training"),
     "a mask that is not a tensor": (called_with("both", mask=3), "mask"),
     "a state that is not a tensor": (called_with("both", initial_state=[1, 2]), "initial_state"),
+    "a mask of another length": (called_with("both", mask=tensor("ids")), "'both' (Bidirectional): a mask of the shape (None, 8)"),
+    "states of another width": (called_with("both", initial_state=[tensor("ids")] * 4), "its states are 4 arrays of the widths"),
+    "a state too few": (called_with("both", initial_state=[tensor("ids")]), "its states are 4 arrays"),
+    "a layer for two widths": (
+        lambda config: layer(config, "classes")["inbound_nodes"].append({"args": [tensor("both")], "kwargs": {}}),
+        "'classes' is called on inputs that need different weights",
+    ),
+    "a number in place of a model's input": (given("inner", [3]), "layer 'inner': the input of a call is 3, not a tensor"),
+    "steps in training": (steps_in_training, "'steps': TimeDistributed(Dropout) with training=True is not supported"),
     "a serialised object": (called_with("both", mask=LAMBDA), "__lambda__"),
     "no outputs": (lambda config: config["config"].update(output_layers=[]), "no outputs"),
     "outputs nested too deeply": (lambda config: config["config"].update(output_layers=deep(400)), "nested more than 8"),
