@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from reference.activations import activation_function
-from reference.windows import batch_chunks, from_channels_last, output_size, pad, spatial_tuple, to_channels_last
+from reference.windows import batch_chunks, from_channels_last, output_size, pad, padding_widths, spatial_tuple, to_channels_last
 
 Array = NDArray[Any]
 
@@ -145,8 +146,11 @@ def _patch_chunks(
     """Chunks of the batch with their patches, a view (batch, *out, *kernel, groups, channels / groups) of the padded input."""
     x = to_channels_last(x, data_format)
     rank = len(kernel)
-    out = [output_size(*axis, padding) for axis in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
-    image_bytes = int(np.prod([*out, *kernel, x.shape[-1], x.itemsize]))
+    axes = list(zip(x.shape[1:-1], kernel, strides, dilation, strict=True))
+    out = [output_size(*axis, padding) for axis in axes]
+    padded_sizes = [axis[0] + sum(padding_widths(*axis, padding)) for axis in axes]
+    # An image takes its patches, or itself with its padding, which a wide dilation makes the larger one.
+    image_bytes = max(math.prod(out) * math.prod(kernel), math.prod(padded_sizes)) * x.shape[-1] * x.itemsize
     for rows in batch_chunks(x.shape[0], image_bytes):
         padded = np.ascontiguousarray(pad(x[rows], kernel, strides, dilation, padding, 0.0))
         batch_stride, *cell, channel = padded.strides

@@ -72,10 +72,10 @@ def _step_inputs(rng: np.random.Generator, case: Case) -> Array:
 
 
 def _masked_steps(rng: np.random.Generator, case: Case) -> Array:
-    """Steps that hold ``mask_value`` alone, others that hold it in one feature."""
+    """Steps that hold ``mask_value`` alone, others that hold it in some features, of which no place is special."""
     x = rng.normal(0, 1, case.shape)
     value = case.config.get("mask_value", 0.0)
-    x[..., 0][rng.random(case.shape[:-1]) < 0.5] = value
+    x[rng.random(case.shape) < 0.4] = value
     x[rng.random(case.shape[:-1]) < 0.4] = value
     return x
 

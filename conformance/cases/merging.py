@@ -41,6 +41,8 @@ ADD = LayerCases(
         Special("empty_batch", (0, 4)),
         Special("one_square-others=column", (1, 5, 5), {}, {"others": "column"}),
         Special("rows_as_long_as_the_batch-others=sample", (3, 3), {}, {"others": "sample"}),
+        # Where alignment at the front and at the end both fit, and give other numbers.
+        Special("cube-others=lower_rank", (4, 4, 4), {}, {"others": "lower_rank"}),
         Special("nan", (3, 4), {}, {"values": "nan"}),
         Special("infinite", (3, 4), {}, {"values": "infinite"}),
     ],

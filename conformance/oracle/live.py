@@ -67,7 +67,9 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         keras=own,
         alternatives=tuple(accepted),
         arguments=chosen,
-        single=None if case.dtype == "float32" else lambda: expect(layer, replace(case, dtype="float32"), cast(arrays, "float32")),
+        single=None if case.dtype == "float32" else functools.cache(
+            lambda: expect(layer, replace(case, dtype="float32"), cast(arrays, "float32"))
+        ),
     )
 
 

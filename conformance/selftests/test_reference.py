@@ -111,6 +111,16 @@ def test_a_convolution_needs_little_memory_beyond_input_and_output():
     assert beyond < 20, f"the convolution needed {beyond:.0f} MiB beyond its output"
 
 
+def test_padding_that_is_larger_than_the_image_needs_little_memory():
+    x = np.zeros((400, 8, 1), np.float32)
+    tracemalloc.start()
+    reference.conv1d_forward(x, np.zeros((2, 1, 1), np.float32), padding="causal", dilation_rate=20_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All padded sequences at once would take 30 MiB.
+    assert peak / 2**20 < 15, f"the convolution needed {peak / 2**20:.0f} MiB"
+
+
 def test_the_erf_of_gelu_is_exact_to_the_last_digits():
     import math
 
