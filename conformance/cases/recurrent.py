@@ -148,7 +148,7 @@ BIDIRECTIONAL = LayerCases(
             Special(f"{special.title}-layer={name}", special.shape, {**special.config, "layer": name}, special.call)
             for name in ("GRU", "SimpleRNN")
             for special in SPECIAL
-            if special.title.startswith(("training", "nan", "sequence_of_40-mask"))
+            if special.title.startswith(("training", "nan"))
         ),
     ],
     deviations={"D4": _unrolled_halves},

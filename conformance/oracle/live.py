@@ -48,7 +48,9 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         if case.deviation is None:
             raise
         own = None
-    outputs = own if chosen and own is not None else ask(arrays)
+    # In float64, and where Keras does what it documents, its own answer is the float64 value: it is not asked twice.
+    exact = chosen or (case.dtype == "float64" and case.deviation is None)
+    outputs = own if exact and own is not None else ask(arrays)
     expected = tuple(_in_range(y, case.dtype) for y in outputs)
     # The float64 value itself where the case's dtype overflows: an answer in float64 need not.
     accepted = [outputs]
