@@ -116,11 +116,43 @@ def doctor_command(data: Data = None) -> None:
         typer.echo(line)
 
 
+@app.command("check", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def check_command(context: typer.Context) -> None:
+    """Check a file of your own layers in seconds, against recorded vectors; needs no TensorFlow. `conform check --help` says more."""
+    from conformance.check import main
+
+    raise typer.Exit(main(context.args))
+
+
+@app.command("record")
+def record_command(
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Folder (default: fixtures/vectors).")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Write nothing, only say what would change; ends with 1 if anything.")] = False,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, metavar="N", help="Processes (default: one a core).")] = None,
+) -> None:
+    """Record what live Keras answers to every declared case, and say what has changed since the last time."""
+    from conformance.oracle.environment import MISSING, missing_package
+    from conformance.oracle.vectors import folder
+
+    missing = missing_package()
+    if missing:
+        raise _usage(MISSING.format(missing=missing))
+    from conformance.oracle.rerecording import lines, record, store
+
+    place = folder() if output is None else output
+    try:
+        kept, sentences = record(place, workers)
+        if not compare:
+            store(kept, place)
+    except OSError as error:
+        raise _usage(f"{place} cannot be written: {error}.") from None
+    for line in lines(sentences) or ["Nothing has changed."]:
+        typer.echo(line)
+    total = sum(len(entries) for entries in kept.values())
+    typer.echo(f"{total} cases {'compared with' if compare else 'recorded in'} {place}")
+    raise typer.Exit(DIFFERENT if compare and sentences else DONE)
+
+
 def _usage(sentence: str) -> typer.Exit:
     typer.echo(sentence, err=True)
     return typer.Exit(USAGE)
-
-
-def main() -> None:
-    """Entry point of the command ``conform``."""
-    app()

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
 from conformance.allowance import ChaoticCaseError
 from conformance.arrays import Arrays
 from conformance.cases import layer_cases
-from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.quality import WeakCaseError, check_quality
 from conformance.contract import Answer, Question, forward_question
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.live import expect
+from conformance.oracle.oracle import Oracle
 from conformance.record import Record
 from conformance.verdict import Verdict, judge
-
-DRAWS = 4
 
 
 class SuiteError(Exception):
@@ -54,7 +50,7 @@ class Examination:
         )
 
 
-def examine(case: Case, implementation: ModuleImplementation, seed: int, *, strict: bool) -> Examination:
+def examine(case: Case, implementation: ModuleImplementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
     """Judge one case; arrays that could not tell right from wrong are drawn again.
 
     Raises
@@ -62,22 +58,26 @@ def examine(case: Case, implementation: ModuleImplementation, seed: int, *, stri
     SuiteError
         If Keras itself does not keep the allowance of the case.
     WeakCaseError, ChaoticCaseError
-        If :data:`DRAWS` draws of its arrays were weak.
+        If every draw of its arrays was weak.
     """
-    for draw in range(DRAWS - 1):
-        with contextlib.suppress(WeakCaseError, ChaoticCaseError):
-            return _examine(case, implementation, case.seed(seed) + draw, strict)
-    return _examine(case, implementation, case.seed(seed) + DRAWS - 1, strict)
-
-
-def _examine(case: Case, implementation: ModuleImplementation, seed: int, strict: bool) -> Examination:
     layer = layer_cases(case.layer)
-    arrays = draw_arrays(layer, case, seed)
+    weak: Exception = WeakCaseError(f"{case.id}: no arrays were drawn")
+    for arrays in oracle.draws(layer, case, seed):
+        try:
+            return _examine(layer, case, arrays, implementation, oracle, strict)
+        except (WeakCaseError, ChaoticCaseError) as error:
+            weak = error
+    raise weak
+
+
+def _examine(
+    layer: LayerCases, case: Case, arrays: Arrays, implementation: ModuleImplementation, oracle: Oracle, strict: bool
+) -> Examination:
     question = forward_question(layer, case, arrays, {})
     refusal = implementation.refusal(question)
     if refusal is not None:
         return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
-    expectation = expect(layer, case, arrays)
+    expectation = oracle.expect(layer, case, arrays)
     check_quality(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
     answer = implementation.ask(question)
@@ -94,9 +94,11 @@ def judge_again(examination: Examination, implementation: ModuleImplementation, 
     return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
 
 
-def still_fails(examination: Examination, implementation: ModuleImplementation, arrays: Arrays, *, strict: bool) -> bool:
+def still_fails(
+    examination: Examination, implementation: ModuleImplementation, oracle: Oracle, arrays: Arrays, *, strict: bool
+) -> bool:
     """Whether the case also fails with other arrays."""
-    expectation = expect(examination.layer, examination.case, arrays)
+    expectation = oracle.expect(examination.layer, examination.case, arrays)
     question = forward_question(examination.layer, examination.case, arrays, expectation.arguments)
     verdict = judge(expectation, implementation.ask(question), examination.case.dtype, strict=strict)
     return verdict.status == examination.verdict.status

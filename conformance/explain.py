@@ -39,7 +39,7 @@ def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: s
         names = axis_names(layer, case, mismatch.expected.ndim)
         lines.append(f"  {verdict.sentence}{_which_output(mismatch)}; {_worst(mismatch, names, verdict.keras_ratio)}")
         lines.append(f"  where   {where(mismatch.ratio > 1, names)}")
-        pattern = _pattern(mismatch)
+        pattern = relation(mismatch)
         if pattern:
             lines.append(f"  note    {pattern}")
     if case.deviation:
@@ -99,8 +99,7 @@ def _indices(indices: Array, size: int, name: str) -> str:
 
 
 def _worst(mismatch: Mismatch, names: Sequence[str], keras_ratio: float | None) -> str:
-    place = np.unravel_index(int(np.argmax(mismatch.ratio)), mismatch.ratio.shape)
-    at = ", ".join(f"{name}: {index}" if _numbered(name) else f"{name} {index}" for name, index in zip(names, place, strict=True))
+    at, place = worst_place(mismatch, names)
     expected, got, ratio = mismatch.expected[place], mismatch.got[place], mismatch.ratio[place]
     # How near a miss is matters only where rounding could be the cause.
     keras = "" if keras_ratio is None else f"; Keras itself is off by {keras_ratio:.2g} times that at most"
@@ -108,11 +107,18 @@ def _worst(mismatch: Mismatch, names: Sequence[str], keras_ratio: float | None) 
     return f"worst at [{at}]: expected {expected:.6g}, got {got:.6g}{size}"
 
 
+def worst_place(mismatch: Mismatch, names: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+    """The index of the largest error, in words and as it is."""
+    place = np.unravel_index(int(np.argmax(mismatch.ratio)), mismatch.ratio.shape)
+    words = (f"{name}: {index}" if _numbered(name) else f"{name} {index}" for name, index in zip(names, place, strict=True))
+    return ", ".join(words), place
+
+
 def _which_output(mismatch: Mismatch) -> str:
     return "" if mismatch.output == 0 else f" in output {mismatch.output + 1}"
 
 
-def _pattern(mismatch: Mismatch) -> str:
+def relation(mismatch: Mismatch) -> str:
     """One simple relation between what is expected and what came, where there is one."""
     off = mismatch.ratio > 1
     expected, got = mismatch.expected[off].astype(float), mismatch.got[off].astype(float)

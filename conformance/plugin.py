@@ -6,6 +6,7 @@ library and changes nothing unless the conformance suite itself is collected.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from pathlib import Path
@@ -17,12 +18,14 @@ PACKAGE = Path(__file__).resolve().parent
 SUITE = PACKAGE / "suite"
 SELFTESTS = PACKAGE / "selftests"
 PROFILES = ("smoke", "standard", "full")
+ORACLES = ("live", "recorded")
 BYTES_PER_WORKER = 1.2e9
 MOST_WORKERS = 8
 RECORD = "conform_record"
 COLLECTOR = "conform_collector"
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "--conform-oracle": {"metavar": "NAME", "help": "live (Keras itself, default) or recorded (vectors of Keras; needs no TensorFlow)"},
     "--conform-layers": {"metavar": "NAMES", "help": "only these layers, by Keras class name, comma-separated"},
     "--conform-seed": {"metavar": "INT", "help": "seed of all arrays, or 'random' (default: 0)"},
     "--conform-profile": {"metavar": "NAME", "help": "smoke, standard (default) or full"},
@@ -129,17 +132,46 @@ def _check_options(config: pytest.Config) -> None:
     seed = str(setting(config, "--conform-seed", "0"))
     if not seed.isdecimal():
         raise pytest.UsageError(f"--conform-seed must be a whole number or 'random', got {seed!r}")
-    from conformance.oracle.environment import MISSING, missing_package
-
-    missing = missing_package()
-    if missing:
-        raise pytest.UsageError(MISSING.format(missing=missing))
+    _check_oracle(config, profile, seed)
     from conformance.implementations.module import find
 
     complaint = find(implementation_name(config))
     if complaint:
         raise pytest.UsageError(f"--iut={implementation_name(config)}: {complaint}")
     selected_layers(config)
+
+
+def _check_oracle(config: pytest.Config, profile: str, seed: str) -> None:
+    """Without its oracle a run would be green for nothing: refuse it, and what the oracle cannot answer."""
+    name = setting(config, "--conform-oracle", "live")
+    if name not in ORACLES:
+        raise pytest.UsageError(f"--conform-oracle must be one of {', '.join(ORACLES)}, got {name!r}")
+    if name == "live":
+        from conformance.oracle.environment import MISSING, missing_package
+
+        missing = missing_package()
+        if missing:
+            raise pytest.UsageError(MISSING.format(missing=missing))
+        return
+    from conformance.oracle.vectors import VectorsError, folder, manifest
+
+    try:
+        facts = manifest(folder())
+    except VectorsError as error:
+        raise pytest.UsageError(f"--conform-oracle=recorded: {error}") from None
+    if profile == "full" or seed != str(facts["seed"]):
+        wanted = "--conform-profile=full" if profile == "full" else f"--conform-seed={seed}"
+        recorded = f"the recorded vectors are those of profile {facts['profile']} and seed {facts['seed']}"
+        raise pytest.UsageError(f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can")
+
+
+def oracle_title(config: pytest.Config) -> str:
+    """What the implementation is compared with, in words."""
+    if setting(config, "--conform-oracle", "live") == "live":
+        return "live Keras"
+    from conformance.oracle.vectors import folder, manifest
+
+    return f"recorded vectors of Keras {manifest(folder())['keras']}"
 
 
 def known_failures(config: pytest.Config) -> Any:
@@ -165,12 +197,18 @@ def selected_layers(config: pytest.Config) -> list[str]:
         raise pytest.UsageError(f"--conform-layers: {error}") from None
 
 
+def parametrize(metafunc: pytest.Metafunc, names: tuple[str, ...], cases: Any) -> None:
+    """A test for every question about the chosen layers; `cases` takes these and the profile, and gives ids with arguments."""
+    asked = list(cases(selected_layers(metafunc.config), setting(metafunc.config, "--conform-profile", "standard")))
+    metafunc.parametrize(names, [arguments for _, arguments in asked], ids=[identifier for identifier, _ in asked])
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """What is judged, and with which seed."""
     if not _collects_suite(config):
         return None
     seed, profile = setting(config, "--conform-seed", "0"), setting(config, "--conform-profile", "standard")
-    return f"conformance: {implementation_name(config)} against live Keras, profile {profile}, seed {seed}"
+    return f"conformance: {implementation_name(config)} against {oracle_title(config)}, profile {profile}, seed {seed}"
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -215,7 +253,8 @@ def _is_empty(item: pytest.Item) -> bool:
 
 
 def _judges_only(config: pytest.Config) -> bool:
-    return implementation_name(config) != "reference" or bool(setting(config, "--conform-layers"))
+    recorded = setting(config, "--conform-oracle", "live") != "live"
+    return implementation_name(config) != "reference" or recorded or bool(setting(config, "--conform-layers"))
 
 
 def _narrowed(config: pytest.Config, exitstatus: int, failed: int) -> str:
@@ -248,27 +287,53 @@ def _holds_suite(config: pytest.Config, argument: str) -> bool:
 @pytest.fixture(scope="session")
 def conform_session(pytestconfig: pytest.Config) -> Any:
     """What all judged tests of a process share."""
-    from conformance.session import Session
+    from conformance.desk import Session
 
     iut = implementation_name(pytestconfig)
-    strict = bool(setting(pytestconfig, "--conform-strict")) or iut == "reference"
     return Session(
         iut=iut,
+        oracle_name=setting(pytestconfig, "--conform-oracle", "live"),
         seed=int(setting(pytestconfig, "--conform-seed", "0")),
-        strict=strict,
+        profile=setting(pytestconfig, "--conform-profile", "standard"),
+        strict=bool(setting(pytestconfig, "--conform-strict")) or iut == "reference",
         must_support=iut == "reference",
         data=setting(pytestconfig, "--conform-data"),
         require_data=bool(setting(pytestconfig, "--conform-require-data")),
-        known=known_failures(pytestconfig),
+        witnesses=_witnesses(pytestconfig),
     )
 
 
-@pytest.fixture
-def conform(conform_session: Any, request: pytest.FixtureRequest) -> Any:
-    """Judges cases for one test and attaches their records to it."""
-    from conformance.session import Judge
+def _witnesses(config: pytest.Config) -> list[Any]:
+    """Where this project tests itself, on what was recorded of this Keras: a right implementation and one with mistakes."""
+    sample = PACKAGE.parent / "fixtures" / "implementations" / "broken.py"
+    if _judges_only(config) or not sample.is_file():
+        return []
+    from importlib.metadata import version
 
-    return Judge(conform_session, request.node)
+    from conformance.implementations.module import ModuleImplementation
+    from conformance.oracle.vectors import folder, manifest
+
+    facts = manifest(folder())
+    asked = (setting(config, "--conform-seed", "0"), setting(config, "--conform-profile", "standard") != "full", version("keras"))
+    recorded = (str(facts["seed"]), True, facts["keras"])
+    return [ModuleImplementation(name) for name in ("reference", str(sample))] if asked == recorded else []
+
+
+@pytest.fixture(scope="session")
+def conform_known_failures(pytestconfig: pytest.Config) -> Any:
+    """The entries of ``--conform-xfail``."""
+    return known_failures(pytestconfig)
+
+
+@pytest.fixture
+def conform(conform_session: Any, conform_known_failures: Any, request: pytest.FixtureRequest) -> Any:
+    """The desk of one test: what is settled there ends the test and stays attached to it."""
+    from conformance.desk import Desk
+    from conformance.outcomes import again, end_test
+
+    item = request.node
+    settle = functools.partial(end_test, item, conform_session, conform_known_failures)
+    return Desk(conform_session, item.name, functools.partial(again, item, conform_session), settle)
 
 
 class Collector:
@@ -309,6 +374,7 @@ class Collector:
 
             facts = {
                 "iut": implementation_name(self.config),
+                "oracle": setting(self.config, "--conform-oracle", "live"),
                 "seed": int(setting(self.config, "--conform-seed", "0")),
                 "profile": setting(self.config, "--conform-profile", "standard"),
             }

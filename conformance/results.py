@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.record import SCHEMA, Record, mark_blocked, summarise, write_json, write_text
-from conformance.statuses import BLOCKED, FAILED_STATUSES, STATUSES, UNSUPPORTED
+from conformance.statuses import BLOCKED, FAILED_STATUSES, SKIPPED, STATUSES, UNSUPPORTED
 
 
 def records_of(values: Sequence[dict[str, Any]]) -> list[Record]:
@@ -19,12 +19,13 @@ def write_results(values: Sequence[dict[str, Any]], facts: dict[str, Any], json_
     """Write what ``--conform-json`` and ``--conform-markdown`` ask for."""
     records = records_of(values)
     if json_file:
-        from importlib.metadata import version
+        from conformance.oracle.oracle import oracle
 
         result = {
             "schema": SCHEMA,
             "iut": facts["iut"],
-            "keras": version("keras"),
+            "oracle": facts["oracle"],
+            "keras": oracle(facts["oracle"]).keras,
             "seed": facts["seed"],
             "profile": facts["profile"],
             "layers": summarise(records),
@@ -47,6 +48,8 @@ def summary_lines(iut: str, values: Sequence[dict[str, Any]]) -> list[str]:
             lines.append(f"  {layer}: {_counts(own)}")
         for remark in dict.fromkeys(remark for record in own for remark in record.remarks):
             lines.append(f"  {layer}: {sum(remark in record.remarks for record in own)} cases pass with a remark: {remark}")
+    reasons = [record.message for record in records if record.status == SKIPPED]
+    lines += [f"  {reasons.count(reason)} skipped: {reason}" for reason in dict.fromkeys(reasons)]
     return lines
 
 

@@ -74,29 +74,29 @@ def judge(expectation: Expectation, answer: Answer, dtype: str, *, strict: bool)
     strict : bool
         Whether a float64 case that keeps only the float32 rule fails, and an answer in another float type.
     """
-    keras_ratio = _keras_ratio(expectation, dtype)
+    of_keras = keras_ratio(expectation, dtype)
     if answer.status != PASSED:
-        return Verdict(answer.status, answer.message, keras_ratio=keras_ratio)
+        return Verdict(answer.status, answer.message, keras_ratio=of_keras)
     if answer.changed:
-        return Verdict(FAILED, f"it changes its arguments: {', '.join(answer.changed)}", keras_ratio=keras_ratio)
+        return Verdict(FAILED, f"it changes its arguments: {', '.join(answer.changed)}", keras_ratio=of_keras)
     outputs, complaint = _as_outputs(answer.value, len(expectation.outputs))
     if complaint:
-        return Verdict(FAILED, complaint, keras_ratio=keras_ratio)
+        return Verdict(FAILED, complaint, keras_ratio=of_keras)
     complaint = _shape_complaint(expectation.outputs, outputs) or _dtype_complaint(expectation.dtypes, outputs)
     if complaint:
-        return Verdict(FAILED, complaint, keras_ratio=keras_ratio)
+        return Verdict(FAILED, complaint, keras_ratio=of_keras)
     remarks = _dtype_remarks(expectation.dtypes, outputs)
     if strict and remarks:
-        return Verdict(FAILED, f"it {remarks[0]}", keras_ratio=keras_ratio, remarks=remarks)
+        return Verdict(FAILED, f"it {remarks[0]}", keras_ratio=of_keras, remarks=remarks)
     if dtype == "float64" and all(want == np.float32 for want in expectation.dtypes):
         dtype = "float32"  # whole numbers, which Keras answers in float32 whatever the layer's dtype
     rule = expectation.meaning if dtype == "float64" else expectation.rounding
     mismatch, ratio = _closest(expectation, outputs, rule())
     if mismatch is None:
-        return Verdict(PASSED, "", ratio, keras_ratio, remarks)
+        return Verdict(PASSED, "", ratio, of_keras, remarks)
     if dtype == "float64" and not strict and _right_in_float32(expectation, outputs):
-        return Verdict(PASSED, "", ratio, keras_ratio, (*remarks, SINGLE_ONLY))
-    return Verdict(FAILED, _value_sentence(mismatch), ratio, keras_ratio, remarks, mismatch)
+        return Verdict(PASSED, "", ratio, of_keras, (*remarks, SINGLE_ONLY))
+    return Verdict(FAILED, _value_sentence(mismatch), ratio, of_keras, remarks, mismatch)
 
 
 def error_ratio(expected: Array, got: Array, allowed: Array) -> Array:
@@ -151,8 +151,11 @@ def _like(y: Array) -> Array:
     return y.astype(np.float64) if y.dtype.kind == "f" else y
 
 
-def _keras_ratio(expectation: Expectation, dtype: str) -> float | None:
-    if expectation.keras is None or _shape_complaint(expectation.outputs, expectation.keras):
+def keras_ratio(expectation: Expectation, dtype: str) -> float | None:
+    """Keras's own largest error over allowance; None where Keras has no answer of that form."""
+    if expectation.keras is None:
+        return expectation.keras_ratio
+    if _shape_complaint(expectation.outputs, expectation.keras):
         return None
     allowed = expectation.meaning() if dtype == "float64" else expectation.rounding()
     return _closest(expectation, expectation.keras, allowed)[1]

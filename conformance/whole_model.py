@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.contract import Question
+from conformance.desk import Desk
 from conformance.divergence import LAYER_SAMPLES, ImplementationError, find_divergence, largest_difference, reason
 from conformance.experiments.datasets import load
 from conformance.experiments.grid import find
@@ -59,7 +60,7 @@ def predictor(implementation: ModuleImplementation, path: Path) -> Callable[[Any
     return predict
 
 
-def examine_model(name: str, judge: Any) -> Record:
+def examine_model(name: str, desk: Desk) -> Record:
     """Judge a checkpoint: same classes as Keras, and probabilities within the model's own perturbation bound.
 
     A sample may get another class only if Keras's two most probable classes are closer than the bound.
@@ -73,18 +74,18 @@ def examine_model(name: str, judge: Any) -> Record:
     path = checkpoints_dir() / name / MODEL_FILE
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
-    x, _ = test_inputs(row, load(row.dataset, judge.session.data))
-    implementation = judge.session.implementation
+    x, _ = test_inputs(row, load(row.dataset, desk.session.data))
+    implementation = desk.session.implementation
     try:
         got = np.asarray(predictor(implementation, path)(x))
     except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
-        return _record(judge, name, UNSUPPORTED, str(error))
+        return _record(desk, name, UNSUPPORTED, str(error))
     except (Exception, SystemExit) as error:
-        return _record(judge, name, ERROR, reason(error))
+        return _record(desk, name, ERROR, reason(error))
     expected = keras_probabilities(path, x)
     if got.shape != expected.shape:
         message = f"predict gives the shape {got.shape}, expected {expected.shape}"
-        return _record(judge, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
+        return _record(desk, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
     found = compare(expected, got, lambda rows: perturbation_bound(path, x, rows))
     message = (
         f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
@@ -95,7 +96,7 @@ def examine_model(name: str, judge: Any) -> Record:
     if not found.within:
         apart = [largest_difference(ours, theirs) for ours, theirs in zip(got, expected, strict=True)]
         message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-WORST:])}"
-    return _record(judge, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
+    return _record(desk, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
 def diverging_layers(implementation: ModuleImplementation, path: Path, x: Array, also: Array | None = None) -> str:
@@ -108,7 +109,7 @@ def diverging_layers(implementation: ModuleImplementation, path: Path, x: Array,
         return f"its layers cannot be compared one by one: {reason(error)}"
 
 
-def _record(judge: Any, name: str, status: str, message: str, ratio: float | None = None) -> Record:
+def _record(desk: Desk, name: str, status: str, message: str, ratio: float | None = None) -> Record:
     path = checkpoints_dir() / name / MODEL_FILE
     needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
-    return Record(judge.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)
+    return Record(desk.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)

@@ -7,14 +7,17 @@ import difflib
 from conformance.cases import activation_layers, activations, convolution, core, merging, normalization, pooling, recurrent
 from conformance.cases.case import LayerCases
 
-ALL: dict[str, LayerCases] = {
-    layer.layer: layer
+FAMILIES: dict[str, tuple[LayerCases, ...]] = {
+    family.__name__.rpartition(".")[2]: tuple(family.LAYERS)
     for family in (core, activation_layers, merging, normalization, convolution, pooling, recurrent, activations)
-    for layer in family.LAYERS
 }
+"""Declarations by family, the name of the module in which they stand."""
+
+ALL: dict[str, LayerCases] = {layer.layer: layer for family in FAMILIES.values() for layer in family}
 """Declarations by layer, in the order in which they are reported."""
 
-NAMES = (*ALL, "TextVectorization")
+TEXT = "TextVectorization"
+NAMES = (*ALL, TEXT)
 """Everything that the suite asks about; text vectorization takes strings and has cases of its own form."""
 
 

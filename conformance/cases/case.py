@@ -133,6 +133,10 @@ class LayerCases:
             return {}
         return weight_shapes(self.layer, self.keras_config(config), shape)  # type: ignore[return-value]
 
+    def deviation(self, config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> str | None:
+        """The Keras defect that a case meets, or None."""
+        return next((name for name, meets in self.deviations.items() if meets(config, shape, call, dtype)), None)
+
 
 def shapes_of_inputs(shape: tuple[int, ...], config: Config, call: Config) -> list[tuple[int, ...]]:
     """The shapes of all arrays of a merging layer, of which `shape` is that of the first."""
@@ -162,7 +166,7 @@ def make_case(
     if config.get("data_format") == "channels_first" and len(shape) > 2:
         shape = (shape[0], shape[-1], *shape[1:-1])
     config = {**layer.constant, **config}
-    deviation = next((name for name, meets in layer.deviations.items() if meets(config, shape, call, dtype)), None)
+    deviation = layer.deviation(config, shape, call, dtype)
     defaults = {name: values[0] for name, values in {**layer.options, **layer.call}.items()}
     options = {**defaults, **config, **call}
     return Case(layer.layer, config, shape, call, dtype, title, options, deviation)

@@ -102,10 +102,13 @@ CONV2D = LayerCases(
         Special("many_filters", (2, 5, 6, 3), {"filters": 70, "kernel_size": (3, 2), "activation": "softmax"}),
         Special("large_image", (1, 37, 41, 3), {"filters": 4, "kernel_size": (3, 5), "strides": (2, 3), "padding": "same"}),
         # More images than fit into one chunk of a patch matrix.
-        Special("many_images", (70, 9, 8, 16), {"filters": 5, "kernel_size": (3, 3), "padding": "same", "activation": "relu"}),
+        Special(
+            "many_images", (70, 9, 8, 16), {"filters": 5, "kernel_size": (3, 3), "padding": "same", "activation": "relu"},
+            dtypes=("float32",),
+        ),
         Special(
             "many_images-activation=softmax", (70, 8, 9, 16),
-            {"filters": 6, "kernel_size": (3, 3), "activation": "softmax", **CHANNELS_FIRST},
+            {"filters": 6, "kernel_size": (3, 3), "activation": "softmax", **CHANNELS_FIRST}, dtypes=("float32",),
         ),
     ],
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
@@ -155,7 +158,10 @@ CONV1D = LayerCases(
         Special("infinite", (2, 7, 2), {"filters": 3, "kernel_size": (3,), "padding": "same"}, {"values": "infinite"}),
         Special("empty_batch", (0, 6, 3), {"filters": 4, "kernel_size": (3,)}),
         Special("padding=CAUSAL", (2, 6, 3), {"filters": 4, "kernel_size": (3,), "padding": "CAUSAL"}),
-        Special("long_sequences", (20, 300, 6), {"filters": 5, "kernel_size": (7,), "padding": "causal", "dilation_rate": (4,)}),
+        Special(
+            "long_sequences", (20, 300, 6), {"filters": 5, "kernel_size": (7,), "padding": "causal", "dilation_rate": (4,)},
+            dtypes=("float32",),
+        ),
     ],
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={

@@ -53,7 +53,7 @@ EMBEDDING = LayerCases(
     call={"values": ["ids", "ids_int64", "negative_ids", "float_ids", "repeated_ids", "ids_with_zeros"]},
     special=[
         Special("empty_batch", (0, 4), {"input_dim": 7, "output_dim": 3}),
-        Special("large_table", (70, 40), {"input_dim": 3000, "output_dim": 50}),
+        Special("large_table", (70, 5), {"input_dim": 1500, "output_dim": 35}),
         Special("one_id_a_row", (4,), {"input_dim": 7, "output_dim": 3}),
         Special("boolean_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "booleans"}),
         Special("negative_float_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "negative_float_ids"}),

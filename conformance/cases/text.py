@@ -73,10 +73,15 @@ def text_cases(profile: str = "standard") -> Iterator[tuple[str, dict[str, Any]]
     seen = set()
     for row in rows:
         options = {name: value for name, value in row.items() if value != defaults[name]}
-        identifier = "-".join([LAYER, *(f"{name}={value}" for name, value in options.items())])
+        identifier = text_identifier(options)
         if possible(row) and identifier not in seen:
             seen.add(identifier)
             yield identifier, options
+
+
+def text_identifier(options: Mapping[str, Any]) -> str:
+    """The id of the case with these options."""
+    return "-".join([LAYER, *(f"{name}={value}" for name, value in options.items())])
 
 
 def in_shape(texts: Sequence[str], shape: str) -> Any:

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.cases import layer_cases
-from conformance.cases.arrays import draw_arrays
+from conformance.cases import layer_cases, masks
 from conformance.cases.case import Case, declared_cases
+from conformance.checks.mask import mask_question, same_mask
 from conformance.contract import Answer, Question, forward_question
 from conformance.faults.catalogue import ALL
-from conformance.faults.fault import Fault, FaultyImplementation, function_name
+from conformance.faults.fault import Fault, FaultyImplementation
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.live import expect, keras_mask
+from conformance.oracle.recorded import Recorded
 from conformance.statuses import FAILED_STATUSES, PASSED
 from conformance.verdict import Verdict, judge
-from reference.calls import SIGNATURES
 
 if TYPE_CHECKING:
-    from conformance.suite.test_mask import MaskCase
+    from conformance.cases.masks import MaskCase
 
 CLEARLY = 1e-6
 REFERENCE = ModuleImplementation("reference")
+ORACLE = Recorded()
 
 
 @dataclass(frozen=True)
@@ -82,24 +82,17 @@ def is_caught(fault: Fault, case: Case) -> bool:
 
 def mask_cases(layer: str) -> Iterator[MaskCase]:
     """The suite's questions about the mask that a layer hands on."""
-    from conformance.suite.test_mask import mask_cases
-
-    yield from (case for case in mask_cases() if case.layer == layer)
+    yield from (case for case in masks.mask_cases() if case.layer == layer)
 
 
 def is_caught_by_mask(fault: Fault, asked: MaskCase) -> bool:
     """Whether the fault's mask is another one than Keras's."""
-    from conformance.suite.test_mask import same_mask
-
-    expected = keras_mask(asked.layer, {**asked.sizes, **asked.options}, asked.x, asked.mask)
-    given = {"mask": asked.mask} if asked.mask is not None else {}
-    question = Question(function_name(asked.layer, fault.part), (asked.x,), {**given, **asked.options})
-    answer = FaultyImplementation(fault, asked.layer).ask(question)
-    return answer.status in FAILED_STATUSES or (answer.status == PASSED and not same_mask(answer.value, expected))
+    answer = FaultyImplementation(fault, asked.layer).ask(mask_question(asked))
+    return answer.status in FAILED_STATUSES or (answer.status == PASSED and not same_mask(answer.value, ORACLE.mask(asked)))
 
 
 def verdict(implementation: ModuleImplementation, case: Case) -> Verdict:
-    """The suite's verdict, not strict, from an expectation that is asked of Keras once a process."""
+    """The suite's verdict, not strict."""
     question, expectation = prepared(case)
     return judge(expectation, implementation.ask(question), case.dtype, strict=False)
 
@@ -147,23 +140,14 @@ class CachedByCase:
 def prepared(case: Case) -> tuple[Question, Expectation]:
     """The question of a case and what the oracle expects."""
     layer = layer_cases(case.layer)
-    arrays = draw_arrays(layer, case, case.seed())
-    expectation = expect(layer, case, arrays)
-    if expectation.single is not None:
-        # Asked for by every wrong answer to the case.
-        expectation = replace(expectation, single=functools.cache(expectation.single))
+    (arrays,) = ORACLE.draws(layer, case, 0)
+    expectation = ORACLE.expect(layer, case, arrays)
     return forward_question(layer, case, arrays, expectation.arguments), expectation
 
 
 @CachedByCase
 def _reference_answer(case: Case) -> tuple[Question, Answer]:
-    layer = layer_cases(case.layer)
-    arrays = draw_arrays(layer, case, case.seed())
-    chosen = {}
-    if not layer.function and SIGNATURES[case.layer].drops and case.call.get("training"):
-        # Any mask will do where only a difference is looked for; the oracle draws its own.
-        chosen["dropout_mask"] = np.random.default_rng(case.seed()).random(arrays.x.shape) < 0.5
-    question = forward_question(layer, case, arrays, chosen)
+    question, _ = prepared(case)
     return question, REFERENCE.ask(question)
 
 

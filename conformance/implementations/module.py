@@ -27,6 +27,7 @@ from conformance.statuses import ERROR, PASSED, UNSUPPORTED
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300
+REFUSED = "does not accept the option "
 
 
 class ModuleImplementation:
@@ -145,7 +146,7 @@ def unaccepted(function: Callable[..., Any], question: Question) -> str | None:
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         refused = [] if takes_any else [name for name in question.keywords if name not in signature.parameters]
         if refused:
-            return "does not accept the option " + ", ".join(refused)
+            return REFUSED + ", ".join(refused)
         return f"does not accept the call with {len(question.positional)} arguments by position: {error}"
     return None
 

@@ -25,7 +25,9 @@ class Expectation:
     meaning, rounding : callables without arguments
         The largest allowed error of each output under the float64 and the float32 rule; computed when first asked for.
     keras : tuple of arrays, or None
-        Keras's own answer in the case's dtype; None where Keras raises (a defect that the case names).
+        Keras's own answer in the case's dtype; None where Keras raises (a defect that the case names), and where it was not recorded.
+    keras_ratio : float or None
+        Where it was not recorded: its largest error over allowance.
     alternatives : sequence of tuples of arrays
         Other answers that are right as well, where Keras's own modes of execution disagree.
     arguments : mapping
@@ -42,3 +44,13 @@ class Expectation:
     alternatives: tuple[tuple[Array, ...], ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     single: Callable[[], Expectation] | None = None
+    keras_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class TextExpectation:
+    """The vocabulary with its special terms, the idf weights (``tf_idf`` only) and the output: an array, or a list of them if ragged."""
+
+    vocabulary: list[str]
+    idf_weights: Array | None
+    output: Any

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from conformance.oracle.environment import import_keras, tensorflow
-
-
-@dataclass(frozen=True)
-class TextExpectation:
-    """The vocabulary with its special terms, the idf weights (``tf_idf`` only) and the output: an array, or a list of them if ragged."""
-
-    vocabulary: list[str]
-    idf_weights: np.ndarray | None
-    output: Any
+from conformance.oracle.expectation import TextExpectation
 
 
 def expect_text(adapted: Sequence[str], asked: Any, options: Mapping[str, Any]) -> TextExpectation:

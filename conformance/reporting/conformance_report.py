@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conformance.cases import ALL
+from conformance.oracle.oracle import LIVE
 from conformance.record import SCHEMA
 from conformance.reporting.coarse import kept_bucket
 from conformance.reporting.options import values_tried
@@ -52,6 +53,8 @@ def stored_summary(results: Mapping[str, Any], stored: Mapping[str, Any] | None 
     """
     if results["iut"] != REFERENCE:
         raise PartialRunError(f"these records judge {results['iut']!r}; the reports in this folder are about the reference")
+    if results.get("oracle", LIVE) != LIVE:
+        raise PartialRunError("these records come from recorded vectors; the reports in this folder are made from a run against live Keras")
     facts = {"schema": SCHEMA, **{name: results[name] for name in ("iut", "keras", "seed", "profile")}}
     before = dict(stored["layers"]) if stored else {}
     by_layer: dict[str, list[Mapping[str, Any]]] = {}

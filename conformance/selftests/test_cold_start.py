@@ -18,28 +18,7 @@ import pytest
 
 from conformance import plugin
 from conformance.results import records_of
-
-ROOT = Path(plugin.__file__).resolve().parents[1]
-ABANDON_AFTER = 400
-"""Seconds after which a subprocess counts as hanging; nothing here is judged by its speed."""
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-"""Variables of this run that a subprocess sees: what the plugin may have set in it is not among them."""
-FORWARD = ("--pyargs", "conformance.suite.test_forward")
-USAGE_ERROR = int(pytest.ExitCode.USAGE_ERROR)
-
-checkout = pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="the project's own files are only in a checkout")
-
-ENTRY_POINTS = "[pytest11]\nconformance.plugin = conformance.plugin\n"
-METADATA = "Metadata-Version: 2.1\nName: keras-conformance\nVersion: 0.1.0\n"
-
-HIDING = """
-import importlib.machinery
-_find = importlib.machinery.PathFinder.find_spec
-def _hiding(cls, name, path=None, target=None):
-    return None if name.partition(".")[0] in {hidden!r} else _find(name, path, target)
-importlib.machinery.PathFinder.find_spec = classmethod(_hiding)
-"""
-"""A `sitecustomize.py`: these packages are not installed."""
+from conformance.selftests.place import ABANDON_AFTER, FORWARD, HIDING, ROOT, USAGE_ERROR, Place, checkout, said
 
 WATCHING = """
 import json, os, sys
@@ -67,53 +46,9 @@ def pytest_sessionfinish():
 """A plugin: reversed order, and what Keras is set to at the end."""
 
 
-class Place:
-    """An empty folder of a user, from which pytest and Python are run with this project installed, or seeming so."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.library = folder / "work", folder / "library"
-        self.folder.mkdir()
-        information = self.library / "keras_conformance-0.1.0.dist-info"
-        information.mkdir(parents=True)
-        (information / "entry_points.txt").write_text(ENTRY_POINTS)
-        (information / "METADATA").write_text(METADATA)
-        self.write("pytest.ini", "[pytest]\n")
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text)
-
-    def customize(self, text: str) -> None:
-        """Run this whenever an interpreter starts."""
-        (self.library / "sitecustomize.py").write_text(text)
-
-    def python(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-        environment |= {"PYTHONPATH": os.pathsep.join(map(str, (self.library, self.folder, ROOT))), **variables}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=cwd or self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ABANDON_AFTER,
-        )
-
-    def pytest(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        return self.python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=cwd, **variables)
-
-    def read(self, pattern: str) -> list[Any]:
-        """The JSON files of this name."""
-        return [json.loads(path.read_text()) for path in sorted(self.folder.glob(pattern))]
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-def said(result: subprocess.CompletedProcess[str]) -> str:
-    return result.stdout + result.stderr
 
 
 # The plugin is registered once
@@ -193,6 +128,7 @@ def test_an_environment_inside_a_project_is_not_the_project(
         ("--conform-layers=Flaten", "--conform-layers: 'Flaten' is not a layer that the suite has cases for; did you mean Flatten"),
         ("--conform-seed=-1", "--conform-seed must be a whole number or 'random', got '-1'"),
         ("--conform-profile=quick", "--conform-profile must be one of smoke, standard, full, got 'quick'"),
+        ("--conform-oracle=numpy", "--conform-oracle must be one of live, recorded, got 'numpy'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_a_sentence(place: Place, option: str, sentence: str) -> None:
@@ -540,7 +476,7 @@ def test_the_reference_works_without_the_oracle(place: Place) -> None:
 
 def test_the_command_explains_itself_without_the_oracle(place: Place) -> None:
     place.customize(HIDING.format(hidden={"keras", "tensorflow", "sklearn", "hypothesis", "pooch", "tqdm", "tabulate", "xdist"}))
-    result = place.python("-c", "import sys; from conformance.cli import main; sys.argv = ['conform', '--help']; main()")
+    result = place.python("-c", "import sys; from conformance.command import main; sys.argv = ['conform', '--help']; main()")
     assert result.returncode == 0, f"`conform --help` needs none of what the oracle needs: {said(result)[-2000:]}"
     assert "report" in result.stdout, f"it lists the commands: {result.stdout}"
 
@@ -554,6 +490,7 @@ def test_every_package_is_listed() -> None:
     listed = set(project()["tool"]["setuptools"]["packages"])
     folders = {path.parent for top in ("reference", "conformance") for path in (ROOT / top).rglob("*.py")}
     there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    there.add("conformance._vectors")  # of fixtures/vectors
     assert listed == there, f"pyproject.toml lists {listed - there} that is not there, and does not list {there - listed}"
 
 

@@ -13,8 +13,10 @@ from conformance.faults import consistent_faults
 from conformance.faults.adequacy import departs, verdict
 from conformance.faults.catalogue import ALL, faults_of_parts
 from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.oracle.recorded import Recorded
 from reference import bidirectional_forward, dense_forward, gelu
 
+ORACLE = Recorded()
 FAULTS = [
     ("Dense", "bias_left_out"),
     ("Dense", "kernel_transposed"),
@@ -71,7 +73,7 @@ def _named(layer, name):
 
 
 def _report(fault, layer, case):
-    examination = examine(case, FaultyImplementation(fault, layer), 0, strict=False)
+    examination = examine(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
     likely = consistent_faults(examination)
     return explain(examination.layer, case, "forward", examination.verdict, "pytest ...", examination.answer.printed, likely)
 

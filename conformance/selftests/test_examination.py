@@ -10,8 +10,10 @@ from conformance.cases.case import Case
 from conformance.cases.quality import WeakCaseError
 from conformance.contract import Answer
 from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.live_keras import LiveKeras
 from conformance.statuses import PASSED, UNSUPPORTED
 
+ORACLE = LiveKeras()
 REFERENCE = ModuleImplementation("reference")
 CASE = Case("Flatten", {}, (2, 3, 4), {}, "float64", "of a test")
 
@@ -25,7 +27,7 @@ def test_a_weak_draw_is_drawn_again(monkeypatch):
             raise WeakCaseError("weak")
 
     monkeypatch.setattr(examination, "check_quality", twice_weak)
-    result = examination.examine(CASE, REFERENCE, 0, strict=True)
+    result = examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
     assert result.verdict.status == PASSED, "a case whose third draw is good did not pass"
     assert len(seen) == 3 and not np.array_equal(seen[0], seen[1]), "the same arrays were drawn again"
 
@@ -36,7 +38,7 @@ def test_a_case_that_stays_weak_says_so(monkeypatch):
 
     monkeypatch.setattr(examination, "check_quality", always_weak)
     with pytest.raises(WeakCaseError, match="always weak"):
-        examination.examine(CASE, REFERENCE, 0, strict=True)
+        examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
 
 
 def test_keras_is_not_asked_about_what_is_not_supported(monkeypatch):
@@ -44,8 +46,8 @@ def test_keras_is_not_asked_about_what_is_not_supported(monkeypatch):
         def function(self, name):
             return None
 
-    monkeypatch.setattr(examination, "expect", lambda *_: pytest.fail("Keras was asked"))
-    result = examination.examine(CASE, Nothing("nothing"), 0, strict=False)
+    monkeypatch.setattr(LiveKeras, "expect", lambda *_: pytest.fail("Keras was asked"))
+    result = examination.examine(CASE, Nothing("nothing"), ORACLE, 0, strict=False)
     assert result.verdict.status == UNSUPPORTED, f"a missing function is {result.verdict.status}"
     assert "flatten_forward" in result.verdict.sentence, "the sentence does not name the missing function"
 
@@ -59,11 +61,11 @@ def test_an_allowance_that_keras_does_not_keep_is_an_error_of_the_suite(monkeypa
 
     monkeypatch.setattr(examination, "judge", too_strict)
     with pytest.raises(examination.SuiteError, match=r"Keras itself is off by 1\.5 times"):
-        examination.examine(CASE, REFERENCE, 0, strict=True)
+        examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
 
 
 def test_an_answer_is_judged_again_by_the_same_expectation():
-    first = examination.examine(CASE, REFERENCE, 0, strict=True)
+    first = examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
 
     class Forgetful(ModuleImplementation):
         def ask(self, question):
@@ -78,6 +80,6 @@ def test_an_exception_is_told_in_one_readable_line(kind, tmp_path):
     class_of = {"unreadable": "def __str__(self): raise ValueError", "endless": "def __str__(self): return 'z' * 5000"}[kind]
     path = tmp_path / "mine.py"
     path.write_text(f"class Odd(Exception):\n    {class_of}\ndef flatten_forward(x): raise Odd\n")
-    verdict = examination.examine(CASE, ModuleImplementation(str(path)), 0, strict=False).verdict
+    verdict = examination.examine(CASE, ModuleImplementation(str(path)), ORACLE, 0, strict=False).verdict
     assert verdict.status == "error", f"an exception that is {kind} gives {verdict.status}"
     assert "Odd" in verdict.sentence and len(verdict.sentence) < 500, f"the sentence is not one readable line: {verdict.sentence[:600]}"

@@ -17,7 +17,9 @@ from conformance.faults.fault import Fault, FaultyImplementation
 from conformance.faults.normalization import plain_batch_normalization, plain_layer_normalization
 from conformance.faults.plain_recurrent import plain_bidirectional, plain_recurrent
 from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.recorded import Recorded
 
+ORACLE = Recorded()
 FAULTS = list(every_fault())
 AT_LEAST = {
     **dict.fromkeys(("Flatten", "Reshape", "ReLU", "LeakyReLU", "PReLU"), 6),
@@ -77,21 +79,21 @@ def _some_cases(layer):
 @pytest.mark.parametrize("layer", NAMED_LAYERS)
 def test_the_reference_is_consistent_with_no_fault(layer):
     for case in _some_cases(layer):
-        examination = examine(case, REFERENCE, 0, strict=True)
+        examination = examine(case, REFERENCE, ORACLE, 0, strict=True)
         found = consistent_faults(examination)
         assert not found, f"{case.id}: the right answer is said to look like {found}"
 
 
 def test_a_fault_nobody_named_is_consistent_with_none():
     fault = Fault("odd", ("Dense",), "", lambda x, kernel, bias=None, **options: np.sin(np.arange(18.0)).reshape(3, 6))
-    examination = examine(next(declared_cases(LAYERS["Dense"])), FaultyImplementation(fault, "Dense"), 0, strict=False)
+    examination = examine(next(declared_cases(LAYERS["Dense"])), FaultyImplementation(fault, "Dense"), ORACLE, 0, strict=False)
     assert consistent_faults(examination) == [], "an answer that no fault gives was diagnosed"
 
 
 @pytest.mark.parametrize("value", [None, (), "text", np.zeros(0), (np.zeros(2), None), np.array(["a"]), np.array([1j])])
 def test_a_diagnosis_never_raises(value):
     fault = Fault("odd", ("LSTM",), "", lambda *weights, **options: value)
-    examination = examine(next(declared_cases(LAYERS["LSTM"])), FaultyImplementation(fault, "LSTM"), 0, strict=False)
+    examination = examine(next(declared_cases(LAYERS["LSTM"])), FaultyImplementation(fault, "LSTM"), ORACLE, 0, strict=False)
     assert consistent_faults(examination) == [], f"{value!r} was diagnosed"
 
 
@@ -101,7 +103,7 @@ def test_a_diagnosis_is_quick(layer):
     case = next(case for case in declared_cases(LAYERS[layer]) if case.title == large)
     right = REFERENCE.function(f"{ {'Conv2D': 'conv2d', 'LSTM': 'lstm'}.get(layer, 'bidirectional') }_forward")
     fault = Fault("odd", (layer,), "", lambda *weights, **options: 0.9 * right(*weights, **options))
-    examination = examine(case, FaultyImplementation(fault, layer), 0, strict=False)
+    examination = examine(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
     start = time.process_time()
     consistent_faults(examination)
     spent = time.process_time() - start

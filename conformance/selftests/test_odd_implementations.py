@@ -18,9 +18,12 @@ from conformance.examination import examine
 from conformance.implementations.module import ModuleImplementation
 from conformance.minimal import script
 from conformance.oracle.live import expect
+from conformance.oracle.recorded import Recorded
 from conformance.statuses import ERROR, PASSED
 from conformance.verdict import SINGLE_ONLY
 
+ORACLE = Recorded()
+RECORDED = "--conform-oracle=recorded"
 PYTEST = Path(sys.executable).with_name("pytest")
 BUFFER = """
 import numpy as np
@@ -62,7 +65,7 @@ def _pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_array_that_is_used_for_the_next_answer_fails(tmp_path):
     (tmp_path / "mine.py").write_text(BUFFER)
-    done = _pytest(tmp_path, "--iut=mine.py", "--conform-layers=Flatten", "--conform-profile=smoke", "conformance.suite.test_repeated")
+    done = _pytest(tmp_path, "--iut=mine.py", "--conform-layers=Flatten", RECORDED, "conformance.suite.test_repeated")
     assert done.returncode == 1, f"one buffer for all answers passed:\n{done.stdout}"
     assert "the array is used for the next answer as well" in done.stdout, f"the cause is not told:\n{done.stdout}"
 
@@ -99,7 +102,7 @@ def test_a_script_gets_the_function_from_where_it_is(name, tmp_path, monkeypatch
 def test_a_module_in_the_working_folder_is_found_by_the_plain_command(tmp_path):
     (tmp_path / "mylayers").mkdir()
     (tmp_path / "mylayers" / "__init__.py").write_text("def flatten_forward(x): return x.reshape(len(x), int(x[:1].size))\n")
-    arguments = ("--iut=mylayers", "--conform-layers=Flatten", "--conform-profile=smoke", "conformance.suite.test_forward")
+    arguments = ("--iut=mylayers", "--conform-layers=Flatten", "--conform-profile=smoke", RECORDED, "conformance.suite.test_forward")
     done = _pytest(tmp_path, *arguments, "-k", "not empty")
     assert done.returncode == 0 and "passed" in done.stdout, f"the package beside the user is not found:\n{done.stdout}{done.stderr}"
 
@@ -107,7 +110,7 @@ def test_a_module_in_the_working_folder_is_found_by_the_plain_command(tmp_path):
 def test_a_namespace_that_raises_is_an_error_of_the_case(tmp_path):
     (tmp_path / "mine.py").write_text("class Odd:\n    def __getattr__(self, name): raise RuntimeError('not ' + name)\nlayers = Odd()\n")
     case = next(declared_cases(ALL["Flatten"]))
-    verdict = examine(case, ModuleImplementation(f"{tmp_path / 'mine.py'}:layers"), 0, strict=False).verdict
+    verdict = examine(case, ModuleImplementation(f"{tmp_path / 'mine.py'}:layers"), ORACLE, 0, strict=False).verdict
     assert verdict.status == ERROR, f"a lookup that raises gives {verdict.status}"
     assert "looking up flatten_forward raised RuntimeError: not flatten_forward" in verdict.sentence, verdict.sentence
 
@@ -121,7 +124,7 @@ def test_float32_inside_is_no_mistake_unless_asked_for(name, tmp_path):
     seen = set()
     for case in declared_cases(ALL[name]):
         if case.dtype == "float64":
-            verdict = examine(case, implementation, 0, strict=False).verdict
+            verdict = examine(case, implementation, ORACLE, 0, strict=False).verdict
             assert verdict.status == PASSED, f"{case.id}: {verdict.sentence}"
             seen.update(verdict.remarks)
     assert SINGLE_ONLY in seen, "nothing was remarked as accurate to float32 only"
@@ -130,7 +133,7 @@ def test_float32_inside_is_no_mistake_unless_asked_for(name, tmp_path):
 def test_float32_inside_is_judged_by_what_it_sees():
     """The room that rounding the input makes is that of this input, not a wider rule: a wrong function stays wrong."""
     case = next(case for case in declared_cases(ALL["exponential"]) if case.dtype == "float64" and case.call.get("values") == "wide")
-    examination = examine(case, ModuleImplementation("reference"), 0, strict=False)
+    examination = examine(case, ModuleImplementation("reference"), ORACLE, 0, strict=False)
     expectation = expect(ALL["exponential"], case, examination.arrays)
     single = expectation.single()
     rounded = np.exp(examination.arrays.x.astype(np.float32).astype(float))

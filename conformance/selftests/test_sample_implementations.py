@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.oracle.recorded import Recorded
+
+ORACLE = Recorded()
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "fixtures" / "implementations"
 LAYERS = "Dense,Flatten,Conv2D,LSTM,MaxPooling2D,relu,softmax"
@@ -28,7 +31,8 @@ def _judge(name, folder):
     """Exit code, terminal output and records of the suite on a sample."""
     target = folder / "result.json"
     command = [sys.executable, "-m", "pytest", str(ROOT / "conformance" / "suite" / "test_forward.py"), "-n0", "-p", "no:cacheprovider"]
-    command += [f"--iut={SAMPLES / name}", "--conform-profile=smoke", f"--conform-layers={LAYERS}", f"--conform-json={target}"]
+    command += ["--conform-oracle=recorded", f"--iut={SAMPLES / name}", "--conform-profile=smoke"]
+    command += [f"--conform-layers={LAYERS}", f"--conform-json={target}"]
     command += ["-k", f"float64 and not ({' or '.join(LEFT_OUT)})"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert target.exists(), f"no result was written:\n{done.stdout}\n{done.stderr}"
@@ -113,7 +117,7 @@ def test_the_example_of_the_readme_is_right(tmp_path):
     implementation = ModuleImplementation(str(path))
     for name in ("relu", "Dense", "Flatten"):
         cases = list(declared_cases(layer_cases(name), "smoke"))
-        verdicts = {case.id: examine(case, implementation, 0, strict=False).verdict for case in cases}
+        verdicts = {case.id: examine(case, implementation, ORACLE, 0, strict=False).verdict for case in cases}
         bad = {key: verdict.sentence for key, verdict in verdicts.items() if verdict.status not in ("passed", "unsupported")}
         assert not bad, f"the README's {name} fails: {bad}"
         assert any(verdict.status == "passed" for verdict in verdicts.values()), f"the README's {name} passes nothing"

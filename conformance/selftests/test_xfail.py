@@ -16,7 +16,7 @@ from conformance.record import Record, mark_blocked, summarise
 from conformance.reporting.tables import layer_table
 from conformance.results import records_of
 from conformance.results import summary_lines as counted
-from conformance.selftests.test_cold_start import FORWARD, USAGE_ERROR, Place, said
+from conformance.selftests.place import FORWARD, USAGE_ERROR, Place, said
 from conformance.statuses import BLOCKED, ERROR, FAILED, KNOWABLE, PASSED, STATUSES
 from conformance.xfail import NONE, Entry, KnownFailures, KnownFailuresError, read_known_failures, summary_lines
 
@@ -55,8 +55,8 @@ def subject(folder: Path) -> Place:
 
 
 def run(place: Place, *arguments: str, layers: str = LAYERS) -> subprocess.CompletedProcess[str]:
-    common = ("--iut=subject.py", "--conform-profile=smoke", f"--conform-layers={layers}", "-k", "images", "--conform-json=out.json")
-    return place.pytest(*FORWARD, *common, "-p", "no:randomly", *arguments)
+    common = ("--iut=subject.py", "--conform-oracle=recorded", "--conform-profile=smoke", f"--conform-layers={layers}")
+    return place.pytest(*FORWARD, *common, "-k", "images", "--conform-json=out.json", "-p", "no:randomly", *arguments)
 
 
 @pytest.fixture(scope="module", params=["0", "2"], ids=["one_process", "two_workers"])

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from conformance.cases import ALL, layer_cases
-from conformance.cases.case import Case, declared_cases
-from conformance.plugin import selected_layers, setting
+from conformance.cases.case import Case
+from conformance.checks import forward
+from conformance.desk import Desk
+from conformance.plugin import parametrize
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a case; its id is the case's own."""
-    profile = setting(metafunc.config, "--conform-profile", "standard")
-    cases = [case for name in selected_layers(metafunc.config) if name in ALL for case in declared_cases(layer_cases(name), profile)]
-    metafunc.parametrize("case", cases, ids=[case.id for case in cases])
+    """One test a question."""
+    parametrize(metafunc, ("case",), forward.cases)
 
 
-def test_forward(case: Case, conform: Any) -> None:
-    conform.check(case)
+def test_forward(case: Case, conform: Desk) -> None:
+    forward.check(conform, case)

@@ -1,0 +1,16 @@
+"""What is asked of an implementation: one kind of question a file.
+
+Each has ``cases(layers, profile)``, which gives the questions about these layers as (id, arguments), and ``check(desk, *arguments)``,
+which puts one of them and settles its record. The tests of :mod:`conformance.suite` and ``conform check`` are thin over them.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from conformance.checks import drawn, dropout, forward, mask, model, repeated, stateful, text
+
+KINDS: dict[str, ModuleType] = {
+    kind.__name__.rpartition(".")[2]: kind for kind in (forward, mask, stateful, text, dropout, repeated, drawn, model)
+}
+"""All of them by name: ``test_<name>`` is the pytest function that asks it."""

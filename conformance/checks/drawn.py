@@ -1,0 +1,67 @@
+"""Cases that Hypothesis draws, layer by layer; a failure is made small and printed as a script."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from conformance.allowance import ChaoticCaseError
+from conformance.cases import ALL, layer_cases
+from conformance.cases.case import Case
+from conformance.cases.quality import WeakCaseError
+from conformance.desk import Desk
+from conformance.examination import Examination
+from conformance.record import Record
+from conformance.statuses import PASSED, SKIPPED, UNSUPPORTED
+
+
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]]]:
+    """One question a layer."""
+    yield from ((name, (name,)) for name in layers if name in ALL)
+
+
+def check(desk: Desk, layer: str) -> None:
+    """Cases are drawn until one fails; the smallest one like it is shown."""
+    declaration = layer_cases(layer)
+    if not desk.oracle.live:
+        desk.settle(Record(desk.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED, needs=declaration.needs), lambda: "")
+        return
+    from hypothesis.errors import Flaky
+
+    from conformance.cases.drawn import run_drawn
+
+    statuses: Counter[str] = Counter()
+    failing: list[Examination] = []
+    reasons: list[str] = []
+
+    def judge_one(case: Case) -> None:
+        try:
+            examination = desk.examine(case)
+        except (ChaoticCaseError, WeakCaseError):
+            return
+        verdict = examination.verdict
+        statuses[verdict.status] += 1
+        if verdict.status == UNSUPPORTED:
+            reasons.append(verdict.sentence)
+        elif verdict.status != PASSED:
+            failing.append(examination)
+            raise AssertionError(verdict.sentence)
+
+    # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
+    with contextlib.suppress(AssertionError, Flaky):
+        run_drawn(declaration, desk.seed_of(layer), desk.session.profile, judge_one)
+    if failing:
+        smallest = failing[-1]
+        record = smallest.record(desk.identifier, "drawn")
+        desk.settle(record, lambda: desk.explanation(smallest, "drawn") + desk.minimal_script(smallest))
+        return
+    status = PASSED if statuses[PASSED] else UNSUPPORTED
+    unsupported = f"; {statuses[UNSUPPORTED]} unsupported" if statuses[UNSUPPORTED] else ""
+    message = reasons[0] if status == UNSUPPORTED and reasons else f"{statuses[PASSED]} drawn cases passed{unsupported}"
+    if desk.session.must_support and reasons:
+        status, message = UNSUPPORTED, reasons[0]
+    desk.settle(Record(desk.identifier, layer, "drawn", status, message=message, needs=declaration.needs), lambda: message)
+
+
+NOT_RECORDED = "drawn cases need live Keras to answer them: recorded vectors hold the declared cases"

@@ -1,0 +1,48 @@
+"""Masks that layers hand on, against Keras's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from conformance.cases.masks import MaskCase, mask_cases
+from conformance.contract import Question
+from conformance.desk import Desk
+from conformance.record import Record
+from conformance.statuses import FAILED, PASSED
+from reference.calls import signature_of
+
+
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[MaskCase]]]:
+    """Those of these layers."""
+    yield from ((case.id, (case,)) for case in mask_cases() if case.layer in layers)
+
+
+def check(desk: Desk, case: MaskCase) -> None:
+    """The mask must be Keras's."""
+    name = f"{signature_of(case.layer).name}_compute_mask"
+    expected = desk.oracle.mask(case)
+    answer = desk.ask(mask_question(case))
+    status, message = answer.status, answer.message
+    if status == PASSED and not same_mask(answer.value, expected):
+        status = FAILED
+        message = f"{name} of {case.id} gives\n  {answer.value}\nexpected\n  {expected}"
+    options = {option: str(value) for option, value in case.options.items()}
+    record = Record(desk.identifier, case.layer, "mask", status, options, message=message)
+    desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
+
+
+def mask_question(case: MaskCase) -> Question:
+    """The call that a case asks for."""
+    keywords = {**({"mask": case.mask} if case.mask is not None else {}), **case.options}
+    return Question(f"{signature_of(case.layer).name}_compute_mask", (case.x,), keywords)
+
+
+def same_mask(got: Any, expected: Any) -> bool:
+    """Whether a mask is the expected one: None alone is None, and whatever is not 0 counts."""
+    if expected is None or got is None:
+        return got is expected
+    got = np.asarray(got)
+    return got.shape == expected.shape and got.dtype.kind in "bi" and bool(np.array_equal(got != 0, expected))

@@ -1,0 +1,59 @@
+"""The same arguments give the same answer, whatever was asked in between: no state between calls."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from conformance.cases import ALL, layer_cases
+from conformance.cases.case import declared_cases
+from conformance.desk import Desk, Session
+from conformance.examination import Examination, judge_again
+from conformance.record import Record
+from conformance.statuses import BLOCKED, FAILED, PASSED, UNSUPPORTED
+
+SAMPLE = 6
+
+
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]]]:
+    """One question a layer."""
+    yield from ((name, (name,)) for name in layers if name in ALL)
+
+
+def check(desk: Desk, layer: str) -> None:
+    """A sample of the layer's cases is asked again, in reverse order; and no answer may change when it is."""
+    sample = itertools.islice((case for case in declared_cases(layer_cases(layer), "smoke") if case.dtype == "float64"), SAMPLE)
+    examinations = [desk.examine(case) for case in sample]
+    passed = [examination for examination in examinations if examination.verdict.status == PASSED]
+    status, message = PASSED, ""
+    if not passed:
+        verdicts = [examination.verdict for examination in examinations]
+        status = UNSUPPORTED if all(verdict.status == UNSUPPORTED for verdict in verdicts) else BLOCKED
+        message = f"no sampled case passes, so that nothing can be repeated: {verdicts[0].sentence}"
+    for examination in reversed(passed):
+        verdict = judge_again(examination, desk.session.implementation, strict=desk.session.strict)
+        if verdict.status != PASSED:
+            status = FAILED
+            message = f"{examination.case.id}: passed at first, but the same call later, out of order: {verdict.sentence}"
+            break
+    kept = next((examination for examination in passed if status == PASSED and _overwritten(examination, desk.session)), None)
+    if kept is not None:
+        status = FAILED
+        message = f"{kept.case.id}: what it returned changes when it is called again: the array is used for the next answer as well"
+    record = Record(desk.identifier, layer, "repeated", status, message=message, needs=layer_cases(layer).needs)
+    desk.settle(record, lambda: f"{layer} repeated  {message}\n  again   {desk.again()}")
+
+
+def _overwritten(examination: Examination, session: Session) -> bool:
+    """Whether an answer, kept, changes by a call of the same function with the batch in another order."""
+    question = examination.question
+    before = session.implementation.ask(question)
+    as_returned = copy.deepcopy(before.value)
+    x, *weights = question.positional
+    session.implementation.ask(replace(question, positional=(np.flip(x, axis=0), *weights)))
+    parts = [value if isinstance(value, tuple) else (value,) for value in (before.value, as_returned)]
+    return not all(np.array_equal(now, then, equal_nan=np.asarray(then).dtype.kind == "f") for now, then in zip(*parts, strict=True))

@@ -1,0 +1,55 @@
+"""Keras itself as the oracle: anything can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from numpy.typing import NDArray
+
+from conformance.arrays import Arrays
+from conformance.cases.arrays import draw_arrays
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.masks import MaskCase
+from conformance.cases.stateful import StatefulCase
+from conformance.cases.text import ADAPTED, ASKED, in_shape
+from conformance.oracle import live
+from conformance.oracle.expectation import Expectation, TextExpectation
+from conformance.oracle.text import expect_text
+
+Array = NDArray[Any]
+DRAWS = 4
+
+
+class LiveKeras:
+    """See :class:`conformance.oracle.oracle.Oracle`."""
+
+    live = True
+
+    @property
+    def keras(self) -> str:
+        """The version that is installed."""
+        return version("keras")
+
+    def draws(self, layer: LayerCases, case: Case, seed: int) -> Iterator[Arrays]:
+        """Arrays from the case's own seed, at most :data:`DRAWS` times."""
+        return (draw_arrays(layer, case, case.seed(seed) + draw) for draw in range(DRAWS))
+
+    def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
+        """What Keras says."""
+        return live.expect(layer, case, arrays)
+
+    def mask(self, case: MaskCase) -> Array | None:
+        """What Keras's layer hands on."""
+        return live.keras_mask(case.layer, {**case.sizes, **case.options}, case.x, case.mask)
+
+    def stateful(self, case: StatefulCase, seed: int) -> tuple[Sequence[Arrays], Sequence[Array]]:
+        """The halves through a stateful layer."""
+        halves = case.draw(seed)
+        return halves, live.keras_stateful(case.layer, case.case, halves)
+
+    def text(self, options: Mapping[str, Any]) -> TextExpectation:
+        """Keras's layer, adapted on the suite's texts and asked about others."""
+        given = {name: value for name, value in options.items() if name != "shape"}
+        return expect_text(ADAPTED, in_shape(ASKED, options.get("shape", "(batch,)")), given)

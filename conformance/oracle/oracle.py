@@ -1,0 +1,62 @@
+"""What every oracle offers, and the two there are: live Keras, and vectors that were recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from conformance.arrays import Arrays
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.masks import MaskCase
+from conformance.cases.stateful import StatefulCase
+from conformance.oracle.expectation import Expectation, TextExpectation
+
+Array = NDArray[Any]
+LIVE, RECORDED = "live", "recorded"
+ORACLES = (LIVE, RECORDED)
+
+
+class Oracle(Protocol):
+    """Where expected values come from.
+
+    Attributes
+    ----------
+    live : bool
+        Whether anything can be asked, or only what was recorded.
+    keras : str
+        The version of Keras that answers.
+    """
+
+    live: bool
+
+    @property
+    def keras(self) -> str:
+        """The version of Keras that answers."""
+
+    def draws(self, layer: LayerCases, case: Case, seed: int) -> Iterable[Arrays]:
+        """The arrays to ask a case with; the next ones where those before could not tell right from wrong."""
+
+    def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
+        """What is expected of a case, and what is allowed around it."""
+
+    def mask(self, case: MaskCase) -> Array | None:
+        """The mask that a layer hands on."""
+
+    def stateful(self, case: StatefulCase, seed: int) -> tuple[Sequence[Arrays], Sequence[Array]]:
+        """The halves of a sequence and a stateful layer's outputs for them."""
+
+    def text(self, options: Mapping[str, Any]) -> TextExpectation:
+        """What TextVectorization makes of the suite's texts."""
+
+
+def oracle(name: str) -> Oracle:
+    """The oracle of this name, one of :data:`ORACLES`."""
+    if name == LIVE:
+        from conformance.oracle.live_keras import LiveKeras
+
+        return LiveKeras()
+    from conformance.oracle.recorded import Recorded
+
+    return Recorded()

@@ -1,0 +1,136 @@
+"""Recorded vectors as the oracle: every declared case, answered without Keras."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.arrays import Arrays
+from conformance.cases import FAMILIES, TEXT
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.masks import MaskCase
+from conformance.cases.stateful import HALVES, StatefulCase
+from conformance.cases.text import text_identifier
+from conformance.oracle.expectation import Expectation, TextExpectation
+from conformance.oracle.vectors import ENDING, Entry, Family, VectorsError, folder, manifest
+
+Array = NDArray[Any]
+FAMILY_OF = {layer.layer: name for name, layers in FAMILIES.items() for layer in layers} | {TEXT: "text"}
+SEED, PROFILE = 0, "standard"
+"""What is recorded: the arrays of this seed, the cases of this profile."""
+
+
+class Recorded:
+    """See :class:`conformance.oracle.oracle.Oracle`; every method raises :class:`VectorsError` for what was not recorded."""
+
+    live = False
+
+    def __init__(self, place: Path | None = None) -> None:
+        self._place = place
+
+    @property
+    def keras(self) -> str:
+        """The version that was recorded."""
+        return str(manifest(self._folder)["keras"])
+
+    def draws(self, layer: LayerCases, case: Case, seed: int) -> tuple[Arrays]:
+        """The arrays of the case, of which there is one set."""
+        entry = self._entry("forward", case.layer, case.id)
+        x = entry.numbered("input") or entry.array("input")
+        weights = tuple(entry.array(f"weight/{name}") for name in entry.facts["weights"])
+        arguments = {name: _argument(entry, name) for name in entry.facts["arguments"]}
+        return (Arrays(x, weights, arguments),)
+
+    def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
+        """What Keras said; `arrays` must be those of :meth:`draws`."""
+        entry = self._entry("forward", case.layer, case.id)
+        facts = entry.facts
+        single = functools.partial(_expectation, entry, "float32/", facts["dtypes"]) if case.dtype == "float64" else None
+        found = _expectation(entry, "", facts["dtypes"])
+        return Expectation(
+            found.outputs,
+            found.dtypes,
+            found.meaning,
+            functools.partial(_allowed, entry, "float32_allowed", found.outputs) if single else found.rounding,
+            alternatives=found.alternatives,
+            arguments={name: _argument(entry, name) for name in facts["chosen"]},
+            single=single,
+            keras_ratio=facts["keras_error_over_allowance"],
+        )
+
+    def mask(self, case: MaskCase) -> Array | None:
+        """The mask that Keras's layer handed on."""
+        entry = self._entry("mask", case.layer, case.id)
+        return entry.tensors.get("output")
+
+    def stateful(self, case: StatefulCase, seed: int) -> tuple[Sequence[Arrays], Sequence[Array]]:
+        """The halves and Keras's outputs for them."""
+        entry = self._entry("stateful", case.case.layer, case.id)
+        weights = tuple(entry.array(f"weight/{name}") for name in entry.facts["weights"])
+        halves = []
+        for steps in HALVES:
+            mask = {"mask": entry.array("argument/mask")[:, steps]} if "argument/mask" in entry.tensors else {}
+            halves.append(Arrays(entry.array("input")[:, steps], weights, mask))
+        return halves, entry.numbered("output")
+
+    def text(self, options: Mapping[str, Any]) -> TextExpectation:
+        """The vocabulary, weights and output of Keras's layer."""
+        entry = self._entry("text", TEXT, text_identifier(options))
+        output = list(entry.numbered("output")) if options.get("ragged") else entry.array("output")
+        return TextExpectation(entry.facts["vocabulary"], entry.tensors.get("idf_weights"), output)
+
+    @property
+    def _folder(self) -> Path:
+        return folder() if self._place is None else self._place
+
+    def _entry(self, kind: str, layer: str, identifier: str) -> Entry:
+        family = FAMILY_OF[layer]
+        entry = _family(self._folder, family).entry(kind, identifier)
+        if entry is None:
+            raise VectorsError(f"{family}{ENDING} does not hold {identifier}: `conform record` records the cases as they are declared now")
+        return entry
+
+
+@functools.cache
+def _family(place: Path, family: str) -> Family:
+    """The file of a family, checked against the manifest once in a process."""
+    name = family + ENDING
+    known = manifest(place)["files"]
+    if name not in known:
+        raise VectorsError(f"the manifest in {place} names no {name}: `conform record` makes it")
+    return Family(place / name, known[name]["sha256"])
+
+
+def _argument(entry: Entry, name: str) -> Any:
+    """A keyword argument: an array, a tuple of them, or a switch."""
+    value = entry.facts["arguments"].get(name, entry.facts["chosen"].get(name))
+    return value if value is not None else entry.numbered(f"argument/{name}") or entry.array(f"argument/{name}")
+
+
+def _expectation(entry: Entry, prefix: str, dtypes: Sequence[str]) -> Expectation:
+    """Outputs, alternatives and what is allowed around them."""
+    outputs = _wide(entry.numbered(f"{prefix}output"))
+    allowed = functools.partial(_allowed, entry, f"{prefix}allowed", outputs)
+    alternatives: list[tuple[Array, ...]] = []
+    while found := entry.numbered(f"{prefix}alternative/{len(alternatives)}"):
+        alternatives.append(_wide(found))
+    return Expectation(outputs, tuple(map(np.dtype, dtypes)), allowed, allowed, alternatives=tuple(alternatives))
+
+
+def _wide(outputs: Sequence[Array]) -> tuple[Array, ...]:
+    """Floats as float64; in the file they are float32 where that loses nothing."""
+    return tuple(y.astype(np.float64) if y.dtype.kind == "f" else y for y in outputs)
+
+
+def _allowed(entry: Entry, name: str, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The largest errors: as recorded, or by the rule that stands for them."""
+    share = entry.facts["rules"].get(name)
+    if share is None:
+        return tuple(y.astype(np.float64) for y in entry.numbered(name))
+    with np.errstate(all="ignore"):
+        return tuple(share * (1 + np.abs(y)) for y in outputs)

@@ -1,0 +1,56 @@
+"""A failure told in full sentences, for somebody who wrote the function a minute ago."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.cases.case import Case, LayerCases
+from conformance.explain import NEAR_MISS, axis_names, relation, where, worst_place
+from conformance.statuses import ERROR, TIMEOUT
+from conformance.verdict import Verdict
+
+
+def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: str, printed: str, likely: Sequence[str]) -> str:
+    """The report of a case that did not pass; the arguments are those of :func:`conformance.explain.explain`."""
+    lines = [f"{_called(case)} {_outcome(verdict)}"]
+    if verdict.mismatch is not None:
+        names = axis_names(layer, case, verdict.mismatch.expected.ndim)
+        at, place = worst_place(verdict.mismatch, names)
+        expected, got = verdict.mismatch.expected[place], verdict.mismatch.got[place]
+        lines.append(f"The largest error is at {at}: Keras gives {expected:.6g} there, your function gives {got:.6g}.")
+        if verdict.mismatch.ratio[place] < NEAR_MISS:
+            lines.append(f"That is {verdict.mismatch.ratio[place]:.2g} times the error that rounding explains.")
+        lines.append(f"Where it is wrong: {where(verdict.mismatch.ratio > 1, names)}.")
+        pattern = relation(verdict.mismatch)
+        lines += [f"{_capital(pattern)}."] if pattern else []
+    if case.deviation:
+        lines.append(f"Keras deviates from its documentation here ({case.deviation}); what is documented is right.")
+    lines += [f"You would get exactly these values when {_clause(sentence)}." for sentence in likely]
+    if printed:
+        lines.append(f"Your function printed {printed.strip()[:200]!r}.")
+    return "\n".join([*lines, f"To run this case alone: {again}"])
+
+
+def _called(case: Case) -> str:
+    """What was asked, as the beginning of a sentence."""
+    said = case.title.replace("-", ", ")
+    return f"{case.layer} ({said or 'default options'}; input of shape {case.shape}, {case.dtype})"
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.status == ERROR:
+        return f"did not give an answer: {verdict.sentence}."
+    if verdict.status == TIMEOUT:
+        return f"was not answered in time: {verdict.sentence}."
+    if verdict.mismatch is not None:
+        return f"does not give what Keras gives: {verdict.sentence}."
+    return f"is not right: {verdict.sentence}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _clause(sentence: str) -> str:
+    """A sentence of the fault catalogue as the end of another."""
+    return sentence.rstrip(".")
