@@ -58,6 +58,18 @@ def oracle_line() -> str:
     return f"TensorFlow and Keras are installed and cannot be imported: {cause[0]}"
 
 
+def vectors_line() -> str:
+    """What is recorded, or why nothing can be read."""
+    from conformance.oracle.vectors import VectorsError, folder, manifest
+
+    try:
+        facts = manifest(folder())
+    except VectorsError as error:
+        return str(error)
+    cases = sum(known["cases"] for known in facts["files"].values())
+    return f"{cases:,} cases of Keras {facts['keras']}" + ("" if installed("safetensors") != "missing" else ", which need safetensors")
+
+
 def report(data: Path | None) -> list[str]:
     """Everything, a line each."""
     from conformance import __version__
@@ -70,6 +82,7 @@ def report(data: Path | None) -> list[str]:
         f"keras-conformance {__version__}, Python {platform.python_version()}, {cores} cores",
         ", ".join(f"{package} {installed(package)}" for package in PACKAGES),
         f"oracle: {oracle_line()}",
+        f"recorded vectors: {vectors_line()}",
         *(f"data: {line}" for line in data_lines(folder, cache_dir())),
         f"data: digits and reviews: {embedded_line()}",
     ]
