@@ -72,6 +72,7 @@ class Entry:
         return tuple(found)
 
 
+@functools.cache
 def folder() -> Path:
     """Where the vectors are: in the checkout's fixtures, else in the installed package."""
     package = Path(str(files("conformance")))
