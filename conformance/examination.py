@@ -12,7 +12,7 @@ from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.quality import WeakCaseError, check_quality
 from conformance.contract import Answer, Question, forward_question
-from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.implementation import Implementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import expect
 from conformance.record import Record
@@ -54,7 +54,7 @@ class Examination:
         )
 
 
-def examine(case: Case, implementation: ModuleImplementation, seed: int, *, strict: bool) -> Examination:
+def examine(case: Case, implementation: Implementation, seed: int, *, strict: bool) -> Examination:
     """Judge one case; arrays that could not tell right from wrong are drawn again.
 
     Raises
@@ -70,7 +70,7 @@ def examine(case: Case, implementation: ModuleImplementation, seed: int, *, stri
     return _examine(case, implementation, case.seed(seed) + DRAWS - 1, strict)
 
 
-def _examine(case: Case, implementation: ModuleImplementation, seed: int, strict: bool) -> Examination:
+def _examine(case: Case, implementation: Implementation, seed: int, strict: bool) -> Examination:
     layer = layer_cases(case.layer)
     arrays = draw_arrays(layer, case, seed)
     question = forward_question(layer, case, arrays, {})
@@ -87,14 +87,14 @@ def _examine(case: Case, implementation: ModuleImplementation, seed: int, strict
     return Examination(layer, case, arrays, question, expectation, answer, verdict)
 
 
-def judge_again(examination: Examination, implementation: ModuleImplementation, *, strict: bool) -> Verdict:
+def judge_again(examination: Examination, implementation: Implementation, *, strict: bool) -> Verdict:
     """Ask the same question once more and judge the answer."""
     if examination.expectation is None:
         return examination.verdict
     return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
 
 
-def still_fails(examination: Examination, implementation: ModuleImplementation, arrays: Arrays, *, strict: bool) -> bool:
+def still_fails(examination: Examination, implementation: Implementation, arrays: Arrays, *, strict: bool) -> bool:
     """Whether the case also fails with other arrays."""
     expectation = expect(examination.layer, examination.case, arrays)
     question = forward_question(examination.layer, examination.case, arrays, expectation.arguments)

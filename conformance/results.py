@@ -21,12 +21,13 @@ def write_results(values: Sequence[dict[str, Any]], facts: dict[str, Any], json_
     if json_file:
         from importlib.metadata import version
 
-        result = {
+        result: dict[str, Any] = {
             "schema": SCHEMA,
             "iut": facts["iut"],
             "keras": version("keras"),
             "seed": facts["seed"],
             "profile": facts["profile"],
+            **{name: facts[name] for name in ("iut_mode", "timeout") if name in facts},
             "layers": summarise(records),
             "records": [record.as_json() for record in records],
         }

@@ -15,7 +15,8 @@ from conformance.cases.case import Case
 from conformance.contract import Question, forward_question
 from conformance.examination import Examination, examine, still_fails
 from conformance.explain import explain
-from conformance.implementations.module import ModuleImplementation
+from conformance.implementations import IN_PROCESS, TIMEOUT
+from conformance.implementations.implementation import implementation_of
 from conformance.oracle.live import expect
 from conformance.plugin import RECORD
 from conformance.record import Record
@@ -36,8 +37,11 @@ class Session:
         data: str | None,
         require_data: bool,
         known: KnownFailures = NONE,
+        mode: str = IN_PROCESS,
+        timeout: float = TIMEOUT,
     ) -> None:
-        self.implementation = ModuleImplementation(iut)
+        self.implementation = implementation_of(iut, mode, timeout)
+        self.mode, self.timeout = mode, timeout
         self.known = known
         self.iut, self.seed, self.strict, self.must_support = iut, seed, strict, must_support
         self.data, self.require_data = data, require_data
@@ -116,6 +120,8 @@ class Judge:
                 "pytest",
                 *(["--pyargs"] if pyargs else []),
                 *([] if self.session.iut == "reference" else [f"--iut={self.session.iut}"]),
+                *([] if self.session.mode == IN_PROCESS else [f"--conform-iut-mode={self.session.mode}"]),
+                *([] if self.session.timeout == TIMEOUT else [f"--conform-timeout={self.session.timeout:g}"]),
                 *([f"--conform-seed={self.session.seed}"] if self.session.seed else []),
                 f"{suite}::{self.item.nodeid.partition('::')[2]}",
             ]

@@ -18,6 +18,7 @@ from conformance.cases.case import Case, declared_cases
 from conformance.contract import Answer, Question, forward_question
 from conformance.faults.catalogue import ALL
 from conformance.faults.fault import Fault, FaultyImplementation, function_name
+from conformance.implementations.implementation import Implementation
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import expect, keras_mask
@@ -98,7 +99,7 @@ def is_caught_by_mask(fault: Fault, asked: MaskCase) -> bool:
     return answer.status in FAILED_STATUSES or (answer.status == PASSED and not same_mask(answer.value, expected))
 
 
-def verdict(implementation: ModuleImplementation, case: Case) -> Verdict:
+def verdict(implementation: Implementation, case: Case) -> Verdict:
     """The suite's verdict, not strict, from an expectation that is asked of Keras once a process."""
     question, expectation = prepared(case)
     return judge(expectation, implementation.ask(question), case.dtype, strict=False)
