@@ -96,7 +96,8 @@ def frame_length(prefix: bytes, at_most: int = FRAME_AT_MOST) -> int:
     length = int.from_bytes(prefix, "little")
     if length > at_most:
         # The usual cause is a program that prints to its standard output.
-        text = f"; as text these are {prefix.decode()!r}: is it printed?" if prefix.isascii() and any(prefix[4:]) else ""
+        printed = all(byte in b"\n\r\t" or 32 <= byte < 127 for byte in prefix)
+        text = f"; as text these are {prefix.decode()!r}: is it printed?" if printed else ""
         raise ProtocolError(f"the frame announces {length} bytes, at most {at_most} are taken{text}")
     return length
 

@@ -128,7 +128,7 @@ def _named(kind: str, name: str, tensors: Mapping[str, Array]) -> Any:
     if kind == "float" and name in FLOATS:
         return FLOATS[name]
     if kind == "object":
-        return type("".join(character for character in name if character.isprintable())[:100] or "object", (), {})()
+        return type("".join(character for character in name if character.isprintable())[:100], (), {})()
     raise ProtocolError(f"a value {name[:40]!r} of the kind {kind[:40]!r} is none that the protocol has")
 
 

@@ -26,6 +26,8 @@ from conformance.statuses import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 CHILD = "conformance.implementations.child"
 STARTS = 3
 """A program that never comes to describe itself is started so often and no more."""
+STARTING = 60.0
+"""Seconds that a program has at least to start and describe itself, Python code to be imported."""
 PREDICTING = 10
 """A prediction has so many times as long as a call of a layer: it is asked for thousands of samples at once."""
 
@@ -162,7 +164,7 @@ class ProcessImplementation:
             atexit.register(self.close)
         try:
             self._program = Program(self.command, {**os.environ, **self.variables})
-            self._description = self._exchange("describe", Frame({"op": "describe"}), _description, self.timeout)
+            self._description = self._exchange("describe", Frame({"op": "describe"}), _description, max(self.timeout, STARTING))
             self._failed_starts = 0
         except (OSError, BrokenError) as error:
             self._failed_starts += 1
