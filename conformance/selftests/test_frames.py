@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from conformance.implementations import frames
+from conformance.implementations import frames, messages
 from conformance.implementations.frames import DTYPES, Frame, ProtocolError, decode, encode, frame_length, read_frame
 from conformance.implementations.messages import Packer, answer_frame, answer_of, question_metadata, question_of, unpack
 from conformance.question import Answer, Question
@@ -229,3 +231,24 @@ def test_an_array_that_only_is_described_takes_no_memory():
 def test_text_that_is_half_a_character_does_not_stop_a_reply():
     answer = answer_of(decode(encode(answer_frame("1", Answer("error", message="\ud800 and more")))[8:]))
     assert answer.message == "? and more", f"the message became {answer.message!r}"
+
+
+# The page
+
+
+def test_the_request_that_the_page_shows_is_the_one_that_is_written():
+    page = (Path(frames.__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    shown = bytes.fromhex("".join(line[6:53] for line in page.splitlines() if re.match("[0-9a-f]{4}  ", line)))
+    arrays = np.array([[1, 2]], np.float32), np.array([[3], [-1]], np.float32)
+    packer = Packer(exact=True)
+    metadata = question_metadata(Question("dense_forward", arrays, {"activation": "relu"}), packer)
+    assert encode(Frame({**metadata, "id": "2"}, packer.tensors)) == shown, "the page shows other bytes than the suite writes"
+
+
+def test_the_limits_that_the_page_names_are_those_that_hold():
+    page = (Path(frames.__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    rows = "bytes of a frame|bytes of a header|tensors of a frame|axes of a tensor|depth of `value`"
+    limits = dict(re.findall(rf"^\| ({rows}) \| (.*) \|$", page, re.MULTILINE))
+    told = [int(re.sub(r"[^\d^]", "", text.split("(")[-1]).replace("2^", "") or 0) for text in limits.values()]
+    assert told == [30, 22, frames.TENSORS_AT_MOST, frames.RANK_AT_MOST, messages.DEPTH_AT_MOST], f"the page names {limits}"
+    assert (frames.FRAME_AT_MOST, frames.HEADER_AT_MOST) == (2**30, 2**22), "the limits of bytes are others than the page names"

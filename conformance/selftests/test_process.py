@@ -339,6 +339,15 @@ def test_a_program_is_told_apart_by_its_functions(program):
     assert not implementation.overwrites(Question("good", (X,)), ASKED), "what a program has sent cannot change"
 
 
+def test_the_program_that_the_page_shows_describes_itself(tmp_path):
+    page = (ROOT / "conformance" / "docs" / "protocol.md").read_text(encoding="utf-8")
+    path = tmp_path / "shown.py"
+    path.write_text(page.split("```python")[1].split("```")[0])
+    implementation = ProcessImplementation([sys.executable, str(path)], "exec:shown", LONG)
+    assert implementation.has("relu") and not implementation.has("tanh"), "the functions are not those of the page"
+    implementation.close()
+
+
 def test_a_model_of_its_own_predicts_and_fails_as_in_this_process(habits, tmp_path):
     predict = habits.predictor(tmp_path / "model")
     assert np.array_equal(predict(X)["y"], X + 1), "the model of its own predicts something else"
