@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from conformance.implementations import IN_PROCESS, MODES, TIMEOUT
-
 PACKAGE = Path(__file__).resolve().parent
 SUITE = PACKAGE / "suite"
 SELFTESTS = PACKAGE / "selftests"
@@ -76,6 +74,8 @@ def implementation_name(config: pytest.Config) -> str:
 
 def implementation_mode(config: pytest.Config) -> str:
     """Where Python code runs: in this process or in one of its own; a usage error names anything else."""
+    from conformance.implementations import IN_PROCESS, MODES
+
     mode = str(setting(config, "--conform-iut-mode", IN_PROCESS))
     if mode not in MODES:
         raise pytest.UsageError(f"--conform-iut-mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -84,6 +84,8 @@ def implementation_mode(config: pytest.Config) -> str:
 
 def call_timeout(config: pytest.Config) -> float:
     """Seconds that one call may take; a usage error names what is no positive number."""
+    from conformance.implementations import TIMEOUT
+
     given = str(setting(config, "--conform-timeout", TIMEOUT))
     try:
         seconds = float(given)
@@ -304,6 +306,8 @@ def conform(conform_session: Any, request: pytest.FixtureRequest) -> Any:
 
 def _unusual_calls(config: pytest.Config) -> dict[str, Any]:
     """How the implementation is called, as far as it is not as usual."""
+    from conformance.implementations import IN_PROCESS, TIMEOUT
+
     mode, timeout = implementation_mode(config), call_timeout(config)
     return {**({} if mode == IN_PROCESS else {"iut_mode": mode}), **({} if timeout == TIMEOUT else {"timeout": timeout})}
 

@@ -1,6 +1,6 @@
 """Ways to reach an implementation under test.
 
-This file imports nothing: the plugin, which is loaded in everybody's runs, takes its constants from here.
+This file imports nothing, so that its constants cost nothing.
 """
 
 IN_PROCESS, PROCESS = MODES = ("inprocess", "process")
