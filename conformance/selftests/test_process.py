@@ -320,7 +320,9 @@ def test_a_program_that_never_describes_itself_is_started_three_times(tmp_path):
         implementation.has("relu")
 
 
-def test_a_program_that_is_not_there_is_an_error_of_every_question():
+@pytest.mark.parametrize("system", [sys.platform, "another"])
+def test_a_program_that_is_not_there_is_an_error_of_every_question(system, monkeypatch):
+    monkeypatch.setattr(sys, "platform", system)
     for name in ("/nowhere/to/be/found", str(ROOT / "conformance" / "py.typed")):
         answer = ProcessImplementation([name], f"exec:{name}", LONG).ask(ASKED)
         assert answer.status == ERROR and "cannot be started" in answer.message, f"{name} gives {answer}"
@@ -376,6 +378,16 @@ def test_a_child_imports_only_what_the_implementation_needs(tmp_path):
     implementation.close()
     heavy = {"keras", "tensorflow", "h5py", "pytest", "_pytest", "reference", "hypothesis"} & set(loaded)
     assert not heavy and "numpy" in loaded, f"the child also loads {heavy}"
+
+
+def test_a_file_of_the_user_stands_in_for_no_module_of_others(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise ValueError('this is not that json')\n")
+    (tmp_path / "mine.py").write_text("import numpy as np\ndef relu(x): return np.maximum(x, 0)\n")
+    monkeypatch.chdir(tmp_path)
+    implementation = python_process("mine.py", LONG)
+    answer = implementation.ask(ASKED)
+    implementation.close()
+    assert answer.status == PASSED, f"the working folder is searched first: {answer.message}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
