@@ -91,7 +91,7 @@ def _check(spec: str, layers: Sequence[str], case: str | None) -> int:
 
 def _has_any(session: Session, layer: str) -> bool:
     """Whether the implementation has a function of this layer."""
-    return any(session.implementation.function(name) is not None for name in _functions(layer))
+    return any(session.implementation.has(name) for name in _functions(layer))
 
 
 def _functions(layer: str) -> list[str]:

@@ -20,10 +20,9 @@ from conformance.divergence import (
     differences,
     find_divergence,
     largest_difference,
-    plain,
-    reason,
 )
-from conformance.implementations.module import ModuleImplementation, UnimportableError, find
+from conformance.implementations.errors import UnimportableError, plain, reason
+from conformance.implementations.implementation import Implementation, find, implementation_of
 from conformance.oracle.activations import final_activation
 from conformance.oracle.environment import MISSING, import_keras, missing_package
 from conformance.oracle.whole_model import BETWEEN_TWO, batches, bounds, compare, keras_model, keras_outputs, outputs_of, rows_with
@@ -124,7 +123,7 @@ def compare_files(model: Path, data: Path, iut: str) -> Result:
         raise UnusableError(MISSING.format(missing=missing))
     archive = _read(model)
     given = read_data(data, archive.graph.specs, archive.dtype)
-    implementation = ModuleImplementation(iut)
+    implementation = implementation_of(iut)
     try:
         keras = keras_model(model)
         expected = keras_outputs(model, given.x)
@@ -163,7 +162,7 @@ def _read(path: Path) -> Model:
 
 
 def _answers(
-    implementation: ModuleImplementation, path: Path, archive: Model, data: Data, expected: list[Array]
+    implementation: Implementation, path: Path, archive: Model, data: Data, expected: list[Array]
 ) -> tuple[Ask, list[Array], str]:
     """How to ask the implementation, its outputs, and why they cannot be compared (empty where they can)."""
     try:
@@ -290,7 +289,7 @@ def _classes(labels: Array | None, columns: list[Array], bound: float) -> dict[s
     return {"classes": record, "agreement": (record["disagreements"], record["disagreements_beyond_bound"])}
 
 
-def _layers(keras: Any, implementation: ModuleImplementation, path: Path, data: Data, worst: Array) -> dict[str, Any]:
+def _layers(keras: Any, implementation: Implementation, path: Path, data: Data, worst: Array) -> dict[str, Any]:
     """The layers one by one, or why they cannot be compared: only an implementation with a ``load_model`` of its own needs no layers."""
     rows = rows_with(data.samples, worst, LAYER_SAMPLES)
     x = {name: array[rows] for name, array in data.x.items()}

@@ -7,46 +7,14 @@ An implementation is a set of functions found by name (``conv2d_forward``). A :c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
+from conformance.question import Answer, Question
 from reference.calls import layer_call
 
-
-@dataclass(frozen=True)
-class Question:
-    """One call: the name of a function, its arguments by position and by keyword."""
-
-    function: str
-    positional: tuple[Any, ...]
-    keywords: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of a call.
-
-    Attributes
-    ----------
-    status : str
-        'passed' when the function returned, else 'unsupported', 'error' or 'timeout'.
-    value : object
-        What it returned.
-    message : str
-        Why it did not return, in a sentence.
-    changed : tuple of str
-        Arguments that the function changed.
-    printed : str
-        What it printed or warned.
-    """
-
-    status: str
-    value: Any = None
-    message: str = ""
-    changed: tuple[str, ...] = ()
-    printed: str = ""
+__all__ = ["Answer", "Question", "forward_question"]
 
 
 def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:

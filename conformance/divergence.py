@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.implementations.errors import plain
 from conformance.oracle.activations import Traced, keras_activations, watched_outputs
 from conformance.oracle.whole_model import Fed, batches, bounds
 from reference.archive_config import MODELS
@@ -31,10 +32,6 @@ LAYER_SAMPLES = 256
 VALUES_AT_ONCE = 2**24
 """How many values the layers of one batch may have together: 128 MB in float64."""
 LARGEST_BATCH = 64
-
-
-class ImplementationError(Exception):
-    """A layer function of the implementation raised; the text says which and what."""
 
 
 @dataclass(frozen=True)
@@ -272,14 +269,3 @@ def _handed_in(
     named = match_structure(inner.inputs, resolved(call.args[0], masks) if mask is None else mask, masks=True)
     inside = {Ref(name, 0, 0): as_input(spec, given[name], model.dtype) for name, spec in inner.specs.items()}
     return inside, {Ref(name, 0, 0): one for name, one in named.items()}
-
-
-def reason(error: BaseException) -> str:
-    """An exception on one line, with the layer in which the graph met it."""
-    return " ".join([plain(error), *getattr(error, "__notes__", [])])
-
-
-def plain(error: BaseException) -> str:
-    """Type and text of an exception on one line; the text alone where it tells the type."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ImplementationError | NotImplementedError) else f"{type(error).__name__}: {text}"

@@ -10,7 +10,7 @@ from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.quality import WeakCaseError, check_quality
 from conformance.contract import Answer, Question, forward_question
-from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.implementation import Implementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.oracle import Oracle
 from conformance.record import Record
@@ -50,7 +50,7 @@ class Examination:
         )
 
 
-def examine(case: Case, implementation: ModuleImplementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+def examine(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
     """Judge one case; arrays that could not tell right from wrong are drawn again.
 
     Raises
@@ -71,7 +71,7 @@ def examine(case: Case, implementation: ModuleImplementation, oracle: Oracle, se
 
 
 def _examine(
-    layer: LayerCases, case: Case, arrays: Arrays, implementation: ModuleImplementation, oracle: Oracle, strict: bool
+    layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool
 ) -> Examination:
     question = forward_question(layer, case, arrays, {})
     refusal = implementation.refusal(question)
@@ -88,7 +88,7 @@ def _examine(
     return Examination(layer, case, arrays, question, expectation, answer, verdict)
 
 
-def judge_again(examination: Examination, implementation: ModuleImplementation, *, strict: bool) -> Verdict:
+def judge_again(examination: Examination, implementation: Implementation, *, strict: bool) -> Verdict:
     """Ask the same question once more and judge the answer."""
     if examination.expectation is None:
         return examination.verdict
@@ -96,7 +96,7 @@ def judge_again(examination: Examination, implementation: ModuleImplementation, 
 
 
 def still_fails(
-    examination: Examination, implementation: ModuleImplementation, oracle: Oracle, arrays: Arrays, *, strict: bool
+    examination: Examination, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool
 ) -> bool:
     """Whether the case also fails with other arrays."""
     expectation = oracle.expect(examination.layer, examination.case, arrays)

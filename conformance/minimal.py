@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.contract import Question
-from conformance.implementations.module import load, split_name
+from conformance.implementations import EXEC
+from conformance.implementations.module import split_name
 
 Array = NDArray[Any]
 ATTEMPTS = 150
@@ -77,32 +78,40 @@ def _put(arrays: Arrays, place: int, value: Array) -> Arrays:
 
 
 def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Array, ...], iut: str) -> str:
-    """A script that makes the call of `question` with literals and says what Keras gives; it needs NumPy and the implementation."""
+    """A script that makes the call of `question` with literals and says what Keras gives; it needs NumPy and the implementation.
+
+    The call of a program is a comment: no line of Python makes it.
+    """
     names = ["x", *layer.weights(case.config, case.shape)][: len(question.positional)]
     if any(isinstance(value, tuple) for value in question.positional):
         names = ["x", "weights"] if len(question.positional) == 2 else ["x", "forward_weights", "backward_weights"]
-    lines = ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", _import(iut, question.function), ""]
+    lines = ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", *_import(iut, question.function), ""]
     lines += [f"{name} = {_literal(value)}" for name, value in zip(names, question.positional, strict=False)]
     lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
     arguments = [*names, *(f"{name}={name}" for name in question.keywords)]
-    lines += [f"print({question.function}({', '.join(arguments)}))", "# Keras:"]
+    call = f"{question.function}({', '.join(arguments)})"
+    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else f"print({call})", "# Keras:"]
     for y in expected:
         lines += [f"# {line}" for line in np.array2string(y, precision=6, threshold=40).splitlines()]
     return "\n".join(lines)
 
 
-def _import(iut: str, function: str) -> str:
+def _import(iut: str, function: str) -> list[str]:
     """The lines that get a function of an implementation by its name."""
+    if iut.startswith(EXEC):
+        return []
     target, attribute = split_name(iut)
-    if not attribute and not target.endswith(".py"):
-        return f"from {target} import {function}"
     if target.endswith(".py"):
-        found = f"runpy.run_path({target!r})" + (f"[{attribute!r}]" if attribute else "")
-        first = "import runpy"
-    else:
-        found, first = attribute, f"from {target} import {attribute}"
-    by_key = not attribute or isinstance(load(iut), Mapping)
-    return f"{first}\n{function} = {found}[{function!r}]" if by_key else f"{first}\n{function} = {found}.{function}"
+        found = f"runpy.run_path({target!r})"
+        return ["import runpy", *(_from(f"{found}[{attribute!r}]", function) if attribute else [f"{function} = {found}[{function!r}]"])]
+    if not attribute:
+        return [f"from {target} import {function}"]
+    return [f"from {target} import {attribute}", *_from(attribute, function)]
+
+
+def _from(namespace: str, function: str) -> list[str]:
+    """The lines that get a function from an object or a mapping: which of them it is, is not found out here, where it may not be loaded."""
+    return [f"functions = {namespace}", f"{function} = functions[{function!r}] if hasattr(functions, 'get') else functions.{function}"]
 
 
 def _literal(value: Any) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 import pytest
 
 from conformance.desk import Session
+from conformance.implementations import IN_PROCESS, TIMEOUT
 from conformance.plugin import RECORD
 from conformance.record import Record
 from conformance.statuses import BLOCKED, PASSED, SKIPPED, UNSUPPORTED
@@ -42,6 +43,8 @@ def again(item: pytest.Function, session: Session) -> str:
             "pytest",
             *(["--pyargs"] if pyargs else []),
             *([] if session.iut == "reference" else [f"--iut={session.iut}"]),
+            *([] if session.mode == IN_PROCESS else [f"--conform-iut-mode={session.mode}"]),
+            *([] if session.timeout == TIMEOUT else [f"--conform-timeout={session.timeout:g}"]),
             *([] if session.oracle.live else [f"--conform-oracle={session.oracle_name}"]),
             *([f"--conform-seed={session.seed}"] if session.seed else []),
             f"{suite}::{item.nodeid.partition('::')[2]}",

@@ -7,8 +7,10 @@ library and changes nothing unless the conformance suite itself is collected.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--conform-layers": {"metavar": "NAMES", "help": "only these layers, by Keras class name, comma-separated"},
     "--conform-seed": {"metavar": "INT", "help": "seed of all arrays, or 'random' (default: 0)"},
     "--conform-profile": {"metavar": "NAME", "help": "smoke, standard (default) or full"},
+    "--conform-iut-mode": {"metavar": "MODE", "help": "inprocess (default), or process: Python code in a process of its own"},
+    "--conform-timeout": {"metavar": "SECONDS", "help": "what a call may take in a process of its own or of a program (default: 60)"},
     "--conform-json": {"metavar": "FILE", "help": "write counts and records as JSON"},
     "--conform-markdown": {"metavar": "FILE", "help": "write the table of layers as Markdown"},
     "--conform-xfail": {"metavar": "FILE", "help": "known failures, a line each: test id or pattern, # and the reason"},
@@ -43,7 +47,7 @@ SWITCHES = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Every option also works as an ini setting of the same name with underscores."""
     group = parser.getgroup("conform", "conformance suite for Keras layers")
-    group.addoption("--iut", metavar="MODULE|FILE.py[:ATTR]", help="implementation under test (default: reference)")
+    group.addoption("--iut", metavar="MODULE|FILE.py[:ATTR]|exec:COMMAND", help="implementation under test (default: reference)")
     parser.addini("iut", "implementation under test")
     for option, settings in OPTIONS.items():
         group.addoption(option, **settings)
@@ -69,6 +73,30 @@ def implementation_name(config: pytest.Config) -> str:
     name = str(setting(config, "--iut", "reference"))
     beside = _beside_ini(config, "--iut", name)
     return beside if beside and beside.endswith(".py") else name
+
+
+def implementation_mode(config: pytest.Config) -> str:
+    """Where Python code runs: in this process or in one of its own; a usage error names anything else."""
+    from conformance.implementations import IN_PROCESS, MODES
+
+    mode = str(setting(config, "--conform-iut-mode", IN_PROCESS))
+    if mode not in MODES:
+        raise pytest.UsageError(f"--conform-iut-mode must be one of {', '.join(MODES)}, got {mode!r}")
+    return mode
+
+
+def call_timeout(config: pytest.Config) -> float:
+    """Seconds that one call may take; a usage error names what is no positive number."""
+    from conformance.implementations import TIMEOUT
+
+    given = str(setting(config, "--conform-timeout", TIMEOUT))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise pytest.UsageError(f"--conform-timeout must be a positive number of seconds, got {given!r}")
+    return seconds
 
 
 def known_failures_file(config: pytest.Config) -> str | None:
@@ -133,9 +161,10 @@ def _check_options(config: pytest.Config) -> None:
     if not seed.isdecimal():
         raise pytest.UsageError(f"--conform-seed must be a whole number or 'random', got {seed!r}")
     _check_oracle(config, profile, seed)
-    from conformance.implementations.module import find
+    from conformance.implementations.implementation import find
 
-    complaint = find(implementation_name(config))
+    call_timeout(config)
+    complaint = find(implementation_name(config), implementation_mode(config))
     if complaint:
         raise pytest.UsageError(f"--iut={implementation_name(config)}: {complaint}")
     selected_layers(config)
@@ -285,12 +314,12 @@ def _holds_suite(config: pytest.Config, argument: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def conform_session(pytestconfig: pytest.Config) -> Any:
+def conform_session(pytestconfig: pytest.Config) -> Iterator[Any]:
     """What all judged tests of a process share."""
     from conformance.desk import Session
 
     iut = implementation_name(pytestconfig)
-    return Session(
+    session = Session(
         iut=iut,
         oracle_name=setting(pytestconfig, "--conform-oracle", "live"),
         seed=int(setting(pytestconfig, "--conform-seed", "0")),
@@ -300,7 +329,11 @@ def conform_session(pytestconfig: pytest.Config) -> Any:
         data=setting(pytestconfig, "--conform-data"),
         require_data=bool(setting(pytestconfig, "--conform-require-data")),
         witnesses=_witnesses(pytestconfig),
+        mode=implementation_mode(pytestconfig),
+        timeout=call_timeout(pytestconfig),
     )
+    yield session
+    session.implementation.close()
 
 
 def _witnesses(config: pytest.Config) -> list[Any]:
@@ -334,6 +367,14 @@ def conform(conform_session: Any, conform_known_failures: Any, request: pytest.F
     item = request.node
     settle = functools.partial(end_test, item, conform_session, conform_known_failures)
     return Desk(conform_session, item.name, functools.partial(again, item, conform_session), settle)
+
+
+def _unusual_calls(config: pytest.Config) -> dict[str, Any]:
+    """How the implementation is called, as far as it is not as usual."""
+    from conformance.implementations import IN_PROCESS, TIMEOUT
+
+    mode, timeout = implementation_mode(config), call_timeout(config)
+    return {**({} if mode == IN_PROCESS else {"iut_mode": mode}), **({} if timeout == TIMEOUT else {"timeout": timeout})}
 
 
 class Collector:
@@ -377,6 +418,7 @@ class Collector:
                 "oracle": setting(self.config, "--conform-oracle", "live"),
                 "seed": int(setting(self.config, "--conform-seed", "0")),
                 "profile": setting(self.config, "--conform-profile", "standard"),
+                **_unusual_calls(self.config),
             }
             write_results(self._sorted(), facts, *targets)
 

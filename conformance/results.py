@@ -21,13 +21,14 @@ def write_results(values: Sequence[dict[str, Any]], facts: dict[str, Any], json_
     if json_file:
         from conformance.oracle.oracle import oracle
 
-        result = {
+        result: dict[str, Any] = {
             "schema": SCHEMA,
             "iut": facts["iut"],
             "oracle": facts["oracle"],
             "keras": oracle(facts["oracle"]).keras,
             "seed": facts["seed"],
             "profile": facts["profile"],
+            **{name: facts[name] for name in ("iut_mode", "timeout") if name in facts},
             "layers": summarise(records),
             "records": [record.as_json() for record in records],
         }

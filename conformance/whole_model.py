@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from conformance.contract import Question
 from conformance.desk import Desk
-from conformance.divergence import LAYER_SAMPLES, ImplementationError, find_divergence, largest_difference, reason
+from conformance.divergence import LAYER_SAMPLES, find_divergence, largest_difference
 from conformance.experiments.datasets import load
 from conformance.experiments.grid import find
 from conformance.experiments.inputs import test_inputs
 from conformance.experiments.paths import checkpoints_dir
-from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.errors import ImplementationError, reason
+from conformance.implementations.implementation import Implementation
 from conformance.oracle.whole_model import compare, keras_model, keras_probabilities, perturbation_bound, rows_with
 from conformance.record import Record
 from conformance.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
@@ -34,11 +35,11 @@ WORST = 16
 class Functions:
     """The layer functions of an implementation, for the graph to call; what it does not support is a ``NotImplementedError``."""
 
-    def __init__(self, implementation: ModuleImplementation) -> None:
+    def __init__(self, implementation: Implementation) -> None:
         self._implementation = implementation
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if self._implementation.function(name) is None:
+        if not self._implementation.has(name):
             raise AttributeError(name)
 
         def call(*positional: Any, **keywords: Any) -> Any:
@@ -52,12 +53,10 @@ class Functions:
         return call
 
 
-def predictor(implementation: ModuleImplementation, path: Path) -> Callable[[Any], Any]:
+def predictor(implementation: Implementation, path: Path) -> Callable[[Any], Any]:
     """How an implementation predicts: by its own ``load_model``, else the suite's graph calls its layer functions."""
-    own = implementation.function("load_model")
-    model = own(path) if own is not None else load_model(path, Functions(implementation))
-    predict: Callable[[Any], Any] = model.predict
-    return predict
+    own = implementation.predictor(path)
+    return load_model(path, Functions(implementation)).predict if own is None else own
 
 
 def examine_model(name: str, desk: Desk) -> Record:
@@ -99,7 +98,7 @@ def examine_model(name: str, desk: Desk) -> Record:
     return _record(desk, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
-def diverging_layers(implementation: ModuleImplementation, path: Path, x: Array, also: Array | None = None) -> str:
+def diverging_layers(implementation: Implementation, path: Path, x: Array, also: Array | None = None) -> str:
     """Where a model with one input first goes wrong, in words; the first samples are looked at, and those in `also`."""
     try:
         model = load_model(path, Functions(implementation))

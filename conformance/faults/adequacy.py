@@ -18,6 +18,7 @@ from conformance.checks.mask import mask_question, same_mask
 from conformance.contract import Answer, Question, forward_question
 from conformance.faults.catalogue import ALL
 from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.implementations.implementation import Implementation
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.recorded import Recorded
@@ -91,7 +92,7 @@ def is_caught_by_mask(fault: Fault, asked: MaskCase) -> bool:
     return answer.status in FAILED_STATUSES or (answer.status == PASSED and not same_mask(answer.value, ORACLE.mask(asked)))
 
 
-def verdict(implementation: ModuleImplementation, case: Case) -> Verdict:
+def verdict(implementation: Implementation, case: Case) -> Verdict:
     """The suite's verdict, not strict."""
     question, expectation = prepared(case)
     return judge(expectation, implementation.ask(question), case.dtype, strict=False)

@@ -1,6 +1,6 @@
 """An implementation that is a Python module, called in this process.
 
-Right for one's own code; untrusted code belongs in a process of its own.
+Right for one's own code; what may crash or hang belongs in a process of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.contract import Answer, Question
+from conformance.implementations.errors import UnimportableError
+from conformance.question import Answer, Question
 from conformance.statuses import ERROR, PASSED, UNSUPPORTED
 
 PRINTED_AT_MOST = 2000
@@ -56,6 +57,29 @@ class ModuleImplementation:
         missing = unaccepted(function, question)
         return Answer(UNSUPPORTED, message=f"{question.function} {missing}") if missing else None
 
+    def has(self, name: str) -> bool:
+        """Whether there is a function of this name; :class:`UnimportableError` where it cannot be imported."""
+        return self.function(name) is not None
+
+    def overwrites(self, question: Question, other: Question) -> bool:
+        """Whether the answer to `question`, kept, changes while `other` is asked."""
+        kept = self.ask(question).value
+        as_returned = copy.deepcopy(kept)
+        self.ask(other)
+        parts = [value if isinstance(value, tuple) else (value,) for value in (kept, as_returned)]
+        return not all(np.array_equal(now, then, equal_nan=np.asarray(then).dtype.kind == "f") for now, then in zip(*parts, strict=True))
+
+    def predictor(self, path: Path) -> Callable[[Any], Any] | None:
+        """The ``predict`` of what the implementation's own ``load_model`` makes of a file; None where it has no ``load_model``."""
+        load_model = self.function("load_model")
+        if load_model is None:
+            return None
+        predict: Callable[[Any], Any] = load_model(path).predict
+        return predict
+
+    def close(self) -> None:
+        """Nothing is left behind by functions that were called here."""
+
     def function(self, name: str) -> Callable[..., Any] | None:
         """A function of the implementation by name, or None; :class:`UnimportableError` where it cannot be imported."""
         namespace = load(self.spec)
@@ -83,10 +107,6 @@ def _add_working_folder() -> None:
     """A module beside the command's working folder is found, as with ``python -m``, after everything installed."""
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.append(os.getcwd())
-
-
-class UnimportableError(Exception):
-    """The implementation cannot be imported; the text says why."""
 
 
 _LOADED: dict[str, Any] = {}

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from conformance.allowance import ITERATED
 from conformance.contract import forward_question
 from conformance.examination import Examination, SuiteError
-from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.implementation import Implementation
 from conformance.oracle.recorded import Recorded
 from conformance.verdict import judge
 
 
-def check_agreement(examination: Examination, implementations: Sequence[ModuleImplementation]) -> None:
+def check_agreement(examination: Examination, implementations: Sequence[Implementation]) -> None:
     """Both oracles must come to the same verdict on each implementation.
 
     Raises

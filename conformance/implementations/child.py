@@ -1,0 +1,104 @@
+"""``python -m conformance.implementations.child SPEC``: Python code behind frames, in a process of its own.
+
+Loads neither Keras nor the rest of the suite, only what the implementation itself imports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO, TextIO, cast
+
+from conformance.implementations.errors import UnimportableError, plain, reason
+from conformance.implementations.frames import Frame, encode, read_frame
+from conformance.implementations.launcher import end_with
+from conformance.implementations.messages import PROTOCOL, answer_frame, dumps, question_of, text_of
+from conformance.implementations.module import ModuleImplementation, load
+from conformance.question import Answer
+from conformance.statuses import ERROR, PASSED, UNSUPPORTED
+
+
+def serve(implementation: ModuleImplementation, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer one request after the other until there are no more."""
+    models: dict[str, Callable[[Any], Any]] = {}
+    while (request := read_frame(requests)) is not None:
+        number = text_of(request, "id")
+        try:
+            reply = encode(_reply(implementation, request, models, number))
+        except Exception as error:
+            reply = encode(answer_frame(number, Answer(ERROR, message=f"its answer cannot be sent: {plain(error)}")))
+        replies.write(reply)
+        replies.flush()
+
+
+def _reply(implementation: ModuleImplementation, request: Frame, models: dict[str, Callable[[Any], Any]], number: str) -> Frame:
+    op = text_of(request, "op")
+    if op == "describe":
+        return _description(implementation.spec, number)
+    if op == "predict":
+        return answer_frame(number, _predicted(implementation, request, models))
+    question = question_of(request)
+    if op == "has":
+        return answer_frame(number, _has(implementation, question.function))
+    if op == "refusal":
+        return answer_frame(number, implementation.refusal(question) or Answer(PASSED))
+    if op == "overwrites":
+        return answer_frame(number, Answer(PASSED, implementation.overwrites(question, question_of(request, "other"))))
+    return answer_frame(number, implementation.ask(question))
+
+
+def _description(spec: str, number: str) -> Frame:
+    """Import the implementation, and say what can be asked; why it cannot be imported is the answer to every question."""
+    try:
+        namespace = load(spec)
+    except UnimportableError:
+        namespace = None
+    # Looking up a name may run code in anything but a module, so that others are only asked by name.
+    named = vars(namespace) if isinstance(namespace, ModuleType) else {}
+    functions = sorted(name for name, value in named.items() if callable(value) and not name.startswith("_"))
+    operations = dumps(["has", "refusal", "overwrites"])
+    about = {"protocol": PROTOCOL, "name": spec, "functions": dumps(functions), "operations": operations}
+    return Frame({"id": number, "status": PASSED, **about})
+
+
+def _has(implementation: ModuleImplementation, name: str) -> Answer:
+    try:
+        return Answer(PASSED, implementation.has(name))
+    except UnimportableError as error:
+        return Answer(ERROR, message=str(error))
+
+
+def _predicted(implementation: ModuleImplementation, request: Frame, models: dict[str, Callable[[Any], Any]]) -> Answer:
+    """What the implementation's own model predicts; the model is kept for the next batch."""
+    path = text_of(request, "path")
+    try:
+        if path not in models:
+            models.clear()
+            predict = implementation.predictor(Path(path))
+            if predict is None:
+                return Answer(UNSUPPORTED, message=f"{implementation.spec} has no function load_model")
+            models[path] = predict
+        return Answer(PASSED, models[path](*question_of(request).positional))
+    except NotImplementedError as error:
+        return Answer(UNSUPPORTED, message=str(error))
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        return Answer(ERROR, message=reason(error))
+
+
+def main(spec: str) -> None:
+    """Take the pipes away from everything that prints or reads, then serve."""
+    end_with(os.getppid())
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    # Last words are worth most when the process ends before it would write them.
+    cast(TextIO, sys.stdout).reconfigure(line_buffering=True)  # type: ignore[attr-defined]
+    serve(ModuleImplementation(spec), requests, replies)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,22 @@
+"""What an implementation can fail with before or beside an answer, and exceptions in words."""
+
+from __future__ import annotations
+
+
+class UnimportableError(Exception):
+    """The implementation cannot be imported, or its program not be used; the text says why."""
+
+
+class ImplementationError(Exception):
+    """A function of the implementation raised; the text says which and what."""
+
+
+def reason(error: BaseException) -> str:
+    """An exception on one line, with the layer in which the graph met it."""
+    return " ".join([plain(error), *getattr(error, "__notes__", [])])
+
+
+def plain(error: BaseException) -> str:
+    """Type and text of an exception on one line; the text alone where it tells the type."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ImplementationError | NotImplementedError) else f"{type(error).__name__}: {text}"

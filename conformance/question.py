@@ -1,0 +1,44 @@
+"""What passes between the suite and an implementation, and nothing else does: one call, and what came of it.
+
+This file imports the standard library alone, so that a process that only answers needs no more of the suite than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Question:
+    """One call: the name of a function, its arguments by position and by keyword."""
+
+    function: str
+    positional: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a call.
+
+    Attributes
+    ----------
+    status : str
+        'passed' when the function returned, else 'unsupported', 'error' or 'timeout'.
+    value : object
+        What it returned.
+    message : str
+        Why it did not return, in a sentence.
+    changed : tuple of str
+        Arguments that the function changed.
+    printed : str
+        What it printed or warned.
+    """
+
+    status: str
+    value: Any = None
+    message: str = ""
+    changed: tuple[str, ...] = ()
+    printed: str = ""
