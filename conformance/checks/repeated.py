@@ -12,8 +12,9 @@ from conformance.cases import ALL, layer_cases
 from conformance.cases.case import declared_cases
 from conformance.desk import Desk, Session
 from conformance.examination import Examination, judge_again
+from conformance.implementations.errors import ImplementationError
 from conformance.record import Record
-from conformance.statuses import BLOCKED, FAILED, PASSED, UNSUPPORTED
+from conformance.statuses import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED
 
 SAMPLE = 6
 
@@ -39,7 +40,11 @@ def check(desk: Desk, layer: str) -> None:
             status = FAILED
             message = f"{examination.case.id}: passed at first, but the same call later, out of order: {verdict.sentence}"
             break
-    kept = next((examination for examination in passed if status == PASSED and _overwritten(examination, desk.session)), None)
+    kept = None
+    try:
+        kept = next((examination for examination in passed if status == PASSED and _overwritten(examination, desk.session)), None)
+    except ImplementationError as error:
+        status, message = ERROR, str(error)
     if kept is not None:
         status = FAILED
         message = f"{kept.case.id}: what it returned changes when it is called again: the array is used for the next answer as well"
