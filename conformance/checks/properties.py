@@ -42,9 +42,7 @@ def check(desk: Desk, one: Property) -> None:
     arrays = draw_arrays(layer_cases(one.case.layer), one.case, desk.seed_of(desk.identifier))
     verdict = examined(one, arrays, desk)
     status, message = verdict.status, verdict.sentence
-    record = Record(
-        desk.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks
-    )
+    record = Record(desk.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks)
     desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
 
 

@@ -25,6 +25,12 @@ def linearity(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
     return ask(case, replace(arrays, weights=mixed)), (a * first + b * second,)
 
 
+def bias_alone(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
+    """Does not give its bias when its input is zero."""
+    (y,) = ask(case, replace(arrays, x=np.zeros_like(arrays.x)))
+    return (y,), (np.broadcast_to(arrays.weights[-1], y.shape),)
+
+
 def one_hot(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
     """Is not the product of one-hot ids and the table, which dense_forward makes."""
     (table,) = arrays.weights
@@ -58,6 +64,7 @@ def _properties() -> Iterator[Property]:
     }
     for name, (shape, sizes) in shapes.items():
         yield must(linearity, name, shape, sizes)
+        yield must(bias_alone, name, shape, sizes)
         yield must(activation_after, name, shape, {**sizes, "activation": "tanh"}, needs=("tanh",))
     yield must(one_hot, "Embedding", (3, 7), {"input_dim": 11, "output_dim": 6}, {"values": "ids"}, needs=("Dense",))
     yield must(one_by_one, "Conv1D", (2, 9, 4), {"filters": 6, "kernel_size": (1,)}, needs=("Dense",))

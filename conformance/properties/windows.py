@@ -58,6 +58,17 @@ def dilated_kernel(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outpu
     return ask(case, arrays), ask(plain, replace(arrays, weights=(spread, bias)))
 
 
+def padded(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
+    """With padding is not the layer without it on an input that has the zeros around it."""
+    sizes = zip(arrays.x.shape[1:-1], case.config["kernel_size"], case.config.get("strides", (1, 1)), strict=False)
+    missing = [max((-(-size // step) - 1) * step + kernel - size, 0) for size, kernel, step in sizes]
+    if case.config["padding"] == "causal":
+        missing = [kernel - 1 for kernel in case.config["kernel_size"]]
+    before = [count if case.config["padding"] == "causal" else count // 2 for count in missing]
+    widths = [(0, 0), *((first, count - first) for first, count in zip(before, missing, strict=True)), (0, 0)]
+    return ask(case, arrays), ask(without(case, "padding"), replace(arrays, x=np.pad(arrays.x, widths)))
+
+
 def groups(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
     """With groups is not one convolution for each group of channels, side by side."""
     count = case.config["groups"]
@@ -90,6 +101,11 @@ def _properties() -> Iterator[Property]:
             yield must(strided, name, shape, {**sizes, "strides": (3, 2)[:rank]})
             yield must(dilated_kernel, name, shape, {**sizes, "dilation_rate": (2, 3)[:rank]})
             yield must(groups, name, shape, {**sizes, "groups": 2})
+            # A kernel of even length: the odd zero stands behind.
+            for padding in ("same", "causal")[: 3 - rank]:
+                even = {**sizes, "kernel_size": (4, 3)[:rank], "padding": padding}
+                yield must(padded, name, shape, even, option=f"padding={padding}")
+                yield must(padded, name, shape, {**even, "strides": (2, 3)[:rank]}, option=f"padding={padding}-strides")
             continue
         yield must(moved, name, shape, sizes)
         if sizes:
