@@ -22,8 +22,11 @@ def halves(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
     """Read in two halves, the state handed over, is not the whole."""
     case = configured(case, return_state=True)
     if "mask" in arrays.arguments:
+        mask = arrays.arguments["mask"].copy()
         # A masked step repeats the output before it, which the second half does not know: its first step is kept.
-        arrays = given(arrays, mask=arrays.arguments["mask"] | (np.arange(arrays.x.shape[1]) == CUT))
+        mask[:, CUT] = True
+        mask[0, CUT - 1] = False
+        arrays = given(arrays, mask=mask)
     first, *states = ask(case, steps(arrays, FIRST))
     second, *last = ask(case, given(steps(arrays, REST), initial_state=tuple(states)))
     y = np.concatenate([first, second], axis=1) if case.config.get("return_sequences") else second
