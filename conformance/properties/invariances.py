@@ -60,9 +60,10 @@ def as_function(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]
     return ask(case, arrays), ask(*layer(name, arrays.x, **options))
 
 
-def as_reshape(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
-    """Is not reshape_forward to one axis."""
-    return ask(case, arrays), ask(*layer("Reshape", arrays.x, target_shape=(-1,)))
+def in_order(ask: Ask, case: Case, arrays: Arrays) -> tuple[Outputs, Outputs]:
+    """Does not hold the values of its input in their order."""
+    (y,) = ask(case, arrays)
+    return (y.ravel(),), (arrays.x.ravel(),)
 
 
 def _properties() -> Iterator[Property]:
@@ -79,7 +80,8 @@ def _properties() -> Iterator[Property]:
     yield must(splits_back, "Concatenate", SHAPE, {"axis": 1}, {"others": "longer"}, option="axis=1")
     for name, (function, _) in FUNCTIONS.items():
         yield must(as_function, name, SHAPE, {"activation": "tanh"} if name == "Activation" else {}, needs=(function,))
-    yield must(as_reshape, "Flatten", SHAPE, needs=("Reshape",))
+    yield must(in_order, "Flatten", (2, 3, 5, 4))
+    yield must(in_order, "Reshape", (2, 3, 5, 4), {"target_shape": (6, -1)})
 
 
 PROPERTIES = list(_properties())

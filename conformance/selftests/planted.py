@@ -224,6 +224,7 @@ MISTAKES: dict[str, dict[str, Callable[..., Any]]] = {
     "Add-commutes": {"add_forward": lambda x: x[0] + 2 * sum(x[1:])},
     "Concatenate-splits_back": {"concatenate_forward": lambda x: np.concatenate(x[::-1], axis=-1)},
     "LeakyReLU-as_function": {"leaky_re_lu_forward": lambda x: np.where(x > 0, x, 0.2 * x)},
-    "Flatten-as_reshape": {"flatten_forward": lambda x: x.reshape(len(x), -1, order="F")},
+    "Flatten-in_order": {"flatten_forward": lambda x: x.reshape(len(x), -1, order="F")},
+    "Reshape-in_order": {"reshape_forward": lambda x, target_shape: x.reshape(len(x), *target_shape, order="F")},
 }
 """By the id of a property: functions in place of the reference's, with which it does not hold."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import reference as right
+from conformance import check
 from conformance.checks import properties
 from conformance.desk import Desk, Session
 from conformance.implementations.module import ModuleImplementation
@@ -176,6 +177,13 @@ def test_broken_fails_where_its_mistakes_show():
         "test_properties[Conv2D-padded-padding=same]": FAILED,
         "test_properties[Conv2D-padded-padding=same-strides]": FAILED,
     }, f"broken.py fails elsewhere: {wrong}"
+
+
+def test_the_quick_check_asks_a_property_by_its_id(capsys):
+    assert check.main([str(SAMPLES / "broken.py"), "--layers", "Dense", "--case", "Dense-bias_alone"]) == 1, "the missing bias passes"
+    said = capsys.readouterr().out
+    for words in ("dense_forward does not give its bias when its input is zero: all 18 values are off", "--case Dense-bias_alone"):
+        assert words in said, f"{words!r} is missing: {said}"
 
 
 def test_plain_is_right():
