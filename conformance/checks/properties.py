@@ -40,13 +40,13 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Prop
 def check(desk: Desk, one: Property) -> None:
     """Both ways must lead to the same answer."""
     arrays = draw_arrays(layer_cases(one.case.layer), one.case, desk.seed_of(desk.identifier))
-    verdict = examined(one, arrays, desk)
+    verdict = _examined(one, arrays, desk)
     status, message = verdict.status, verdict.sentence
     record = Record(desk.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks)
     desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
 
 
-def examined(one: Property, arrays: Arrays, desk: Desk) -> Verdict:
+def _examined(one: Property, arrays: Arrays, desk: Desk) -> Verdict:
     """What becomes of a property, its sentence complete."""
     asker = Asker(desk)
     try:
@@ -55,12 +55,12 @@ def examined(one: Property, arrays: Arrays, desk: Desk) -> Verdict:
     except UnansweredError as reason:
         return reason.verdict
     answer = Answer(PASSED, got if len(got) > 1 else got[0])
-    wanted = expectation(expected, MEANING + one.room, SUMMED * EPS, asker.largest)
+    wanted = _expectation(expected, MEANING + one.room, SUMMED * EPS, asker.largest)
     verdict = judge(wanted, answer, "float64", strict=desk.session.strict)
     if verdict.status == PASSED:
         return replace(verdict, sentence="")
     function = forward_question(layer_cases(one.case.layer), one.case, arrays, {}).function
-    return replace(verdict, sentence=f"{function} {one.sentence}: {verdict.sentence}{_first(verdict)}")
+    return replace(verdict, sentence=f"{function} {one.sentence}: {verdict.sentence}{_first(verdict, len(got))}")
 
 
 class UnansweredError(Exception):
@@ -89,7 +89,7 @@ class Asker:
         question = forward_question(layer_cases(case.layer), case, arrays, {})
         answer = self.desk.ask(question)
         # Any finite numbers will do: the equation says which are right.
-        anything = expectation(tuple(np.zeros(shape) for shape in _shapes(case, arrays)), np.inf, np.inf)
+        anything = _expectation(tuple(np.zeros(shape) for shape in _shapes(case, arrays)), np.inf, np.inf)
         verdict = judge(anything, answer, "float64", strict=self.desk.session.strict)
         if verdict.mismatch is not None:
             verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers")
@@ -122,7 +122,7 @@ def _largest(arrays: Arrays) -> float:
     return float(max(np.max(np.abs(x)) for x in xs) * max(sums, default=1))
 
 
-def expectation(outputs: Outputs, meaning: float, rounding: float, largest: float = 1.0) -> Expectation:
+def _expectation(outputs: Outputs, meaning: float, rounding: float, largest: float = 1.0) -> Expectation:
     """These outputs in float64, with room for either rule: ``share (size + |y|)``."""
 
     def room(share: float, size: float) -> Outputs:
@@ -132,7 +132,7 @@ def expectation(outputs: Outputs, meaning: float, rounding: float, largest: floa
     return Expectation(outputs, dtypes, partial(room, meaning, 1.0), partial(room, rounding, largest))
 
 
-def _first(verdict: Verdict) -> str:
+def _first(verdict: Verdict, outputs: int) -> str:
     """Where the first value is that is off, and what stands there."""
     if verdict.mismatch is None:
         return ""
@@ -140,4 +140,5 @@ def _first(verdict: Verdict) -> str:
     place = tuple(int(n) for n in np.argwhere(mismatch.ratio > 1)[0])
     expected, got = mismatch.expected[place], mismatch.got[place]
     digits = 6 if f"{expected:.6g}" != f"{got:.6g}" else 17
-    return f"; the first at {place}: expected {expected:.{digits}g}, got {got:.{digits}g}"
+    output = f"in output {mismatch.output + 1} of {outputs} " if outputs > 1 else ""
+    return f"; the first {output}at {place}: expected {expected:.{digits}g}, got {got:.{digits}g}"
