@@ -1,0 +1,144 @@
+"""Equations between answers of the same implementation: no oracle is asked, whatever the run is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from conformance.allowance import MEANING
+from conformance.arrays import EPS, Arrays
+from conformance.cases import layer_cases
+from conformance.cases.arrays import draw_arrays
+from conformance.cases.case import Case
+from conformance.contract import Answer, forward_question
+from conformance.desk import Desk
+from conformance.oracle.expectation import Expectation
+from conformance.properties import ALL
+from conformance.properties.property import Outputs, Property
+from conformance.record import Record
+from conformance.statuses import FAILED, PASSED
+from conformance.verdict import Verdict, judge
+from reference.output_shapes import output_shapes
+
+SUMMED = 100
+"""Roundings of float32 by which two ways to one answer may differ, in units of the largest sum of absolute values on the way.
+
+A sum of K products is off by at most ``(4 + sqrt(K)) eps S``, S being the same sum over absolute values
+(:func:`conformance.allowance.dot_product`), and two ways by twice that: ``55 eps S`` for the 541 terms of the longest sum here. What
+is iterated damps its roundings, eight at each of a few steps.
+"""
+
+
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Property]]]:
+    """Those of these layers."""
+    yield from ((one.id, (one,)) for one in ALL if one.case.layer in layers)
+
+
+def check(desk: Desk, one: Property) -> None:
+    """Both ways must lead to the same answer."""
+    arrays = draw_arrays(layer_cases(one.case.layer), one.case, desk.seed_of(desk.identifier))
+    verdict = _examined(one, arrays, desk)
+    status, message = verdict.status, verdict.sentence
+    record = Record(desk.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks)
+    desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
+
+
+def _examined(one: Property, arrays: Arrays, desk: Desk) -> Verdict:
+    """What becomes of a property, its sentence complete."""
+    asker = Asker(desk)
+    try:
+        with np.errstate(all="ignore"):
+            got, expected = one.equation(asker, one.case, arrays)
+    except UnansweredError as reason:
+        return reason.verdict
+    answer = Answer(PASSED, got if len(got) > 1 else got[0])
+    wanted = _expectation(expected, MEANING + one.room, SUMMED * EPS, asker.largest)
+    verdict = judge(wanted, answer, "float64", strict=desk.session.strict)
+    if verdict.status == PASSED:
+        return replace(verdict, sentence="")
+    function = forward_question(layer_cases(one.case.layer), one.case, arrays, {}).function
+    return replace(verdict, sentence=f"{function} {one.sentence}: {verdict.sentence}{_first(verdict, len(got))}")
+
+
+class UnansweredError(Exception):
+    """A question of a property has no answer that could be compared; the verdict says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.sentence)
+        self.verdict = verdict
+
+
+class Asker:
+    """Asks the questions of one property.
+
+    Attributes
+    ----------
+    largest : float
+        A bound on the sums of absolute values in all answers so far: the largest input times the largest sum of weights that meet.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.largest = 1.0
+
+    def __call__(self, case: Case, arrays: Arrays) -> Outputs:
+        """The answer in its parts, of the right number and shapes, finite; :class:`UnansweredError` where it is anything else."""
+        question = forward_question(layer_cases(case.layer), case, arrays, {})
+        answer = self.desk.ask(question)
+        # Any finite numbers will do: the equation says which are right.
+        anything = _expectation(tuple(np.zeros(shape) for shape in _shapes(case, arrays)), np.inf, np.inf)
+        verdict = judge(anything, answer, "float64", strict=self.desk.session.strict)
+        if verdict.mismatch is not None:
+            verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers")
+        if verdict.status == FAILED:
+            raise UnansweredError(replace(verdict, sentence=f"{question.function}: {verdict.sentence}"))
+        if verdict.status != PASSED:
+            raise UnansweredError(verdict)
+        self.largest = max(self.largest, _largest(arrays))
+        parts = answer.value if isinstance(answer.value, tuple) else (answer.value,)
+        # Copies: an implementation may use an array for its next answer as well, which is the question of another check.
+        return tuple(np.array(part) for part in parts)
+
+
+def _shapes(case: Case, arrays: Arrays) -> list[tuple[int, ...]]:
+    """The shapes that an answer must have."""
+    declaration = layer_cases(case.layer)
+    xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
+    if declaration.function:
+        halved = (arrays.x.shape[-1] // 2,) if case.layer == "glu" else arrays.x.shape[-1:]
+        return [(*arrays.x.shape[:-1], *halved)]
+    shapes = output_shapes(case.layer, declaration.keras_config(case.config), [x.shape for x in xs])
+    if case.layer == "BatchNormalization" and arrays.arguments.get("training"):
+        shapes += [arrays.x.shape[-1:]] * 2
+    return shapes  # type: ignore[return-value]
+
+
+def _largest(arrays: Arrays) -> float:
+    xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
+    sums = [np.max(np.sum(np.abs(weight), axis=tuple(range(weight.ndim - 1))), initial=1) for weight in arrays.weights if weight.ndim > 1]
+    return float(max(np.max(np.abs(x)) for x in xs) * max(sums, default=1))
+
+
+def _expectation(outputs: Outputs, meaning: float, rounding: float, largest: float = 1.0) -> Expectation:
+    """These outputs in float64, with room for either rule: ``share (size + |y|)``."""
+
+    def room(share: float, size: float) -> Outputs:
+        return tuple(share * (size + np.abs(y)) for y in outputs)
+
+    dtypes = (np.dtype(np.float64),) * len(outputs)
+    return Expectation(outputs, dtypes, partial(room, meaning, 1.0), partial(room, rounding, largest))
+
+
+def _first(verdict: Verdict, outputs: int) -> str:
+    """Where the first value is that is off, and what stands there."""
+    if verdict.mismatch is None:
+        return ""
+    mismatch = verdict.mismatch
+    place = tuple(int(n) for n in np.argwhere(mismatch.ratio > 1)[0])
+    expected, got = mismatch.expected[place], mismatch.got[place]
+    digits = 6 if f"{expected:.6g}" != f"{got:.6g}" else 17
+    output = f"in output {mismatch.output + 1} of {outputs} " if outputs > 1 else ""
+    return f"; the first {output}at {place}: expected {expected:.{digits}g}, got {got:.{digits}g}"

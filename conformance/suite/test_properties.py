@@ -1,0 +1,19 @@
+"""Equations between answers of the implementation itself: parts and whole, one layer in terms of another."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.checks import properties
+from conformance.desk import Desk
+from conformance.plugin import parametrize
+from conformance.properties.property import Property
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a question."""
+    parametrize(metafunc, ("one",), properties.cases)
+
+
+def test_properties(one: Property, conform: Desk) -> None:
+    properties.check(conform, one)
