@@ -74,7 +74,7 @@ def report_command(
 def compare_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="A model that Keras saved.")],
     data: Annotated[Path, typer.Argument(metavar="DATA.npz", help="Its inputs: x, or arrays named as the inputs; class numbers in y.")],
-    iut: Annotated[str, typer.Option("--iut", metavar="MODULE|FILE.py[:ATTR]|exec:COMMAND", help="What is compared with Keras.")] = "reference",
+    iut: Annotated[str, typer.Option("--iut", metavar="MODULE|FILE.py[:ATTR]|exec:COMMAND", help="What is compared.")] = "reference",
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE.md", help="Write the report there instead.")] = None,
 ) -> None:
     """Compare an implementation with Keras on a model and data of your own, layer by layer.
