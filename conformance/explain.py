@@ -14,6 +14,7 @@ from conformance.verdict import Mismatch, Verdict
 Array = NDArray[Any]
 
 NEAR_MISS = 1e4
+PRINTED_AT_MOST = 400
 
 
 def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: str, printed: str, likely: Sequence[str]) -> str:
@@ -46,8 +47,14 @@ def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: s
         lines.append(f"  Keras   deviates from its documentation here ({case.deviation}, see reports/keras_deviations.md)")
     lines += [f"  looks like   {sentence}" for sentence in likely]
     if printed:
-        lines.append(f"  printed      {printed.strip()[:200]!r}")
+        lines.append(f"  printed      {last_printed(printed)}")
     return "\n".join([*lines, f"  again   {again}"])
+
+
+def last_printed(printed: str) -> str:
+    """The end of what was printed, where the cause of an error stands."""
+    text = printed.strip()
+    return repr(text) if len(text) <= PRINTED_AT_MOST else f"... {text[-PRINTED_AT_MOST:]!r}"
 
 
 def headline(case: Case, kind: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.cases.case import Case, LayerCases
-from conformance.explain import NEAR_MISS, axis_names, relation, where, worst_place
+from conformance.explain import NEAR_MISS, axis_names, last_printed, relation, where, worst_place
 from conformance.statuses import ERROR, TIMEOUT
 from conformance.verdict import Verdict
 
@@ -27,7 +27,7 @@ def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, aga
         lines.append(f"Keras deviates from its documentation here ({case.deviation}); what is documented is right.")
     lines += [f"You would get exactly these values when {_clause(sentence)}." for sentence in likely]
     if printed:
-        lines.append(f"Your function printed {printed.strip()[:200]!r}.")
+        lines.append(f"Your function printed {last_printed(printed)}.")
     return "\n".join([*lines, f"To run this case alone: {again}"])
 
 

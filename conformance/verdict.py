@@ -79,6 +79,12 @@ def judge(expectation: Expectation, answer: Answer, dtype: str, *, strict: bool)
         return Verdict(answer.status, answer.message, keras_ratio=of_keras)
     if answer.changed:
         return Verdict(FAILED, f"it changes its arguments: {', '.join(answer.changed)}", keras_ratio=of_keras)
+    with np.errstate(all="ignore"):  # huge values, among them those of another byte order
+        return _judge_value(expectation, answer, dtype, strict, of_keras)
+
+
+def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: bool, of_keras: float | None) -> Verdict:
+    """The verdict on an answer that came."""
     outputs, complaint = _as_outputs(answer.value, len(expectation.outputs))
     if complaint:
         return Verdict(FAILED, complaint, keras_ratio=of_keras)

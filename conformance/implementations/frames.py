@@ -86,8 +86,11 @@ def decode(document: bytes) -> Frame:
     if not isinstance(header, dict):
         raise ProtocolError("the header is no JSON object")
     metadata = header.pop(METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ProtocolError(f"{METADATA} is not an object of strings")
+    if not isinstance(metadata, dict):
+        raise ProtocolError(f"{METADATA} is not an object")
+    for key, text in metadata.items():
+        if not isinstance(text, str):
+            raise ProtocolError(f"{METADATA}: {key[:40]!r} is {json.dumps(text)[:40]}, where a string is expected (of JSON, if need be)")
     return Frame(metadata, _tensors(header, memoryview(document)[LENGTH + length :]))
 
 
@@ -134,7 +137,7 @@ def read_json(text: str, what: str) -> Any:
     except RecursionError:
         raise ProtocolError(f"{what} is nested too deeply") from None
     except ValueError as error:
-        raise ProtocolError(f"{what} is no JSON: {error}") from None
+        raise ProtocolError(f"{what} is no JSON: {error}; it begins with {text[:40]!r}") from None
 
 
 def _tensors(entries: dict[str, Any], data: memoryview) -> dict[str, Array]:
@@ -167,12 +170,13 @@ def _tensors(entries: dict[str, Any], data: memoryview) -> dict[str, Array]:
 def _declared(name: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, int]]:
     """Dtype, shape and offsets of one tensor, each of the right kind."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise ProtocolError(f"tensor {name}: it needs dtype, shape and data_offsets, and nothing else")
+        has = ", ".join(sorted(entry))[:80] if isinstance(entry, dict) else type(entry).__name__
+        raise ProtocolError(f"tensor {name}: it needs dtype, shape and data_offsets, and nothing else; it has {has or 'nothing'}")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ProtocolError(f"tensor {name}: the dtype {str(dtype)[:40]!r} is none of {', '.join(DTYPES)}")
     if not _whole(shape):
-        raise ProtocolError(f"tensor {name}: its shape is not a list of whole numbers from 0 on")
+        raise ProtocolError(f"tensor {name}: its shape {str(shape)[:80]} is not a list of whole numbers from 0 on")
     if len(shape) > RANK_AT_MOST:
         raise ProtocolError(f"tensor {name}: it has {len(shape)} axes, at most {RANK_AT_MOST} are taken")
     if not _whole(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:

@@ -197,6 +197,8 @@ def answer_frame(number: str, answer: Answer) -> Frame:
 def answer_of(frame: Frame) -> Answer:
     """The answer that a reply gives."""
     status, message = text_of(frame, "status"), frame.metadata.get("message", "")
+    if status != PASSED and not message:
+        message = "(the reply has no message)"
     if status not in STATUSES:
         raise ProtocolError(f"the reply has the status {status[:40]!r}, which is none of {', '.join(STATUSES)}")
     changed = read_json(frame.metadata.get("changed", "[]"), "changed")
@@ -213,7 +215,8 @@ def _value(frame: Frame) -> Any:
         return unpack(read_json(frame.metadata["value"], "value"), frame.tensors)
     names = ["output"] if "output" in frame.tensors else [f"output/{n}" for n in range(len(frame.tensors))]
     if not names or set(names) != set(frame.tensors):
-        raise ProtocolError(f"the reply has the tensors {', '.join(sorted(frame.tensors))[:200] or '(none)'}, where output is expected")
+        found = ", ".join(sorted(frame.tensors))[:200] or "(none)"
+        raise ProtocolError(f"the reply has the tensors {found}, where output is expected, or output/0, output/1 ...")
     return frame.tensors["output"] if names == ["output"] else tuple(frame.tensors[name] for name in names)
 
 

@@ -184,8 +184,9 @@ class ProcessImplementation:
             if text_of(reply, "id") != number:
                 raise ProtocolError(f"the reply has the id {reply.metadata['id'][:40]!r}, the question has {number!r}")
             return read(reply)
-        except TimeoutError:
-            answer = Answer(TIMEOUT, message=f"{what} gave no answer within {seconds:g} s")
+        except TimeoutError as error:
+            so_far = f": {error}" if str(error) else ""
+            answer = Answer(TIMEOUT, message=f"{what} gave no answer within {seconds:g} s{so_far}")
         except EndedError as error:
             answer = Answer(ERROR, message=f"the program ended during {what}: {error}")
         except ProtocolError as error:
@@ -236,6 +237,7 @@ def _description(reply: Frame) -> Description:
     protocol = text_of(reply, "protocol")
     if protocol != PROTOCOL:
         raise ProtocolError(f"the program speaks protocol {protocol[:40]!r}, the suite {PROTOCOL!r}")
+    text_of(reply, "functions")
     names = {key: read_json(reply.metadata.get(key, "[]"), key) for key in ("functions", "operations")}
     for key, listed in names.items():
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):

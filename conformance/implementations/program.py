@@ -49,7 +49,7 @@ class Program:
         Raises
         ------
         TimeoutError
-            If the reply is not complete in time.
+            If the reply is not complete in time; the text says how much of it had come, and is empty where nothing had.
         EndedError
             If the program ends before that.
         ProtocolError
@@ -76,9 +76,9 @@ class Program:
                     elif self._read(reply, early=unread):
                         return bytes(memoryview(reply)[LENGTH:])
                 if not events and ended:
-                    raise EndedError(self._end())
+                    raise EndedError(self._end(reply))
                 ended = not events and self._process.poll() is not None
-        raise TimeoutError
+        raise TimeoutError(_progress(reply))
 
     def _write(self, left: memoryview) -> memoryview:
         """What is still to be written."""
@@ -96,16 +96,18 @@ class Program:
         except BlockingIOError:
             return False
         if not read:
-            raise EndedError(self._end())
+            raise EndedError(self._end(reply))
         if early:
-            beginning = repr(read[:20].decode("ascii", "replace"))
-            raise ProtocolError(f"the program wrote {len(read)} bytes before it had read the question; they begin with {beginning}")
+            raise ProtocolError(f"the program wrote {len(read)} bytes before it had read the question; they begin with {_shown(read)}")
         reply += read
         if len(reply) < LENGTH:
             return False
-        excess = len(reply) - LENGTH - frame_length(bytes(reply[:LENGTH]))
+        announced = frame_length(bytes(reply[:LENGTH]))
+        excess = len(reply) - LENGTH - announced
         if excess > 0:
-            raise ProtocolError(f"the program wrote {excess} bytes more than its reply announces")
+            beyond = _shown(bytes(reply[LENGTH + announced :]))
+            more = f"{excess} bytes more than the {announced} that its reply announces"
+            raise ProtocolError(f"the program wrote {more}; they begin with {beyond}")
         return excess == 0
 
     def _listen(self) -> bool:
@@ -117,15 +119,18 @@ class Program:
         self._words = (self._words + read)[-4 * LAST_WORDS :]
         return bool(read)
 
-    def _end(self) -> str:
-        """How the program ended."""
+    def _end(self, reply: bytearray) -> str:
+        """How the program ended, and where in its reply."""
         try:
             code = self._process.wait(END_WITHIN)
         except subprocess.TimeoutExpired:
             return "it closed its output and runs on"
         said = f"exit code {code}" if code >= 0 else f"signal {_signal_name(-code)}"
+        said += f", in the middle of its reply: {_progress(reply)}" if reply else ""
+        # A runtime may write its own name after the error.
         lines = self.last_words().splitlines()
-        return f"{said}, its last line: {lines[-1][:300]}" if lines else said
+        telling = [line for line in lines if "error" in line.lower()] or lines
+        return f"{said}, its last line: {telling[-1].strip()[:300]}" if telling else said
 
     def last_words(self) -> str:
         """The end of what it wrote to its standard error, in characters that can be printed."""
@@ -147,6 +152,20 @@ class Program:
         self._process.wait()
         self._out.close()
         self._err.close()
+
+
+def _progress(reply: bytearray) -> str:
+    """How much of a reply has come; empty where nothing has."""
+    if not reply:
+        return ""
+    if len(reply) < LENGTH:
+        return f"{len(reply)} bytes came, {_shown(bytes(reply))}; a frame begins with {LENGTH}, which are its length"
+    return f"{len(reply) - LENGTH} of the {frame_length(bytes(reply[:LENGTH]))} bytes that it announces had come"
+
+
+def _shown(data: bytes) -> str:
+    """The beginning of some bytes as text."""
+    return repr(data[:20].decode("ascii", "replace"))
 
 
 def _signal_name(number: int) -> str:

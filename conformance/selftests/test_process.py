@@ -112,15 +112,23 @@ while len(length := sys.stdin.buffer.read(8)) == 8:
     DO_IT
 '''
 WRONG = {
-    "early": ("say(reply(*ONE) + b'more')", "relu: the program wrote 4 bytes more than its reply announces"),
+    "early": ("say(reply(*ONE) + b'more')", "4 bytes more than the 131 that its reply announces; they begin with 'more'"),
     "another id": ("say(reply(*ONE, id='7'))", "relu: the reply has the id '7', the question has '2'"),
     "no id": ("say(frame({'status': 'passed'}))", "relu: the metadata have no id"),
     "print": ("print('Hello, world', flush=True); time.sleep(1000)", "bytes, at most 1073741824 are taken; as text these are 'Hello, w'"),
     "5 GB": ("say((5 * 2**30).to_bytes(8, 'little')); time.sleep(1000)", "relu: the frame announces 5368709120 bytes, at most 1073741824"),
-    "flood": ("while True: say(b'\\0' * 1000000)", "bytes more than its reply announces"),
-    "truncated": ("say(reply(*ONE)[:-3]); sys.exit(4)", "the program ended during relu: exit code 4"),
+    "flood": ("while True: say(b'\\0' * 1000000)", "bytes more than the 0 that its reply announces"),
+    "truncated": (
+        "say(reply(*ONE)[:-3]); sys.exit(4)",
+        "relu: exit code 4, in the middle of its reply: 128 of the 131 bytes that it announces had come",
+    ),
     "closed": ("sys.stdin.close(); os.close(1); time.sleep(1000)", "the program ended during relu: it closed its output and runs on"),
     "dtype": ("say(reply(*ONE).replace(b'F64', b'F65'))", "relu: tensor output: the dtype 'F65' is none of BOOL"),
+    "error of a runtime": (
+        "sys.stderr.write('TypeError: no kernel\\n    at x\\nNode.js v20\\n'); sys.stderr.flush(); sys.exit(1)",
+        "the program ended during relu: exit code 1, its last line: TypeError: no kernel",
+    ),
+    "no message": ("say(reply(status='error'))", "(the reply has no message)"),
     "status": ("say(reply(status='fine'))", "relu: the reply has the status 'fine', which is none of passed, unsupported, error"),
 }
 
@@ -413,3 +421,17 @@ def test_little_is_kept_of_what_a_program_writes_beside_its_answers():
     assert program.exchange(b"", LONG) == b"", "the empty frame is not read"
     assert len(program._words) <= 8000, f"{len(program._words)} bytes of standard error are kept"
     program.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        ("reply(*ONE)[:-3]", "relu gave no answer within 1 s: 128 of the 131 bytes that it announces had come"),
+        ("b'hi'", "relu gave no answer within 1 s: 2 bytes came, 'hi'; a frame begins with 8, which are its length"),
+    ],
+)
+def test_a_reply_that_stops_says_how_much_had_come(program, sent, sentence):
+    implementation = program(f"say({sent}); time.sleep(1000)")
+    implementation.timeout = 1
+    answer = implementation.ask(ASKED)
+    assert (answer.status, answer.message) == (TIMEOUT, sentence), f"half a reply gives {answer}"
