@@ -14,7 +14,7 @@ from conformance.cases.case import Case, LayerCases
 from conformance.question import Answer, Question
 from reference.calls import layer_call
 
-__all__ = ["Answer", "Question", "forward_question"]
+__all__ = ["Answer", "Question", "backward_question", "forward_question"]
 
 
 def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:
@@ -35,3 +35,13 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
     call = layer_call(case.layer, config, arrays.weights, training=training)
     x = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
     return Question(f"{call.name}_forward", (x, *call.weights), {**call.options, **arguments})
+
+
+def backward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any], grads: tuple[Any, ...]) -> Question:
+    """The backward call of a case: the gradients of its outputs, then the arguments of the forward call.
+
+    `grads` has one gradient for each output; they are passed as a tuple where there are several.
+    """
+    forward = forward_question(layer, case, arrays, chosen)
+    name = forward.function.removesuffix("_forward") + "_backward"
+    return Question(name, (grads[0] if len(grads) == 1 else grads, *forward.positional), forward.keywords)

@@ -37,7 +37,7 @@ def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: s
     if mismatch is None:
         lines.append(f"  {verdict.sentence}")
     else:
-        names = axis_names(layer, case, mismatch.expected.ndim)
+        names = names_of_axes(layer, case, mismatch)
         lines.append(f"  {verdict.sentence}{_which_output(mismatch)}; {_worst(mismatch, names, verdict.keras_ratio)}")
         lines.append(f"  where   {where(mismatch.ratio > 1, names)}")
         pattern = relation(mismatch)
@@ -61,6 +61,12 @@ def headline(case: Case, kind: str) -> str:
     """Layer, pass, what is special about the case, the input's shape and dtype."""
     title = case.title.replace("-", ", ") or "defaults"
     return f"{case.layer} {kind}  {title}, input {'x'.join(map(str, case.shape))}, {case.dtype}"
+
+
+def names_of_axes(layer: LayerCases, case: Case, mismatch: Mismatch) -> list[str]:
+    """Names of the axes of what is off; those of a gradient have numbers."""
+    ndim = mismatch.expected.ndim
+    return [f"axis {n}" for n in range(ndim)] if mismatch.of else axis_names(layer, case, ndim)
 
 
 def axis_names(layer: LayerCases, case: Case, ndim: int) -> list[str]:
@@ -122,6 +128,8 @@ def worst_place(mismatch: Mismatch, names: Sequence[str]) -> tuple[str, tuple[An
 
 
 def _which_output(mismatch: Mismatch) -> str:
+    if mismatch.of:
+        return f" in the gradient of {mismatch.of}"
     return "" if mismatch.output == 0 else f" in output {mismatch.output + 1}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.cases.case import Case, LayerCases
-from conformance.explain import NEAR_MISS, axis_names, last_printed, relation, where, worst_place
+from conformance.explain import NEAR_MISS, last_printed, names_of_axes, relation, where, worst_place
 from conformance.statuses import ERROR, TIMEOUT
 from conformance.verdict import Verdict
 
@@ -14,7 +14,7 @@ def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, aga
     """The report of a case that did not pass; the arguments are those of :func:`conformance.explain.explain`."""
     lines = [f"{_called(case)} {_outcome(verdict)}"]
     if verdict.mismatch is not None:
-        names = axis_names(layer, case, verdict.mismatch.expected.ndim)
+        names = names_of_axes(layer, case, verdict.mismatch)
         at, place = worst_place(verdict.mismatch, names)
         expected, got = verdict.mismatch.expected[place], verdict.mismatch.got[place]
         lines.append(f"The largest error is at {at}: Keras gives {expected:.6g} there, your function gives {got:.6g}.")

@@ -7,7 +7,7 @@ for a reader beyond the sentence of the verdict, and nothing after it computes n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,16 @@ SMALLEST_NORMAL = 1.2e-38
 
 @dataclass(frozen=True)
 class Mismatch:
-    """An output that is off: which one, what was expected and got, the error as a multiple of the allowance at every place."""
+    """An output that is off: which one, what was expected and got, the error as a multiple of the allowance at every place.
+
+    ``of`` names what a gradient is that of.
+    """
 
     output: int
     expected: Array
     got: Array
     ratio: Array
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: b
         return Verdict(PASSED, "", ratio, of_keras, remarks)
     if dtype == "float64" and not strict and _right_in_float32(expectation, outputs):
         return Verdict(PASSED, "", ratio, of_keras, (*remarks, SINGLE_ONLY))
+    if expectation.names:
+        mismatch = replace(mismatch, of=expectation.names[mismatch.output])
     return Verdict(FAILED, _value_sentence(mismatch), ratio, of_keras, remarks, mismatch)
 
 

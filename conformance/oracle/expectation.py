@@ -28,6 +28,8 @@ class Expectation:
         Keras's own answer in the case's dtype; None where Keras raises (a defect that the case names), and where it was not recorded.
     keras_ratio : float or None
         Where it was not recorded: its largest error over allowance.
+    names : tuple of str
+        Of a backward pass: what each output is the gradient of.
     alternatives : sequence of tuples of arrays
         Other answers that are right as well, where Keras's own modes of execution disagree.
     arguments : mapping
@@ -45,6 +47,7 @@ class Expectation:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     single: Callable[[], Expectation] | None = None
     keras_ratio: float | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

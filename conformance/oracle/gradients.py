@@ -1,0 +1,94 @@
+"""What Keras's automatic differentiation makes of a case: the gradients of its inputs, weights and initial states."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.allowance import meaning_of_gradients, rounding_of_gradients
+from conformance.arrays import Arrays, cast
+from conformance.cases.case import Case, LayerCases
+from conformance.oracle.environment import import_keras, tensorflow
+from conformance.oracle.expectation import Expectation
+from conformance.oracle.live import _dropout_mask, built, call_keras
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Backward:
+    """A backward pass: the arrays of the forward pass and a gradient for each of its outputs."""
+
+    arrays: Arrays
+    grads: tuple[Array, ...]
+
+
+def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+    """Gradients in float64, what is allowed around them, and Keras's own in the case's dtype; names say which is which."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        own = gradients(layer, case, backward, case.dtype)
+        ask = functools.partial(gradients, layer, case, dtype="float64")
+        wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
+        exact = own if case.dtype == "float64" else ask(wide)
+    rounding = functools.cache(lambda: rounding_of_gradients(ask, case, wide, exact))
+    return Expectation(
+        outputs=tuple(y.astype(np.float64) for y in exact),
+        dtypes=tuple(y.dtype for y in own),
+        meaning=lambda: meaning_of_gradients(exact),
+        rounding=rounding,
+        keras=own,
+        arguments=_dropout_mask(layer, case, backward.arrays),
+        names=gradient_names(layer, case, backward.arrays),
+    )
+
+
+def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, ...]:
+    """What the gradients are of, in their order: inputs that are floats, trainable weights, initial states."""
+    xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
+    inputs = [("the input" if len(xs) == 1 else f"input {n}") for n, x in enumerate(xs) if x.dtype.kind == "f"]
+    weights = [name for name in layer.weights(case.config, case.shape) if not name.startswith("moving_")]
+    states = [f"initial state {n}" for n in range(len(arrays.arguments.get("initial_state", ())))]
+    return (*inputs, *weights, *states)
+
+
+def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> tuple[Array, ...]:
+    """Keras's gradients, in the order of :func:`gradient_names`."""
+    first = case.layer in ("Conv1D", "Conv2D") and case.config.get("data_format") == "channels_first"
+    if first and dtype == "float64":
+        # TensorFlow has no float64 channels_first convolution: the same numbers with the channels moved.
+        arrays = replace(backward.arrays, x=np.moveaxis(backward.arrays.x, 1, -1))
+        last = replace(case, config={**case.config, "data_format": "channels_last"}, shape=arrays.x.shape)
+        grad_x, *others = gradients(layer, last, Backward(arrays, (np.moveaxis(backward.grads[0], 1, -1),)), dtype)
+        return (np.moveaxis(grad_x, -1, 1), *others)
+    tf = tensorflow()
+    arrays = cast(backward.arrays, dtype)
+    xs = [tf.constant(x) for x in (arrays.x if isinstance(arrays.x, tuple) else (arrays.x,))]
+    states = [tf.constant(state) for state in arrays.arguments.get("initial_state", ())]
+    sources = [x for x in xs if x.dtype.is_floating]
+    asked = replace(arrays, x=tuple(xs) if isinstance(arrays.x, tuple) else xs[0])
+    if states:
+        asked = replace(asked, arguments={**arrays.arguments, "initial_state": states})
+    with tf.GradientTape() as tape:
+        for tensor in (*sources, *states):
+            tape.watch(tensor)
+        outputs, weights = _forward(layer, case, asked, dtype)
+        grads = [tf.constant(cast(grad, dtype)) for grad in backward.grads]
+    found = tape.gradient(outputs, [*sources, *weights, *states], output_gradients=grads, unconnected_gradients="zero")
+    return tuple(np.asarray(tf.convert_to_tensor(one)) for one in found)
+
+
+def _forward(layer: LayerCases, case: Case, arrays: Arrays, dtype: str) -> tuple[list[Any], Sequence[Any]]:
+    """The outputs of the layer that have gradients, and its trainable weights."""
+    if layer.function:
+        return [getattr(import_keras().activations, case.layer)(arrays.x, **case.config)], []
+    keras_layer = built(layer, case, dtype)
+    keras_layer.set_weights(arrays.weights)
+    outputs = call_keras(keras_layer, arrays, case.seed())
+    return list(outputs) if isinstance(outputs, tuple | list) else [outputs], [weight.value for weight in keras_layer.trainable_weights]
