@@ -74,9 +74,9 @@ from reference.pooling import (
     max_pooling1d_forward,
     max_pooling2d_forward,
 )
-from reference.recurrent import gru_forward, lstm_forward, simple_rnn_forward
+from reference.recurrent import gru_backward, gru_forward, lstm_backward, lstm_forward, simple_rnn_backward, simple_rnn_forward
 from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
-from reference.wrappers import bidirectional_forward, time_distributed_forward
+from reference.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_forward
 
 __all__ = [
     "ACTIVATIONS",
@@ -88,6 +88,7 @@ __all__ = [
     "average_pooling1d_forward",
     "average_pooling2d_forward",
     "batch_normalization_forward",
+    "bidirectional_backward",
     "bidirectional_forward",
     "celu",
     "concatenate_compute_mask",
@@ -108,6 +109,7 @@ __all__ = [
     "global_max_pooling1d_forward",
     "global_max_pooling2d_forward",
     "glu",
+    "gru_backward",
     "gru_forward",
     "hard_shrink",
     "hard_sigmoid",
@@ -122,6 +124,7 @@ __all__ = [
     "load_model",
     "log_sigmoid",
     "log_softmax",
+    "lstm_backward",
     "lstm_forward",
     "masking_compute_mask",
     "masking_forward",
@@ -136,6 +139,7 @@ __all__ = [
     "selu",
     "sigmoid",
     "silu",
+    "simple_rnn_backward",
     "simple_rnn_forward",
     "soft_shrink",
     "softmax",

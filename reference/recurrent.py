@@ -1,20 +1,16 @@
-"""Recurrent layers: one scan over time, and a cell for each layer."""
+"""Recurrent layers, forward and backward. Their cells are in ``recurrent_cells``, the run over time in ``recurrent_scan``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from reference.activations import activation_function
-from reference.core import floating
+from reference.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, States
+from reference.recurrent_scan import Saved, gradients, run
 
 Array = NDArray[Any]
-States = tuple[Array, ...]
-Step = Callable[[Array, States], States]
-"""From a step's projected input (gates, batch, units) and the states to the new states; the output is the first of them."""
+Outputs = Array | tuple[Array, ...]
 
 
 def simple_rnn_forward(
@@ -36,7 +32,7 @@ def simple_rnn_forward(
     dropout_mask: Array | None = None,
     recurrent_dropout_mask: Array | None = None,
     seed: int | tuple[int, ...] | None = None,
-) -> Array | tuple[Array, ...]:
+) -> Outputs:
     r"""Fully connected recurrent layer: ``h' = activation(x_t @ kernel + h @ recurrent_kernel + bias)``.
 
     Parameters
@@ -66,20 +62,69 @@ def simple_rnn_forward(
 
     Source: Elman 1990; keras.layers.SimpleRNN.
     """
-    x, rng = _sequence(x, kernel, recurrent_kernel, 1), np.random.default_rng(seed)
-    keep_x = _keep(training, dropout, dropout_mask, None, x, x.shape[-1], rng)
-    keep_h = _keep(training, recurrent_dropout, recurrent_dropout_mask, None, x, len(recurrent_kernel), rng)
-    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, 1, keep_x)
-    if bias is not None:
-        projected += bias
-    g = activation_function(activation)
+    y, _ = _simple_rnn_run(
+        x, kernel, recurrent_kernel, bias, activation=activation,
+        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
+        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
+        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
+    )  # fmt: skip
+    return y
 
-    def step(z_x: Array, states: States) -> States:
-        (h,) = states
-        return (g(z_x[0] + _by_gate(h, recurrent_kernel, 1, keep_h)[0]),)
 
-    states = _initial_states(initial_state, 1, projected)
-    return _scan(step, projected, states, mask, return_sequences, return_state, go_backwards, zero_output_for_mask)
+def simple_rnn_backward(
+    grad_output: Array | tuple[Array | None, ...],
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    **options: Any,
+) -> tuple[Any, ...]:
+    r"""Gradients of :func:`simple_rnn_forward`, by backpropagation through time.
+
+    With ``z_t`` the argument of the activation and ``dh_t`` the gradient of ``h_t``, that of the output ``y_t`` included, from the
+    last step to the first::
+
+        dz_t     = g'(z_t) dh_t
+        dh_(t-1) = dz_t @ recurrent_kernel.T  (+ the gradient of y_(t-1))
+
+    and with all steps at once, in one product each::
+
+        dx_t = dz_t @ kernel.T,    dkernel = sum_t x_t.T @ dz_t,    drecurrent_kernel = sum_t h_(t-1).T @ dz_t,    dbias = sum_t dz_t
+
+    At a step that the mask leaves out, ``dh_t`` goes to ``h_(t-1)`` unchanged, the gradient of ``y_t`` to ``y_(t-1)``, or nowhere
+    with `zero_output_for_mask`, and ``dx_t`` is 0. Dropout multiplies ``x_t`` and ``h_(t-1)`` here and their gradients by its masks.
+
+    Parameters
+    ----------
+    grad_output : array with the shape of the output; with `return_state` a tuple (of the output, of ``h``)
+        In a tuple, None where no gradient comes.
+    x, kernel, recurrent_kernel, bias, **options
+        As the forward was called; where dropout drew its masks, with the same `seed`.
+
+    Returns
+    -------
+    grad_x : array (batch, time, features), None for integers
+    grad_kernel, grad_recurrent_kernel, grad_bias : arrays with the shapes of the weights, None for a bias that is not there
+    grad_h : array (batch, units), only with `initial_state`
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` has not the shapes of the outputs; or as the forward.
+
+    Source: Werbos 1990; keras.layers.SimpleRNN.
+    """
+    _, saved = _simple_rnn_run(x, kernel, recurrent_kernel, bias, **options)
+    return _simple_rnn_gradients(grad_output, saved)
+
+
+def _simple_rnn_run(
+    x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, *, activation: str | None = "tanh", **options: Any
+) -> tuple[Outputs, Saved]:
+    return run(SimpleRNNCell(activation), x, kernel, recurrent_kernel, bias, **options)
+
+
+_simple_rnn_gradients = gradients
 
 
 def lstm_forward(
@@ -102,7 +147,7 @@ def lstm_forward(
     dropout_mask: Array | None = None,
     recurrent_dropout_mask: Array | None = None,
     seed: int | tuple[int, ...] | None = None,
-) -> Array | tuple[Array, ...]:
+) -> Outputs:
     r"""Long short-term memory; the gates stand in the order i, f, c, o along the last axis of every weight.
 
     ::
@@ -156,23 +201,72 @@ def lstm_forward(
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); keras.layers.LSTM.
     """
-    x, rng = _sequence(x, kernel, recurrent_kernel, 4), np.random.default_rng(seed)
-    per_gate = 4 if 0 < recurrent_dropout < 1 else None
-    keep_x = _keep(training and dropout < 1, dropout, dropout_mask, per_gate, x, x.shape[-1], rng)
-    keep_h = _keep(training and recurrent_dropout < 1, recurrent_dropout, recurrent_dropout_mask, per_gate, x, len(recurrent_kernel), rng)
-    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, 4, keep_x)
-    if bias is not None:
-        projected += bias.reshape(4, 1, -1)
-    g, r = activation_function(activation), activation_function(recurrent_activation)
+    y, _ = _lstm_run(
+        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation,
+        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
+        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
+        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
+    )  # fmt: skip
+    return y
 
-    def step(z_x: Array, states: States) -> States:
-        h, c = states
-        i, f, candidate, o = z_x + _by_gate(h, recurrent_kernel, 4, keep_h)
-        c = r(f) * c + r(i) * g(candidate)
-        return r(o) * g(c), c
 
-    states = _initial_states(initial_state, 2, projected)
-    return _scan(step, projected, states, mask, return_sequences, return_state, go_backwards, zero_output_for_mask)
+def lstm_backward(
+    grad_output: Array | tuple[Array | None, ...],
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    **options: Any,
+) -> tuple[Any, ...]:
+    r"""Gradients of :func:`lstm_forward`, by backpropagation through time.
+
+    With ``i = r(z_i)``, ``f = r(z_f)``, ``o = r(z_o)``, ``k = g(z_c)`` of a step, and ``dh'``, ``dc'`` the gradients of its new states,
+    that of its output included in ``dh'``, from the last step to the first::
+
+        ds   = dc' + g'(c') o dh'
+        dz_i = r'(z_i) k ds,    dz_f = r'(z_f) c ds,    dz_c = g'(z_c) i ds,    dz_o = r'(z_o) g(c') dh'
+        dh   = dz @ recurrent_kernel.T,    dc = f ds
+
+    and the gradients of ``x`` and of the weights from the ``dz`` of all steps at once, as in :func:`simple_rnn_backward`, with masks and
+    dropout as there. A softmax has a matrix of slopes in the place of ``r'`` or ``g'``.
+
+    Parameters
+    ----------
+    grad_output : array with the shape of the output; with `return_state` a tuple (of the output, of ``h``, of ``c``)
+    x, kernel, recurrent_kernel, bias, **options
+        All as in :func:`simple_rnn_backward`.
+
+    Returns
+    -------
+    grad_x : array (batch, time, features), None for integers
+    grad_kernel, grad_recurrent_kernel, grad_bias : arrays with the shapes of the weights, None for a bias that is not there
+    grad_h, grad_c : arrays (batch, units), only with `initial_state`
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` has not the shapes of the outputs; or as the forward.
+
+    Source: Greff et al. 2017, arXiv:1503.04069, appendix B (there with peepholes); keras.layers.LSTM.
+    """
+    _, saved = _lstm_run(x, kernel, recurrent_kernel, bias, **options)
+    return _lstm_gradients(grad_output, saved)
+
+
+def _lstm_run(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    *,
+    activation: str | None = "tanh",
+    recurrent_activation: str | None = "sigmoid",
+    **options: Any,
+) -> tuple[Outputs, Saved]:
+    return run(LSTMCell(activation, recurrent_activation), x, kernel, recurrent_kernel, bias, **options)
+
+
+_lstm_gradients = gradients
 
 
 def gru_forward(
@@ -196,7 +290,7 @@ def gru_forward(
     dropout_mask: Array | None = None,
     recurrent_dropout_mask: Array | None = None,
     seed: int | tuple[int, ...] | None = None,
-) -> Array | tuple[Array, ...]:
+) -> Outputs:
     r"""Gated recurrent unit; the gates stand in the order z (update), r (reset), h (candidate) along the last axis of every weight.
 
     ::
@@ -235,115 +329,65 @@ def gru_forward(
 
     Source: Cho et al. 2014, arXiv:1406.1078 (without `reset_after`: its first version); keras.layers.GRU.
     """
-    x, rng = _sequence(x, kernel, recurrent_kernel, 3), np.random.default_rng(seed)
-    per_gate = 3 if 0 < recurrent_dropout < 1 else None
-    keep_x = _keep(training and dropout < 1, dropout, dropout_mask, per_gate, x, x.shape[-1], rng)
-    keep_h = _keep(training and recurrent_dropout < 1, recurrent_dropout, recurrent_dropout_mask, per_gate, x, len(recurrent_kernel), rng)
-    projected = _by_gate(np.moveaxis(x, 1, 0), kernel, 3, keep_x)
-    biases = np.zeros((2, 3, 1, 1), x.dtype) if bias is None else _gru_biases(bias, reset_after, len(recurrent_kernel))
-    projected += biases[0]
-    g, s = activation_function(activation), activation_function(recurrent_activation)
-
-    def step(z_x: Array, states: States) -> States:
-        (h,) = states
-        z_h = _by_gate(h, recurrent_kernel, 3, keep_h) + biases[1]
-        z, r = s(z_x[0] + z_h[0]), s(z_x[1] + z_h[1])
-        reset = r * z_h[2] if reset_after else _by_gate(r * h, recurrent_kernel, 3, keep_h)[2]
-        return (z * h + (1 - z) * g(z_x[2] + reset),)
-
-    states = _initial_states(initial_state, 1, projected)
-    return _scan(step, projected, states, mask, return_sequences, return_state, go_backwards, zero_output_for_mask)
+    y, _ = _gru_run(
+        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after,
+        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
+        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
+        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
+    )  # fmt: skip
+    return y
 
 
-def _gru_biases(bias: Array, reset_after: bool, units: int) -> Array:
-    """Biases of the input and of the recurrent product, (2, gates, 1, units); without `reset_after` the second ones are zeros."""
-    if bias.shape != ((2, 3 * units) if reset_after else (3 * units,)):
-        raise ValueError(f"a GRU of {units} units with reset_after={reset_after} cannot have a bias of the shape {bias.shape}")
-    both = bias if reset_after else np.stack([bias, np.zeros_like(bias)])
-    return both.reshape(2, 3, 1, units)
+def gru_backward(
+    grad_output: Array | tuple[Array | None, ...],
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    **options: Any,
+) -> tuple[Any, ...]:
+    r"""Gradients of :func:`gru_forward`, by backpropagation through time.
 
+    With ``a_z``, ``a_r``, ``a_h`` the arguments of the three activations of a step and ``dh'`` the gradient of its new state, that of
+    its output included, from the last step to the first::
 
-def _scan(
-    step: Step,
-    projected: Array,
-    states: States,
-    mask: Array | None,
-    return_sequences: bool,
-    return_state: bool,
-    go_backwards: bool,
-    zero_output_for_mask: bool,
-) -> Array | tuple[Array, ...]:
-    """Run `step` over the time axis of `projected` (time, gates, batch, units) and collect what the options ask for."""
-    steps, _, batch, units = projected.shape
-    counts = None if mask is None else _step_mask(mask, batch, steps)
-    y = np.zeros((batch, units), projected.dtype)
-    sequence = np.empty((batch, steps, units), projected.dtype) if return_sequences else None
-    for n, t in enumerate(reversed(range(steps)) if go_backwards else range(steps)):
-        new = step(projected[t], states)
-        if counts is None:
-            y, states = new[0], new
-        else:
-            y = np.where(counts[t], new[0], np.zeros_like(y) if zero_output_for_mask else y)
-            states = tuple(np.where(counts[t], after, before) for after, before in zip(new, states, strict=True))
-        if sequence is not None:
-            sequence[:, n] = y
-    output = y if sequence is None else sequence
-    return (output, *states) if return_state else output
+        da_h = g'(a_h) (1 - z) dh',    da_z = s'(a_z) (h - hh) dh',    da_r = s'(a_r) dr
 
+    With `reset_after`, the gradients of the recurrent products ``q = h @ R + b'`` differ from the ``da`` in the candidate::
 
-def _by_gate(x: Array, weight: Array, gates: int, keep: Array | None) -> Array:
-    """``x @ weight`` of every gate, (..., gates, batch, units), with x (..., batch, rows) and weight (rows, gates * units).
+        dr = (h @ R_h + b'_h) da_h,    dq = (da_z, da_r, r da_h),    dh = z dh' + dq @ R.T
 
-    `keep` is what dropout multiplies x with: (batch, rows), or (gates, batch, rows) when every gate has a mask of its own.
+    Without it, ``p = r h`` has a gradient of its own::
+
+        dp = da_h @ R_h.T,    dr = h dp,    dh = z dh' + r dp + da_z @ R_z.T + da_r @ R_r.T
+
+    The gradients of ``x`` and of the weights come from all steps at once: those of kernel and input bias from ``da``, those of the
+    recurrent kernel and its bias from ``dq`` (without `reset_after`: ``R_h`` from ``p.T @ da_h``). Masks and dropout as in
+    :func:`simple_rnn_backward`.
+
+    Parameters
+    ----------
+    grad_output, x, kernel, recurrent_kernel, bias, **options
+        As in :func:`simple_rnn_backward`, and so are results and errors.
+
+    Source: Werbos 1990; keras.layers.GRU.
     """
-    rows, units = weight.shape[0], weight.shape[1] // gates
-    if keep is not None and keep.ndim == 3:
-        own: Array = (x[..., None, :, :] * keep) @ np.moveaxis(weight.reshape(rows, gates, units), 1, 0)
-        return own
-    product = (x if keep is None else x * keep) @ weight
-    return np.moveaxis(product.reshape(*x.shape[:-1], gates, units), -2, -3)
+    _, saved = _gru_run(x, kernel, recurrent_kernel, bias, **options)
+    return _gru_gradients(grad_output, saved)
 
 
-def _keep(
-    training: bool, rate: float, mask: Array | None, gates: int | None, x: Array, width: int, rng: np.random.Generator
-) -> Array | None:
-    """What dropout multiplies (batch, width) with, 0 or ``1 / (1 - rate)``; None where it does not act.
-
-    With `gates` every gate has a mask of its own: (gates, batch, width).
-    """
-    if not training or rate <= 0:
-        return None
-    shape = (len(x), width) if gates is None else (gates, len(x), width)
-    if rate >= 1:
-        return np.zeros(shape, x.dtype)
-    kept = rng.random(shape) >= rate if mask is None else mask
-    return np.asarray(kept * np.asarray(1 / (1 - rate), x.dtype))
+def _gru_run(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    *,
+    activation: str | None = "tanh",
+    recurrent_activation: str | None = "sigmoid",
+    reset_after: bool = True,
+    **options: Any,
+) -> tuple[Outputs, Saved]:
+    return run(GRUCell(activation, recurrent_activation, reset_after), x, kernel, recurrent_kernel, bias, **options)
 
 
-def _initial_states(given: States | None, number: int, projected: Array) -> States:
-    """The states before the first step, each (batch, units): zeros where none are given."""
-    shape = projected.shape[2:]
-    if given is None:
-        return (np.zeros(shape, projected.dtype),) * number
-    if len(given) != number or any(state.shape != shape for state in given):
-        shapes = [np.shape(state) for state in given]
-        raise ValueError(f"initial_state must hold {number} arrays of shape {shape}, got {shapes}")
-    return tuple(given)
-
-
-def _step_mask(mask: Array, batch: int, steps: int) -> Array:
-    """A mask (batch, time) or (batch, time, 1) of any type as bool (time, batch, 1)."""
-    mask = np.asarray(mask)
-    if mask.shape not in ((batch, steps), (batch, steps, 1)):
-        raise ValueError(f"mask must have the shape {(batch, steps)}, got {mask.shape}")
-    return np.moveaxis(mask.reshape(batch, steps, 1) != 0, 1, 0)
-
-
-def _sequence(x: Array, kernel: Array, recurrent_kernel: Array, gates: int) -> Array:
-    """The input as floats, after a check of all shapes."""
-    x, units = floating(x, kernel), len(recurrent_kernel)
-    if x.ndim != 3 or x.shape[1] == 0:
-        raise ValueError(f"a recurrent layer takes an array (batch, time, features) with at least one step, got {x.shape}")
-    if kernel.shape != (x.shape[-1], gates * units):
-        raise ValueError(f"{x.shape[-1]} features and {units} units need a kernel {(x.shape[-1], gates * units)}, got {kernel.shape}")
-    return x
+_gru_gradients = gradients

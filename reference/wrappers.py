@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reference.calls import SIGNATURES, WRAPPERS, signature_of
-from reference.recurrent import States, gru_forward, lstm_forward, simple_rnn_forward
+from reference.recurrent import _gru_run, _lstm_run, _simple_rnn_run
+from reference.recurrent_cells import States
+from reference.recurrent_scan import Saved, grad_outputs, gradients
 
 Array = NDArray[Any]
 
@@ -70,17 +72,90 @@ def bidirectional_forward(
 
     Source: Schuster and Paliwal 1997; keras.layers.Bidirectional.
     """
-    if layer not in _LAYERS:
-        raise ValueError(f"layer must be one of {', '.join(_LAYERS)}, got {layer!r}")
+    outputs, _ = _bidirectional_run(
+        x, forward_weights, backward_weights, layer=layer, merge_mode=merge_mode, mask=mask, initial_state=initial_state,
+        return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, dropout_mask=dropout_mask,
+        recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False, **options,
+    )  # fmt: skip
+    return outputs
+
+
+def bidirectional_backward(
+    grad_output: Array | tuple[Array | None, ...],
+    x: Array,
+    forward_weights: tuple[Array, ...],
+    backward_weights: tuple[Array, ...],
+    **options: Any,
+) -> tuple[Any, ...]:
+    r"""Gradients of :func:`bidirectional_forward`: those of the two halves.
+
+    With f and b the outputs of the halves, b reversed in time where it is a sequence, and dy the gradient of the merged output::
+
+        concat: (df, db) = dy,    sum: df = db = dy,    ave: df = db = dy / 2,    mul: df = b dy, db = f dy
+
+    Each half turns its own into gradients, db after it is reversed again; both read ``x``, so ``dx = dx_f + dx_b``.
+
+    Parameters
+    ----------
+    grad_output : array with the shape of the output; a tuple where the forward returns several
+        In a tuple, None where no gradient comes.
+    x, forward_weights, backward_weights, **options
+        As the forward was called; where dropout drew its masks, with the same `seed`.
+
+    Returns
+    -------
+    grad_x : array (batch, time, features), None for integers
+    forward_gradients, backward_gradients : tuples (of kernel, of recurrent_kernel, of bias)
+        None for a bias that is not there.
+    gradients of the initial states, only where they are given : first those of the forward half
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` has not the shapes of the outputs; or as the forward.
+
+    Source: keras.layers.Bidirectional.
+    """
+    _, saved = _bidirectional_run(x, forward_weights, backward_weights, **options)
+    return _bidirectional_gradients(grad_output, saved)
+
+
+class _Saved(NamedTuple):
+    """What a run of Bidirectional leaves to its gradient: the outputs of its halves as they were merged, and what each half saved."""
+
+    merge_mode: str | None
+    shapes: tuple[tuple[int, ...], ...]
+    forward: Array
+    backward: Array
+    halves: tuple[Saved, Saved]
+
+
+def _bidirectional_run(
+    x: Array,
+    forward_weights: tuple[Array, ...],
+    backward_weights: tuple[Array, ...],
+    *,
+    layer: str = "LSTM",
+    merge_mode: str | None = "concat",
+    initial_state: States | None = None,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    dropout_mask: tuple[Array, Array] | None = None,
+    recurrent_dropout_mask: tuple[Array, Array] | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> tuple[Array | tuple[Array, ...], _Saved]:
+    if layer not in _RUN:
+        raise ValueError(f"layer must be one of {', '.join(_RUN)}, got {layer!r}")
     if merge_mode not in _MERGE:
         raise ValueError(f"merge_mode must be one of {', '.join(map(repr, _MERGE))}, got {merge_mode!r}")
     half = len(initial_state) // 2 if initial_state is not None else 0
-    halves = []
-    for n, weights in enumerate((forward_weights, backward_weights)):
-        y, *states = _LAYERS[layer](
+    ran = [
+        _RUN[layer](
             x,
             *weights,
-            mask=mask,
             initial_state=None if initial_state is None else tuple(initial_state[n * half : (n + 1) * half]),
             return_sequences=return_sequences,
             return_state=True,
@@ -91,16 +166,44 @@ def bidirectional_forward(
             seed=None if seed is None else (seed, n),
             **options,
         )
-        halves.append((y, states))
-    (forward, forward_states), (backward, backward_states) = halves
+        for n, weights in enumerate((forward_weights, backward_weights))
+    ]
+    ((forward, *forward_states), saved_forward), ((backward, *backward_states), saved_backward) = ran
     if return_sequences:
         backward = backward[:, ::-1]
     merged = (forward, backward) if merge_mode is None else (_MERGE[merge_mode](forward, backward),)
     outputs = (*merged, *forward_states, *backward_states) if return_state else merged
-    return outputs if len(outputs) > 1 else outputs[0]
+    saved = _Saved(merge_mode, tuple(one.shape for one in outputs), forward, backward, (saved_forward, saved_backward))
+    return outputs if len(outputs) > 1 else outputs[0], saved
 
 
-_LAYERS: dict[str, Callable[..., Any]] = {"LSTM": lstm_forward, "GRU": gru_forward, "SimpleRNN": simple_rnn_forward}
+def _bidirectional_gradients(grad_output: Array | tuple[Array | None, ...], saved: _Saved) -> tuple[Any, ...]:
+    grads = grad_outputs(grad_output, saved.shapes, saved.forward.dtype)
+    outputs, states = 2 if saved.merge_mode is None else 1, saved.halves[0].cell.states
+    grad_forward, grad_backward = _unmerged(grads[:outputs], saved)
+    if saved.halves[1].return_sequences:
+        grad_backward = grad_backward[:, ::-1]
+    of_states = grads[outputs:] or [None] * (2 * states)
+    one = gradients((grad_forward, *of_states[:states]), saved.halves[0])
+    two = gradients((grad_backward, *of_states[states:]), saved.halves[1])
+    grad_x = None if one[0] is None else one[0] + two[0]
+    return (grad_x, one[1:4], two[1:4], *one[4:], *two[4:])
+
+
+def _unmerged(grads: list[Array], saved: _Saved) -> tuple[Array, Array]:
+    """The gradients of the outputs of both halves, from that of what they were merged to."""
+    grad = grads[0]
+    if saved.merge_mode is None:
+        return grad, grads[1]
+    if saved.merge_mode == "concat":
+        units = saved.forward.shape[-1]
+        return grad[..., :units], grad[..., units:]
+    if saved.merge_mode == "mul":
+        return grad * saved.backward, grad * saved.forward
+    return (grad / 2, grad / 2) if saved.merge_mode == "ave" else (grad, grad)
+
+
+_RUN: dict[str, Callable[..., Any]] = {"LSTM": _lstm_run, "GRU": _gru_run, "SimpleRNN": _simple_rnn_run}
 _MERGE: dict[str | None, Callable[[Array, Array], Array]] = {
     "concat": lambda forward, backward: np.concatenate([forward, backward], axis=-1),
     "sum": np.add,
