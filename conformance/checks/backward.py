@@ -18,6 +18,7 @@ from conformance.examination import Examination
 from conformance.record import Record
 from conformance.statuses import FAILED, PASSED, SKIPPED
 from conformance.verdict import Verdict, judge
+from reference.calls import WRAPPERS, signature_of
 from reference.output_shapes import output_shapes
 
 Array = NDArray[Any]
@@ -30,9 +31,12 @@ NOT_RECORDED = "gradients are compared with live Keras only: the recorded vector
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
-    """The declared cases that can be differentiated."""
+    """The declared cases that can be differentiated: in float64 all, in float32, which costs five times that, every option alone."""
     for layer in (layer_cases(name) for name in layers if name in ALL):
-        yield from ((case.id, (case,)) for case in declared_cases(layer, profile) if differentiable(layer, case))
+        alone = {case.id for case in declared_cases(layer, "smoke")}
+        for case in declared_cases(layer, profile):
+            if differentiable(layer, case) and (case.dtype == "float64" or case.id in alone or profile == "full"):
+                yield case.id, (case,)
 
 
 def differentiable(layer: LayerCases, case: Case) -> bool:
@@ -89,29 +93,42 @@ def flattened(layer: LayerCases, case: Case, arrays: Arrays, weights: Sequence[A
     value = answer.value
     if layer.function:
         return answer
-    states = len(arrays.arguments.get("initial_state", ()))
-    trainable = weights[:2] if case.layer == "BatchNormalization" else weights
     inputs = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
-    template = [inputs, *trainable, *arrays.arguments.get("initial_state", ())]
+    states = arrays.arguments.get("initial_state", ())
+    trainable = tuple(weights[:2] if case.layer == "BatchNormalization" else weights)
+    template = (inputs, *_with_removed(case, trainable), *states)
     if not isinstance(value, tuple):
         return _wrong(answer, f"returns {_a(value)}, where a tuple of gradients is expected: of input, weights and states")
-    given = list(value)
-    while len(given) > len(template) and given[-1] is None and not states:
-        given.pop()  # of a weight that an option removed
-    if len(given) != len(template):
-        return _wrong(answer, f"returns {len(given)} gradients, where {len(template)} are expected: of input, weights and states")
+    if len(value) == 1 + len(trainable) + len(states):
+        template = (inputs, *trainable, *states)  # nothing stands for a weight that an option removed
+    if len(value) != len(template):
+        return _wrong(answer, f"returns {len(value)} gradients, where {len(template)} are expected: of input, weights and states")
     found: list[Any] = []
-    for number, (gradient, source) in enumerate(zip(given, template, strict=True)):
+    for number, (gradient, source) in enumerate(zip(value, template, strict=True)):
         complaint = _collect(found, gradient, source)
         if complaint:
-            return _wrong(answer, f"gradient {number + 1} of {len(template)} {complaint}")
+            return _wrong(answer, f"returns gradients of which number {number + 1} of {len(template)} {complaint}")
     return Answer(PASSED, tuple(found) if len(found) != 1 else found[0], changed=answer.changed, printed=answer.printed)
+
+
+def _with_removed(case: Case, weights: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The weights with None for those at the end that an option removed; those of a wrapped layer likewise."""
+    if case.layer in WRAPPERS:
+        inner = case.config.get("layer", WRAPPERS[case.layer])
+        return tuple(_filled(part, len(signature_of(inner).weights)) for part in weights)
+    return weights if case.layer == "BatchNormalization" else _filled(weights, len(signature_of(case.layer).weights))
+
+
+def _filled(weights: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    return (*weights, *(None,) * (count - len(weights)))
 
 
 def _collect(found: list[Any], gradient: Any, source: Any) -> str:
     """Add the gradients of one argument; what is wrong with their structure, if anything is."""
     if isinstance(source, tuple | list):
         kind = type(source)
+        if isinstance(gradient, tuple) and len(gradient) < len(source) and all(one is None for one in source[len(gradient) :]):
+            source = source[: len(gradient)]
         if not isinstance(gradient, kind) or len(gradient) != len(source):
             return f"is {_a(gradient)}, where a {kind.__name__} of {len(source)} is expected"
         return next(filter(None, [_collect(found, one, of) for one, of in zip(gradient, source, strict=True)]), "")
