@@ -271,8 +271,8 @@ def rounding_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[
 
     Every gradient is a sum of products of what is given, through the derivatives of activations; how errors of these travel is found as in
     :func:`perturbation`: inputs, weights, states and the gradient that comes in are multiplied by ``1 + eps u``. P is the largest change
-    in each gradient, over all its values, so that one answer is enough. Partial sums of K terms add roundings of random sign, at most ``sqrt(K)`` of them. Special inputs stay as they are:
-    at a kink or a tie the last digit decides, and float32 has these values exactly.
+    in each gradient, over all its values, so that one answer is enough. Partial sums of K terms add roundings of random sign, at most
+    ``sqrt(K)`` of them. Special inputs stay as they are: at a kink or a tie the last digit decides, and float32 has these values exactly.
     """
     rng = np.random.default_rng(case.seed())
     moved = perturbed(rng, backward.arrays)
