@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ def judged(case: Case) -> bool:
 
 
 CASES = [case for name in LAYERS for case in declared_cases(ALL[name], "smoke") if judged(case)]
-MORE = [
+MORE: list[tuple[str, tuple[int, ...], dict[str, Any], dict[str, Any]]] = [
     ("LSTM", (3, 6, 4), {"units": 3, "return_sequences": True, "return_state": True}, {"mask": "gap", "initial_state": "given"}),
     ("LSTM", (3, 6, 4), {"units": 3, "return_state": True, "go_backwards": True, "zero_output_for_mask": True}, {"mask": "left"}),
     ("LSTM", (3, 6, 4), {"units": 3, "return_sequences": True, "zero_output_for_mask": True, "go_backwards": True}, {"mask": "gap"}),
