@@ -34,7 +34,7 @@ class Projection:
     def __call__(self, x: Array) -> Array:
         """The product by gate, (..., gates, batch, units), of x (..., batch, rows)."""
         if self.keep is not None and self.keep.ndim == 3:
-            own = (x[..., None, :, :] * self.keep) @ np.moveaxis(self.weight.reshape(len(self.weight), self.gates, -1), 1, 0)
+            own = (x[..., None, :, :] * self.keep) @ self._by_gate(self.weight)
             return np.asarray(own if self.bias is None else own + self.bias.reshape(self.gates, 1, -1))
         product = (x if self.keep is None else x * self.keep) @ self.weight
         if self.bias is not None:
@@ -49,7 +49,7 @@ class Projection:
         weight = self._transposed[first:last]
         if self.keep is not None and self.keep.ndim == 3:
             return np.asarray(np.sum((self._by_gate(grad) @ weight) * self.keep[first:last], axis=-3))
-        before = (_rows(grad) @ weight.reshape(-1, weight.shape[-1])).reshape(*grad.shape[:-1], weight.shape[-1])
+        before = (_rows(grad) @ weight.reshape(grad.shape[-1], weight.shape[-1])).reshape(*grad.shape[:-1], weight.shape[-1])
         return before if self.keep is None else before * self.keep
 
     def grad_weight(self, x: Array, grad: Array) -> Array:
@@ -62,7 +62,8 @@ class Projection:
         if x.ndim == 3:
             return np.asarray(_rows(x).T @ _rows(grad))
         # A product a gate, each over all steps.
-        x, grad = (np.moveaxis(one, 1, 0).reshape(self.gates, -1, one.shape[-1]) for one in (x, self._by_gate(grad)))
+        grad = self._by_gate(grad)
+        x, grad = (np.stack([_rows(one[:, gate]) for gate in range(self.gates)]) for one in (x, grad))
         return np.moveaxis(np.swapaxes(x, 1, 2) @ grad, 0, 1).reshape(self.weight.shape)
 
     @functools.cached_property
@@ -72,7 +73,7 @@ class Projection:
         return np.ascontiguousarray(self.weight.T).reshape(self.gates, columns // self.gates, rows)
 
     def _by_gate(self, z: Array) -> Array:
-        """(..., batch, gates * units) as (..., gates, batch, units), for all gates or some."""
+        """(..., rows, gates * units) as (..., gates, rows, units), for all gates or some."""
         units = self.weight.shape[1] // self.gates
         return np.moveaxis(z.reshape(*z.shape[:-1], z.shape[-1] // units, units), -2, -3)
 
