@@ -183,7 +183,7 @@ def _bidirectional_gradients(grad_output: Array | tuple[Array | None, ...], save
     grad_forward, grad_backward = _unmerged(grads[:outputs], saved)
     if saved.halves[1].return_sequences:
         grad_backward = grad_backward[:, ::-1]
-    of_states = grads[outputs:] or [None] * (2 * states)
+    of_states: list[Array | None] = [*grads[outputs:]] or [None] * (2 * states)
     one = gradients((grad_forward, *of_states[:states]), saved.halves[0])
     two = gradients((grad_backward, *of_states[states:]), saved.halves[1])
     grad_x = None if one[0] is None else one[0] + two[0]
