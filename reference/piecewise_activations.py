@@ -207,10 +207,10 @@ def selu(x: ArrayLike) -> Array:
 
 
 def selu_backward(grad_output: ArrayLike, x: ArrayLike, *, y: Array | None = None) -> Array:
-    """``grad_output * scale * (1 if x > 0 else alpha * exp(x))``, and ``scale * alpha * exp(x) = y + scale * alpha``."""
+    """``grad_output * scale * (1 if x >= 0 else alpha * exp(x))``, and ``scale * alpha * exp(x) = y + scale * alpha``."""
     x = floating(x)
     y = selu(x) if y is None else y
-    return times(grad_output, np.where(x > 0, x.dtype.type(SELU_SCALE), y + SELU_SCALE * SELU_ALPHA))
+    return times(grad_output, np.where(x >= 0, x.dtype.type(SELU_SCALE), y + SELU_SCALE * SELU_ALPHA))
 
 
 def soft_shrink(x: ArrayLike, *, threshold: float = 0.5) -> Array:
