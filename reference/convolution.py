@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from reference.activations import activation_function
-from reference.windows import batch_chunks, from_channels_last, output_size, pad, padding_widths, spatial_tuple, to_channels_last
+from reference.activations import activation_function, activation_gradient
+from reference.chain_rule import Gradients, fitting, summed
+from reference.piecewise_activations import linear
+from reference.windows import (
+    batch_chunks,
+    crop,
+    from_channels_last,
+    output_size,
+    pad,
+    padding_widths,
+    spatial_tuple,
+    tap_slices,
+    to_channels_last,
+)
 
 Array = NDArray[Any]
 
@@ -51,7 +64,13 @@ def conv1d_forward(
 
     Source: keras.layers.Conv1D.
     """
-    return _convolution(x, kernel, bias, 1, strides, padding, data_format, dilation_rate, groups, activation)
+    options: dict[str, Any] = {"strides": strides, "padding": padding, "data_format": data_format, "dilation_rate": dilation_rate}
+    return _conv1d_run(x, kernel, bias, **options, groups=groups, activation=activation, keep=False)[0]
+
+
+def conv1d_backward(grad_output: ArrayLike, x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Gradients:
+    r"""Gradients of :func:`conv1d_forward`, whose options it takes; see :func:`conv2d_backward`."""
+    return _convolution_gradients(grad_output, _conv1d_run(x, kernel, bias, **options)[1])
 
 
 def conv2d_forward(
@@ -99,51 +118,132 @@ def conv2d_forward(
 
     Source: keras.layers.Conv2D.
     """
-    return _convolution(x, kernel, bias, 2, strides, padding, data_format, dilation_rate, groups, activation)
+    options: dict[str, Any] = {"strides": strides, "padding": padding, "data_format": data_format, "dilation_rate": dilation_rate}
+    return _conv2d_run(x, kernel, bias, **options, groups=groups, activation=activation, keep=False)[0]
 
 
-def _convolution(
+def conv2d_backward(grad_output: ArrayLike, x: Array, kernel: Array, bias: Array | None = None, **options: Any) -> Gradients:
+    r"""Gradients of :func:`conv2d_forward`, whose options it takes.
+
+    With ``z`` the output before the activation and ``grad_z = grad_output * activation'(z)``:
+
+    ``grad_kernel[u, v, c, f] = sum over (b, i, j) of x[b, i s + u d, j s + v d, c] grad_z[b, i, j, f]``
+    ``grad_x[b, m, n, c]      = sum over (u, v, f) of grad_z[b, i, j, f] kernel[u, v, c, f]``, with ``i s + u d = m``, ``j s + v d = n``
+    ``grad_bias[f]            = sum over (b, i, j) of grad_z[b, i, j, f]``
+
+    on the padded `x`, whose added cells take no gradient. With groups, each group of channels and filters by itself.
+
+    Returns
+    -------
+    grad_x, grad_kernel, grad_bias : arrays of the shapes of `x`, `kernel`, `bias`; None for a bias that is None
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of the output, or as :func:`conv2d_forward`.
+
+    Source: Dumoulin and Visin 2016, arXiv:1603.07285, chapter 4; keras.layers.Conv2D.
+    """
+    return _convolution_gradients(grad_output, _conv2d_run(x, kernel, bias, **options)[1])
+
+
+class Geometry(NamedTuple):
+    """The options that say which cells of the input a place of the output sees."""
+
+    strides: tuple[int, ...]
+    padding: str
+    dilation: tuple[int, ...]
+    data_format: str
+    groups: int
+
+
+class Saved(NamedTuple):
+    """What the gradients of a convolution need; `z` is the output before the activation."""
+
+    x: Array
+    kernel: Array
+    biased: bool
+    z: Array
+    y: Array
+    geometry: Geometry
+    activation: str | None
+
+
+def _convolution_run(
+    rank: int,
     x: Array,
     kernel: Array,
-    bias: Array | None,
-    rank: int,
-    strides: int | Sequence[int],
-    padding: str,
-    data_format: str,
-    dilation_rate: int | Sequence[int],
-    groups: int,
-    activation: str | None,
-) -> Array:
+    bias: Array | None = None,
+    *,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    keep: bool = True,
+) -> tuple[Array, Saved]:
+    """`keep` says whether the output before the activation is kept, as large as the output itself."""
     strides, dilation = spatial_tuple(strides, rank, "strides"), spatial_tuple(dilation_rate, rank, "dilation_rate")
     padding = padding.lower()
     if padding == "causal" and rank != 1:
         raise ValueError("padding='causal' is for Conv1D alone")
     x = np.asarray(x)
     _check_convolution(x, kernel, rank, strides, dilation, data_format, groups)
+    geometry = Geometry(strides, padding, dilation, data_format, groups)
     activate = activation_function(activation)
-    y: Array | None = None
-    for rows, patches in _patch_chunks(x, kernel.shape[:rank], strides, padding, dilation, data_format, groups):
+    outputs: list[Array] = []
+    for rows, patches in _patch_chunks(x, kernel.shape[:rank], geometry):
         part = _product(patches, kernel, groups)
         if bias is not None:
             part += bias
-        part = activate(from_channels_last(part, data_format))
-        if y is None:
-            y = np.empty((x.shape[0], *part.shape[1:]), part.dtype)
-        y[rows] = part
-    assert y is not None
-    return y
+        part = from_channels_last(part, data_format)
+        parts = [activate(part), part] if keep and activate is not linear else [activate(part)]
+        if not outputs:
+            outputs = [np.empty((x.shape[0], *one.shape[1:]), one.dtype) for one in parts]
+        for whole, one in zip(outputs, parts, strict=True):
+            whole[rows] = one
+    return outputs[0], Saved(x, kernel, bias is not None, outputs[-1], outputs[0], geometry, activation)
 
 
-def _patch_chunks(
-    x: Array,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    padding: str,
-    dilation: Sequence[int],
-    data_format: str,
-    groups: int,
-) -> Iterator[tuple[slice, Array]]:
+def _convolution_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+    x, kernel, biased, z, y, geometry, activation = saved
+    rank, groups = kernel.ndim - 2, geometry.groups
+    grad_z = activation_gradient(activation, fitting(grad_output, y.shape, y.dtype), z, y)
+    grad_z = to_channels_last(grad_z, geometry.data_format)
+    columns = _columns(kernel, groups)
+    grad_columns = np.zeros_like(columns)
+    grad_x = np.empty_like(to_channels_last(x, geometry.data_format))
+    for rows, patches in _patch_chunks(x, kernel.shape[:rank], geometry):
+        # (groups, places, filters / groups)
+        part = np.moveaxis(grad_z[rows].reshape(-1, groups, kernel.shape[-1] // groups), 1, 0)
+        grad_columns += np.swapaxes(_rows(patches, groups), 1, 2) @ part
+        grad_x[rows] = _unpatched(part, patches.shape, kernel, grad_x.shape[1:-1], geometry)
+    grad_kernel = np.moveaxis(grad_columns, 0, 1).reshape(kernel.shape)
+    grad_bias = summed(grad_z, tuple(range(rank + 1))).reshape(-1) if biased else None
+    return from_channels_last(grad_x, geometry.data_format), grad_kernel, grad_bias
+
+
+def _unpatched(part: Array, patches: tuple[int, ...], kernel: Array, sizes: Sequence[int], geometry: Geometry) -> Array:
+    """The gradient of a chunk of the input: that of every cell of every patch, added where the patches lie."""
+    strides, padding, dilation, _, groups = geometry
+    window, out = kernel.shape[:-2], patches[1 : kernel.ndim - 1]
+    axes = zip(sizes, window, strides, dilation, strict=True)
+    channels = kernel.shape[-2] * groups
+    padded = np.zeros((patches[0], *(axis[0] + sum(padding_widths(*axis, padding)) for axis in axes), channels), kernel.dtype)
+    for tap, cells in zip(kernel.reshape(-1, *kernel.shape[-2:]), tap_slices(window, strides, dilation, out), strict=True):
+        grad = part @ np.swapaxes(_columns(tap, groups), 1, 2)
+        padded[cells] += np.moveaxis(grad, 0, 1).reshape(patches[0], *out, channels)
+    return crop(padded, sizes, window, strides, dilation, padding)
+
+
+_conv1d_run, _conv2d_run = functools.partial(_convolution_run, 1), functools.partial(_convolution_run, 2)
+_conv1d_gradients = _conv2d_gradients = _convolution_gradients
+
+
+def _patch_chunks(x: Array, kernel: Sequence[int], geometry: Geometry) -> Iterator[tuple[slice, Array]]:
     """Chunks of the batch with their patches, a view (batch, *out, *kernel, groups, channels / groups) of the padded input."""
+    strides, padding, dilation, data_format, groups = geometry
     x = to_channels_last(x, data_format)
     rank = len(kernel)
     axes = list(zip(x.shape[1:-1], kernel, strides, dilation, strict=True))
@@ -174,12 +274,21 @@ def _patch_chunks(
 
 def _product(patches: Array, kernel: Array, groups: int) -> Array:
     """Patches times kernel, group by group: (batch, *out, filters)."""
-    rank = kernel.ndim - 2
-    places, terms, filters = patches.shape[: rank + 1], int(np.prod(kernel.shape[:-1])), kernel.shape[-1]
-    # (groups, places, terms) @ (groups, terms, filters / groups)
-    left = np.moveaxis(patches, -2, 0).reshape(groups, int(np.prod(places)), terms)
-    right = np.moveaxis(kernel.reshape(terms, groups, filters // groups), 1, 0)
-    return np.moveaxis(left @ right, 0, 1).reshape(*places, filters)
+    places, filters = patches.shape[: kernel.ndim - 1], kernel.shape[-1]
+    return np.moveaxis(_rows(patches, groups) @ _columns(kernel, groups), 0, 1).reshape(*places, filters)
+
+
+def _rows(patches: Array, groups: int) -> Array:
+    """Patches as one matrix a group: (groups, places, terms)."""
+    half = (patches.ndim - 1) // 2
+    places, terms = math.prod(patches.shape[:half]), math.prod(patches.shape[half:-2]) * patches.shape[-1]
+    return np.moveaxis(patches, -2, 0).reshape(groups, places, terms)
+
+
+def _columns(kernel: Array, groups: int) -> Array:
+    """The kernel, or one cell of it, as one matrix a group: (groups, terms, filters / groups)."""
+    terms, filters = math.prod(kernel.shape[:-1]), kernel.shape[-1]
+    return np.moveaxis(kernel.reshape(terms, groups, filters // groups), 1, 0)
 
 
 def _check_convolution(

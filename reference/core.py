@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from reference.activations import activation_function
+from reference.activations import activation_function, activation_gradient
+from reference.chain_rule import Gradients, fitting, of_floats, summed
 
 Array = NDArray[Any]
 
@@ -42,13 +44,60 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None = None, *, activat
 
     Source: keras.layers.Dense.
     """
-    x = floating(x, kernel)
+    return _dense_run(x, kernel, bias, activation=activation)[0]
+
+
+def dense_backward(
+    grad_output: ArrayLike, x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None
+) -> Gradients:
+    """Gradients of :func:`dense_forward`. With ``z = x @ kernel + bias`` and ``grad_z = grad_output * activation'(z)``:
+
+    ``grad_x = grad_z @ transpose(kernel)``
+    ``grad_kernel = transpose(x) @ grad_z``, `x` and `grad_z` as matrices with all axes but the last in one
+    ``grad_bias = sum of grad_z`` over all axes but the last
+
+    Returns
+    -------
+    grad_x, grad_kernel, grad_bias : arrays of the shapes of `x`, `kernel`, `bias`; None for integers and a bias that is None
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of the output, or as :func:`dense_forward`.
+    """
+    return _dense_gradients(grad_output, _dense_run(x, kernel, bias, activation=activation)[1])
+
+
+class SavedDense(NamedTuple):
+    """What the gradients of a dense layer need; `z` is the output before the activation."""
+
+    x: Array
+    kernel: Array
+    biased: bool
+    z: Array
+    y: Array
+    activation: str | None
+
+
+def _dense_run(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None) -> tuple[Array, SavedDense]:
+    x = np.asarray(x)
     if x.ndim < 2 or x.shape[-1] != kernel.shape[0]:
         raise ValueError(f"dense takes an array (batch, ..., {kernel.shape[0]}), got the shape {x.shape}")
-    y = x @ kernel
+    z = floating(x, kernel) @ kernel
     if bias is not None:
-        y += bias
-    return activation_function(activation)(y)
+        z += bias
+    y = activation_function(activation)(z)
+    return y, SavedDense(x, kernel, bias is not None, z, y, activation)
+
+
+def _dense_gradients(grad_output: ArrayLike, saved: SavedDense) -> Gradients:
+    x, kernel, biased, z, y, activation = saved
+    grad_z = activation_gradient(activation, fitting(grad_output, y.shape, y.dtype), z, y)
+    rows = math.prod(x.shape[:-1])
+    flat = grad_z.reshape(rows, kernel.shape[1])
+    grad_kernel = floating(x, kernel).reshape(rows, kernel.shape[0]).T @ flat
+    grad_x = grad_z @ kernel.T if x.dtype.kind == "f" else None
+    return grad_x, grad_kernel, summed(flat, (0,)).reshape(-1) if biased else None
 
 
 def embedding_forward(x: Array, embeddings: Array) -> Array:
@@ -72,11 +121,39 @@ def embedding_forward(x: Array, embeddings: Array) -> Array:
 
     Source: keras.layers.Embedding.
     """
+    return _embedding_run(x, embeddings)[0]
+
+
+def embedding_backward(grad_output: ArrayLike, x: Array, embeddings: Array) -> Gradients:
+    """Gradients of :func:`embedding_forward`: ``grad_embeddings[i] = sum of grad_output[...]`` over the places with ``x[...] = i``.
+
+    Returns
+    -------
+    None, grad_embeddings : ids have no gradient; that of the table is an array of its shape, 0 in rows that are not looked up
+    """
+    return _embedding_gradients(grad_output, _embedding_run(x, embeddings)[1])
+
+
+def _embedding_run(x: Array, embeddings: Array) -> tuple[Array, tuple[Array, Array]]:
     ids = np.asarray(x)
     if ids.dtype not in (np.int32, np.int64):
         ids = ids.astype(np.int32)
     rows: Array = embeddings[ids]
-    return rows
+    return rows, (ids, embeddings)
+
+
+def _embedding_gradients(grad_output: ArrayLike, saved: tuple[Array, Array]) -> Gradients:
+    ids, embeddings = saved
+    input_dim, output_dim = embeddings.shape
+    grad = fitting(grad_output, (*ids.shape, output_dim), embeddings.dtype).reshape(ids.size, output_dim)
+    grad_embeddings = np.zeros_like(embeddings)
+    if ids.size:
+        # Sorted, the places of an id are one stretch, whose sum is one step of reduceat: much faster than adding place by place.
+        wrapped = ids.reshape(-1) % input_dim
+        order = np.argsort(wrapped, kind="stable")
+        rows, starts = np.unique(wrapped[order], return_index=True)
+        grad_embeddings[rows] = np.add.reduceat(grad[order], starts, axis=0)
+    return None, grad_embeddings
 
 
 def embedding_compute_mask(x: Array, mask: Array | None = None, *, mask_zero: bool = False) -> Array | None:
@@ -102,9 +179,23 @@ def masking_forward(x: Array, *, mask_value: float = 0.0) -> Array:
 
     Source: keras.layers.Masking.
     """
+    return _masking_run(x, mask_value=mask_value)[0]
+
+
+def masking_backward(grad_output: ArrayLike, x: Array, *, mask_value: float = 0.0) -> Gradients:
+    """``(grad_x,)`` of :func:`masking_forward`: `grad_output` where a step is kept, 0 where it is not."""
+    return _masking_gradients(grad_output, _masking_run(x, mask_value=mask_value)[1])
+
+
+def _masking_run(x: Array, *, mask_value: float = 0.0) -> tuple[Array, tuple[Array, Array]]:
     x = np.asarray(x)
-    kept = masking_compute_mask(x, mask_value=mask_value)
-    return np.where(kept[..., None], x, x.dtype.type(0))
+    kept = masking_compute_mask(x, mask_value=mask_value)[..., None]
+    return np.where(kept, x, x.dtype.type(0)), (x, kept)
+
+
+def _masking_gradients(grad_output: ArrayLike, saved: tuple[Array, Array]) -> Gradients:
+    x, kept = saved
+    return (of_floats(x, np.where(kept, fitting(grad_output, x.shape, x.dtype), x.dtype.type(0))),)
 
 
 def masking_compute_mask(x: Array, mask: Array | None = None, *, mask_value: float = 0.0) -> Array:
@@ -135,13 +226,30 @@ def flatten_forward(x: Array, *, data_format: str = "channels_last") -> Array:
 
     Source: keras.layers.Flatten.
     """
-    x = np.asarray(x)
+    return _flatten_run(x, data_format=data_format)[0]
+
+
+def flatten_backward(grad_output: ArrayLike, x: Array, *, data_format: str = "channels_last") -> Gradients:
+    """``(grad_x,)`` of :func:`flatten_forward`: `grad_output` in the order and the shape of `x`; None for integers."""
+    return _flatten_gradients(grad_output, _flatten_run(x, data_format=data_format)[1])
+
+
+def _flatten_run(x: Array, *, data_format: str = "channels_last") -> tuple[Array, tuple[Array, str]]:
+    x = last = np.asarray(x)
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}")
     if data_format == "channels_first" and x.ndim > 1:
-        x = np.moveaxis(x, 1, -1)
+        last = np.moveaxis(x, 1, -1)
     # The size is written out, since -1 cannot be worked out for an empty batch.
-    return x.reshape(x.shape[0], int(np.prod(x.shape[1:])))
+    return last.reshape(x.shape[0], math.prod(x.shape[1:])), (x, data_format)
+
+
+def _flatten_gradients(grad_output: ArrayLike, saved: tuple[Array, str]) -> Gradients:
+    x, data_format = saved
+    grad = fitting(grad_output, (x.shape[0], math.prod(x.shape[1:])), x.dtype)
+    if data_format == "channels_last" or x.ndim == 1:
+        return (of_floats(x, grad.reshape(x.shape)),)
+    return (of_floats(x, np.moveaxis(grad.reshape(x.shape[0], *x.shape[2:], x.shape[1]), -1, 1)),)
 
 
 def reshape_forward(x: Array, *, target_shape: Sequence[int]) -> Array:
@@ -164,13 +272,28 @@ def reshape_forward(x: Array, *, target_shape: Sequence[int]) -> Array:
 
     Source: keras.layers.Reshape.
     """
+    return _reshape_run(x, target_shape=target_shape)[0]
+
+
+def reshape_backward(grad_output: ArrayLike, x: Array, *, target_shape: Sequence[int]) -> Gradients:
+    """``(grad_x,)`` of :func:`reshape_forward`: `grad_output` in the shape of `x`; None for integers."""
+    return _reshape_gradients(grad_output, _reshape_run(x, target_shape=target_shape)[1])
+
+
+def _reshape_run(x: Array, *, target_shape: Sequence[int]) -> tuple[Array, tuple[Array, Array]]:
     x = np.asarray(x)
     known = int(np.prod([size for size in target_shape if size != -1]))
     size = int(np.prod(x.shape[1:]))
     if list(target_shape).count(-1) > 1 or (size % known if -1 in target_shape and known else known != size):
         raise ValueError(f"samples of the shape {x.shape[1:]} cannot be reshaped to {tuple(target_shape)}")
     # The size is written out, since -1 cannot be worked out for an empty batch.
-    return x.reshape(x.shape[0], *(size // known if one == -1 else one for one in target_shape))
+    y = x.reshape(x.shape[0], *(size // known if one == -1 else one for one in target_shape))
+    return y, (x, y)
+
+
+def _reshape_gradients(grad_output: ArrayLike, saved: tuple[Array, Array]) -> Gradients:
+    x, y = saved
+    return (of_floats(x, fitting(grad_output, y.shape, y.dtype).reshape(x.shape)),)
 
 
 def dropout_forward(
@@ -210,55 +333,58 @@ def dropout_forward(
 
     Source: Srivastava et al. 2014, JMLR 15; keras.layers.Dropout.
     """
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate must lie in [0, 1], got {rate}")
-    x = np.asarray(x)
-    if not training or rate == 0:
-        return x.copy()
-    if rate == 1:
-        return np.zeros_like(x)
-    if dropout_mask is None:
-        dropout_mask = np.random.default_rng(seed).random(_noise_shape(x, noise_shape)) >= rate
-    scale = np.asarray(1 / (1 - rate), x.dtype)
-    return np.where(dropout_mask, x * scale, np.zeros_like(scale))
+    options: dict[str, Any] = {"seed": seed, "noise_shape": noise_shape, "dropout_mask": dropout_mask}
+    return _dropout_run(x, rate=rate, training=training, **options)[0]
 
 
-def spatial_dropout1d_forward(
-    x: Array, *, rate: float, training: bool = False, seed: int | None = None, dropout_mask: Array | None = None
-) -> Array:
-    """Dropout of whole features: one decision for all steps of (batch, time, features).
+def dropout_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
+    """``(grad_x,)`` of :func:`dropout_forward`, whose options it takes: ``grad_output / (1 - rate)`` where kept, 0 where dropped.
 
-    Parameters and errors as in :func:`dropout_forward`. Source: Tompson et al. 2015, arXiv:1411.4280; keras.layers.SpatialDropout1D.
+    In training the mask must be that of the forward pass: ValueError unless `dropout_mask` is given, or the `seed` that drew it.
     """
-    return _spatial_dropout(x, 3, (None, 1, None), rate, training, seed, dropout_mask)
+    _require_mask(**options)
+    return _dropout_gradients(grad_output, _dropout_run(x, **options)[1])
 
 
-def spatial_dropout2d_forward(
+SavedDropout = tuple[Array, float, Array | None]
+"""Of a dropout: the input, the scale of what is kept, and where that is, None for everywhere."""
+
+
+def _dropout_run(
     x: Array,
     *,
     rate: float,
     training: bool = False,
-    data_format: str = "channels_last",
     seed: int | None = None,
+    noise_shape: Sequence[int | None] | None = None,
     dropout_mask: Array | None = None,
-) -> Array:
-    """Dropout of whole channels: one decision for all rows and columns of (batch, height, width, channels).
+) -> tuple[Array, SavedDropout]:
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate must lie in [0, 1], got {rate}")
+    x = np.asarray(x)
+    if not training or rate == 0:
+        return x.copy(), (x, 1.0, None)
+    if rate == 1:
+        return np.zeros_like(x), (x, 0.0, np.zeros((), bool))
+    if dropout_mask is None:
+        dropout_mask = np.random.default_rng(seed).random(_noise_shape(x, noise_shape)) >= rate
+    return _scaled(x, 1 / (1 - rate), dropout_mask), (x, 1 / (1 - rate), dropout_mask)
 
-    Parameters and errors as in :func:`dropout_forward`; with ``channels_first`` the channels are axis 1.
-    Source: Tompson et al. 2015, arXiv:1411.4280; keras.layers.SpatialDropout2D.
-    """
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}")
-    shared = (None, 1, 1, None) if data_format == "channels_last" else (None, None, 1, 1)
-    return _spatial_dropout(x, 4, shared, rate, training, seed, dropout_mask)
+
+def _dropout_gradients(grad_output: ArrayLike, saved: SavedDropout) -> Gradients:
+    x, scale, kept = saved
+    grad = fitting(grad_output, x.shape, x.dtype)
+    return (of_floats(x, grad * x.dtype.type(scale) if kept is None else _scaled(grad, scale, kept)),)
 
 
-def _spatial_dropout(
-    x: Array, rank: int, shared: Sequence[int | None], rate: float, training: bool, seed: int | None, dropout_mask: Array | None
-) -> Array:
-    if np.ndim(x) != rank:
-        raise ValueError(f"this spatial dropout takes an array of rank {rank}, got the shape {np.shape(x)}")
-    return dropout_forward(x, rate=rate, training=training, seed=seed, noise_shape=shared, dropout_mask=dropout_mask)
+def _scaled(x: Array, scale: float, kept: Array) -> Array:
+    factor = np.asarray(scale, x.dtype)
+    return np.where(kept, x * factor, np.zeros_like(factor))
+
+
+def _require_mask(*, rate: float, training: bool = False, seed: int | None = None, dropout_mask: Array | None = None, **_: Any) -> None:
+    if training and 0 < rate < 1 and seed is None and dropout_mask is None:
+        raise ValueError("the gradient of a dropout in training needs the dropout_mask of the forward pass, or its seed")
 
 
 def _noise_shape(x: Array, noise_shape: Sequence[int | None] | None) -> tuple[int, ...]:

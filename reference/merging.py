@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from reference.chain_rule import Gradients, fitting, of_floats, sum_to
 
 Array = NDArray[Any]
 
@@ -31,13 +33,32 @@ def add_forward(x: Sequence[Array]) -> Array:
 
     Source: keras.layers.Add.
     """
+    return _add_run(x)[0]
+
+
+def add_backward(grad_output: ArrayLike, x: Sequence[Array]) -> Gradients:
+    """``([grad_x[0], grad_x[1], ...],)`` of :func:`add_forward`: `grad_output` for each array, summed where that array was repeated.
+
+    None for an array of integers.
+    """
+    return _add_gradients(grad_output, _add_run(x)[1])
+
+
+def _add_run(x: Sequence[Array]) -> tuple[Array, tuple[list[Array], list[Array], Array]]:
     arrays = [np.asarray(one) for one in x]
     if not arrays:
         raise ValueError("add takes a list of at least one array")
     rank = max(one.ndim for one in arrays)
     aligned = [one.reshape(*one.shape[:1], *(1,) * (rank - one.ndim), *one.shape[1:]) for one in arrays]
     total: Array = functools.reduce(np.add, aligned[1:], aligned[0].copy())
-    return total
+    return total, (arrays, aligned, total)
+
+
+def _add_gradients(grad_output: ArrayLike, saved: tuple[list[Array], list[Array], Array]) -> Gradients:
+    arrays, aligned, total = saved
+    grad = fitting(grad_output, total.shape, total.dtype)
+    parts = (sum_to(grad, wide.shape).reshape(one.shape).astype(one.dtype) for one, wide in zip(arrays, aligned, strict=True))
+    return ([of_floats(one, part) for one, part in zip(arrays, parts, strict=True)],)
 
 
 def add_compute_mask(x: Sequence[Array], mask: Sequence[Array | None] | None = None) -> Array | None:
@@ -69,7 +90,28 @@ def concatenate_forward(x: Sequence[Array], *, axis: int = -1) -> Array:
 
     Source: keras.layers.Concatenate.
     """
-    return np.concatenate([np.asarray(one) for one in x], axis=axis)
+    return _concatenate_run(x, axis=axis)[0]
+
+
+def concatenate_backward(grad_output: ArrayLike, x: Sequence[Array], *, axis: int = -1) -> Gradients:
+    """``([grad_x[0], grad_x[1], ...],)`` of :func:`concatenate_forward`: the part of `grad_output` where each array lies.
+
+    None for an array of integers.
+    """
+    return _concatenate_gradients(grad_output, _concatenate_run(x, axis=axis)[1])
+
+
+def _concatenate_run(x: Sequence[Array], *, axis: int = -1) -> tuple[Array, tuple[list[Array], Array, int]]:
+    arrays = [np.asarray(one) for one in x]
+    y = np.concatenate(arrays, axis=axis)
+    return y, (arrays, y, axis)
+
+
+def _concatenate_gradients(grad_output: ArrayLike, saved: tuple[list[Array], Array, int]) -> Gradients:
+    arrays, y, axis = saved
+    ends = np.cumsum([one.shape[axis] for one in arrays])[:-1].tolist()
+    parts = np.split(fitting(grad_output, y.shape, y.dtype), ends, axis=axis)
+    return ([of_floats(one, part.astype(one.dtype)) for one, part in zip(arrays, parts, strict=True)],)
 
 
 def concatenate_compute_mask(x: Sequence[Array], mask: Sequence[Array | None] | None = None, *, axis: int = -1) -> Array | None:

@@ -1,14 +1,27 @@
-"""Pooling layers: one number for each window, or for the whole of each channel."""
+"""Pooling layers: one number for each window. Those with one for the whole of each channel are in :mod:`reference.global_pooling`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from reference.windows import batch_chunks, from_channels_last, output_size, pad, spatial_tuple, to_channels_last
+from reference.chain_rule import Gradients, fitting
+from reference.windows import (
+    batch_chunks,
+    crop,
+    from_channels_last,
+    output_size,
+    pad,
+    padding_widths,
+    spatial_tuple,
+    tap_slices,
+    to_channels_last,
+)
 
 Array = NDArray[Any]
 
@@ -27,7 +40,12 @@ def max_pooling1d_forward(
 
     Source: keras.layers.MaxPooling1D.
     """
-    return _max_pooling(x, 1, pool_size, strides, padding, data_format)
+    return _max_pooling1d_run(x, pool_size=pool_size, strides=strides, padding=padding, data_format=data_format)[0]
+
+
+def max_pooling1d_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
+    """``(grad_x,)`` of :func:`max_pooling1d_forward`, whose options it takes; see :func:`max_pooling2d_backward`."""
+    return _max_pooling1d_gradients(grad_output, _max_pooling1d_run(x, **options)[1])
 
 
 def max_pooling2d_forward(
@@ -62,7 +80,19 @@ def max_pooling2d_forward(
 
     Source: keras.layers.MaxPooling2D.
     """
-    return _max_pooling(x, 2, pool_size, strides, padding, data_format)
+    return _max_pooling2d_run(x, pool_size=pool_size, strides=strides, padding=padding, data_format=data_format)[0]
+
+
+def max_pooling2d_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
+    r"""``(grad_x,)`` of :func:`max_pooling2d_forward`, whose options it takes; None for integers.
+
+    ``grad_x[b, m, n, c] = sum of grad_output[b, i, j, c]`` over the windows (i, j) that chose the cell (m, n). A window chooses its
+    largest cell, of several the first in row-major order. A NaN that is its first cell is chosen too, though another cell wins the
+    forward pass: so do the gradients of TensorFlow.
+
+    ValueError if `grad_output` does not have the shape of the output, or as the forward pass.
+    """
+    return _max_pooling2d_gradients(grad_output, _max_pooling2d_run(x, **options)[1])
 
 
 def average_pooling1d_forward(
@@ -79,7 +109,12 @@ def average_pooling1d_forward(
 
     Source: keras.layers.AveragePooling1D.
     """
-    return _average_pooling(x, 1, pool_size, strides, padding, data_format)
+    return _average_pooling1d_run(x, pool_size=pool_size, strides=strides, padding=padding, data_format=data_format)[0]
+
+
+def average_pooling1d_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
+    """``(grad_x,)`` of :func:`average_pooling1d_forward`, whose options it takes; see :func:`average_pooling2d_backward`."""
+    return _average_pooling1d_gradients(grad_output, _average_pooling1d_run(x, **options)[1])
 
 
 def average_pooling2d_forward(
@@ -113,117 +148,137 @@ def average_pooling2d_forward(
 
     Source: keras.layers.AveragePooling2D.
     """
-    return _average_pooling(x, 2, pool_size, strides, padding, data_format)
+    return _average_pooling2d_run(x, pool_size=pool_size, strides=strides, padding=padding, data_format=data_format)[0]
 
 
-def global_max_pooling1d_forward(x: Array, *, data_format: str = "channels_last", keepdims: bool = False) -> Array:
-    """Largest value of each channel over time, (batch, channels); see :func:`global_max_pooling2d_forward`.
+def average_pooling2d_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
+    r"""``(grad_x,)`` of :func:`average_pooling2d_forward`, whose options it takes.
 
-    Source: keras.layers.GlobalMaxPooling1D.
+    ``grad_x[b, m, n, c] = sum of grad_output[b, i, j, c] / N[i, j]`` over the windows (i, j) that hold the cell (m, n),
+    of which ``N`` cells are cells of `x`.
+
+    ValueError if `grad_output` does not have the shape of the output, or as the forward pass.
     """
-    return _global_pooling(x, 1, np.max, data_format, keepdims)
+    return _average_pooling2d_gradients(grad_output, _average_pooling2d_run(x, **options)[1])
 
 
-def global_max_pooling2d_forward(x: Array, *, data_format: str = "channels_last", keepdims: bool = False) -> Array:
-    """Largest value of each channel over rows and columns: ``y[b, c] = max over (i, j) of x[b, i, j, c]``.
+class Geometry(NamedTuple):
+    """Pool, strides and output sizes of a pooling layer, one number an axis, and its padding."""
 
-    Parameters
-    ----------
-    x : array (batch, height, width, channels), or (batch, channels, height, width) with ``channels_first``
-    keepdims : bool
-        Keep the pooled axes, with length 1.
+    pool: tuple[int, ...]
+    strides: tuple[int, ...]
+    out: tuple[int, ...]
+    padding: str
 
-    Returns
-    -------
-    y : array (batch, channels), typed as `x`
-        NaN where a channel holds one.
-
-    Raises
-    ------
-    ValueError
-        If `x` is not of rank 4, or has nothing to pool.
-
-    Source: keras.layers.GlobalMaxPooling2D.
-    """
-    return _global_pooling(x, 2, np.max, data_format, keepdims)
+    def padded(self, sizes: Sequence[int]) -> list[int]:
+        """The sizes of the padded input."""
+        axes = zip(sizes, self.pool, self.strides, strict=True)
+        return [size + sum(padding_widths(size, k, s, 1, self.padding)) for size, k, s in axes]
 
 
-def global_average_pooling1d_forward(
-    x: Array, *, data_format: str = "channels_last", keepdims: bool = False, mask: Array | None = None
-) -> Array:
-    """Mean of each channel over the steps that count: ``y[b, c] = sum over t of m[b, t] x[b, t, c] / sum over t of m[b, t]``.
+class Saved(NamedTuple):
+    """What the gradients of a pool need: input and output with the channels last, as they lie in `data_format`."""
 
-    Parameters
-    ----------
-    x : array (batch, time, channels), or (batch, channels, time) with ``channels_first``
-        Integers become float32.
-    keepdims : bool
-        Keep the axis of time, with length 1.
-    mask : array (batch, time), optional
-        True where a step counts; a row without any is NaN.
-
-    Returns
-    -------
-    y : array (batch, channels)
-
-    Raises
-    ------
-    ValueError
-        If `x` is not of rank 3, or the mask not of the shape (batch, time).
-
-    Source: keras.layers.GlobalAveragePooling1D.
-    """
-    if mask is None:
-        return _global_pooling(x, 1, _mean, data_format, keepdims)
-    x = np.asarray(x)
-    if x.ndim != 3 or mask.shape != (steps := to_channels_last(x, data_format).shape[:2]):
-        raise ValueError(f"a mask of the shape {mask.shape} does not fit an array of the shape {x.shape} with {data_format}")
-    kept = from_channels_last(mask.reshape(*steps, 1) != 0, data_format)
-    axis = 1 if data_format == "channels_last" else 2
-    total = np.sum(np.where(kept, x, 0), axis=axis, keepdims=keepdims)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total / np.sum(kept, axis=axis, keepdims=keepdims), dtype=_float_type(x))
+    x: Array
+    y: Array
+    geometry: Geometry
+    data_format: str
 
 
-def global_average_pooling2d_forward(x: Array, *, data_format: str = "channels_last", keepdims: bool = False) -> Array:
-    """Mean of each channel over rows and columns: ``y[b, c] = mean over (i, j) of x[b, i, j, c]``.
-
-    Integers become float32; the rest as in :func:`global_max_pooling2d_forward`. Source: keras.layers.GlobalAveragePooling2D.
-    """
-    return _global_pooling(x, 2, _mean, data_format, keepdims)
-
-
-Geometry = tuple[tuple[int, ...], tuple[int, ...], list[int]]
-"""Pool, strides and output sizes of a pooling layer, one number an axis."""
-
-
-def _max_pooling(
-    x: Array, rank: int, pool_size: int | Sequence[int], strides: int | Sequence[int] | None, padding: str, data_format: str
-) -> Array:
+def _max_pooling_run(
+    rank: int,
+    x: Array,
+    *,
+    pool_size: int | Sequence[int] = 2,
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+) -> tuple[Array, Saved]:
     x = to_channels_last(np.asarray(x), data_format)
-    pool, steps, out = _geometry(x, rank, pool_size, strides, padding)
+    geometry = _geometry(x, rank, pool_size, strides, padding)
     lowest = np.iinfo(x.dtype).min if np.issubdtype(x.dtype, np.integer) else -np.inf
-    y = np.empty((x.shape[0], *out, x.shape[-1]), x.dtype)
-    for rows, windows in _chunks(x, (pool, steps, out), padding, lowest):
+    y = np.empty((x.shape[0], *geometry.out, x.shape[-1]), x.dtype)
+    for rows, windows in _chunks(x, geometry, lowest):
         # The maximum over a rectangle is that over its rows, then over its columns; fmax is the maximum that skips NaN.
-        np.fmax(_by_axis(windows, (pool, steps, out), np.fmax), np.asarray(lowest, x.dtype), out=y[rows])
-    return from_channels_last(y, data_format)
+        np.fmax(_by_axis(windows, geometry, np.fmax), np.asarray(lowest, x.dtype), out=y[rows])
+    return from_channels_last(y, data_format), Saved(x, y, geometry, data_format)
 
 
-def _average_pooling(
-    x: Array, rank: int, pool_size: int | Sequence[int], strides: int | Sequence[int] | None, padding: str, data_format: str
-) -> Array:
+def _max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+    x, y, geometry, data_format = saved
+    grad = _grad_last(grad_output, saved)
+    if x.dtype.kind != "f":
+        return (None,)
+    grad_x = np.empty_like(x)
+    taps = list(tap_slices(geometry.pool, geometry.strides, (1,) * len(geometry.pool), geometry.out))
+    firsts = _first_cells(x, geometry, taps)
+    # A padded cell is NaN, which equals nothing, and never the first cell: no window chooses it.
+    for rows, cells in _chunks(x, geometry, np.nan):
+        undecided = np.ones(y[rows].shape, bool)
+        spread = np.zeros_like(cells)
+        for tap, first in zip(taps, firsts, strict=True):
+            chosen = undecided & ((cells[tap] == y[rows]) | (first & np.isnan(cells[tap])))
+            undecided &= ~chosen
+            np.add(spread[tap], grad[rows], out=spread[tap], where=chosen)
+        grad_x[rows] = _cropped(spread, x, geometry)
+    return (from_channels_last(grad_x, data_format),)
+
+
+def _first_cells(x: Array, geometry: Geometry, taps: list[tuple[slice, ...]]) -> list[Array]:
+    """For each cell of a window, (1, *out, 1): whether it is the first of its window that is a cell of `x`."""
+    ((_, real),) = _chunks(np.ones((1, *x.shape[1:-1], 1), bool), geometry, False)
+    seen = np.zeros((1, *geometry.out, 1), bool)
+    firsts = []
+    for tap in taps:
+        firsts.append(real[tap] & ~seen)
+        seen |= real[tap]
+    return firsts
+
+
+def _average_pooling_run(
+    rank: int,
+    x: Array,
+    *,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+) -> tuple[Array, Saved]:
     x = to_channels_last(np.asarray(x), data_format)
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(f"average pooling takes a float array, got {x.dtype}")
-    pool, steps, out = _geometry(x, rank, pool_size, strides, padding)
-    y = np.empty((x.shape[0], *out, x.shape[-1]), x.dtype)
-    cells = np.ones((1, *x.shape[1:-1], 1), x.dtype)
-    ((_, padded_cells),) = _chunks(cells, (pool, steps, out), padding, 0)
-    count = _by_axis(padded_cells, (pool, steps, out), np.add)
-    for rows, windows in _chunks(x, (pool, steps, out), padding, 0):
-        np.divide(_by_axis(windows, (pool, steps, out), np.add), count, out=y[rows])
-    return from_channels_last(y, data_format)
+    geometry = _geometry(x, rank, pool_size, strides, padding)
+    y = np.empty((x.shape[0], *geometry.out, x.shape[-1]), x.dtype)
+    count = _count(x, geometry)
+    for rows, windows in _chunks(x, geometry, 0):
+        np.divide(_by_axis(windows, geometry, np.add), count, out=y[rows])
+    return from_channels_last(y, data_format), Saved(x, y, geometry, data_format)
+
+
+def _average_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+    x, _, geometry, data_format = saved
+    grad, count = _grad_last(grad_output, saved), _count(x, geometry)
+    grad_x = np.empty_like(x)
+    for rows in batch_chunks(x.shape[0], math.prod(x.shape[1:]) * x.itemsize):
+        grad_x[rows] = _cropped(_spread(grad[rows] / count, geometry, x.shape[1:-1]), x, geometry)
+    return (from_channels_last(grad_x, data_format),)
+
+
+def _count(x: Array, geometry: Geometry) -> Array:
+    """The number of cells of `x` in each window, (1, *out, 1)."""
+    ((_, cells),) = _chunks(np.ones((1, *x.shape[1:-1], 1), x.dtype), geometry, 0)
+    return _by_axis(cells, geometry, np.add)
+
+
+def _grad_last(grad_output: ArrayLike, saved: Saved) -> Array:
+    """`grad_output` with the channels last."""
+    shape = from_channels_last(saved.y[:0], saved.data_format).shape[1:]
+    return to_channels_last(fitting(grad_output, (saved.y.shape[0], *shape), saved.y.dtype), saved.data_format)
+
+
+def _cropped(padded: Array, x: Array, geometry: Geometry) -> Array:
+    """The cells of `x` of an array with its padding."""
+    return crop(padded, x.shape[1:-1], geometry.pool, geometry.strides, (1,) * len(geometry.pool), geometry.padding)
 
 
 def _geometry(x: Array, rank: int, pool_size: int | Sequence[int], strides: int | Sequence[int] | None, padding: str) -> Geometry:
@@ -234,42 +289,45 @@ def _geometry(x: Array, rank: int, pool_size: int | Sequence[int], strides: int 
     pool = spatial_tuple(pool_size, rank, "pool_size")
     steps = pool if strides is None else spatial_tuple(strides, rank, "strides")
     sizes = zip(x.shape[1:-1], pool, steps, strict=True)
-    return pool, steps, [output_size(size, k, s, 1, padding.lower()) for size, k, s in sizes]
+    out = tuple(output_size(size, k, s, 1, padding.lower()) for size, k, s in sizes)
+    return Geometry(pool, steps, out, padding.lower())
 
 
-def _chunks(x: Array, geometry: Geometry, padding: str, value: float) -> Iterator[tuple[slice, Array]]:
+def _chunks(x: Array, geometry: Geometry, value: float) -> Iterator[tuple[slice, Array]]:
     """Chunks of the batch, padded with `value`."""
-    pool, steps, _ = geometry
-    for rows in batch_chunks(x.shape[0], int(np.prod(x.shape[1:])) * x.itemsize):
-        yield rows, pad(x[rows], pool, steps, (1,) * len(pool), padding.lower(), value)
+    pool, steps, _, padding = geometry
+    for rows in batch_chunks(x.shape[0], math.prod(x.shape[1:]) * x.itemsize):
+        yield rows, pad(x[rows], pool, steps, (1,) * len(pool), padding, value)
 
 
 def _by_axis(x: Array, geometry: Geometry, combine: np.ufunc) -> Array:
     """`combine` over the cells of each window, axis after axis: one pass over the array for each cell along an axis."""
-    for axis, (pool, stride, out) in enumerate(zip(*geometry, strict=True), start=1):
-        before = (slice(None),) * axis
-        cells = [x[(*before, slice(first, max(0, first + (out - 1) * stride + 1), stride))] for first in range(pool)]
+    for axis, places in enumerate(_axis_taps(geometry), start=1):
+        cells = [x[(slice(None),) * axis + (place,)] for place in places]
         x = cells[0]
         for n, cell in enumerate(cells[1:]):
             x = combine(x, cell, out=x if n else None)
     return x
 
 
-def _global_pooling(x: Array, rank: int, reduce: Callable[..., Array], data_format: str, keepdims: bool) -> Array:
-    x = np.asarray(x)
-    if x.ndim != rank + 2:
-        raise ValueError(f"pooling over {rank} axes takes an array of rank {rank + 2}, got the shape {x.shape}")
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}")
-    first = 1 if data_format == "channels_last" else 2
-    return np.asarray(reduce(x, axis=tuple(range(first, first + rank)), keepdims=keepdims))
+def _spread(grad: Array, geometry: Geometry, sizes: Sequence[int]) -> Array:
+    """The transpose of :func:`_by_axis` with ``np.add``: every window's number added to all of its cells, in an array with its padding."""
+    padded = geometry.padded(sizes)
+    for axis, places in reversed(list(enumerate(_axis_taps(geometry), start=1))):
+        wide = np.zeros((*grad.shape[:axis], padded[axis - 1], *grad.shape[axis + 1 :]), grad.dtype)
+        for place in places:
+            wide[(slice(None),) * axis + (place,)] += grad
+        grad = wide
+    return grad
 
 
-def _mean(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        total = np.sum(x, axis=axis, keepdims=keepdims, dtype=np.float64)
-        return np.asarray(total / np.prod([x.shape[one] for one in axis]), dtype=_float_type(x))
+def _axis_taps(geometry: Geometry) -> list[list[slice]]:
+    """For each axis and each cell of a window along it, the slice that holds that cell of all windows."""
+    pool, strides, out, _ = geometry
+    return [[tap[1] for tap in tap_slices((k,), (s,), (1,), (n,))] for k, s, n in zip(pool, strides, out, strict=True)]
 
 
-def _float_type(x: Array) -> np.dtype[Any]:
-    return x.dtype if np.issubdtype(x.dtype, np.floating) else np.dtype(np.float32)
+_max_pooling1d_run, _max_pooling2d_run = functools.partial(_max_pooling_run, 1), functools.partial(_max_pooling_run, 2)
+_max_pooling1d_gradients = _max_pooling2d_gradients = _max_pooling_gradients
+_average_pooling1d_run, _average_pooling2d_run = functools.partial(_average_pooling_run, 1), functools.partial(_average_pooling_run, 2)
+_average_pooling1d_gradients = _average_pooling2d_gradients = _average_pooling_gradients

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reference._activation_gradients import activation_backward
-from reference.activations import activation_function
+from reference.activations import activation_function, activation_gradient
 from reference.recurrent_projection import Projection
 
 Array = NDArray[Any]
@@ -73,7 +72,7 @@ class SimpleRNNCell:
     def step_gradient(self, grad: States, states: States, kept: States, recurrent: Projection) -> StepGradient:
         """The equations of :func:`reference.simple_rnn_backward`."""
         (grad_after,), (h,), (z, after) = grad, states, kept
-        grad_z = activation_backward(self.activation, grad_after, z, after)
+        grad_z = activation_gradient(self.activation, grad_after, z, after)
         return StepGradient(grad_z, grad_z, h, (recurrent.grad_x(grad_z),))
 
 
@@ -105,11 +104,11 @@ class LSTMCell:
         g, r = self.activation, self.recurrent_activation
         (grad_h, grad_c), (h, c) = grad, states
         z, i, f, candidate, o, after, active = kept
-        grad_c = grad_c + activation_backward(g, grad_h * o, after, active)
-        grad_i = activation_backward(r, grad_c * candidate, z[0], i)
-        grad_f = activation_backward(r, grad_c * c, z[1], f)
-        grad_candidate = activation_backward(g, grad_c * i, z[2], candidate)
-        grad_o = activation_backward(r, grad_h * active, z[3], o)
+        grad_c = grad_c + activation_gradient(g, grad_h * o, after, active)
+        grad_i = activation_gradient(r, grad_c * candidate, z[0], i)
+        grad_f = activation_gradient(r, grad_c * c, z[1], f)
+        grad_candidate = activation_gradient(g, grad_c * i, z[2], candidate)
+        grad_o = activation_gradient(r, grad_h * active, z[3], o)
         grad_z = np.concatenate([grad_i, grad_f, grad_candidate, grad_o], axis=-1)
         return StepGradient(grad_z, grad_z, h, (recurrent.grad_x(grad_z), grad_c * f))
 
@@ -143,15 +142,15 @@ class GRUCell:
         """The equations of :func:`reference.gru_backward`."""
         (grad_after,), (h,) = grad, states
         a_z, a_r, a_h, z, r, candidate, z_h = kept
-        grad_h = activation_backward(self.activation, grad_after * (1 - z), a_h, candidate)
-        grad_z = activation_backward(self.recurrent_activation, grad_after * (h - candidate), a_z, z)
+        grad_h = activation_gradient(self.activation, grad_after * (1 - z), a_h, candidate)
+        grad_z = activation_gradient(self.recurrent_activation, grad_after * (h - candidate), a_z, z)
         if self.reset_after:
-            grad_r = activation_backward(self.recurrent_activation, grad_h * z_h, a_r, r)
+            grad_r = activation_gradient(self.recurrent_activation, grad_h * z_h, a_r, r)
             grad_recurrent = np.concatenate([grad_z, grad_r, grad_h * r], axis=-1)
             before = grad_after * z + recurrent.grad_x(grad_recurrent)
             return StepGradient(np.concatenate([grad_z, grad_r, grad_h], axis=-1), grad_recurrent, h, (before,))
         grad_reset = recurrent.grad_x(grad_h, first=2)
-        grad_r = activation_backward(self.recurrent_activation, grad_reset * h, a_r, r)
+        grad_r = activation_gradient(self.recurrent_activation, grad_reset * h, a_r, r)
         before = grad_after * z + grad_reset * r + recurrent.grad_x(np.concatenate([grad_z, grad_r], axis=-1), last=2)
         grad_all = np.concatenate([grad_z, grad_r, grad_h], axis=-1)
         return StepGradient(grad_all, grad_all, np.stack([h, h, r * h]), (before,))

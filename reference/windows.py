@@ -89,3 +89,19 @@ def to_channels_last(x: Array, data_format: str) -> Array:
 def from_channels_last(y: Array, data_format: str) -> Array:
     """Undo :func:`to_channels_last`; contiguous, as a layer's own output is."""
     return y if data_format == "channels_last" else np.ascontiguousarray(np.moveaxis(y, -1, 1))
+
+
+def crop(
+    padded: Array, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], padding: str
+) -> Array:
+    """The inverse of :func:`pad`: a view of the cells of the input, whose spatial sizes are `sizes`."""
+    widths = [padding_widths(*axis, padding) for axis in zip(sizes, kernel, strides, dilation, strict=True)]
+    return padded[(slice(None), *(slice(before, before + size) for size, (before, _) in zip(sizes, widths, strict=True)))]
+
+
+def tap_slices(kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], out: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """For each cell of a window, in row-major order, the slices of (batch, *spatial) that hold that cell of all windows."""
+    for tap in np.ndindex(*kernel):
+        first = [place * step for place, step in zip(tap, dilation, strict=True)]
+        cells = zip(first, strides, out, strict=True)
+        yield (slice(None), *(slice(start, max(0, start + (size - 1) * stride + 1), stride) for start, stride, size in cells))

@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from reference.calls import SIGNATURES, WRAPPERS, signature_of
+from reference.chain_rule import Gradients, fitting, pair
 from reference.recurrent import _gru_run, _lstm_run, _simple_rnn_run
 from reference.recurrent_cells import States
 from reference.recurrent_scan import Saved, grad_outputs, gradients
@@ -241,15 +242,62 @@ def time_distributed_forward(x: Array, weights: tuple[Array, ...] = (), *, layer
 
     Source: keras.layers.TimeDistributed.
     """
+    function = getattr(import_module("reference"), f"{_wrapped(x, layer, options)}_forward")
+    y = function(_as_one_batch(x), *weights, **options)
+    return np.asarray(y.reshape(*np.shape(x)[:2], *y.shape[1:]))
+
+
+def time_distributed_backward(
+    grad_output: ArrayLike, x: Array, weights: tuple[Array, ...] = (), *, layer: str = "Dense", **options: Any
+) -> Gradients:
+    r"""Gradients of :func:`time_distributed_forward`: those of the wrapped layer, whose batch all steps of all samples are.
+
+    Every step uses the same weights, so that their gradients are the sums over the steps.
+
+    Returns
+    -------
+    grad_x, grad_weights : an array of the shape of `x`, None for integers; the tuple of the gradients of the wrapped layer's weights
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of the output, or as :func:`time_distributed_forward`.
+    """
+    return _time_distributed_gradients(grad_output, _time_distributed_run(x, weights, layer=layer, **options)[1])
+
+
+SavedSteps = tuple[str, Array, Array, Any]
+"""Of a TimeDistributed: the wrapped layer's name, input and output, and what the wrapped layer saved."""
+
+
+def _time_distributed_run(x: Array, weights: tuple[Array, ...] = (), *, layer: str = "Dense", **options: Any) -> tuple[Array, SavedSteps]:
+    name = _wrapped(x, layer, options)
+    run, _ = pair(name)
+    steps, inner = run(_as_one_batch(x), *weights, **options)
+    y = np.asarray(steps.reshape(*np.shape(x)[:2], *steps.shape[1:]))
+    return y, (name, np.asarray(x), y, inner)
+
+
+def _time_distributed_gradients(grad_output: ArrayLike, saved: SavedSteps) -> Gradients:
+    name, x, y, inner = saved
+    _, gradients = pair(name)
+    grad_x, *grad_weights = gradients(_as_one_batch(fitting(grad_output, y.shape, y.dtype)), inner)
+    return None if grad_x is None else grad_x.reshape(x.shape), tuple(grad_weights)
+
+
+def _wrapped(x: Array, layer: str, options: dict[str, Any]) -> str:
+    """The snake-case name of the wrapped layer, once the call is known to be possible."""
     signature = signature_of(layer)
     if layer in WRAPPERS or signature.merges:
         single = [name for name, one in SIGNATURES.items() if name not in WRAPPERS and not one.merges]
         raise ValueError(f"layer must be one of {', '.join(single)}, got {layer!r}")
     if options.get("training"):
         raise NotImplementedError(f"TimeDistributed({layer}) in training: each step would be a call of its own")
+    if np.ndim(x) < 3 or np.shape(x)[1] == 0:
+        raise ValueError(f"TimeDistributed takes an array (batch, time, ...) with at least one step, got the shape {np.shape(x)}")
+    return signature.name
+
+
+def _as_one_batch(x: Array) -> Array:
     x = np.asarray(x)
-    if x.ndim < 3 or x.shape[1] == 0:
-        raise ValueError(f"TimeDistributed takes an array (batch, time, ...) with at least one step, got the shape {x.shape}")
-    function = getattr(import_module("reference"), f"{signature.name}_forward")
-    y = function(x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), *weights, **options)
-    return np.asarray(y.reshape(*x.shape[:2], *y.shape[1:]))
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
