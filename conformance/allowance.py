@@ -261,6 +261,14 @@ ROUNDED_CONSTANTS: Mapping[str, Callable[[Mapping[str, Any], Array], Array]] = {
 """Activations, and layers of them, in which Keras rounds a constant to float32 even in float64, and the error that this makes."""
 
 
+def rounds_constants(case: Case) -> bool:
+    """Whether Keras rounds a constant of the case's functions to float32, so that its float64 gradients are not exact."""
+    probe = np.linspace(-3, 3, 13)
+    names = {name: case.config.get(name) or "linear" for name in ("activation", "recurrent_activation")}
+    used: list[tuple[str, Mapping[str, Any]]] = [*((name, {}) for name in names.values()), (case.layer, case.config)]
+    return any(name in ROUNDED_CONSTANTS and bool(np.any(ROUNDED_CONSTANTS[name](config, probe))) for name, config in used)
+
+
 def meaning_of_gradients(gradients: tuple[Array, ...]) -> tuple[Array, ...]:
     """The float64 rule for gradients: ``1e-11`` of the largest value of each, since they are sums in which terms cancel."""
     return tuple(np.full(g.shape, MEANING * (1 + np.max(np.abs(g), initial=0))) for g in gradients)
@@ -279,7 +287,8 @@ def rounding_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[
     if "values" in case.call:
         moved = type(moved)(backward.arrays.x, moved.weights, moved.arguments)
     answers = ask(backward=type(backward)(moved, perturbed(rng, backward.grads)))
-    responses = [float(np.max(np.abs(a - g), initial=0)) for a, g in zip(answers, gradients, strict=True)]
+    with np.errstate(all="ignore"):
+        responses = [float(np.max(np.abs(a - g), initial=0)) for a, g in zip(answers, gradients, strict=True)]
     arrays = [*(backward.arrays.x if isinstance(backward.arrays.x, tuple) else (backward.arrays.x,)), *backward.grads]
     terms = max(array.size for array in arrays)
     return tuple((8 + np.sqrt(terms)) * (p + EPS * (1 + np.abs(g))) for p, g in zip(responses, gradients, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from conformance.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.live import _dropout_mask, built, call_keras
+from conformance.oracle.live import _dropout_mask, _in_range, built, call_keras
 
 Array = NDArray[Any]
 
@@ -34,17 +34,21 @@ def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expec
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         own = gradients(layer, case, backward, case.dtype)
-        ask = functools.partial(gradients, layer, case, dtype="float64")
+        ask: Callable[..., tuple[Array, ...]] = functools.partial(gradients, layer, case, dtype="float64")
         wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
-        exact = own if case.dtype == "float64" else ask(wide)
+        chosen = _dropout_mask(layer, case, backward.arrays)
+        exact = own if case.dtype == "float64" or chosen else ask(wide)
+    exact = tuple(_in_range(y, case.dtype) for y in exact)
+    # Another dtype draws another mask, so that Keras is not asked again; one product is all there is.
+    ask = (lambda backward: exact) if chosen else ask
     rounding = functools.cache(lambda: rounding_of_gradients(ask, case, wide, exact))
     return Expectation(
-        outputs=tuple(y.astype(np.float64) for y in exact),
+        outputs=exact,
         dtypes=tuple(y.dtype for y in own),
         meaning=lambda: meaning_of_gradients(exact),
         rounding=rounding,
         keras=own,
-        arguments=_dropout_mask(layer, case, backward.arrays),
+        arguments=chosen,
         names=gradient_names(layer, case, backward.arrays),
     )
 
@@ -52,6 +56,8 @@ def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expec
 def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, ...]:
     """What the gradients are of, in their order: inputs that are floats, trainable weights, initial states."""
     xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
+    if case.layer == "Embedding":
+        xs = ()
     inputs = [("the input" if len(xs) == 1 else f"input {n}") for n, x in enumerate(xs) if x.dtype.kind == "f"]
     weights = [name for name in layer.weights(case.config, case.shape) if not name.startswith("moving_")]
     states = [f"initial state {n}" for n in range(len(arrays.arguments.get("initial_state", ())))]
@@ -71,7 +77,7 @@ def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> 
     arrays = cast(backward.arrays, dtype)
     xs = [tf.constant(x) for x in (arrays.x if isinstance(arrays.x, tuple) else (arrays.x,))]
     states = [tf.constant(state) for state in arrays.arguments.get("initial_state", ())]
-    sources = [x for x in xs if x.dtype.is_floating]
+    sources = [x for x in xs if x.dtype.is_floating and case.layer != "Embedding"]
     asked = replace(arrays, x=tuple(xs) if isinstance(arrays.x, tuple) else xs[0])
     if states:
         asked = replace(asked, arguments={**arrays.arguments, "initial_state": states})
