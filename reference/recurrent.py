@@ -247,7 +247,7 @@ def lstm_backward(
     ValueError
         If `grad_output` has not the shapes of the outputs; or as the forward.
 
-    Source: Greff et al. 2017, arXiv:1503.04069, appendix B (there with peepholes); keras.layers.LSTM.
+    Source: Greff et al. 2017, arXiv:1503.04069, section II.B (there with peepholes); keras.layers.LSTM.
     """
     _, saved = _lstm_run(x, kernel, recurrent_kernel, bias, **options)
     return _lstm_gradients(grad_output, saved)

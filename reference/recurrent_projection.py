@@ -75,7 +75,7 @@ class Projection:
     def _by_gate(self, z: Array) -> Array:
         """(..., rows, gates * units) as (..., gates, rows, units), for all gates or some."""
         units = self.weight.shape[1] // self.gates
-        return np.moveaxis(z.reshape(*z.shape[:-1], z.shape[-1] // units, units), -2, -3)
+        return z.reshape(*z.shape[:-1], z.shape[-1] // units, units).swapaxes(-2, -3)
 
 
 def total(grad: Array) -> Array:

@@ -225,7 +225,8 @@ def test_a_grad_output_of_another_shape_is_refused(layer):
     for options, grad, sizes in (
         ({}, np.ones((2, 5, 3)), r"\(2, 3\).*\(2, 5, 3\)"),
         ({"return_sequences": True}, np.ones((2, 3)), r"\(2, 5, 3\).*\(2, 3\)"),
-        ({"return_state": True}, (np.ones((2, 3)),), r"\(2, 3\).*\(2, 3\)"),
+        ({"return_state": True}, (np.ones((2, 3)),), r"\(2, 3\), \(2, 3\).*got \[\(2, 3\)\]"),
+        ({"return_state": True}, (np.ones((2, 3)),) * 4, r"got \[\(2, 3\), \(2, 3\), \(2, 3\), \(2, 3\)\]"),
     ):
         with pytest.raises(ValueError, match=sizes):
             backward_of(layer)(grad, x, *weights, **options)
