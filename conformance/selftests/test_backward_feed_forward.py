@@ -153,6 +153,32 @@ def test_forward_and_backward_are_thin_over_one_pair(name):
         assert worst(list(got), list(public)) == 0, f"{snake}_backward computes something else than _{snake}_gradients"
 
 
+ELEMENTWISE = [name for name in FUNCTIONS if name not in ("glu", "log_softmax", "softmax", "sparsemax", "threshold")]
+KINKS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in ELEMENTWISE),
+    *(
+        ("relu", {"negative_slope": slope, "max_value": most, "threshold": least})
+        for slope, most, least in itertools.product((0.0, 0.25), (None, 0.0, 2.0, 6.0), (0.0, 1.0, -1.0, 3.0, 6.0))
+    ),
+    *((name, {"alpha": alpha}) for name in ("elu", "celu") for alpha in (0.5, 2.0)),
+    *((name, {"threshold": least}) for name in ("hard_shrink", "soft_shrink") for least in (0.0, 1.0)),
+    *(("threshold", {"threshold": least, "default_value": 2.0}) for least in (-1.0, 0.0, 0.5)),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), KINKS, ids=["-".join([name, *map(str, options.values())]) for name, options in KINKS])
+def test_a_kink_has_the_slope_that_keras_gives_it(name, options):
+    tf, x = tensorflow(), np.array([-6, -3, -2, -1, -0.5, -0.0, 0.0, 0.5, 1, 2, 3, 6])
+    tensor = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        y = getattr(import_keras().activations, name)(tensor, **options)
+    wanted = tape.gradient(y, tensor).numpy()
+    got = getattr(reference, f"{name}_backward")(np.ones_like(x), x, **options)
+    off = np.flatnonzero(np.abs(got - wanted) > (1e-7 if name in ROUNDED else 1e-12))
+    assert not off.size, f"{name} at {x[off]}: the slopes are {got[off]}, in Keras {wanted[off]}"
+
+
 NAN, INF = np.nan, np.inf
 WINDOWS = {
     "ties": [1, 1, 0, 1],
