@@ -179,6 +179,15 @@ def test_a_kink_has_the_slope_that_keras_gives_it(name, options):
     assert not off.size, f"{name} at {x[off]}: the slopes are {got[off]}, in Keras {wanted[off]}"
 
 
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if name != "exponential"])
+def test_huge_values_have_finite_slopes(name):
+    for huge in (np.float32(1e30), np.float64(1e250)):
+        x = np.array([-huge, -1000, -100, 100, 1000, huge], huge.dtype)
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            slopes = getattr(reference, f"{name}_backward")(np.ones_like(x), x)
+        assert np.all(np.abs(slopes) < 2), f"{name}: the slopes at {x} are {slopes}"
+
+
 NAN, INF = np.nan, np.inf
 WINDOWS = {
     "ties": [1, 1, 0, 1],
