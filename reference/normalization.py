@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference.chain_rule import Gradients, fitting, of_floats
+from reference.chain_rule import Gradients, fitting, of_floats, summed
 from reference.floats import floating
 
 Array = NDArray[Any]
@@ -237,14 +237,14 @@ def _layer_normalization_run(
 def _normalization_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
     x = floating(saved.x)
     grad = fitting(grad_output, x.shape, x.dtype)
-    normal = (x - saved.mean) * saved.inverse
+    normal = ((x - saved.mean) * saved.inverse).astype(x.dtype)
     grad_x = grad if saved.gamma is None else grad * saved.gamma
     if saved.statistics is not None:
         grad_x = _through_statistics(grad_x, normal, saved.statistics)
-    grad_x = np.asarray(grad_x * saved.inverse, dtype=x.dtype)
+    grad_x = grad_x.astype(x.dtype, copy=False) * saved.inverse.astype(x.dtype)
     pairs = ((saved.gamma, grad * normal), (saved.beta, grad))
     grad_gamma, grad_beta = (
-        None if weight is None else np.sum(part, axis=saved.weight_axes, dtype=np.float64).reshape(saved.weight_shape).astype(x.dtype)
+        None if weight is None else summed(part, saved.weight_axes).reshape(saved.weight_shape)
         for weight, part in pairs
     )
     return of_floats(saved.x, grad_x), grad_gamma, grad_beta
@@ -259,12 +259,12 @@ def _through_statistics(grad: Array, normal: Array, statistics: Statistics) -> A
     The mean of `xhat` itself is 0, but for the 1e-7 by which a mask increases the number.
     """
     _, _, axes, weight, number = statistics
-    counted = normal if weight is None else normal * weight
-    mean_normal = np.sum(counted, axis=axes, keepdims=True, dtype=np.float64) / number
-    total = np.sum(grad, axis=axes, keepdims=True, dtype=np.float64)
-    total_normal = np.sum(grad * normal, axis=axes, keepdims=True, dtype=np.float64)
-    back = (total + (normal - mean_normal) * total_normal) / number
-    return np.asarray(grad - (back if weight is None else back * weight))
+    mean = (summed(grad, axes) / number).astype(grad.dtype)
+    mean_product = (summed(grad * normal, axes) / number).astype(grad.dtype)
+    if weight is None:
+        return np.asarray(grad - mean - normal * mean_product)
+    mean_normal = np.sum(normal * weight, axis=axes, keepdims=True) / number
+    return np.asarray(grad - weight * (mean + (normal - mean_normal) * mean_product))
 
 
 def _normalized(x: Array, mean: Array, inverse: Array, gamma: Array | None, beta: Array | None) -> Array:

@@ -209,17 +209,21 @@ def _max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
     grad = _grad_last(grad_output, saved)
     if x.dtype.kind != "f":
         return (None,)
-    grad_x = np.empty_like(x)
+    grad_x, zero = np.empty_like(x), x.dtype.type(0)
     taps = list(tap_slices(geometry.pool, geometry.strides, (1,) * len(geometry.pool), geometry.out))
     firsts = _first_cells(x, geometry, taps)
     # A padded cell is NaN, which equals nothing, and never the first cell: no window chooses it.
     for rows, cells in _chunks(x, geometry, np.nan):
         undecided = np.ones(y[rows].shape, bool)
         spread = np.zeros_like(cells)
+        some_nan = bool(np.isnan(x[rows]).any())
         for tap, first in zip(taps, firsts, strict=True):
-            chosen = undecided & ((cells[tap] == y[rows]) | (first & np.isnan(cells[tap])))
-            undecided &= ~chosen
-            np.add(spread[tap], grad[rows], out=spread[tap], where=chosen)
+            chosen = cells[tap] == y[rows]
+            if some_nan:
+                chosen |= first & np.isnan(cells[tap])
+            chosen &= undecided
+            undecided ^= chosen
+            spread[tap] += np.where(chosen, grad[rows], zero)
         grad_x[rows] = _cropped(spread, x, geometry)
     return (from_channels_last(grad_x, data_format),)
 

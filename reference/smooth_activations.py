@@ -153,7 +153,7 @@ def softsign(x: ArrayLike) -> Array:
 
 def softsign_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
     """``grad_output / (1 + abs(x))**2``."""
-    return times(grad_output, np.asarray(1 / np.square(1 + np.abs(floating(x)))))
+    return times(grad_output, np.square(1 / (1 + np.abs(floating(x)))))
 
 
 def squareplus(x: ArrayLike, *, b: float = 4) -> Array:

@@ -48,10 +48,11 @@ def keras_gradients(case: Case, arrays: Arrays) -> tuple[Any, list[Any]]:
     """The gradients of the input (a list where it is a list) and of the weights that train, each an array or None."""
     tf = tensorflow()
     several = isinstance(arrays.x, tuple)
-    x = [tf.constant(one) for one in arrays.x] if several else tf.constant(arrays.x)
+    tensors = [tf.constant(one) for one in arrays.x] if several else [tf.constant(arrays.x)]
+    x = tensors if several else tensors[0]
     with warnings.catch_warnings(), np.errstate(all="ignore"), tf.GradientTape() as tape:
         warnings.simplefilter("ignore")
-        tape.watch([one for one in (x if several else [x]) if one.dtype.is_floating])
+        tape.watch([one for one in tensors if one.dtype.is_floating])
         y, weights = _output(case, arrays, x)
     grad_x, grad_weights = tape.gradient(y, [x, weights], output_gradients=tf.constant(grad_output_for(case, y)))
     return _dense(grad_x), [_dense(one) for one in grad_weights]

@@ -13,6 +13,7 @@ import reference
 from conformance.arrays import Arrays, cast
 from conformance.cases import ALL, FAMILIES
 from conformance.cases.case import Case, declared_cases
+from conformance.oracle.environment import import_keras, tensorflow
 from conformance.selftests.keras_gradients import (
     ARRAY_ALONE,
     arrays_of,
@@ -48,8 +49,8 @@ def worst(got: Any, wanted: Any) -> float:
         return np.inf
     if not np.array_equal(np.isfinite(got), np.isfinite(wanted)):
         return np.inf
-    far = np.abs(got - wanted)[np.isfinite(wanted)] / (1 + np.abs(wanted[np.isfinite(wanted)]))
-    return float(np.max(far, initial=0.0))
+    got, wanted = got[np.isfinite(wanted)], wanted[np.isfinite(wanted)]
+    return float(np.max(np.abs(got - wanted) / (1 + np.abs(wanted)), initial=0.0))
 
 
 @every_layer
@@ -59,7 +60,8 @@ def test_gradients_are_those_of_keras(name):
         wanted_x, wanted_weights = keras_gradients(case, arrays)
         if case.config.get("rate") == 1.0 and wanted_x is None:
             wanted_x = np.zeros_like(arrays.x)  # all is dropped: Keras hands out zeros that depend on nothing
-        got_x, got_weights = reference_gradients(case, arrays)
+        with np.errstate(over="ignore"):  # exponential of huge values
+            got_x, got_weights = reference_gradients(case, arrays)
         for what, got, wanted in (("x", got_x, wanted_x), ("the weights", got_weights, wanted_weights)):
             off = worst(got, wanted)
             assert off <= tolerance(case), f"{case.id}: the gradient of {what} is off by {off}"
@@ -149,3 +151,158 @@ def test_forward_and_backward_are_thin_over_one_pair(name):
     if f"{snake}_backward" not in ARRAY_ALONE:
         public = getattr(reference, f"{snake}_backward")(grad_output_for(case, y), *args, **options)
         assert worst(list(got), list(public)) == 0, f"{snake}_backward computes something else than _{snake}_gradients"
+
+
+ELEMENTWISE = [name for name in FUNCTIONS if name not in ("glu", "log_softmax", "softmax", "sparsemax", "threshold")]
+KINKS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in ELEMENTWISE),
+    *(
+        ("relu", {"negative_slope": slope, "max_value": most, "threshold": least})
+        for slope, most, least in itertools.product((0.0, 0.25), (None, 0.0, 2.0, 6.0), (0.0, 1.0, -1.0, 3.0, 6.0))
+    ),
+    *((name, {"alpha": alpha}) for name in ("elu", "celu") for alpha in (0.5, 2.0)),
+    *((name, {"threshold": least}) for name in ("hard_shrink", "soft_shrink") for least in (0.0, 1.0)),
+    *(("threshold", {"threshold": least, "default_value": 2.0}) for least in (-1.0, 0.0, 0.5)),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), KINKS, ids=["-".join([name, *map(str, options.values())]) for name, options in KINKS])
+def test_a_kink_has_the_slope_that_keras_gives_it(name, options):
+    tf, x = tensorflow(), np.array([-6, -3, -2, -1, -0.5, -0.0, 0.0, 0.5, 1, 2, 3, 6])
+    tensor = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        y = getattr(import_keras().activations, name)(tensor, **options)
+    wanted = tape.gradient(y, tensor).numpy()
+    got = getattr(reference, f"{name}_backward")(np.ones_like(x), x, **options)
+    off = np.flatnonzero(np.abs(got - wanted) > (1e-7 if name in ROUNDED else 1e-12))
+    assert not off.size, f"{name} at {x[off]}: the slopes are {got[off]}, in Keras {wanted[off]}"
+
+
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if name != "exponential"])
+def test_huge_values_have_finite_slopes(name):
+    for huge in (np.float32(1e30), np.float64(1e250)):
+        x = np.array([-huge, -1000, -100, 100, 1000, huge], huge.dtype)
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            slopes = getattr(reference, f"{name}_backward")(np.ones_like(x), x)
+        assert np.all(np.abs(slopes) < 2), f"{name}: the slopes at {x} are {slopes}"
+
+
+NAN, INF = np.nan, np.inf
+WINDOWS = {
+    "ties": [1, 1, 0, 1],
+    "a NaN in front": [NAN, 1, 2, NAN],
+    "a NaN behind": [1, NAN, 2, 1],
+    "NaN alone": [NAN] * 4,
+    "minus infinity alone": [-INF] * 4,
+    "both": [-INF, NAN, -INF, NAN],
+    "infinities": [INF, INF, 1, 2],
+}
+
+
+@pytest.mark.parametrize("what", WINDOWS)
+@pytest.mark.parametrize("options", [{"pool_size": 4}, {"pool_size": 3, "strides": 1, "padding": "same"}], ids=["whole", "overlapping"])
+def test_a_maximum_is_chosen_as_keras_chooses_it(what, options):
+    tf, x = tensorflow(), np.array(WINDOWS[what], float).reshape(1, 4, 1)
+    layer, tensor = import_keras().layers.MaxPooling1D(**options, dtype="float64"), tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        y = layer(tensor)
+    grad_output = np.arange(1.0, 1 + y.shape[1]).reshape(y.shape)
+    wanted = tape.gradient(y, tensor, output_gradients=tf.constant(grad_output)).numpy()
+    (got,) = reference.max_pooling1d_backward(grad_output, x, **options)
+    assert np.array_equal(got, wanted), f"{what}: {got.ravel()}, in Keras {wanted.ravel()}"
+
+
+IMAGES = np.random.default_rng(3).normal(size=(4, 6, 5, 3))
+
+
+@pytest.mark.parametrize("name", ["dropout", "spatial_dropout1d", "spatial_dropout2d"])
+def test_a_seed_drops_the_same_in_both_directions(name):
+    x = IMAGES[:, 0] if name == "spatial_dropout1d" else IMAGES
+    options = {"rate": 0.4, "training": True}
+    y = getattr(reference, f"{name}_forward")(x, seed=5, **options)
+    backward = getattr(reference, f"{name}_backward")
+    (grad_x,) = backward(x, x, seed=5, **options)
+    assert np.array_equal(grad_x, y), f"{name} is linear: the gradient of x, given x, is the output"
+    with pytest.raises(ValueError, match="dropout_mask"):
+        backward(x, x, **options)
+
+
+INTEGERS = {
+    "Dense": lambda x: reference.dense_backward(np.ones((2, 2)), x, np.ones((3, 2))),
+    "Flatten": lambda x: reference.flatten_backward(np.ones((2, 3)), x),
+    "Reshape": lambda x: reference.reshape_backward(np.ones((2, 3, 1)), x, target_shape=(3, 1)),
+    "ReLU": lambda x: reference.re_lu_backward(np.ones((2, 3)), x),
+    "MaxPooling1D": lambda x: reference.max_pooling1d_backward(np.ones((2, 1, 1)), x[..., None], pool_size=3),
+    "GlobalMaxPooling1D": lambda x: reference.global_max_pooling1d_backward(np.ones((2, 1)), x[..., None]),
+    "GlobalAveragePooling1D": lambda x: reference.global_average_pooling1d_backward(np.ones((2, 1)), x[..., None]),
+    "BatchNormalization": lambda x: reference.batch_normalization_backward(np.ones((2, 3)), x, None, None, np.ones(3), np.ones(3)),
+    "LayerNormalization": lambda x: reference.layer_normalization_backward(np.ones((2, 3)), x),
+    "TimeDistributed": lambda x: reference.time_distributed_backward(np.ones((2, 3, 2)), x[..., None], (np.ones((1, 2)),)),
+    "Embedding": lambda x: reference.embedding_backward(np.ones((2, 3, 2)), x, np.ones((9, 2))),
+    "Dropout": lambda x: reference.dropout_backward(np.ones((2, 3)), x, rate=0.5),
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_have_no_gradient(name):
+    assert INTEGERS[name](np.array([[1, 2, 3], [4, 5, 6]]))[0] is None, f"{name} returns a gradient of integers"
+
+
+def test_integers_among_several_inputs_have_no_gradient():
+    whole, broken = np.ones((2, 3), np.int32), np.ones((2, 3))
+    for name, shape in (("add", (2, 3)), ("concatenate", (2, 6))):
+        (gradients,) = getattr(reference, f"{name}_backward")(np.ones(shape), [whole, broken])
+        assert gradients[0] is None and gradients[1].shape == (2, 3), f"{name} does not tell integers from floats"
+
+
+def test_a_weight_that_is_not_there_has_no_gradient():
+    x, g = IMAGES[:, 0], np.ones((4, 5, 2))
+    assert reference.dense_backward(g, x, np.ones((3, 2)))[2] is None, "dense has no bias here"
+    assert reference.conv1d_backward(g, x, np.ones((1, 3, 2)))[2] is None, "conv1d has no bias here"
+    three, (mean, variance) = np.ones(3), np.ones((2, 3))
+    for training in (False, True):
+        gradients = reference.batch_normalization_backward(x, x, None, three, mean, variance, training=training)
+        assert len(gradients) == 3 and gradients[1] is None and gradients[2].shape == (3,), "scale is off, moving statistics do not train"
+    assert reference.layer_normalization_backward(x, x, three)[2] is None, "center is off"
+
+
+def test_masked_places_have_no_gradient():
+    x, mask = IMAGES[:, 0], np.array([[True, True, False, True, False]] * 3 + [[False] * 5])
+    (grad_x,) = reference.global_average_pooling1d_backward(np.ones((4, 3)), x, mask=mask)
+    assert np.all((grad_x != 0) == mask[..., None]), "global average pooling: other places than the kept ones have a gradient"
+    kept = np.broadcast_to(mask[..., None], x.shape)
+    grad_x = reference.softmax_backward(IMAGES[:, 1], x, mask=kept, axis=1)
+    assert np.all((grad_x != 0) == kept), "softmax: other places than the kept ones have a gradient"
+    steps = np.where(kept, x, 0)
+    assert np.all((reference.masking_backward(np.ones(x.shape), steps)[0] != 0) == kept), "masking: masked steps have a gradient"
+
+
+@pytest.mark.parametrize("layer", ["Conv2D", "MaxPooling2D", "AveragePooling2D", "BatchNormalization", "Embedding", "Dense"])
+def test_chunks_of_a_large_batch_have_the_gradients_of_their_samples(layer):
+    rng = np.random.default_rng(4)
+    x, kernel = rng.normal(size=(300, 9, 8, 16)), rng.normal(size=(3, 3, 16, 5))
+    table, ids = rng.normal(size=(50, 4)), rng.integers(-50, 50, (300, 40))
+    parts = (slice(0, 100), slice(100, 300))
+    if layer == "Embedding":
+        g = rng.normal(size=(300, 40, 4))
+        whole, *halves = (reference.embedding_backward(g[p], ids[p], table)[1] for p in (slice(None), *parts))
+        assert np.allclose(whole, sum(halves), rtol=0, atol=1e-11), "Embedding: the table's gradient over a large batch"
+        one_by_one = np.zeros_like(table)
+        np.add.at(one_by_one, ids, g)
+        assert np.allclose(whole, one_by_one, rtol=0, atol=1e-11), "Embedding: the rows do not hold the sums of their places"
+        return
+    calls = {
+        "Conv2D": lambda g, x: reference.conv2d_backward(g, x, kernel, padding="same", strides=(2, 1)),
+        "MaxPooling2D": lambda g, x: reference.max_pooling2d_backward(g, x, pool_size=3, strides=(2, 1), padding="same"),
+        "AveragePooling2D": lambda g, x: reference.average_pooling2d_backward(g, x, pool_size=3, strides=(2, 1), padding="same"),
+        "BatchNormalization": lambda g, x: reference.batch_normalization_backward(g, x, np.ones(16), None, np.zeros(16), np.ones(16)),
+        "Dense": lambda g, x: reference.dense_backward(g, x, kernel[0, 0]),
+    }
+    shape = {"Conv2D": (5, 8, 5), "Dense": (9, 8, 5), "BatchNormalization": (9, 8, 16)}.get(layer, (5, 8, 16))
+    g = rng.normal(size=(300, *shape))
+    whole, halves = calls[layer](g, x), [calls[layer](g[p], x[p]) for p in parts]
+    assert np.allclose(whole[0], np.concatenate([half[0] for half in halves]), rtol=0, atol=1e-11), f"{layer}: grad_x of a large batch"
+    for own, *apart in zip(whole[1:], *(half[1:] for half in halves), strict=True):
+        assert own is None or np.allclose(own, sum(apart), rtol=0, atol=1e-9), f"{layer}: a weight's gradient over a large batch"
