@@ -271,7 +271,7 @@ def rounds_constants(case: Case) -> bool:
 
 def meaning_of_gradients(gradients: tuple[Array, ...]) -> tuple[Array, ...]:
     """The float64 rule for gradients: ``1e-11`` of the largest value of each, since they are sums in which terms cancel."""
-    return tuple(np.full(g.shape, MEANING * (1 + np.max(np.abs(g), initial=0))) for g in gradients)
+    return tuple(np.full(g.shape, MEANING * (1 + np.max(np.abs(np.nan_to_num(g)), initial=0))) for g in gradients)
 
 
 def rounding_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -288,7 +288,7 @@ def rounding_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[
         moved = type(moved)(backward.arrays.x, moved.weights, moved.arguments)
     answers = ask(backward=type(backward)(moved, perturbed(rng, backward.grads)))
     with np.errstate(all="ignore"):
-        responses = [float(np.max(np.abs(a - g), initial=0)) for a, g in zip(answers, gradients, strict=True)]
+        responses = [float(np.max(np.nan_to_num(np.abs(a - g)), initial=0)) for a, g in zip(answers, gradients, strict=True)]
     arrays = [*(backward.arrays.x if isinstance(backward.arrays.x, tuple) else (backward.arrays.x,)), *backward.grads]
     terms = max(array.size for array in arrays)
     return tuple((8 + np.sqrt(terms)) * (p + EPS * (1 + np.abs(g))) for p, g in zip(responses, gradients, strict=True))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.allowance import ROW_ERROR, rounds_constants
+from conformance.allowance import rounds_constants
 from conformance.arrays import Arrays
 from conformance.cases import ALL, layer_cases
 from conformance.cases.arrays import draw_arrays
@@ -26,7 +26,7 @@ from reference.output_shapes import output_shapes
 Array = NDArray[Any]
 
 WITHOUT_GRADIENT = frozenset(
-    {"nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "nan_at_masked_steps", "booleans", "minus_zero"}
+    {"nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "booleans", "minus_zero"}
 )
 """Inputs on which a gradient is not a number, or none is defined."""
 NOT_RECORDED = "gradients are compared with live Keras only: the recorded vectors hold forward passes"
@@ -46,18 +46,7 @@ def differentiable(layer: LayerCases, case: Case) -> bool:
     values = case.call.get("values", layer.call.get("values", ["ordinary"])[0])
     whole = values == "integers" and not layer.weights(case.config, case.shape)
     known = case.deviation is None and values not in WITHOUT_GRADIENT and not whole and not case.config.get("unroll")
-    return known and not (case.dtype == "float64" and rounds_constants(case)) and not _corrupts(case) and not _rows_moved(case)
-
-
-def _corrupts(case: Case) -> bool:
-    """Whether TensorFlow's float64 gradient writes where it may not (groups with dilation; ``malloc(): corrupted``, 2.21)."""
-    return case.config.get("groups", 1) > 1 and np.max(case.config.get("dilation_rate", 1)) > 1
-
-
-def _rows_moved(case: Case) -> bool:
-    """Whether the float64 route of the oracle, with the channels moved, would take an activation of rows along another axis."""
-    first = case.layer in ("Conv1D", "Conv2D") and case.config.get("data_format") == "channels_first"
-    return first and case.config.get("activation") in ROW_ERROR
+    return known and not (case.dtype == "float64" and rounds_constants(case))
 
 
 def check(desk: Desk, case: Case) -> None:

@@ -66,13 +66,6 @@ def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, 
 
 def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> tuple[Array, ...]:
     """Keras's gradients, in the order of :func:`gradient_names`."""
-    first = case.layer in ("Conv1D", "Conv2D") and case.config.get("data_format") == "channels_first"
-    if first and dtype == "float64":
-        # TensorFlow has no float64 channels_first convolution: the same numbers with the channels moved.
-        arrays = replace(backward.arrays, x=np.moveaxis(backward.arrays.x, 1, -1))
-        last = replace(case, config={**case.config, "data_format": "channels_last"}, shape=arrays.x.shape)
-        grad_x, *others = gradients(layer, last, Backward(arrays, (np.moveaxis(backward.grads[0], 1, -1),)), dtype)
-        return (np.moveaxis(grad_x, -1, 1), *others)
     tf = tensorflow()
     arrays = cast(backward.arrays, dtype)
     xs = [tf.constant(x) for x in (arrays.x if isinstance(arrays.x, tuple) else (arrays.x,))]
@@ -94,7 +87,39 @@ def _forward(layer: LayerCases, case: Case, arrays: Arrays, dtype: str) -> tuple
     """The outputs of the layer that have gradients, and its trainable weights."""
     if layer.function:
         return [getattr(import_keras().activations, case.layer)(arrays.x, **case.config)], []
+    if case.layer in ("Conv1D", "Conv2D") and dtype == "float64":
+        return _convolution(layer, case, arrays)
     keras_layer = built(layer, case, dtype)
     keras_layer.set_weights(arrays.weights)
     outputs = call_keras(keras_layer, arrays, case.seed())
     return list(outputs) if isinstance(outputs, tuple | list) else [outputs], [weight.value for weight in keras_layer.trainable_weights]
+
+
+def _convolution(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[list[Any], Sequence[Any]]:
+    """In float64, where TensorFlow has no ``channels_first`` convolution: the same numbers with the channels moved."""
+    tf = tensorflow()
+    first = case.config.get("data_format") == "channels_first"
+    axes = list(range(2, len(case.shape)))
+    shape = tuple(case.shape[axis] for axis in (0, *axes, 1)) if first else case.shape
+    plain = replace(case, config={**case.config, "data_format": "channels_last", "activation": None}, shape=shape)
+    keras_layer = built(layer, plain, "float64")
+    keras_layer.set_weights(arrays.weights)
+    x = tf.cast(arrays.x, "float64")
+    x = tf.transpose(x, [0, *axes, 1]) if first else x
+    y = _by_group(keras_layer, x) if keras_layer.groups > 1 and max(keras_layer.dilation_rate) > 1 else keras_layer(x)
+    y = tf.transpose(y, [0, len(axes) + 1, *(axis - 1 for axis in axes)]) if first else y
+    activate = import_keras().activations.get(case.config.get("activation"))
+    return [activate(y)], [weight.value for weight in keras_layer.trainable_weights]
+
+
+def _by_group(keras_layer: Any, x: Any) -> Any:
+    """A convolution group by group: TensorFlow's own gradient of a dilated grouped one in float64 writes where it may not (2.21)."""
+    tf, ops = tensorflow(), import_keras().ops
+    padding, kernel = keras_layer.padding, keras_layer.kernel.value
+    if padding == "causal":
+        x = tf.pad(x, [[0, 0], [keras_layer.dilation_rate[0] * (keras_layer.kernel_size[0] - 1), 0], [0, 0]])
+        padding = "valid"
+    groups = keras_layer.groups
+    parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+    y = tf.concat([ops.conv(part, own, 1, padding, "channels_last", keras_layer.dilation_rate) for part, own in parts], -1)
+    return y + keras_layer.bias.value if keras_layer.use_bias else y

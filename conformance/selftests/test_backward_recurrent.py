@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,26 +62,6 @@ def output_gradients(case: Case, outputs: list[Any]) -> list[Any]:
     return [rng.normal(size=one.shape) for one in outputs]
 
 
-def keras_gradients(case: Case, arrays: Arrays, grads: list[Any]) -> list[Any]:
-    """Keras's gradients of x, of the weights and of the initial states."""
-    from conformance.oracle.environment import tensorflow
-    from conformance.oracle.live import built, call_keras
-
-    tf, layer = tensorflow(), built(ALL[case.layer], case, "float64")
-    layer.set_weights(arrays.weights)
-    constants = {"x": tf.constant(arrays.x)}
-    states = [tf.constant(one) for one in arrays.arguments.get("initial_state", ())]
-    with tf.GradientTape() as tape:
-        tape.watch([constants["x"], *states])
-        arguments = {**arrays.arguments, **({"initial_state": states} if states else {})}
-        outputs = flat(call_keras(layer, Arrays(constants["x"], (), arguments), 0))
-        total = tf.add_n([tf.reduce_sum(one * grad) for one, grad in zip(outputs, grads, strict=True)])
-    sources = [constants["x"], *(weight.value for weight in layer.trainable_weights), *states]
-    found = tape.gradient(total, sources)
-    zeros = [None if arrays.x.dtype.kind == "i" and n == 0 else np.zeros(source.shape) for n, source in enumerate(sources)]
-    return [zero if one is None else np.asarray(one) for one, zero in zip(found, zeros, strict=True)]
-
-
 def reference_gradients(case: Case, grads: list[Any]) -> tuple[Any, ...]:
     """The reference's gradients, as nested as it returns them."""
     arrays, name, weights, options = asked(case)
@@ -100,26 +79,6 @@ def without_removed(gradients: tuple[Any, ...]) -> list[Any]:
     """The gradients in Keras's order, without that of a removed bias."""
     found = flat(gradients)
     return [found[0], *(one for one in found[1:] if one is not None)]
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_the_gradients_are_those_of_keras(case):
-    arrays = asked(case)[0]
-    grads = output_gradients(case, outputs_of(case))
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore")
-        expected = keras_gradients(case, arrays, grads)
-        found = without_removed(reference_gradients(case, grads))
-    assert len(found) == len(expected), f"{len(found)} gradients instead of {len(expected)}"
-    for n, (one, keras) in enumerate(zip(found, expected, strict=True)):
-        if keras is None:
-            assert one is None, f"gradient {n} of {case.id} is an array where Keras has none"
-            continue
-        assert one.shape == keras.shape and one.dtype == keras.dtype, f"gradient {n} of {case.id}: {one.shape} {one.dtype}"
-        # A NaN at a step that does not count reaches the gradients of all weights, here as in Keras.
-        assert np.array_equal(np.isnan(one), np.isnan(keras)), f"gradient {n} of {case.id} is NaN where Keras's is not, or not where it is"
-        worst = float(np.nanmax(np.abs(one - keras) / (1 + np.abs(keras)), initial=0))
-        assert worst < 1e-10, f"gradient {n} of {case.id} is off by {worst}"
 
 
 WITNESSED = [case for case in CASES if case.title.startswith("more") or "dropout" in case.title]
