@@ -32,7 +32,7 @@ DONE, WRONG, USAGE = 0, 1, 2
 COLUMNS = ("layer", "passed", "wrong", "not supported")
 MOST_REASONS = 3
 POLL_SECONDS = 0.3
-NOT_ASKED = ("drawn", "model")
+NOT_ASKED = ("backward", "drawn", "model")
 """Kinds of questions that recorded vectors cannot answer."""
 EPILOG = (
     "Functions are found by name (dense_forward, lstm_forward, relu ...) and compared with recorded answers of Keras. "
