@@ -263,6 +263,20 @@ def test_masked_places_have_no_gradient():
     assert np.all((reference.masking_backward(np.ones(x.shape), steps)[0] != 0) == kept), "masking: masked steps have a gradient"
 
 
+def test_the_statistics_of_one_position_are_differentiated_as_keras_does():
+    """Where a single position counts, the 1e-7 that a mask adds to their number is what its mean and variance are made of."""
+    tf, x, mask = tensorflow(), IMAGES[:, 0], np.arange(20).reshape(4, 5) == 7
+    layer, tensor = import_keras().layers.BatchNormalization(dtype="float64"), tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        y = layer(tensor, training=True, mask=tf.constant(mask))
+    wanted = tape.gradient(y, [tensor, layer.gamma, layer.beta], output_gradients=tf.constant(IMAGES[:, 1]))
+    one, zero = np.ones(3), np.zeros(3)
+    got = reference.batch_normalization_backward(IMAGES[:, 1], x, one, zero, zero, one, training=True, mask=mask)
+    off = worst(list(got), [one.numpy() for one in wanted])
+    assert off < 1e-10, f"the gradients are off by {off}"
+
+
 @pytest.mark.parametrize("layer", ["Conv2D", "MaxPooling2D", "AveragePooling2D", "BatchNormalization", "Embedding", "Dense"])
 def test_chunks_of_a_large_batch_have_the_gradients_of_their_samples(layer):
     rng = np.random.default_rng(4)
