@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from conformance.checks import drawn, dropout, forward, mask, model, repeated, stateful, text
+from conformance.checks import drawn, dropout, forward, loss, mask, model, optimizer, repeated, stateful, text
 
 KINDS: dict[str, ModuleType] = {
-    kind.__name__.rpartition(".")[2]: kind for kind in (forward, mask, stateful, text, dropout, repeated, drawn, model)
+    kind.__name__.rpartition(".")[2]: kind for kind in (forward, mask, stateful, text, loss, optimizer, dropout, repeated, drawn, model)
 }
 """All of them by name: ``test_<name>`` is the pytest function that asks it."""
