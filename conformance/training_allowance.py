@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 
-DRAWS = 3
-CLIPPED_ABOVE = ("binary_crossentropy", "binary_focal_crossentropy")
+DRAWS = 2
 
 
 def loss(ask: Callable[[Arrays], Outputs], case: Case, arrays: Arrays, outputs: Outputs) -> Outputs:
@@ -41,7 +40,7 @@ def loss(ask: Callable[[Arrays], Outputs], case: Case, arrays: Arrays, outputs: 
         for response, y, other in zip(responses, outputs, ask(moved), strict=True):
             np.maximum(response, np.nan_to_num(np.abs(other - y)), out=response)
     allowed = [16 * response + 8 * EPS * (1 + np.abs(y)) for response, y in zip(responses, outputs, strict=True)]
-    if case.layer in CLIPPED_ABOVE and not case.config.get("from_logits"):
+    if case.layer == "binary_crossentropy" and not case.config.get("from_logits"):
         held = ask(Arrays(np.minimum(arrays.x, 1 - EPS), arrays.weights, arrays.arguments))
         allowed[0] = allowed[0] + np.abs(held[0] - outputs[0])
     return tuple(allowed)
@@ -72,17 +71,16 @@ MOVED = {"Nadam": ("beta_1", "beta_2"), "Lion": ("beta_1", "beta_2"), "Ftrl": ("
 def optimizer(ask: AskSteps, case: Case, steps: Steps, history: History) -> list[Outputs]:
     """The float32 rule after each step.
 
-    Besides the response to variables and gradients off by half an eps: every step rounds a variable, and its update carries the error of
-    ``1 - beta**t``, which is eps by ``1 - beta**t`` of itself, since the power is rounded near 1.
+    Besides the response to variables and gradients off by half an eps: every step rounds a variable (of which Ftrl makes differences), and
+    its update carries the error of ``1 - beta**t``, which is eps by ``1 - beta**t`` of itself, since the power is rounded near 1.
     """
     rng = np.random.default_rng(case.seed())
-    responses = [[np.zeros(y.shape) for y in outputs] for outputs in history]
-    for _ in range(2):
-        for response, outputs, others in zip(responses, history, ask(_all_off(rng, steps)), strict=True):
-            for room, y, other in zip(response, outputs, others, strict=True):
-                np.maximum(room, np.nan_to_num(np.abs(other - y)), out=room)
-    share = [sum(EPS / (1 - _option(case, name) ** _number(case, n)) for name in CORRECTED.get(case.layer, ())) for n in range(len(history))]
-    rounded = _summed(history, lambda n, outputs: [8 * EPS * np.abs(y) for y in outputs])
+    moved = ask(_all_off(rng, steps))
+    responses = [[np.nan_to_num(np.abs(a - b)) for a, b in zip(*pair, strict=True)] for pair in zip(moved, history, strict=True)]
+    names = CORRECTED.get(case.layer, ())
+    share = [sum(EPS / (1 - _option(case, name) ** _number(case, n)) for name in names) for n in range(len(history))]
+    befores = [steps.variables, *history]
+    rounded = _summed(history, lambda n, outputs: [8 * EPS * (np.abs(y) + np.abs(x)) for y, x in zip(outputs, befores[n], strict=True)])
     corrected = _summed(history, lambda n, outputs: [share[n] * room for room in _change(steps, history, n)])
     return [
         tuple(16 * one + two + three + 8 * EPS * 1e-3 for one, two, three in zip(*parts, strict=True))

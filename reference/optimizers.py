@@ -234,11 +234,12 @@ def nadam_step(
     def update(v: Array, gradient: Gradient, slots: Slots, lr: float, t: int) -> tuple[Array, dict[str, Array]]:
         m, u, g = _slot(slots, "momentum", v), _slot(slots, "velocity", v), dense(gradient, v)
         now, next_one = (b1 * (1 - 0.5 * _power(0.96, step, v)) for step in (t, t + 1))
-        product = slots.get("product", np.ones((), v.dtype)) * beta_1 * (1 - 0.5 * v.dtype.type(0.96) ** t)
+        # Of all updates so far, also of those in which this variable had no gradient.
+        product = np.prod(v.dtype.type(beta_1) * (1 - 0.5 * v.dtype.type(0.96) ** np.arange(1, t + 1, dtype=v.dtype)))
         m = m + (g - m) * (1 - b1)
         u = u + (dense(gradient, v, np.square) - u) * (1 - b2)
         ahead = next_one * m / (1 - product * next_one) + (1 - now) * g / (1 - product)
-        return v - ahead * lr / (np.sqrt(u / (1 - _power(beta_2, t, v))) + epsilon), {"momentum": m, "velocity": u, "product": product}
+        return v - ahead * lr / (np.sqrt(u / (1 - _power(beta_2, t, v))) + epsilon), {"momentum": m, "velocity": u}
 
     return apply_step(update, variables, gradients, state, learning_rate, options)
 
