@@ -18,12 +18,12 @@ Array = NDArray[Any]
 SAMPLES, SEQUENCE = (6, 4), (3, 5, 4)
 INPUTS = {"samples": SAMPLES, "sequence": SEQUENCE}
 PAIRED = {
-    "reduction": ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None],
-    "call": {"sample_weight": [None, "samples", "column", "some_zero"], "mask": [None, "gap"]},
+    "reduction": ["sum_over_batch_size", "mean_with_sample_weight", "sum", None],
+    "call": {"sample_weight": [None, "samples", "column"], "mask": [None, "gap"]},
 }
 """All of what losses have in common, for those that people write most."""
 SINGLE = {
-    "reduction": ["sum_over_batch_size", "mean_with_sample_weight", None],
+    "reduction": ["sum_over_batch_size", None],
     "call": {"sample_weight": [None, "samples"], "mask": [None, "gap"]},
 }
 """Enough of it for the others: in Keras the code is the same."""
@@ -34,6 +34,8 @@ OF_ALL = (
 EMPTY = Special("empty_batch", (0, 4))
 OF_PAIRED = (
     EMPTY,
+    Special("reduction=mean", SAMPLES, {"reduction": "mean"}, {"sample_weight": "some_zero"}),
+    Special("reduction=none", SAMPLES, {"reduction": "none"}, {"sample_weight": "column"}),
     Special("empty_batch-of_sequences", (0, 3, 4)),
     Special("one_sequence", (1, 3, 4), call={"mask": "gap"}),
     Special("weights_of_zero", SAMPLES, call={"sample_weight": "zeros"}),

@@ -55,15 +55,30 @@ COMMON = (
 )
 
 
-def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = SPARING) -> LayerCases:
+def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = SPARING, **together: Any) -> LayerCases:
+    """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
+    if together:
+        special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
     return LayerCases(name, INPUTS, ("row", "column"), optimizer, options=options, possible=possible, special=special, function=True)
 
 
 OPTIMIZERS = (
-    _optimizer("SGD", {"learning_rate": [0.01, 0.125], "momentum": [0.0, 0.875], "nesterov": [False, True], **AROUND}, COMMON),
-    _optimizer("Adam", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND}, COMMON),
-    _optimizer("AdamW", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND, "weight_decay": [0.004, 0.0625]}, COMMON),
-    _optimizer("RMSprop", {**ADAPTED, "rho": [0.9, 0.75], "momentum": [0.0, 0.5], "centered": [False, True], **AROUND}, COMMON),
+    _optimizer(
+        "SGD",
+        {"learning_rate": [0.01, 0.125], "momentum": [0.0, 0.875], "nesterov": [False, True], **AROUND},
+        COMMON,
+        momentum=0.875,
+        nesterov=True,
+    ),
+    _optimizer("Adam", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND}, COMMON, amsgrad=True, beta_2=0.875, weight_decay=0.0625),
+    _optimizer("AdamW", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND, "weight_decay": [0.004, 0.0625]}, COMMON, amsgrad=True, beta_1=0.75),
+    _optimizer(
+        "RMSprop",
+        {**ADAPTED, "rho": [0.9, 0.75], "momentum": [0.0, 0.5], "centered": [False, True], **AROUND},
+        COMMON,
+        momentum=0.5,
+        centered=True,
+    ),
     _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}),
     _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
     _optimizer("Adamax", {**ADAPTED, **BETAS}),
@@ -100,7 +115,7 @@ def function_of(name: str) -> str:
 
 def optimizer_cases(name: str, profile: str = "standard") -> Iterator[Case]:
     """The declared cases of an optimizer."""
-    return sparing_cases(OPTIMIZER_CASES[name], profile)
+    return sparing_cases(OPTIMIZER_CASES[name], profile, options_in_float32=False)
 
 
 def draw_steps(case: Case, seed: int) -> Steps:

@@ -8,14 +8,14 @@ from dataclasses import replace
 from conformance.cases.case import Case, LayerCases, declared_cases, make_case
 
 
-def sparing_cases(layer: LayerCases, profile: str = "standard") -> Iterator[Case]:
-    """Every option alone and the special cases in both dtypes, then pairs of options in float64, which judges their meaning.
+def sparing_cases(layer: LayerCases, profile: str = "standard", *, options_in_float32: bool = True) -> Iterator[Case]:
+    """Every option alone, special cases, then pairs of options; options alone in float32 only if asked for.
 
-    ``smoke`` leaves the pairs out, and float32 of the special cases; ``full`` asks the pairs in float32 as well.
+    Meaning is judged in float64; pairs are asked in float32 only by ``full``. ``smoke`` leaves pairs out, and float32 of special cases.
     """
     table = replace(layer, special=())
     alone = list(declared_cases(table, "smoke"))
-    yield from alone
+    yield from (case for case in alone if options_in_float32 or profile == "full" or case.dtype == "float64" or not case.config)
     for special in layer.special:
         for dtype in special.dtypes[:1] if profile == "smoke" else special.dtypes:
             yield make_case(layer, special.config, special.shape, special.call, dtype, special.title)

@@ -30,10 +30,11 @@ def expect_loss(case: Case, seed: int) -> LossExpectation:
     ask = functools.partial(keras_loss, case, dtype="float64")
     rounding = _once(lambda: loss(ask, case, wide, outputs))
     meaning = loss_meaning(case, wide, outputs)
-    value, gradient = (
-        Expectation((outputs[n],), (own[n].dtype,), lambda n=n: (meaning[n],), lambda n=n: (rounding()[n],), (own[n],)) for n in (0, 1)
-    )
-    return LossExpectation(arrays, value, gradient)
+
+    def part(n: int) -> Expectation:
+        return Expectation((outputs[n],), (own[n].dtype,), lambda: (meaning[n],), lambda: (rounding()[n],), (own[n],))
+
+    return LossExpectation(arrays, part(0), part(1))
 
 
 def keras_loss(case: Case, arrays: Arrays, dtype: str) -> tuple[Array, Array]:
@@ -61,11 +62,11 @@ def expect_steps(case: Case, seed: int) -> StepsExpectation:
     ask = functools.partial(keras_steps, case)
     meaning = _once(lambda: steps_meaning(ask, case, wide, history))
     rounding = _once(lambda: optimizer(ask, case, wide, history))
-    after = tuple(
-        Expectation(y, tuple(one.dtype for one in mine), lambda n=n: meaning()[n], lambda n=n: rounding()[n], mine)
-        for n, (y, mine) in enumerate(zip(history, own, strict=True))
-    )
-    return StepsExpectation(steps, after)
+
+    def step(n: int) -> Expectation:
+        return Expectation(history[n], tuple(one.dtype for one in own[n]), lambda: meaning()[n], lambda: rounding()[n], own[n])
+
+    return StepsExpectation(steps, tuple(step(n) for n in range(len(history))))
 
 
 def keras_steps(case: Case, steps: Steps, **changes: Any) -> list[tuple[Array, ...]]:
