@@ -155,7 +155,8 @@ CLASSES = {
 
 def loss_cases(name: str, profile: str = "standard") -> Iterator[Case]:
     """The declared cases of a loss."""
-    return sparing_cases(LOSS_CASES[name], profile)
+    paired = "column" in LOSS_CASES[name].call["sample_weight"]
+    return sparing_cases(LOSS_CASES[name], profile, options_in_float32=paired)
 
 
 def losses_shape(case: Case) -> tuple[int, ...]:
