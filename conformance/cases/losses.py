@@ -65,7 +65,15 @@ def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[st
     return config.get("axis", -1) == -1 or len(shape) == 3
 
 
-def _loss(name: str, options: Mapping[str, Any], special: Sequence[Special] = (), *, paired: bool = False, **call: Any) -> LayerCases:
+def _loss(
+    name: str,
+    options: Mapping[str, Any],
+    special: Sequence[Special] = (),
+    *,
+    paired: bool = False,
+    untested: tuple[str, ...] = (),
+    **call: Any,
+) -> LayerCases:
     """The declaration of a loss: its own options and ways to call it, and those of all."""
     shared: Mapping[str, Any] = PAIRED if paired else SINGLE
     common = (*OF_ALL, *OF_PAIRED) if paired else OF_ALL
@@ -78,6 +86,7 @@ def _loss(name: str, options: Mapping[str, Any], special: Sequence[Special] = ()
         call={**call, **shared["call"]},
         possible=possible,
         special=(*common, *special),
+        untested=untested,
         function=True,
     )
 
@@ -93,6 +102,7 @@ LOSSES = (
             Special("all_ignored-reduction=none", SEQUENCE, {"ignore_class": 2, "reduction": "none"}, {"labels": "all_2"}),
         ),
         paired=True,
+        untested=("axis",),  # Keras takes only the last one
         labels=[None, "column", "floats"],
     ),
     _loss(

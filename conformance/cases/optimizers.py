@@ -37,6 +37,8 @@ def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[st
 
 FASTER = {"learning_rate": 0.125}
 AVERAGE = {"use_ema": True, "ema_momentum": 0.75, "ema_overwrite_frequency": 2}
+SURROUNDING = (*AROUND, "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor")
+"""Options that all optimizers have."""
 SPARING = (
     Special("tiny_gradients", MATRIX, FASTER, {"gradients": "tiny"}),
     Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
@@ -59,7 +61,19 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
     """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
     if together:
         special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
-    return LayerCases(name, INPUTS, ("row", "column"), optimizer, options=options, possible=possible, special=special, function=True)
+    given = {option for one in special for option in one.config} | set(options)
+    untested = tuple(option for option in SURROUNDING if option not in given)
+    return LayerCases(
+        name,
+        INPUTS,
+        ("row", "column"),
+        optimizer,
+        options=options,
+        possible=possible,
+        special=special,
+        untested=untested,
+        function=True,
+    )
 
 
 OPTIMIZERS = (

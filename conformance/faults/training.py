@@ -307,7 +307,7 @@ def _adam(
 
 ADAMS: dict[str, tuple[str, Callable[..., Any]]] = {
     "epsilon_inside_the_root": ("epsilon stands inside the root", lambda m, u, c, d, e: m / c * np.sqrt(d) / np.sqrt(u + e)),
-    "epsilon_corrected": ("epsilon is added after the bias correction of the second moment", lambda m, u, c, d, e: m / c / (np.sqrt(u / d) + e)),
+    "epsilon_corrected": ("epsilon is added after the second moment is corrected", lambda m, u, c, d, e: m / c / (np.sqrt(u / d) + e)),
     "bias_not_corrected": ("the moments are not corrected for their start at 0", lambda m, u, c, d, e: m / (np.sqrt(u) + e)),
     "first_moment_not_corrected": ("only the second moment is corrected", lambda m, u, c, d, e: m * np.sqrt(d) / (np.sqrt(u) + e)),
     "root_forgotten": ("the root of the second moment is not taken", lambda m, u, c, d, e: m / c * d / (u + e)),

@@ -44,7 +44,7 @@ def test_steps_with_repeated_rows_are_those_of_keras(name, clip):
 def test_the_square_of_a_repeated_row_is_the_sum_of_squares():
     rows = (np.array([0, 0]), np.array([[1.0], [2.0]]))
     (moved,), _ = reference.adam_step([np.zeros((1, 1))], [rows], None, learning_rate=0.1)
-    assert abs(moved[0, 0] + 0.1 * 3 / np.sqrt(5)) < 1e-6, f"D18: Keras steps by 0.134, this by {-moved[0, 0]}"
+    assert abs(moved[0, 0] + 0.1 * 3 / np.sqrt(5)) < 1e-5, f"D18: Keras steps by 0.134, this by {-moved[0, 0]}"
 
 
 def test_a_step_changes_none_of_its_arguments():
