@@ -6,7 +6,7 @@ A wrong function takes the right one of its loss or optimizer as its first argum
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -339,8 +339,3 @@ def momentum_averages(
         return v - lr * m, {"m": m}
 
     return apply_step(update, variables, gradients, state, learning_rate, {})
-
-
-def faults_of(layer: str, part: str) -> Iterator[Fault]:
-    """The faults of a loss's value or gradient, or of an optimizer's step."""
-    return (one for one in FAULTS if one.layers == (layer,) and one.part == part)
