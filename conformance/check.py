@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cases import ALL, NAMES, known_layer
+from conformance.cases.losses import LOSS_CASES
+from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.checks import KINDS
 from conformance.desk import Desk, Session
 from conformance.implementations.module import REFUSED, UnimportableError, find, load
@@ -95,6 +97,10 @@ def _has_any(session: Session, layer: str) -> bool:
 
 
 def _functions(layer: str) -> list[str]:
+    if layer in LOSS_CASES:
+        return [layer, f"{layer}_backward"]
+    if layer in OPTIMIZER_CASES:
+        return [function_of(layer)]
     if layer not in ALL:
         return ["text_vectorization_forward", "text_vectorization_adapt", "text_vectorization_idf"]
     return [layer] if ALL[layer].function else [f"{signature_of(layer).name}_forward", f"{signature_of(layer).name}_compute_mask"]

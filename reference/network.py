@@ -128,7 +128,7 @@ class Model:
 
     def evaluate(self, x: Any, y: Any, batch_size: int = 256) -> dict[str, float]:
         """Mean sparse categorical cross-entropy, accuracy and macro F1 for the class numbers `y` (samples,)."""
-        from reference.losses import sparse_categorical_crossentropy
+        from reference.crossentropy import sparse_categorical_crossentropy
         from reference.metrics import accuracy, macro_f1
 
         labels = np.asarray(y).reshape(-1)

@@ -6,6 +6,8 @@ import difflib
 
 from conformance.cases import activation_layers, activations, convolution, core, merging, normalization, pooling, recurrent
 from conformance.cases.case import LayerCases
+from conformance.cases.losses import LOSS_CASES
+from conformance.cases.optimizers import OPTIMIZER_CASES
 
 FAMILIES: dict[str, tuple[LayerCases, ...]] = {
     family.__name__.rpartition(".")[2]: tuple(family.LAYERS)
@@ -17,8 +19,10 @@ ALL: dict[str, LayerCases] = {layer.layer: layer for family in FAMILIES.values()
 """Declarations by layer, in the order in which they are reported."""
 
 TEXT = "TextVectorization"
-NAMES = (*ALL, TEXT)
-"""Everything that the suite asks about; text vectorization takes strings and has cases of its own form."""
+TRAINING: dict[str, dict[str, LayerCases]] = {"losses": LOSS_CASES, "optimizers": OPTIMIZER_CASES}
+"""Declarations of what trains a network, by family and name."""
+NAMES = (*ALL, TEXT, *LOSS_CASES, *OPTIMIZER_CASES)
+"""Everything that the suite asks about; text vectorization takes strings, losses and optimizers are asked by functions of another form."""
 
 
 def known_layer(name: str) -> str:

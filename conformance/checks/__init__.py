@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from conformance.checks import backward, drawn, dropout, forward, mask, model, properties, repeated, stateful, text
+from conformance.checks import backward, drawn, dropout, forward, loss, mask, model, optimizer, properties, repeated, stateful, text
 
 KINDS: dict[str, ModuleType] = {
     kind.__name__.rpartition(".")[2]: kind
-    for kind in (forward, backward, mask, stateful, text, dropout, properties, repeated, drawn, model)
+    for kind in (forward, backward, mask, stateful, text, loss, optimizer, dropout, properties, repeated, drawn, model)
 }
 """All of them by name: ``test_<name>`` is the pytest function that asks it."""

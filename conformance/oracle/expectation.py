@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.arrays import Arrays
+from conformance.cases.optimizers import Steps
+
 Array = NDArray[Any]
 
 
@@ -57,3 +60,20 @@ class TextExpectation:
     vocabulary: list[str]
     idf_weights: Array | None
     output: Any
+
+
+@dataclass(frozen=True)
+class LossExpectation:
+    """What a loss is asked with, its value and the gradient of its predictions."""
+
+    arrays: Arrays
+    value: Expectation
+    gradient: Expectation
+
+
+@dataclass(frozen=True)
+class StepsExpectation:
+    """What an optimizer is asked with, and the variables after each step."""
+
+    steps: Steps
+    after: tuple[Expectation, ...]

@@ -14,8 +14,8 @@ from conformance.cases.case import Case, LayerCases
 from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
 from conformance.cases.text import ADAPTED, ASKED, in_shape
-from conformance.oracle import live
-from conformance.oracle.expectation import Expectation, TextExpectation
+from conformance.oracle import live, training
+from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
 from conformance.oracle.text import expect_text
 
 Array = NDArray[Any]
@@ -26,6 +26,9 @@ class LiveKeras:
     """See :class:`conformance.oracle.oracle.Oracle`."""
 
     live = True
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[str, int], LossExpectation] | None = None
 
     @property
     def keras(self) -> str:
@@ -53,3 +56,14 @@ class LiveKeras:
         """Keras's layer, adapted on the suite's texts and asked about others."""
         given = {name: value for name, value in options.items() if name != "shape"}
         return expect_text(ADAPTED, in_shape(ASKED, options.get("shape", "(batch,)")), given)
+
+    def loss(self, case: Case, seed: int) -> LossExpectation:
+        """Keras's loss object and its automatic differentiation."""
+        # Value and gradient are asked about one after the other.
+        if self._last is None or self._last[0] != (case.id, seed):
+            self._last = (case.id, seed), training.expect_loss(case, seed)
+        return self._last[1]
+
+    def steps(self, case: Case, seed: int) -> StepsExpectation:
+        """Keras's optimizer, applied to variables."""
+        return training.expect_steps(case, seed)

@@ -11,7 +11,7 @@ from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
-from conformance.oracle.expectation import Expectation, TextExpectation
+from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
 
 Array = NDArray[Any]
 LIVE, RECORDED = "live", "recorded"
@@ -49,6 +49,12 @@ class Oracle(Protocol):
 
     def text(self, options: Mapping[str, Any]) -> TextExpectation:
         """What TextVectorization makes of the suite's texts."""
+
+    def loss(self, case: Case, seed: int) -> LossExpectation:
+        """The value and the gradient of a loss."""
+
+    def steps(self, case: Case, seed: int) -> StepsExpectation:
+        """The variables after each step of an optimizer."""
 
 
 def oracle(name: str) -> Oracle:

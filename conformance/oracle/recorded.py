@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.arrays import Arrays
-from conformance.cases import FAMILIES, TEXT
+from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.masks import MaskCase
+from conformance.cases.optimizers import Steps
 from conformance.cases.stateful import HALVES, StatefulCase
 from conformance.cases.text import text_identifier
-from conformance.oracle.expectation import Expectation, TextExpectation
+from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
 from conformance.oracle.vectors import ENDING, Entry, Family, VectorsError, folder, manifest
 
 Array = NDArray[Any]
 FAMILY_OF = {layer.layer: name for name, layers in FAMILIES.items() for layer in layers} | {TEXT: "text"}
+FAMILY_OF |= {name: family for family, declared in TRAINING.items() for name in declared}
 SEED, PROFILE = 0, "standard"
 """What is recorded: the arrays of this seed, the cases of this profile."""
 
@@ -84,6 +87,22 @@ class Recorded:
         output = list(entry.numbered("output")) if options.get("ragged") else entry.array("output")
         return TextExpectation(entry.facts["vocabulary"], entry.tensors.get("idf_weights"), output)
 
+    def loss(self, case: Case, seed: int) -> LossExpectation:
+        """Labels, predictions, value and gradient."""
+        entry = self._entry("loss", case.layer, case.id)
+        arguments = {name: entry.array(f"argument/{name}") for name in entry.facts["arguments"]}
+        arrays = Arrays(entry.array("input"), (entry.array("labels"),), arguments)
+        return LossExpectation(arrays, _part(entry, 0, ""), _part(entry, 1, "gradient/"))
+
+    def steps(self, case: Case, seed: int) -> StepsExpectation:
+        """Variables, gradients, and the variables after each step."""
+        entry = self._entry("optimizer", case.layer, case.id)
+        variables, stacked, missing = entry.numbered("input"), entry.numbered("gradient"), entry.facts["missing"]
+        numbers = range(len(stacked[0]))
+        gradients = (tuple(None if [step, n] in missing else g[step] for n, g in enumerate(stacked)) for step in numbers)
+        whole = _part(entry, 0, "")
+        return StepsExpectation(Steps(variables, tuple(gradients)), tuple(_step(whole, number) for number in numbers))
+
     @property
     def _folder(self) -> Path:
         return folder() if self._place is None else self._place
@@ -120,6 +139,23 @@ def _expectation(entry: Entry, prefix: str, dtypes: Sequence[str]) -> Expectatio
     while found := entry.numbered(f"{prefix}alternative/{len(alternatives)}"):
         alternatives.append(_wide(found))
     return Expectation(outputs, tuple(map(np.dtype, dtypes)), allowed, allowed, alternatives=tuple(alternatives))
+
+
+def _part(entry: Entry, number: int, prefix: str) -> Expectation:
+    """One of several expectations of an entry, with both rules."""
+    found = _expectation(entry, prefix, entry.facts["dtypes"][number])
+    wide = entry.facts["dtype"] == "float64"
+    rounding = functools.partial(_allowed, entry, f"{prefix}float32_allowed", found.outputs) if wide else found.rounding
+    return replace(found, rounding=rounding, keras_ratio=entry.facts["ratios"][number])
+
+
+def _step(whole: Expectation, number: int) -> Expectation:
+    """One step of an expectation whose arrays have an axis of steps."""
+
+    def at(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(array[number] for array in arrays)
+
+    return replace(whole, outputs=at(whole.outputs), meaning=lambda: at(whole.meaning()), rounding=lambda: at(whole.rounding()))
 
 
 def _wide(outputs: Sequence[Array]) -> tuple[Array, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.allowance import ITERATED, MEANING, ChaoticCaseError
-from conformance.arrays import EPS, Arrays
+from conformance.allowance import ITERATED, ChaoticCaseError
+from conformance.arrays import Arrays
 from conformance.cases import ALL, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
+from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.masks import MaskCase, mask_cases
+from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.cases.quality import WeakCaseError, check_quality
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
@@ -21,22 +23,24 @@ from conformance.examination import SuiteError
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live_keras import LiveKeras
 from conformance.oracle.recorded import PROFILE, SEED
+from conformance.oracle.recording_training import record_loss, record_steps
+from conformance.oracle.tensors import Tensors, put, put_allowed, put_expectation
 from conformance.oracle.vectors import Entry
 from conformance.verdict import keras_ratio
 from reference.calls import signature_of
 
 Array = NDArray[Any]
-Tensors = dict[str, Array]
-
-SHARES = (0.0, MEANING, 8 * EPS)
-"""Rules that are written down as one number a, for an allowance of ``a (1 + |output|)``: exact, the float64 rule, elementwise."""
 
 
 def record_layer(name: str) -> list[Entry]:
-    """Every case of a layer: forward, masks, sequences in halves; of TextVectorization the texts."""
+    """Every case of a layer (forward, masks, sequences in halves), of TextVectorization, a loss or an optimizer."""
     keras = LiveKeras()
     if name == TEXT:
         return [_text(keras, options) for _, options in text_cases(PROFILE)]
+    if name in LOSS_CASES:
+        return [record_loss(case, keras.loss(case, SEED)) for case in loss_cases(name, PROFILE)]
+    if name in OPTIMIZER_CASES:
+        return [record_steps(case, keras.steps(case, SEED)) for case in optimizer_cases(name, PROFILE)]
     layer = ALL[name]
     return [
         *(_forward(keras, layer, case) for case in declared_cases(layer, PROFILE)),
@@ -56,11 +60,11 @@ def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> Entry:
     rules: dict[str, float] = {}
     _put_call(tensors, layer, case, arrays, expectation.arguments)
     own_rule = expectation.meaning if case.dtype == "float64" else expectation.rounding
-    _put_expectation(tensors, rules, "", expectation, own_rule())
+    put_expectation(tensors, rules, "", expectation, own_rule())
     if expectation.single is not None:
         single = expectation.single()
-        _put_allowed(tensors, rules, "float32_allowed", expectation.outputs, expectation.rounding())
-        _put_expectation(tensors, rules, "float32/", single, single.rounding())
+        put_allowed(tensors, rules, "float32_allowed", expectation.outputs, expectation.rounding())
+        put_expectation(tensors, rules, "float32/", single, single.rounding())
     facts = {
         "id": case.id,
         "kind": "forward",
@@ -95,53 +99,12 @@ def _first_good(keras: LiveKeras, layer: LayerCases, case: Case) -> tuple[Arrays
 
 
 def _put_call(tensors: Tensors, layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> None:
-    _put(tensors, "input", arrays.x)
+    put(tensors, "input", arrays.x)
     for name, weight in zip(layer.weights(case.config, case.shape), arrays.weights, strict=True):
         tensors[f"weight/{name}"] = weight
     for name, value in {**arrays.arguments, **chosen}.items():
         if not isinstance(value, bool):
-            _put(tensors, f"argument/{name}", value)
-
-
-def _put(tensors: Tensors, name: str, value: Any) -> None:
-    """An array under its name, a tuple of arrays numbered."""
-    if isinstance(value, tuple):
-        tensors.update({f"{name}/{n}": part for n, part in enumerate(value)})
-    else:
-        tensors[name] = np.asarray(value)
-
-
-def _put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expectation: Expectation, allowed: Sequence[Array]) -> None:
-    _put(tensors, f"{prefix}output", tuple(map(_narrow, expectation.outputs)))
-    _put_allowed(tensors, rules, f"{prefix}allowed", expectation.outputs, allowed)
-    others = [other for other in expectation.alternatives if not _equal(other, expectation.outputs)]
-    for n, other in enumerate(others):
-        _put(tensors, f"{prefix}alternative/{n}", tuple(map(_narrow, other)))
-
-
-def _narrow(y: Array) -> Array:
-    """float64 in float32 where nothing is lost by it: values that were only moved."""
-    if y.dtype != np.float64:
-        return y
-    with np.errstate(all="ignore"):
-        single = y.astype(np.float32)
-    return single if np.array_equal(single, y, equal_nan=True) else y
-
-
-def _put_allowed(tensors: Tensors, rules: dict[str, float], name: str, outputs: Sequence[Array], allowed: Sequence[Array]) -> None:
-    """The number that stands for the allowance, or the allowance itself: in float32 where that holds it."""
-    with np.errstate(all="ignore"):
-        for share in SHARES:
-            if _equal([share * (1 + np.abs(y)) for y in outputs], allowed):
-                rules[name] = share
-                return
-        single = [room.astype(np.float32) for room in allowed]
-    fits = all(np.array_equal(np.isfinite(a), np.isfinite(b)) for a, b in zip(allowed, single, strict=True))
-    _put(tensors, name, tuple(single) if fits else tuple(allowed))
-
-
-def _equal(one: Sequence[Array], other: Sequence[Array]) -> bool:
-    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f") for a, b in zip(one, other, strict=True))
+            put(tensors, f"argument/{name}", value)
 
 
 def _switches(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,7 +115,7 @@ def _switches(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _mask(keras: LiveKeras, case: MaskCase) -> Entry:
     mask = keras.mask(case)
     tensors: Tensors = {}
-    _put(tensors, "input", tuple(case.x) if isinstance(case.x, list) else case.x)
+    put(tensors, "input", tuple(case.x) if isinstance(case.x, list) else case.x)
     given = case.mask if isinstance(case.mask, list) else [case.mask]
     tensors |= {f"mask/{n}": one for n, one in enumerate(given) if one is not None}
     if mask is not None:
@@ -168,7 +131,7 @@ def _stateful(keras: LiveKeras, case: StatefulCase) -> Entry:
     tensors |= {f"weight/{name}": weight for name, weight in zip(names, halves[0].weights, strict=True)}
     if "mask" in halves[0].arguments:
         tensors["argument/mask"] = np.concatenate([half.arguments["mask"] for half in halves], axis=1)
-    _put(tensors, "output", tuple(outputs))
+    put(tensors, "output", tuple(outputs))
     config = dict(case.layer.keras_config({**case.case.config, "stateful": True}))
     return Entry({"id": case.id, "kind": "stateful", "layer": case.case.layer, "config": config, "weights": names}, tensors)
 
@@ -176,7 +139,7 @@ def _stateful(keras: LiveKeras, case: StatefulCase) -> Entry:
 def _text(keras: LiveKeras, options: Mapping[str, Any]) -> Entry:
     found = keras.text(options)
     tensors: Tensors = {}
-    _put(tensors, "output", tuple(found.output) if isinstance(found.output, list) else found.output)
+    put(tensors, "output", tuple(found.output) if isinstance(found.output, list) else found.output)
     if found.idf_weights is not None:
         tensors["idf_weights"] = found.idf_weights
     facts = {
@@ -189,7 +152,6 @@ def _text(keras: LiveKeras, options: Mapping[str, Any]) -> Entry:
         "vocabulary": found.vocabulary,
     }
     return Entry(facts, tensors)
-
 
 
 def record_all(workers: int) -> Iterator[tuple[str, list[Entry]]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.cases import FAMILIES, TEXT
+from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.oracle.recorded import PROFILE, SEED
 from conformance.oracle.vectors import ENDING, FORMAT, MANIFEST, Entry, Family, VectorsError, manifest, write_family
 from conformance.record import write_json
@@ -31,6 +31,7 @@ GENERATOR = (
     "conformance/cases/*.py",
     "conformance/contract.py",
     "conformance/oracle/*.py",
+    "conformance/training_allowance.py",
     "reference/calls.py",
     "reference/shapes.py",
 )
@@ -39,7 +40,8 @@ GENERATOR = (
 
 def families() -> dict[str, list[str]]:
     """Every family with its layers."""
-    return {name: [layer.layer for layer in layers] for name, layers in FAMILIES.items()} | {"text": [TEXT]}
+    training = {name: list(declared) for name, declared in TRAINING.items()}
+    return {name: [layer.layer for layer in layers] for name, layers in FAMILIES.items()} | {"text": [TEXT]} | training
 
 
 def generator_hash() -> str:
@@ -95,7 +97,7 @@ def settle(fresh: Recording, place: Path) -> tuple[dict[str, list[Entry]], list[
 def differences(stored: Entry, fresh: Entry) -> list[str]:
     """What tells two recordings of a case apart, beyond the last digits."""
     said = []
-    for name in sorted({*stored.facts, *fresh.facts} - {"keras_error_over_allowance"}):
+    for name in sorted({*stored.facts, *fresh.facts} - {"keras_error_over_allowance", "ratios"}):
         if _plain(stored.facts.get(name)) != _plain(fresh.facts.get(name)):
             said.append(f"{name} was {stored.facts.get(name)!r}, is {fresh.facts.get(name)!r}")
     ratios = [entry.facts.get("keras_error_over_allowance") for entry in (stored, fresh)]
@@ -113,7 +115,7 @@ def differences(stored: Entry, fresh: Entry) -> list[str]:
 def _room(name: str, entry: Entry) -> Array | float:
     """How far a tensor may move unnoticed: a part of what is allowed around an output, nothing for what is asked with."""
     prefix, output, last = name.rpartition("output/")
-    if output and entry.facts["kind"] == "forward":
+    if output and "rules" in entry.facts:
         share = entry.facts["rules"].get(f"{prefix}allowed")
         value = entry.tensors[name]
         with np.errstate(all="ignore"):

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from conformance.cases import ALL, text
-from conformance.cases.case import Case, declared_cases
+from conformance.cases import ALL, TRAINING, text
+from conformance.cases.case import Case, LayerCases, declared_cases
+from conformance.cases.sparing import sparing_cases
 from conformance.statuses import SKIPPED
 from reference.calls import REQUIRED, SIGNATURES, WRAPPERS
 
@@ -23,6 +24,10 @@ NEVER_PASSED = frozenset(
 """Arguments of Keras's constructors that no implementation gets: weights are set by the suite (a vocabulary's too), and the rest changes
 no number of a forward pass, or only how it is computed."""
 
+DECLARED: dict[str, LayerCases] = {**ALL, **TRAINING["losses"], **TRAINING["optimizers"]}
+"""Every declaration that is not of texts."""
+WHOLE_RECORDS = ("forward", "loss", "loss_gradient", "optimizer")
+"""Kinds of records that stand for a declared case with all of its options, defaults included."""
 OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 """How the names of arguments end that say where weights start and what training does to them."""
 
@@ -31,7 +36,7 @@ def known_options(name: str) -> dict[str, Any]:
     """Every option of a layer that touches numbers, with its default (None where there is none to name)."""
     if name == text.LAYER:
         return {**{option: values[0] for option, values in text.OPTIONS.items()}, **dict.fromkeys(text.UNTESTED)}
-    layer = ALL[name]
+    layer = DECLARED[name]
     defaults: dict[str, Any] = {}
     for signature in (SIGNATURES.get(name), SIGNATURES.get(WRAPPERS.get(name, ""))):
         if signature is not None:
@@ -47,7 +52,7 @@ def accounted_options(name: str) -> set[str]:
     if name == text.LAYER:
         return {*text.OPTIONS, *text.UNTESTED}
     given = {option for case in _cases(name, "standard").values() for option in (*case.config, *case.call)}
-    return given | set(ALL[name].untested)
+    return given | set(DECLARED[name].untested)
 
 
 def values_tried(layer: str, records: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
@@ -57,10 +62,10 @@ def values_tried(layer: str, records: Iterable[Mapping[str, Any]]) -> dict[str, 
     ----------
     layer : str
     records : iterable of mapping
-        Those of the layer, as ``--conform-json`` writes them. A forward record counts with the options that it names and with the
-        defaults of the others; any other record with the options that it names.
+        Those of the layer, as ``--conform-json`` writes them. One of :data:`WHOLE_RECORDS` counts with the options that it names and
+        with the defaults of the others; any other record with the options that it names.
     """
-    declared = layer in ALL
+    declared = layer in DECLARED
     known = known_options(layer) if declared or layer == text.LAYER else {}
     counts: dict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in known})
     given: set[str] = set()
@@ -69,7 +74,7 @@ def values_tried(layer: str, records: Iterable[Mapping[str, Any]]) -> dict[str, 
             continue
         own = record["options"]
         given.update(name for name, value in own.items() if name not in known or value_words(value) != value_words(known[name]))
-        for name, value in ({**known, **own} if record["pass"] == "forward" or not declared else own).items():
+        for name, value in ({**known, **own} if record["pass"] in WHOLE_RECORDS or not declared else own).items():
             counts[name][value_words(value)] += 1
     return {name: dict(sorted(count.items())) if name in given else {} for name, count in counts.items()}
 
@@ -81,4 +86,5 @@ def value_words(value: Any) -> str:
 
 @cache
 def _cases(layer: str, profile: str) -> dict[str, Case]:
-    return {case.id: case for case in declared_cases(ALL[layer], profile)}
+    make = declared_cases if layer in ALL else sparing_cases
+    return {case.id: case for case in make(DECLARED[layer], profile)}

@@ -1,10 +1,12 @@
-"""The loss of the reference against Keras's own, in float64: every reduction, weights, ignored classes, logits, extremes."""
+"""The sparse loss of the reference against Keras's own with all options at once, and every gradient against central differences."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+import reference
+from conformance.cases.losses import LOSS_CASES, draw_loss, loss_cases
 from reference.losses import sparse_categorical_crossentropy
 
 RNG = np.random.default_rng(5)
@@ -36,3 +38,35 @@ def test_the_loss_is_the_one_of_keras(prediction, reduction, ignore_class, weigh
     assert got.shape == wanted.shape, f"the loss has the shape {got.shape}, in Keras {wanted.shape}"
     worst = np.max(np.abs(got - wanted) / (1 + np.abs(wanted)))
     assert worst < 1e-11, f"the loss is {got}, in Keras {wanted}"
+
+
+@pytest.mark.parametrize("name", LOSS_CASES)
+def test_gradients_are_the_slopes_of_the_value(name):
+    """A witness without Keras: the first cases of each loss, at inputs whose neighbours are on no other side of a kink."""
+    step = 1e-6
+    cases = [case for case in loss_cases(name) if case.dtype == "float64" and "values" not in case.call and case.shape[0] > 1]
+    for case in [case for case in cases if case.config.get("reduction", "") not in (None, "none")][:6]:
+        arrays = draw_loss(case, 0)
+        (labels,), options = arrays.weights, {**case.config, **arrays.arguments}
+        gradient = getattr(reference, f"{name}_backward")(labels, arrays.x, **options)
+        for place in list(np.ndindex(arrays.x.shape))[:8]:
+            moved = step * (place == np.indices(arrays.x.shape).T).all(-1).T
+            up, down = (getattr(reference, name)(labels, arrays.x + sign * moved, **options) for sign in (1, -1))
+            slope = (up - down) / (2 * step)
+            assert abs(gradient[place] - slope) < 1e-6 * (1 + abs(slope)), f"{case.id}: at {place} {gradient[place]}, the slope is {slope}"
+
+
+@pytest.mark.parametrize("name", LOSS_CASES)
+def test_another_reduction_is_refused(name):
+    with pytest.raises(ValueError, match="reduction is one of"):
+        getattr(reference, name)(np.ones((2, 3)) if name != "sparse_categorical_crossentropy" else [0, 1], np.ones((2, 3)), reduction="avg")
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    for name in ("categorical_crossentropy", "binary_crossentropy"):
+        with pytest.raises(ValueError, match="must have the same shape"):
+            getattr(reference, name)(np.ones((2, 3)), np.ones((3, 3)))
+    with pytest.raises(ValueError, match="class ids go from 0 to 2"):
+        sparse_categorical_crossentropy([3], np.ones((1, 3)))
+    with pytest.raises(ValueError, match="the classes are the last axis"):
+        sparse_categorical_crossentropy([[0, 1]], np.ones((1, 2, 3)), axis=1)

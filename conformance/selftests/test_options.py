@@ -4,17 +4,22 @@ import inspect
 
 import pytest
 
-from conformance.cases import ALL, text
+from conformance.cases import ALL, NAMES
+from conformance.cases.losses import CLASSES
+from conformance.cases.optimizers import OPTIMIZER_CASES
 from conformance.oracle.environment import import_keras
 from conformance.reporting.options import NEVER_PASSED, OF_WEIGHTS, accounted_options, known_options
-
-NAMES = [*ALL, text.LAYER]
 
 
 def options_of_keras(name):
     """The arguments of the Keras constructor (or activation function) that may touch numbers."""
     keras = import_keras()
-    function = getattr(keras.activations, name) if name in ALL and ALL[name].function else getattr(keras.layers, name).__init__
+    if name in CLASSES:
+        function = getattr(keras.losses, CLASSES[name]).__init__
+    elif name in OPTIMIZER_CASES:
+        function = getattr(keras.optimizers, name).__init__
+    else:
+        function = getattr(keras.activations, name) if name in ALL and ALL[name].function else getattr(keras.layers, name).__init__
     return {option for option in set(inspect.signature(function).parameters) - NEVER_PASSED if not option.endswith(OF_WEIGHTS)}
 
 

@@ -13,7 +13,9 @@ from conformance.arrays import Arrays
 from conformance.cases import ALL, FAMILIES, NAMES, layer_cases
 from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import declared_cases
+from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.masks import mask_cases
+from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.cases.stateful import stateful_cases
 from conformance.cases.text import text_cases
 from conformance.examination import SuiteError, examine
@@ -70,6 +72,8 @@ def test_every_question_is_recorded_and_nothing_else(stored):
     asked = {("forward", case.id) for layer in ALL.values() for case in declared_cases(layer, PROFILE)}
     asked |= {("mask", case.id) for case in mask_cases()} | {("stateful", case.id) for case in stateful_cases()}
     asked |= {("text", identifier) for identifier, _ in text_cases(PROFILE)}
+    asked |= {("loss", case.id) for name in LOSS_CASES for case in loss_cases(name, PROFILE)}
+    asked |= {("optimizer", case.id) for name in OPTIMIZER_CASES for case in optimizer_cases(name, PROFILE)}
     found = {key for entries in stored.values() for key in entries}
     assert found == asked, f"not recorded: {sorted(asked - found)[:3]}; not asked: {sorted(found - asked)[:3]}; run `conform record`"
 

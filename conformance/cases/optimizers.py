@@ -1,0 +1,157 @@
+"""Cases of optimizers: a few steps with given gradients, the variables after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.arrays import cast
+from conformance.cases.case import Case, LayerCases, Special
+from conformance.cases.sparing import sparing_cases
+from conformance.training_allowance import optimizer
+
+Array = NDArray[Any]
+
+STEPS = 3
+SECOND = (5,)
+"""The shape of the second variable; that of the first is the case's."""
+MATRIX = (3, 4)
+INPUTS = {"matrix": MATRIX}
+CLIPPED = {"clipnorm": [None, 0.7], "global_clipnorm": [None, 0.7], "clipvalue": [None, 0.3]}
+# Beside Keras's defaults the constants are numbers that float32 holds, so that no rounding of them stands between right and wrong.
+AROUND = {**CLIPPED, "weight_decay": [None, 0.0625], "use_ema": [False, True], "gradient_accumulation_steps": [None, 2]}
+ADAPTED = {"learning_rate": [0.001, 0.125], "epsilon": [1e-7, 0.03125]}
+BETAS = {"beta_1": [0.9, 0.75], "beta_2": [0.999, 0.875]}
+AMSGRAD = {"amsgrad": [False, True]}
+RATE = {"learning_rate": [0.001, 0.125]}
+
+
+def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
+    """Whether the options go together; the moving average shows only where it overwrites the variables."""
+    return sum(name in config for name in CLIPPED) < 2 and not (config.get("nesterov") and not config.get("momentum"))
+
+
+FASTER = {"learning_rate": 0.125}
+AVERAGE = {"use_ema": True, "ema_momentum": 0.75, "ema_overwrite_frequency": 2}
+SURROUNDING = (*AROUND, "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor")
+"""Options that all optimizers have."""
+SPARING = (
+    Special("tiny_gradients", MATRIX, FASTER, {"gradients": "tiny"}),
+    Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
+)
+"""For optimizers that few people write; what surrounds their formula is the same code in Keras."""
+COMMON = (
+    *SPARING,
+    Special("square", (3, 3), FASTER),
+    Special("huge_gradients", MATRIX, FASTER, {"gradients": "huge"}),
+    Special("small_gradients-clipnorm", MATRIX, {"clipnorm": 50.0}),
+    Special("gradients_of_zero-clipnorm", MATRIX, {**FASTER, "clipnorm": 0.5}, {"gradients": "zero"}),
+    Special("gradients_of_zero-global_clipnorm", MATRIX, {**FASTER, "global_clipnorm": 0.5}, {"gradients": "zero"}),
+    Special("accumulation-global_clipnorm", MATRIX, {**FASTER, "gradient_accumulation_steps": 2, "global_clipnorm": 0.7}),
+    Special("loss_scale_factor-clipvalue", MATRIX, {**FASTER, "loss_scale_factor": 8.0, "clipvalue": 0.3}),
+    Special("ema_overwrites", MATRIX, {**FASTER, **AVERAGE}),
+)
+
+
+def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = SPARING, **together: Any) -> LayerCases:
+    """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
+    if together:
+        special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
+    given = {option for one in special for option in one.config} | set(options)
+    untested = tuple(option for option in SURROUNDING if option not in given)
+    return LayerCases(
+        name,
+        INPUTS,
+        ("row", "column"),
+        optimizer,
+        options=options,
+        possible=possible,
+        special=special,
+        untested=untested,
+        function=True,
+    )
+
+
+OPTIMIZERS = (
+    _optimizer(
+        "SGD",
+        {"learning_rate": [0.01, 0.125], "momentum": [0.0, 0.875], "nesterov": [False, True], **AROUND},
+        COMMON,
+        momentum=0.875,
+        nesterov=True,
+    ),
+    _optimizer("Adam", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND}, COMMON, amsgrad=True, beta_2=0.875, weight_decay=0.0625),
+    _optimizer("AdamW", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND, "weight_decay": [0.004, 0.0625]}, COMMON, amsgrad=True, beta_1=0.75),
+    _optimizer(
+        "RMSprop",
+        {**ADAPTED, "rho": [0.9, 0.75], "momentum": [0.0, 0.5], "centered": [False, True], **AROUND},
+        COMMON,
+        momentum=0.5,
+        centered=True,
+    ),
+    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}),
+    _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
+    _optimizer("Adamax", {**ADAPTED, **BETAS}),
+    _optimizer("Nadam", {**ADAPTED, **BETAS}),
+    _optimizer("Lion", {**RATE, "beta_1": [0.9, 0.75], "beta_2": [0.99, 0.875]}),
+    _optimizer(
+        "Ftrl",
+        {
+            **RATE,
+            "learning_rate_power": [-0.5, -0.75],
+            "initial_accumulator_value": [0.1, 0.5],
+            "l1_regularization_strength": [0.0, 0.25],
+            "l2_regularization_strength": [0.0, 0.25],
+            "l2_shrinkage_regularization_strength": [0.0, 0.25],
+            "beta": [0.0, 0.5],
+        },
+    ),
+)
+OPTIMIZER_CASES = {layer.layer: layer for layer in OPTIMIZERS}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What an optimizer is asked with: the variables before the first step, and the gradients of each step."""
+
+    variables: tuple[Array, ...]
+    gradients: tuple[tuple[Array | None, ...], ...]
+
+
+def function_of(name: str) -> str:
+    """The function that makes a step of a Keras optimizer."""
+    return f"{name.lower()}_step"
+
+
+def optimizer_cases(name: str, profile: str = "standard") -> Iterator[Case]:
+    """The declared cases of an optimizer."""
+    return sparing_cases(OPTIMIZER_CASES[name], profile, options_in_float32=False)
+
+
+def draw_steps(case: Case, seed: int) -> Steps:
+    """Variables and gradients in the dtype of the case."""
+    rng = np.random.default_rng(case.seed(seed))
+    shapes = (case.shape, SECOND)
+    variables = tuple(rng.normal(0, 1, shape) for shape in shapes)
+    gradients = tuple(tuple(_gradient(rng, case, step, n, shape) for n, shape in enumerate(shapes)) for step in range(STEPS))
+    return cast_steps(Steps(variables, gradients), case.dtype)
+
+
+def cast_steps(steps: Steps, dtype: str) -> Steps:
+    """The same in another dtype."""
+    return Steps(cast(steps.variables, dtype), cast(steps.gradients, dtype))
+
+
+def _gradient(rng: np.random.Generator, case: Case, step: int, number: int, shape: tuple[int, ...]) -> Array | None:
+    """Gradients of different size in every step, one element always 0 and others sometimes; then what `gradients` makes of them."""
+    kind = case.call.get("gradients")
+    gradient = rng.normal(0, (1.0, 0.3, 2.0)[step], shape)
+    gradient[rng.random(shape) < 0.15] = 0
+    gradient.flat[-1] = 0
+    if kind == "missing" and number == 1 and step != 1:
+        return None
+    return gradient * {"tiny": 1e-6, "huge": 1e5, "zero": 0.0}.get(kind or "", 1.0)
