@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.allowance import rounds_constants
+from conformance.allowance import ITERATED, rounds_constants
 from conformance.arrays import Arrays
 from conformance.cases import ALL, layer_cases
 from conformance.cases.arrays import draw_arrays
@@ -33,11 +33,19 @@ NOT_RECORDED = "gradients are compared with live Keras only: the recorded vector
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
-    """The declared cases that can be differentiated: in float64 all, in float32, which costs five times that, every option alone."""
+    """The declared cases that can be differentiated.
+
+    In float64 all, in float32 every option alone. Of layers that Keras differentiates step by step, which takes longest, every option
+    alone in float64 and none but the inputs in float32. ``full`` asks all of them.
+    """
     for layer in (layer_cases(name) for name in layers if name in ALL):
         alone = {case.id for case in declared_cases(layer, "smoke")}
         for case in declared_cases(layer, profile):
-            if differentiable(layer, case) and (case.dtype == "float64" or case.id in alone or profile == "full"):
+            if layer.layer not in ITERATED:
+                wanted = case.dtype == "float64" or case.id in alone
+            else:
+                wanted = case.id in alone and (case.dtype == "float64" or not {*layer.options, *layer.call} & {*case.config, *case.call})
+            if differentiable(layer, case) and (wanted or profile == "full"):
                 yield case.id, (case,)
 
 

@@ -24,9 +24,10 @@ DEVIATION = re.compile(r"-(D\d+)-float(?:32|64)\]?$")
 HOW_TO_READ = """\
 Every case asks live Keras and the NumPy reference the same question and judges the difference; only *passed* earns. A *forward* case runs
 once in float64, where meaning is judged to 1e-11, and once in float32, where rounding is judged by an error model; a *backward* case
-compares gradients with Keras's automatic differentiation, in float64 for all options pair by pair, in float32 for every option alone; the
-other passes are single tests (*drawn*: many cases of Hypothesis's choice; *property*: an equation between answers, asked without Keras;
-*repeated*: the same call twice; *mask*, *stateful*, *random*: as they say).
+compares gradients with Keras's automatic differentiation, in float64 for options pair by pair, in float32 and of recurrent layers for
+every option alone; *loss*, *loss_gradient* and *optimizer* compare values, gradients and three steps. The other passes are single tests
+(*drawn*: many cases of Hypothesis's choice; *property*: an equation between answers, asked without Keras; *repeated*: the same call
+twice; *mask*, *stateful*, *random*: as they say).
 The error columns show the largest float32 error of any case as a share of what that case allows: *exact* is 0, *≤ 1* is allowed,
 *> 1* fails. Keras's own float32 answer is measured against its float64 answer by the same rule and stands beside it. Digits depend on
 the processor, so only coarse steps are kept, and a step stays until a run is more than a factor of two away from it. *deviations* counts
