@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference.activations import activation_function, activation_gradient
 from reference.chain_rule import Gradients, fitting, summed
-from reference.piecewise_activations import linear
+from reference.piecewise_activations import linear, relu
 from reference.windows import (
     batch_chunks,
     crop,
@@ -198,11 +198,16 @@ def _convolution_run(
         if bias is not None:
             part += bias
         part = from_channels_last(part, data_format)
-        parts = [activate(part), part] if keep and activate is not linear else [activate(part)]
         if not outputs:
-            outputs = [np.empty((x.shape[0], *one.shape[1:]), one.dtype) for one in parts]
-        for whole, one in zip(outputs, parts, strict=True):
-            whole[rows] = one
+            kept = [activate(part[:1]), part] if keep and activate is not linear else [activate(part[:1])]
+            outputs = [np.empty((x.shape[0], *one.shape[1:]), one.dtype) for one in kept]
+        y, z = outputs[0], outputs[-1]
+        if activate is relu:
+            np.maximum(part, 0, out=y[rows])  # without an array between
+        else:
+            y[rows] = activate(part)
+        if z is not y:
+            z[rows] = part
     return outputs[0], Saved(x, kernel, bias is not None, outputs[-1], outputs[0], geometry, activation)
 
 

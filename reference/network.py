@@ -8,6 +8,7 @@ argument, so that any implementation of the layers can be run by the same graph.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,9 +22,10 @@ from reference.archive import Archive, ArchiveError, Source, read_archive, read_
 from reference.archive_config import MODELS
 from reference.archive_json import json_document
 from reference.execution import Context, Layer, frozen, run_graph
-from reference.graph import Graph, as_input, leaves, map_leaves, match_structure
+from reference.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
 from reference.graph_shapes import infer_shapes
 from reference.json_text import write_json
+from reference.parallel import in_threads, shares
 
 __all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model"]
 
@@ -45,11 +47,14 @@ class Model:
         The layers, the functions and the dtype.
     config : dict
         The configuration, in the form of ``config.json`` of a ``.keras`` archive.
+    threaded : bool
+        Whether the functions may be called by several threads at once; those of the reference may.
     """
 
     graph: Graph
     context: Context
     config: dict[str, Any] = field(default_factory=dict)
+    threaded: bool = False
 
     def __repr__(self) -> str:
         return f"<Model of {len(self.layers)} layers, {self.parameters:,} parameters, {self.dtype}>"
@@ -101,11 +106,12 @@ class Model:
             raise ValueError(f"batch_size must be positive, got {batch_size}")
         inputs, numbers = self._inputs(x)
         batch_size = min(batch_size, max(1, MAX_BATCH_NUMBERS // max(1, numbers)))
+        samples = len(next(iter(inputs.values())))
         parts = []
-        for start in range(0, max(len(next(iter(inputs.values()))), 1), batch_size):
-            batch = {name: value[start : start + batch_size] for name, value in inputs.items()}
-            values, _ = run_graph(self.context, self.graph, batch, {})
-            parts.append({ref: values[ref] for ref in leaves(self.graph.outputs)})
+        for start in range(0, max(samples, 1), batch_size):
+            stop = min(start + batch_size, samples)
+            whole_batch = [slice(start, stop)]
+            parts += in_threads(functools.partial(self._outputs, inputs), shares(start, stop) if self.threaded else whole_batch)
         whole = {ref: np.concatenate([part[ref] for part in parts]) for ref in parts[0]}
         outputs = map_leaves(whole.__getitem__, self.graph.outputs)
         return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
@@ -180,6 +186,11 @@ class Model:
         weights = {layer.name: layer.weights for layer in self.layers}
         write_json(path, json_document(self.config, weights, self.context.vocabularies, self.dtype.name))
 
+    def _outputs(self, inputs: Mapping[str, Array], rows: slice) -> dict[Ref, Array]:
+        """The outputs for some of the samples."""
+        values, _ = run_graph(self.context, self.graph, {name: value[rows] for name, value in inputs.items()}, {})
+        return {ref: values[ref] for ref in leaves(self.graph.outputs)}
+
     def _inputs(self, x: Any) -> tuple[dict[str, Array], int]:
         """Arrays by input name, of the declared shape and dtype and of one batch size; and how many numbers a sample takes."""
         given = match_structure(self.graph.inputs, x)
@@ -230,7 +241,7 @@ def _model(archive: Archive, functions: Any) -> Model:
     context = Context(layers, archive.vocabularies, _finder(functions), np.dtype(archive.dtype))
     for layer in layers.values():
         context.function(layer)
-    return Model(archive.graph, context, archive.config)
+    return Model(archive.graph, context, archive.config, threaded=functions is None)
 
 
 def _finder(functions: Any) -> Callable[[str], Callable[..., Any] | None]:
