@@ -16,6 +16,7 @@ from conformance.cases.stateful import StatefulCase
 from conformance.cases.text import ADAPTED, ASKED, in_shape
 from conformance.oracle import live, training
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
+from conformance.oracle.recalled import with_recalled_allowance
 from conformance.oracle.text import expect_text
 
 Array = NDArray[Any]
@@ -23,11 +24,12 @@ DRAWS = 4
 
 
 class LiveKeras:
-    """See :class:`conformance.oracle.oracle.Oracle`."""
+    """See :class:`conformance.oracle.oracle.Oracle`; `recall` says whether allowances may come from the recording, where it is current."""
 
     live = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, recall: bool = True) -> None:
+        self._recall = recall
         self._last: tuple[tuple[str, int], LossExpectation] | None = None
 
     @property
@@ -41,7 +43,8 @@ class LiveKeras:
 
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """What Keras says."""
-        return live.expect(layer, case, arrays)
+        found = live.expect(layer, case, arrays)
+        return with_recalled_allowance(found, layer, case, arrays) if self._recall else found
 
     def mask(self, case: MaskCase) -> Array | None:
         """What Keras's layer hands on."""

@@ -34,7 +34,7 @@ Array = NDArray[Any]
 
 def record_layer(name: str) -> list[Entry]:
     """Every case of a layer (forward, masks, sequences in halves), of TextVectorization, a loss or an optimizer."""
-    keras = LiveKeras()
+    keras = LiveKeras(recall=False)
     if name == TEXT:
         return [_text(keras, options) for _, options in text_cases(PROFILE)]
     if name in LOSS_CASES:

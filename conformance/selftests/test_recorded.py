@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 from dataclasses import replace
@@ -20,9 +21,10 @@ from conformance.cases.stateful import stateful_cases
 from conformance.cases.text import text_cases
 from conformance.examination import SuiteError, examine
 from conformance.implementations.module import ModuleImplementation
-from conformance.oracle import recording, rerecording, vectors
+from conformance.oracle import recalled, recording, rerecording, vectors
 from conformance.oracle.agreement import check_agreement
-from conformance.oracle.live_keras import DRAWS
+from conformance.oracle.live_keras import DRAWS, LiveKeras
+from conformance.oracle.recalled import same
 from conformance.oracle.recorded import PROFILE, SEED, Recorded
 from conformance.oracle.vectors import Entry, VectorsError
 from conformance.selftests.place import FORWARD, HIDING, USAGE_ERROR, Place, checkout, said
@@ -87,17 +89,33 @@ def test_what_is_recorded_is_what_the_cases_draw(family):
             assert any(same(recorded, arrays) for arrays in draws), f"{case.id} draws other arrays than were recorded: run `conform record`"
 
 
-def same(one, other):
-    """Whether two things that cases are asked with are equal, to the last bit."""
-    if isinstance(one, Arrays):
-        return same(one.x, other.x) and same(one.weights, other.weights) and same(dict(one.arguments), dict(other.arguments))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-    return one == other
+def test_live_keras_takes_the_allowance_of_recurrent_layers_from_a_current_recording(monkeypatch):
+    layer, case = ALL["SimpleRNN"], next(case for case in declared_cases(ALL["SimpleRNN"], PROFILE) if case.dtype == "float32")
+    (arrays,) = ORACLE.draws(layer, case, SEED)
+    (stored,) = ORACLE.expect(layer, case, arrays).rounding()
+    other = Arrays(arrays.x * np.float32(0.9), arrays.weights, arrays.arguments)
+
+    def allowed(asked, **options):
+        return LiveKeras(**options).expect(layer, case, asked).rounding()[0]
+
+    monkeypatch.setattr(recalled, "is_current", lambda: True)
+    assert np.array_equal(allowed(arrays), stored), "the allowance is not the recorded one: Keras was asked three times more"
+    asked_anew = allowed(arrays, recall=False)
+    assert not np.array_equal(asked_anew, stored) and np.allclose(asked_anew, stored), "a recording recalled what it should measure"
+    assert np.array_equal(allowed(other), allowed(other, recall=False)), "other arrays got the allowance of those that were recorded"
+    monkeypatch.setattr(recalled, "is_current", lambda: False)
+    assert np.array_equal(allowed(arrays), asked_anew), "a recording of other code or versions was recalled"
+
+
+def test_a_recording_is_current_for_its_code_and_versions_alone(monkeypatch):
+    facts = vectors.manifest(FOLDER)
+    for name in ("keras", "tensorflow", "numpy", "generator"):
+        changed = {**facts, "generator": rerecording.generator_hash(), name: "of yesterday"}
+        monkeypatch.setattr(recalled, "manifest", lambda place, changed=changed: changed)
+        assert not recalled.is_current.__wrapped__(), f"the recording has another {name}, and is current all the same"
+    monkeypatch.setattr(recalled, "manifest", lambda place: {**facts, "generator": rerecording.generator_hash()})
+    installed = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy")}
+    assert recalled.is_current.__wrapped__() == all(facts[name] == one for name, one in installed.items()), "versions are compared wrongly"
 
 
 def fresh_from(stored, **changed):
