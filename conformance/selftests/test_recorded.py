@@ -89,7 +89,7 @@ def test_what_is_recorded_is_what_the_cases_draw(family):
             assert any(same(recorded, arrays) for arrays in draws), f"{case.id} draws other arrays than were recorded: run `conform record`"
 
 
-def test_live_keras_takes_the_allowance_of_recurrent_layers_from_a_current_recording(monkeypatch):
+def test_live_keras_takes_allowances_from_a_current_recording(monkeypatch):
     layer, case = ALL["SimpleRNN"], next(case for case in declared_cases(ALL["SimpleRNN"], PROFILE) if case.dtype == "float32")
     (arrays,) = ORACLE.draws(layer, case, SEED)
     (stored,) = ORACLE.expect(layer, case, arrays).rounding()
