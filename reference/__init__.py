@@ -19,6 +19,8 @@ from reference.activation_layers import (
     softmax_forward,
 )
 from reference.activations import ACTIVATIONS, activation_function, hard_swish, hard_swish_backward, swish, swish_backward
+from reference.callbacks import EarlyStopping, HistoryLog, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
+from reference.checkpoints import CheckpointError
 from reference.convolution import conv1d_backward, conv1d_forward, conv2d_backward, conv2d_forward
 from reference.core import (
     dense_backward,
@@ -198,8 +200,14 @@ from reference.wrappers import bidirectional_backward, bidirectional_forward, ti
 
 __all__ = [
     "ACTIVATIONS",
+    "CheckpointError",
+    "EarlyStopping",
     "History",
+    "HistoryLog",
+    "LearningRateScheduler",
     "Model",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
     "TrainingState",
     "activation_backward",
     "activation_forward",

@@ -74,11 +74,22 @@ class TrainingState:
 
 
 class Batch(NamedTuple):
-    """What a run of the model on a batch gave: the loss, the loss and the predictions of every output, and how many samples there were."""
+    """What a run of the model on a batch gave.
+
+    Attributes
+    ----------
+    loss : float
+    losses : dict of ``<output>_loss`` to float
+        Where several outputs have one.
+    predictions, masks : dicts of output name to array
+    size : int
+        The number of samples.
+    """
 
     loss: float
     losses: dict[str, float]
     predictions: dict[str, Array]
+    masks: dict[str, Array | None]
     size: int
 
 
@@ -211,7 +222,8 @@ def _losses(
         into[ref] = into[ref] + weighted if ref in into else weighted
         total += objective.weight * value
     predictions = {name: values[ref] for name, ref in plan.outputs.items()}
-    return Batch(total, losses if len(losses) > 1 else {}, predictions, size), by_value, by_logits
+    masks = {name: carried.get(ref) for name, ref in plan.outputs.items()}
+    return Batch(total, losses if len(losses) > 1 else {}, predictions, masks, size), by_value, by_logits
 
 
 def _moved(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.checkpoints import description, load_checkpoint, save_checkpoint
 from reference.network import Model
 from reference.progress import Progress
 from reference.shapes import Shape
@@ -102,6 +105,11 @@ class Run:
         # Keras keeps it in a float32 variable.
         self.state = replace(self.state, learning_rate=float(np.float32(value)))
 
+    def set_weights(self, flat: Mapping[str, Array]) -> None:
+        """Go on with other weights, by ``path/number``."""
+        weights = {path: [flat[f"{path}/{index}"] for index in range(len(arrays))] for path, arrays in self.state.weights.items()}
+        self.state = replace(self.state, weights=weights)
+
     def current_model(self) -> Model:
         """The model with the weights of the last step."""
         return with_weights(self.model, self.state)
@@ -129,6 +137,7 @@ def fit(
     validation_batch_size: int | None = None,
     validation_freq: int = 1,
     seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> History:
     """Train a model for some epochs, with the names and the meaning of Keras's ``compile`` and ``fit``.
 
@@ -156,6 +165,9 @@ def fit(
     class_weight : dict of class to float, optional
         1 for classes that it does not name; not together with `sample_weight`.
     validation_batch_size, validation_freq : int, optional
+    checkpoint : path, optional
+        A file (``.npz``) that holds the whole training after each epoch. Where it is there, the training goes on from it: whatever
+        interrupted it, it ends with the same bits as one that was not interrupted. See :mod:`reference.checkpoints`.
 
     Returns
     -------
@@ -165,6 +177,8 @@ def fit(
     ------
     ValueError, TypeError, NotImplementedError
         If something does not fit, before the first step.
+    CheckpointError
+        If `checkpoint` is damaged or that of another training (a ``ValueError``).
     FloatingPointError
         If the loss of a batch, or a weight, is NaN or infinite; the sentence names epoch and batch.
     """
@@ -182,7 +196,8 @@ def fit(
         weights = class_weights(state.plan, class_weight, samples.targets)
         samples = samples._replace(weights=dict.fromkeys(samples.targets, weights))
     run = Run(model, state, metrics_of(state.plan, metrics, samples, shapes))
-    loop = _Loop(run, samples, validation, batch_size, validation_batch_size or batch_size, validation_freq, shuffle, epochs, verbose)
+    sizes = (batch_size, validation_batch_size or batch_size, validation_freq)
+    loop = _Loop(run, samples, validation, *sizes, shuffle, epochs, verbose, None if checkpoint is None else Path(checkpoint))
     return loop.run(list(callbacks), initial_epoch)
 
 
@@ -238,6 +253,7 @@ class _Loop:
     shuffle: bool
     epochs: int
     verbose: int
+    checkpoint: Path | None
 
     def run(self, callbacks: list[Any], initial_epoch: int) -> History:
         """Train."""
@@ -246,6 +262,10 @@ class _Loop:
             callback.training = training
         progress = Progress(self.verbose, self.epochs, math.ceil(self.samples.number / self.batch_size))
         _call(callbacks, "on_train_begin")
+        about = description(training, self.samples, self.validation, self.batch_size, self.shuffle) if self.checkpoint else {}
+        if self.checkpoint is not None and self.checkpoint.exists():
+            load_checkpoint(self.checkpoint, training, callbacks, about)
+            initial_epoch = max(initial_epoch, *(epoch + 1 for epoch in training.epochs))
         for epoch in range(initial_epoch, self.epochs):
             if training.stop_training:
                 break
@@ -259,6 +279,8 @@ class _Loop:
             training.epochs.append(epoch)
             for name, value in logs.items():
                 training.history.setdefault(name, []).append(value)
+            if self.checkpoint is not None:
+                save_checkpoint(self.checkpoint, training, callbacks, about)
             progress.epoch(epoch, logs)
         training.state = _averaged(training.state)
         _call(callbacks, "on_train_end")
@@ -307,7 +329,7 @@ class _Totals:
             self.sums[name] = self.sums.get(name, 0.0) + value * found.size
         for output, metrics in self.metrics.items():
             for metric in metrics:
-                counts = metric.count(batch.targets[output], found.predictions[output])
+                counts = metric.count(batch.targets[output], found.predictions[output], found.masks[output])
                 key = (output, metric.name)
                 self.counts[key] = self.counts[key] + counts if key in self.counts else counts
 
