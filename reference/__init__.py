@@ -19,6 +19,8 @@ from reference.activation_layers import (
     softmax_forward,
 )
 from reference.activations import ACTIVATIONS, activation_function, hard_swish, hard_swish_backward, swish, swish_backward
+from reference.callbacks import EarlyStopping, HistoryLog, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
+from reference.checkpoints import CheckpointError
 from reference.convolution import conv1d_backward, conv1d_forward, conv2d_backward, conv2d_forward
 from reference.core import (
     dense_backward,
@@ -192,11 +194,21 @@ from reference.spatial_dropout import (
     spatial_dropout2d_forward,
 )
 from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
+from reference.training import TrainingState, start_training, train_step, with_weights
+from reference.training_loop import History, evaluate, fit
 from reference.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
 
 __all__ = [
     "ACTIVATIONS",
+    "CheckpointError",
+    "EarlyStopping",
+    "History",
+    "HistoryLog",
+    "LearningRateScheduler",
     "Model",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TrainingState",
     "activation_backward",
     "activation_forward",
     "activation_function",
@@ -249,9 +261,11 @@ __all__ = [
     "embedding_backward",
     "embedding_compute_mask",
     "embedding_forward",
+    "evaluate",
     "exponential",
     "exponential_backward",
     "exponential_decay",
+    "fit",
     "flatten_backward",
     "flatten_forward",
     "ftrl_step",
@@ -372,6 +386,7 @@ __all__ = [
     "squared_hinge_backward",
     "squareplus",
     "squareplus_backward",
+    "start_training",
     "swish",
     "swish_backward",
     "tanh",
@@ -385,4 +400,6 @@ __all__ = [
     "threshold_backward",
     "time_distributed_backward",
     "time_distributed_forward",
+    "train_step",
+    "with_weights",
 ]
