@@ -70,6 +70,17 @@ def report_command(
         generate.write_timings(folder, data, typer.echo)
 
 
+@app.command("bench")
+def bench_command(data: Data = None) -> None:
+    """Time an epoch of training, NumPy beside Keras, into reports/data/timings.json; on an idle machine, else the figures mean little."""
+    from conformance.reporting import generate
+
+    try:
+        generate.write_timings(generate.reports_dir(), data, typer.echo, (generate.TRAINING,))
+    except FileNotFoundError as error:
+        raise _usage(str(error)) from None
+
+
 @app.command("compare")
 def compare_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="A model that Keras saved.")],

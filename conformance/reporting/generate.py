@@ -6,7 +6,7 @@ Files are written only when their content changes. Nothing is ever trained here.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from conformance.reporting import conformance_report, deviations_report, macro_f
 
 Say = Callable[[str], None]
 CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
+PREDICT, TRAINING = "conformance.reporting.timing", "conformance.reporting.training_timing"
+"""The modules that time something."""
 
 
 def reports_dir() -> Path:
@@ -70,22 +72,29 @@ def write_deviations(folder: Path, say: Say) -> None:
     _text(folder / "keras_deviations.md", deviations_report.markdown(), say)
 
 
-def write_timings(folder: Path, data: Path | None, say: Say) -> None:
+def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[str] = (PREDICT,)) -> None:
     """``data/timings.json``, with one thread and with all; what cannot be timed here stays as it is."""
-    from conformance.reporting.timing import cores, time_apart
+    from conformance.reporting.timing import apart, cores
 
     timed: list[dict[str, Any]] = []
-    for threads in sorted({1, cores()}):
-        models, sentences = time_apart(threads, data)
-        timed += models
-    for sentence in sentences:
-        say(sentence)
-    names = {one["model"] for one in timed}
+    for module in modules:
+        for threads in sorted({1, cores()}):
+            found, sentences = apart(module, threads, data)
+            timed += found
+        for sentence in sentences:
+            say(sentence)
+    new = {_timed(one) for one in timed}
     stored = stored_json(folder, TIMINGS, [])
-    _json(folder / "data" / TIMINGS, [*timed, *(one for one in stored if one["model"] not in names)])
+    _json(folder / "data" / TIMINGS, [*timed, *(one for one in stored if _timed(one) not in new)])
     for one in timed:
-        figures = f"reference {one['reference_ms']} ms, Keras {one['keras_ms']} ms, ratio {one['ratio']}"
-        say(f"{one['model']}, {one['numpy_threads']} of {one['cores']} threads: {figures}")
+        unit = "ms" if one["measures"] == "predict" else "s"
+        figures = f"reference {one[f'reference_{unit}']} {unit}, Keras {one[f'keras_{unit}']} {unit}, ratio {one['ratio']}"
+        say(f"{one['measures']} of {one['model']}, {one['numpy_threads']} of {one['cores']} threads: {figures}")
+
+
+def _timed(one: Mapping[str, Any]) -> tuple[str, str, int]:
+    """What a timing is of: records of it replace one another."""
+    return one.get("measures", "predict"), one["model"], one["numpy_threads"]
 
 
 def stored_json(folder: Path, name: str, default: Any) -> Any:

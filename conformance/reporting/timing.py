@@ -61,7 +61,7 @@ def time_rows(rows: Sequence[Row], checkpoints: Path, data: Path | None) -> tupl
 
     models: list[dict[str, Any]] = []
     sentences: list[str] = []
-    around = circumstances()
+    around = circumstances(BATCH, REPEATS, "tf.function")
     for row in rows:
         path = checkpoints / row.name / "model.keras"
         if not path.is_file():
@@ -71,17 +71,17 @@ def time_rows(rows: Sequence[Row], checkpoints: Path, data: Path | None) -> tupl
         except DataError as error:
             sentences.append(f"{row.name} is not timed: {error}")
             continue
-        models.append({"model": row.name, **time_model(path, x), **around})
+        models.append({"measures": "predict", "model": row.name, **time_model(path, x), **around})
     return models, sentences
 
 
-def time_apart(threads: int, data: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
-    """:func:`time_rows` of all rows in a process of its own with so many threads: both libraries fix their number at the start."""
+def apart(module: str, threads: int, data: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a module times, in a process of its own with so many threads: both libraries fix their number at the start."""
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
-    command = [sys.executable, "-m", "conformance.reporting.timing", str(threads), *([str(data)] if data else [])]
+    command = [sys.executable, "-m", module, str(threads), *([str(data)] if data else [])]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    models, sentences = json.loads(done.stdout.splitlines()[-1])
-    return models, sentences
+    found, sentences = json.loads(done.stdout.splitlines()[-1])
+    return found, sentences
 
 
 def cores() -> int:
@@ -89,8 +89,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def circumstances() -> dict[str, Any]:
-    """What timings depend on: versions, cores and threads."""
+def circumstances(batch: int, repeats: int, called: str) -> dict[str, Any]:
+    """What timings depend on: versions, cores and threads, and how Keras was called."""
     from importlib.metadata import version
 
     from threadpoolctl import threadpool_info
@@ -98,26 +98,32 @@ def circumstances() -> dict[str, Any]:
     from conformance.oracle.environment import tensorflow
 
     return {
-        "batch": BATCH,
-        "repeats": REPEATS,
+        "batch": batch,
+        "repeats": repeats,
         "date": datetime.date.today().isoformat(),
         "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")} | {"python": platform.python_version()},
         "cores": cores(),
         # TensorFlow's 0 means one thread a core.
         "tensorflow_threads": tensorflow().config.threading.get_intra_op_parallelism_threads() or cores(),
         "numpy_threads": max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1),
-        "keras_called": "tf.function",
+        "keras_called": called,
     }
 
 
-def main(threads: str, data: str | None = None) -> None:
-    """What :func:`time_apart` runs: set TensorFlow's threads, time, print JSON as the last line."""
-    from conformance.experiments.grid import ROWS
-    from conformance.experiments.paths import checkpoints_dir
+def limit_tensorflow(threads: int) -> None:
+    """So many threads within an operation and so many operations at once; before TensorFlow computes anything."""
     from conformance.oracle.environment import tensorflow
 
-    tensorflow().config.threading.set_intra_op_parallelism_threads(int(threads))
-    tensorflow().config.threading.set_inter_op_parallelism_threads(int(threads))
+    tensorflow().config.threading.set_intra_op_parallelism_threads(threads)
+    tensorflow().config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def main(threads: str, data: str | None = None) -> None:
+    """What :func:`apart` runs: set TensorFlow's threads, time, print JSON as the last line."""
+    from conformance.experiments.grid import ROWS
+    from conformance.experiments.paths import checkpoints_dir
+
+    limit_tensorflow(int(threads))
     print(json.dumps(time_rows(ROWS, checkpoints_dir(), Path(data) if data else None)))
 
 

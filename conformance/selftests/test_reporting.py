@@ -1,4 +1,4 @@
-"""Reports are pure functions of records: what they show, what they keep, and what never changes them. No Keras here."""
+"""Reports are pure functions of records: what they show, what they keep, and what never changes them."""
 
 import copy
 import json
@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from conformance.cases import ALL
-from conformance.reporting import conformance_report, generate, macro_f1_report, scoring
+from conformance.experiments.grid import find
+from conformance.reporting import conformance_report, generate, macro_f1_report, scoring, timing
 from conformance.reporting.coarse import bucket, kept_bucket, kept_power, power_of_ten
 from conformance.reporting.options import values_tried
 from conformance.reporting.tables import code, escaped, layer_table, table
 from conformance.reporting.timing import median_times
+from conformance.reporting.training_timing import time_training
 
 
 def record(identifier, layer="LSTM", kind="forward", status="passed", error=0.3, keras=0.2, options=()):
@@ -334,3 +336,30 @@ def test_timed_calls_take_turns_after_one_round_of_warming_up():
     taken = median_times({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
     assert "".join(calls) == "ababab", "a busy moment meets both"
     assert set(taken) == {"a", "b"}, "each has its median"
+
+
+def test_an_epoch_is_timed_from_the_same_weights():
+    timed = time_training(find("digits-cnn"), 64, None, epochs=1)
+    assert timed["measures"] == "epoch" and timed["samples"] == 64, f"what was timed is not said: {timed}"
+    assert timed["reference_s"] > 0 and timed["keras_s"] > 0, f"nothing was timed: {timed}"
+    assert timed["keras_called"] == "fit" and timed["batch"] == 32, f"the circumstances of another measurement: {timed}"
+
+
+def test_new_timings_replace_those_of_the_same_thing_alone(tmp_path, monkeypatch):
+    def one(measures, model, threads, ratio):
+        unit = "ms" if measures == "predict" else "s"
+        return {
+            "measures": measures, "model": model, "numpy_threads": threads, "cores": 2, "ratio": ratio,
+            f"reference_{unit}": 1, f"keras_{unit}": 1,
+        }  # fmt: skip
+
+    (tmp_path / "data").mkdir()
+    stored = [one("predict", "m", 1, 5), one("epoch", "m", 1, 5), one("epoch", "m", 2, 5), one("epoch", "n", 1, 5)]
+    (tmp_path / "data" / "timings.json").write_text(json.dumps(stored))
+    monkeypatch.setattr(timing, "cores", lambda: 1)
+    monkeypatch.setattr(timing, "apart", lambda module, threads, data: ([one("epoch", "m", threads, 7)], [f"{module} lacks data"]))
+    said = []
+    generate.write_timings(tmp_path, None, said.append, (generate.TRAINING,))
+    kept = json.loads((tmp_path / "data" / "timings.json").read_text())
+    assert kept == [one("epoch", "m", 1, 7), stored[0], *stored[2:]], "a timing replaces what it is not of, or does not replace its own"
+    assert said == [f"{generate.TRAINING} lacks data", "epoch of m, 1 of 2 threads: reference 1 s, Keras 1 s, ratio 7"], said
