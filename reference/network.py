@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from reference.archive import Archive, ArchiveError, Source, read_archive, read_json_archive
+from reference.archive import Archive, ArchiveError, Source, new_archive, read_archive, read_json_archive
 from reference.archive_config import MODELS
 from reference.archive_json import json_document
 from reference.execution import Context, Layer, frozen, run_graph
@@ -25,7 +25,7 @@ from reference.graph import Graph, as_input, leaves, map_leaves, match_structure
 from reference.graph_shapes import infer_shapes
 from reference.json_text import write_json
 
-__all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model"]
+__all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model", "new_model"]
 
 Array = NDArray[Any]
 
@@ -213,6 +213,29 @@ def load_model(source: Source, functions: Any = None, *, weights: str | os.PathL
         If the function of a layer is missing; the sentence names both.
     """
     return _model(read_archive(source, weights), functions)
+
+
+def new_model(source: Source, seed: int = 0, functions: Any = None) -> Model:
+    """Make a model that has not been trained, from a configuration alone: no Keras, no weights.
+
+    Every weight comes from the initializer that its layer names (:mod:`reference.initializers`), with a stream of random numbers of its
+    own: :mod:`reference.new_weights`.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A configuration as :func:`load_model` takes it; or the file of a whole model, whose weights are not read.
+    seed : int
+        The same seed gives the same weights; from 0.
+    functions
+        As in :func:`load_model`.
+
+    Raises
+    ------
+    ArchiveError
+        As :func:`load_model`; and for initializers that are not Keras's own, or weights whose sizes do not follow from the inputs.
+    """
+    return _model(new_archive(source, seed), functions)
 
 
 def load_json(path: str | os.PathLike[str], functions: Any = None) -> Model:
