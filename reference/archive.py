@@ -281,7 +281,7 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
         if given is None:
             if file is None:
                 raise ArchiveError(f"layer {entry.path!r}: a vocabulary that was learned by adapt is kept in .keras archives alone")
-            given = _vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
+            given = vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
         elif not isinstance(given, list) or not all(isinstance(term, str) for term in given):
             raise ArchiveError(f"layer {entry.path!r}: its vocabulary is not a list of terms")
         special = ["", "[UNK]"] if entry.config.get("output_mode", "int") == "int" else ["[UNK]"]
@@ -289,7 +289,7 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
     return vocabularies
 
 
-def _vocabulary_lines(data: bytes, name: str) -> list[str]:
+def vocabulary_lines(data: bytes, name: str) -> list[str]:
     """The terms of a vocabulary file, split as Keras does when it loads it: at every line break that Python knows."""
     try:
         lines = data.decode("utf-8").splitlines()

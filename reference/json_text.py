@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from pathlib import Path
 from typing import Any
 
 from reference.archive_errors import ArchiveError
+from reference.whole_file import whole_file
 
 FREE_BRACKETS = 100_000
 BYTES_A_BRACKET = 12
@@ -33,9 +32,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
-    """Write a value as JSON into a new file beside `path`, then put that in its place.
-
-    Whatever happens, `path` holds all of the new text or all of the old.
+    """Write a value as JSON: `path` holds all of the new text or, whatever happens, all of the old.
 
     Raises
     ------
@@ -44,14 +41,6 @@ def write_json(path: str | os.PathLike[str], document: Any) -> None:
     OSError
         If the file cannot be written.
     """
-    path = Path(path)
     text = json.dumps(document, allow_nan=False)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(text.encode())

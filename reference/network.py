@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from reference.archive import Archive, ArchiveError, Source, new_archive, read_archive, read_json_archive
 from reference.archive_config import MODELS
 from reference.archive_json import json_document
+from reference.archive_writer import write_archive
 from reference.execution import Context, Layer, frozen, run_graph
 from reference.graph import Graph, as_input, leaves, map_leaves, match_structure
 from reference.graph_shapes import infer_shapes
@@ -159,9 +160,29 @@ class Model:
             rows.append((layer.name, layer.class_name, shapes, f"{sum(weight.size for weight in layer.weights):,}"))
         rows.append(("total", "", "", f"{self.parameters:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        return "\n".join(
-            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
-        )
+        return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model into a ``.keras`` archive, which Keras and :func:`load_model` read; or, where `path` ends so, as ``.json``.
+
+        The file is written whole or not at all. The archive holds a model that is not compiled: no optimizer, loss or metrics.
+
+        Raises
+        ------
+        ValueError
+            If `path` ends otherwise, the model has no configuration or computes in another dtype than it says, or a vocabulary has a
+            term that the format cannot hold.
+        OSError
+            If the file cannot be written.
+        """
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix == ".json":
+            return self.save_json(path)
+        if suffix != ".keras":
+            raise ValueError(f"{os.fspath(path)}: a model is saved as .keras or .json")
+        self._check_has_config()
+        weights = {layer.name: layer.weights for layer in self.layers}
+        return write_archive(path, self.config, weights, self.context.vocabularies, self.dtype.name)
 
     def save_json(self, path: str | os.PathLike[str]) -> None:
         """Write configuration and weights into one JSON file, from which :func:`load_json` makes the same model.
@@ -175,10 +196,13 @@ class Model:
         OSError
             If the file cannot be written.
         """
-        if not self.config:
-            raise ValueError("the model was not read from a file: it has no configuration to save")
+        self._check_has_config()
         weights = {layer.name: layer.weights for layer in self.layers}
         write_json(path, json_document(self.config, weights, self.context.vocabularies, self.dtype.name))
+
+    def _check_has_config(self) -> None:
+        if not self.config:
+            raise ValueError("the model was not read from a file: it has no configuration to save")
 
     def _inputs(self, x: Any) -> tuple[dict[str, Array], int]:
         """Arrays by input name, of the declared shape and dtype and of one batch size; and how many numbers a sample takes."""
