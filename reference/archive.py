@@ -102,15 +102,7 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         If a file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
         and the member or layer.
     """
-    if isinstance(source, Mapping):
-        return _read_beside("the configuration", dict(source), weights)
-    path = Path(source)
-    if path.suffix.lower() == ".json":
-        return _read_json(path, weights)
-    with naming(path):
-        if weights is not None:
-            raise ArchiveError(NOT_ALONE)
-        return _read_legacy(path) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path)
+    return _read(source, weights, None)
 
 
 def new_archive(source: Source, seed: int) -> Archive:
@@ -134,12 +126,19 @@ def new_archive(source: Source, seed: int) -> Archive:
     def draw(found: Description) -> Weights:
         return new_weights(found.entries, found.dtype, seed)
 
+    return _read(source, None, draw)
+
+
+def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+    """Read a source of any form, with its own weights, those of a file beside it, or new ones."""
     if isinstance(source, Mapping):
-        return _read_beside("the configuration", dict(source), None, draw)
+        return _read_beside("the configuration", dict(source), weights, draw)
     path = Path(source)
     if path.suffix.lower() == ".json":
-        return _read_json(path, None, draw)
+        return _read_json(path, weights, draw)
     with naming(path):
+        if weights is not None:
+            raise ArchiveError(NOT_ALONE)
         return _read_legacy(path, draw) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path, draw)
 
 
@@ -149,7 +148,7 @@ def read_json_archive(path: str | os.PathLike[str]) -> Archive:
         return _read_document(Path(path), parse_json(_content(Path(path), MAX_JSON_BYTES)))
 
 
-def _read_keras(path: Path, draw: Draw | None = None) -> Archive:
+def _read_keras(path: Path, draw: Draw | None) -> Archive:
     try:
         with _regular(path) as opened, zipfile.ZipFile(opened) as file:
             with naming("config.json"):
@@ -169,7 +168,7 @@ def _read_keras(path: Path, draw: Draw | None = None) -> Archive:
         raise ArchiveError(f"cannot be read ({error})") from None
 
 
-def _read_legacy(path: Path, draw: Draw | None = None) -> Archive:
+def _read_legacy(path: Path, draw: Draw | None) -> Archive:
     data = _content(path, MAX_WEIGHTS_BYTES)
     text = read_model_config(data)
     with naming("model_config"):
@@ -180,7 +179,7 @@ def _read_legacy(path: Path, draw: Draw | None = None) -> Archive:
     return _archive(path, found, weights, _vocabularies(found.entries))
 
 
-def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None = None) -> Archive:
+def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
     with naming(path):
         value = parse_json(_content(path, MAX_JSON_BYTES))
         if is_document(value):
@@ -201,7 +200,7 @@ def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = 
     return _archive(path, found, weights, vocabularies)
 
 
-def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None = None) -> Archive:
+def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
     """A configuration, with its weights in a file of their own."""
     with naming(label):
         if draw:

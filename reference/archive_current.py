@@ -30,8 +30,8 @@ Tensors = Mapping[tuple[str, Ref], Shape]
 def current_config(found: Description) -> dict[str, Any]:
     """The configuration of a model as Keras 3 takes it.
 
-    The shape of a tensor is the one that follows from the graph; its dtype is that of the model, unless the tensor is an input, a mask or
-    the ids of texts. Keras finds out both for itself when it calls the layers.
+    The shape of a tensor is the one that follows from the graph, its dtype that of the input or else of the model; neither decides
+    anything, Keras finds out both when it calls the layers.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def _model(model: Mapping[str, Any], graph: Graph, tensors: Tensors, dtype: str)
         if value.get("class_name") != "__keras_tensor__":
             return {name: complete(one) for name, one in value.items()}
         ref = Ref(*value["config"]["keras_history"])
-        known = {"shape": list(tensors[graph.prefix, ref]), "dtype": _dtype(graph, ref, dtype)}
+        known = {"shape": list(tensors[graph.prefix, ref]), "dtype": graph.specs[ref.layer].dtype if ref.layer in graph.specs else dtype}
         return {**value, "config": known | value["config"]}
 
     layers = []
@@ -71,13 +71,6 @@ def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
     """A layer and what it wraps, without options that are no longer there."""
     config = {name: value for name, value in layer["config"].items() if name not in GONE}
     return {**layer, "config": config | {half: _layer(config[half]) for half in ("layer", "backward_layer") if half in config}}
-
-
-def _dtype(graph: Graph, ref: Ref, dtype: str) -> str:
-    if ref.layer in graph.specs:
-        return graph.specs[ref.layer].dtype
-    class_name = graph.calls[ref.node].class_name
-    return "bool" if class_name.startswith("ops.") else "int64" if class_name == "TextVectorization" else dtype
 
 
 def _check_names(graph: Graph, layers: Mapping[str, Entry]) -> None:

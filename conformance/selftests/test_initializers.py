@@ -14,13 +14,13 @@ from conformance.selftests.drawing import replace_distributions
 from reference import initializers
 from reference.new_weights import ALIASES, FUNCTIONS, initializer_of
 
-DRAWN = (200, 500)
+DRAWN = (400, 1000)
 FALSE_ALARM = 1e-6
 """How often a test of a distribution may fail by chance; the seeds are fixed, so that it does so always or never."""
 FARTHEST = math.sqrt(math.log(2 / FALSE_ALARM) / (2 * math.prod(DRAWN)))
 """Between the true distribution function and that of so many draws, by the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart."""
 
-SHAPES = ((), (7,), (5, 3), (3, 4, 6), (3, 2, 4, 6), (2, 3, 2, 5, 4))
+SHAPES = ((), (7,), (5, 4), (0, 3), (3, 4, 6), (3, 2, 4, 6), (2, 3, 2, 5, 4))
 SCALINGS: list[dict[str, Any]] = [
     *({"name": name} for name in FUNCTIONS if name.startswith(("glorot", "he_", "lecun"))),
     *(
@@ -99,7 +99,7 @@ def test_the_scaled_normal_distributions_have_the_variance_they_are_named_for() 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_seed_decides_the_values_and_the_dtype_rounds_them(name: str) -> None:
-    draw, shape = getattr(initializers, name), (8, 1, 5) if name == "stft" else (8, 5)
+    draw, shape = getattr(initializers, name), (5, 1, 8) if name == "stft" else (5, 8)
     single, double = draw(shape, seed=3, dtype="float32"), draw(shape, seed=3, dtype="float64")
     assert (single.shape, single.dtype, double.dtype) == (shape, np.float32, np.float64), f"{name} gives {single.shape}, {single.dtype}"
     assert single.tobytes() == draw(shape, seed=3).tobytes(), f"{name} gives something else for the same seed"

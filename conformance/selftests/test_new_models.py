@@ -60,6 +60,14 @@ def with_chosen_initializers(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def without_initializers(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a model that says nothing of how weights begin."""
+    config = copy.deepcopy(config)
+    for layer in layers_of(config):
+        layer["config"] = {name: value for name, value in layer["config"].items() if not name.endswith("_initializer")}
+    return config
+
+
 def marked(ours: bool, kind: str, shape: Any, parameters: dict[str, float]) -> np.ndarray:
     """What stands for the numbers drawn from a distribution: it tells the kind, the parameters and the shape."""
     one, two = parameters.values()
@@ -79,11 +87,16 @@ def without_chance(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.initializers.Orthogonal, "__call__", lambda self, shape, dtype=None: orthogonal(shape, gain=self.gain))
 
 
+def weights(model: Model) -> dict[str, bytes]:
+    return {f"{layer.name}[{number}]": array.tobytes() for layer in model.layers for number, array in enumerate(layer.weights)}
+
+
 @pytest.mark.usefixtures("without_chance")
 @pytest.mark.parametrize("name", BUILDERS)
 def test_every_weight_has_the_initializer_and_the_shape_that_it_has_in_keras(name: str, keras: Any) -> None:
     keras.utils.clear_session()
     usual = json.loads(BUILDERS[name](keras).to_json())
+    assert weights(new_model(without_initializers(usual))) == weights(new_model(usual)), "Keras's defaults are those of its files"
     for config in (usual, with_chosen_initializers(usual)):
         model = keras.models.model_from_json(json.dumps(config))
         ours = new_model(config)
@@ -114,10 +127,6 @@ def shared(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     (folder / "config.json").write_text(model.to_json())
     load_model(folder / "m.keras").save_json(folder / "whole.json")
     return {"config": json.loads(model.to_json()), "folder": folder}
-
-
-def weights(model: Model) -> dict[str, bytes]:
-    return {f"{layer.name}[{number}]": array.tobytes() for layer in model.layers for number, array in enumerate(layer.weights)}
 
 
 def chain(*layers: dict[str, Any], shape: Any = (None, 3)) -> dict[str, Any]:
