@@ -5,6 +5,7 @@ Keras's names and defaults, the batch first. ``xyz_backward(grad_output, x, *wei
 input and of the weights that train. ``load_model`` reads a ``.keras`` archive and runs it through these functions.
 """
 
+from reference import initializers
 from reference.activation_layers import (
     activation_backward,
     activation_forward,
@@ -92,7 +93,7 @@ from reference.merging import (
     concatenate_compute_mask,
     concatenate_forward,
 )
-from reference.network import Model, load_json, load_model
+from reference.network import Model, load_json, load_model, new_model
 from reference.normalization import (
     batch_normalization_backward,
     batch_normalization_forward,
@@ -297,6 +298,7 @@ __all__ = [
     "hinge_backward",
     "huber",
     "huber_backward",
+    "initializers",
     "inverse_time_decay",
     "kl_divergence",
     "kl_divergence_backward",
@@ -337,6 +339,7 @@ __all__ = [
     "mish",
     "mish_backward",
     "nadam_step",
+    "new_model",
     "p_re_lu_backward",
     "p_re_lu_forward",
     "piecewise_constant_decay",

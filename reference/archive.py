@@ -19,7 +19,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,12 +32,16 @@ from reference.archive_json import check_document, is_document, vocabularies_of,
 from reference.archive_legacy import is_legacy_weights, read_legacy_weights, read_model_config
 from reference.archive_legacy_config import canonical_config
 from reference.archive_model import Description, describe
+from reference.archive_options import is_int
 from reference.graph import Graph
 from reference.json_text import parse_json
+from reference.new_weights import new_weights
 
-__all__ = ["Archive", "ArchiveError", "read_archive", "read_json_archive"]
+__all__ = ["Archive", "ArchiveError", "new_archive", "read_archive", "read_json_archive"]
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
+Draw = Callable[[Description], Weights]
+"""What makes new weights in place of those of a file."""
 
 MAX_CONFIG_BYTES = 16 * 2**20
 MAX_WEIGHTS_BYTES = 2 * 2**30
@@ -98,15 +102,44 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         If a file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
         and the member or layer.
     """
+    return _read(source, weights, None)
+
+
+def new_archive(source: Source, seed: int) -> Archive:
+    """Read the configuration in a model's file, and draw new weights instead of those that the file may have.
+
+    Parameters
+    ----------
+    source : path or mapping
+        As in :func:`read_archive`; a configuration alone needs nothing beside it.
+    seed : int
+        Of :mod:`reference.new_weights`.
+
+    Raises
+    ------
+    ArchiveError
+        As :func:`read_archive`, and for initializers that are not Keras's own.
+    """
+    if not is_int(seed, highest=2**64 - 1):
+        raise ValueError(f"seed is {seed!r}, not an int from 0 to 2**64 - 1")
+
+    def draw(found: Description) -> Weights:
+        return new_weights(found.entries, found.dtype, seed)
+
+    return _read(source, None, draw)
+
+
+def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+    """Read a source of any form, with its own weights, those of a file beside it, or new ones."""
     if isinstance(source, Mapping):
-        return _read_beside("the configuration", dict(source), weights)
+        return _read_beside("the configuration", dict(source), weights, draw)
     path = Path(source)
     if path.suffix.lower() == ".json":
-        return _read_json(path, weights)
+        return _read_json(path, weights, draw)
     with naming(path):
         if weights is not None:
             raise ArchiveError(NOT_ALONE)
-        return _read_legacy(path) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path)
+        return _read_legacy(path, draw) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path, draw)
 
 
 def read_json_archive(path: str | os.PathLike[str]) -> Archive:
@@ -115,11 +148,13 @@ def read_json_archive(path: str | os.PathLike[str]) -> Archive:
         return _read_document(Path(path), parse_json(_content(Path(path), MAX_JSON_BYTES)))
 
 
-def _read_keras(path: Path) -> Archive:
+def _read_keras(path: Path, draw: Draw | None) -> Archive:
     try:
         with _regular(path) as opened, zipfile.ZipFile(opened) as file:
             with naming("config.json"):
                 found = describe(parse_json(_member(file, "config.json", MAX_CONFIG_BYTES)))
+            if draw:
+                return _archive(path, found, draw(found), _vocabularies(found.entries, file))
             if "model.weights.npz" in file.namelist():
                 raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
             with naming("model.weights.h5"):
@@ -133,41 +168,44 @@ def _read_keras(path: Path) -> Archive:
         raise ArchiveError(f"cannot be read ({error})") from None
 
 
-def _read_legacy(path: Path) -> Archive:
+def _read_legacy(path: Path, draw: Draw | None) -> Archive:
     data = _content(path, MAX_WEIGHTS_BYTES)
     text = read_model_config(data)
     with naming("model_config"):
         if len(text) > MAX_CONFIG_BYTES:
             raise ArchiveError(f"{len(text)} bytes are more than the {MAX_CONFIG_BYTES} allowed")
         found = _describe_any(parse_json(text))
-    weights = read_legacy_weights(data, found.entries, found.dtype)
+    weights = draw(found) if draw else read_legacy_weights(data, found.entries, found.dtype)
     return _archive(path, found, weights, _vocabularies(found.entries))
 
 
-def _read_json(path: Path, weights: str | os.PathLike[str] | None) -> Archive:
+def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
     with naming(path):
         value = parse_json(_content(path, MAX_JSON_BYTES))
         if is_document(value):
             if weights is not None:
                 raise ArchiveError(NOT_ALONE)
-            return _read_document(path, value)
-    return _read_beside(path, value, weights)
+            return _read_document(path, value, draw)
+    return _read_beside(path, value, weights, draw)
 
 
-def _read_document(path: Path, document: Mapping[str, Any]) -> Archive:
+def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = None) -> Archive:
     check_document(document)
-    found = describe(document["config"])
+    found = replace(describe(document["config"]), dtype=document["dtype"])
     vocabularies = vocabularies_of(document)
     texts = {entry.path for entry in found.entries if entry.class_name == "TextVectorization"}
     if set(vocabularies) != texts:
         raise ArchiveError(f"there are vocabularies of {shown(sorted(vocabularies))}, the configuration asks for those of {sorted(texts)}")
-    weights = weights_of(document, found.entries)
-    return replace(_archive(path, found, weights, vocabularies), dtype=document["dtype"])
+    weights = draw(found) if draw else weights_of(document, found.entries)
+    return _archive(path, found, weights, vocabularies)
 
 
-def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None) -> Archive:
+def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
     """A configuration, with its weights in a file of their own."""
     with naming(label):
+        if draw:
+            found = _describe_any(config)
+            return _archive(label, found, draw(found), _vocabularies(found.entries))
         if weights is None:
             raise ArchiveError("a configuration without weights; weights= names the file that model.save_weights wrote")
         found = _describe_any(config)
@@ -242,7 +280,7 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
         if given is None:
             if file is None:
                 raise ArchiveError(f"layer {entry.path!r}: a vocabulary that was learned by adapt is kept in .keras archives alone")
-            given = _vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
+            given = vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
         elif not isinstance(given, list) or not all(isinstance(term, str) for term in given):
             raise ArchiveError(f"layer {entry.path!r}: its vocabulary is not a list of terms")
         special = ["", "[UNK]"] if entry.config.get("output_mode", "int") == "int" else ["[UNK]"]
@@ -250,7 +288,7 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
     return vocabularies
 
 
-def _vocabulary_lines(data: bytes, name: str) -> list[str]:
+def vocabulary_lines(data: bytes, name: str) -> list[str]:
     """The terms of a vocabulary file, split as Keras does when it loads it: at every line break that Python knows."""
     try:
         lines = data.decode("utf-8").splitlines()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from reference.archive_config import Entry
 from reference.archive_errors import ArchiveError, shown
 from reference.archive_hdf5 import Places, Weights, child, opened, parents, read_datasets
-from reference.calls import SIGNATURES, WRAPPERS, weight_names
+from reference.calls import SIGNATURES, weight_names, weight_owners
 from reference.hdf5_attributes import has_texts, read_text, read_texts
 
 ROOT = "model_weights"
@@ -121,9 +121,10 @@ def _saved_order(entries: Sequence[Entry]) -> list[Weight]:
 
 def _weights(class_name: str, config: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """For every weight of a layer its name and whether it is trained."""
-    if class_name in WRAPPERS:
-        halves = ("layer", "backward_layer") if class_name == "Bidirectional" else ("layer",)
-        inner = [config.get(half, config["layer"]) for half in halves]
-        return [one for half in inner for one in _weights(half["class_name"], half["config"])]
-    names = weight_names(class_name, config) if class_name in SIGNATURES else []
-    return [(name, config.get("trainable", True) is not False and name not in NEVER_TRAINED) for name in names]
+    if class_name not in SIGNATURES:
+        return []
+    return [
+        (name, options.get("trainable", True) is not False and name not in NEVER_TRAINED)
+        for _, owner, options in weight_owners(class_name, config)
+        for name in weight_names(owner, options)
+    ]

@@ -28,6 +28,7 @@ from reference.archive_errors import ArchiveError, part, shown
 from reference.calls import RECURRENT_CLASSES
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
+MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 MAX_LEVELS = 64
 
 
@@ -62,7 +63,7 @@ def _layer(layer: Mapping[str, Any], depth: int) -> dict[str, Any]:
     for half in ("layer", "backward_layer"):
         if isinstance(config.get(half), dict):
             config[half] = _layer(config[half], depth + 1)
-    module = MASK_MODULE if operation else "keras" if class_name in MODELS else "keras.layers"
+    module = MASK_MODULE if operation else MODULES.get(class_name, "keras.layers")
     return {"module": module, "registered_name": None, **layer, "class_name": class_name, "config": config}
 
 

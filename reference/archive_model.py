@@ -9,7 +9,7 @@ from typing import Any
 
 from reference.archive_config import Entry, layer_entries, model_dtype
 from reference.archive_errors import ArchiveError, malformed
-from reference.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
+from reference.calls import RECURRENT_CLASSES, SIGNATURES, weight_owners
 from reference.graph import Graph, build_graph
 from reference.graph_shapes import infer_shapes
 from reference.shapes import Shape, weight_shapes
@@ -68,7 +68,7 @@ def _with_shapes(entry: Entry, inputs: Iterable[tuple[Shape, ...]]) -> Entry:
     if entry.class_name not in SIGNATURES:
         return entry
     with malformed(f"layer {entry.path!r}: no weight shapes follow from its configuration"):
-        known = [dict(_datasets(entry.class_name, entry.config, shapes[0], "")) for shapes in inputs or [((),)]]
+        known = [dict(_datasets(entry.class_name, entry.config, shapes[0])) for shapes in inputs or [((),)]]
     whole = dict(known[0])
     for other in known[1:]:
         for name, shape in other.items():
@@ -79,19 +79,13 @@ def _with_shapes(entry: Entry, inputs: Iterable[tuple[Shape, ...]]) -> Entry:
     return replace(entry, shapes=whole)
 
 
-def _datasets(class_name: str, config: Mapping[str, Any], input_shape: Shape, prefix: str) -> Iterator[tuple[str, Shape]]:
+def _datasets(class_name: str, config: Mapping[str, Any], input_shape: Shape) -> Iterator[tuple[str, Shape]]:
     """The datasets of a layer below its group in the weights file, and the shape that its configuration implies for each."""
-    if class_name in WRAPPERS:
-        both = class_name == "Bidirectional"
-        for half in ("layer", "backward_layer")[: 1 + both]:
-            inner = config.get(half, config["layer"])
-            group = "backward_layer/" if half == "backward_layer" else "forward_layer/" if both else "layer/"
-            step = input_shape if both else (*input_shape[:1], *input_shape[2:])
-            yield from _datasets(inner["class_name"], inner["config"], step, prefix + group)
-        return
-    cell = "cell/" if class_name in RECURRENT_CLASSES else ""
-    for index, shape in enumerate(weight_shapes(class_name, config, input_shape).values()):
-        yield f"{prefix}{cell}vars/{index}", shape
+    step = (*input_shape[:1], *input_shape[2:]) if class_name == "TimeDistributed" else input_shape
+    for group, owner, options in weight_owners(class_name, config):
+        cell = "cell/" if owner in RECURRENT_CLASSES else ""
+        for index, shape in enumerate(weight_shapes(owner, options, step).values()):
+            yield f"{group}{cell}vars/{index}", shape
 
 
 def _check_parameters(entries: list[Entry]) -> None:

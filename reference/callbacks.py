@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from reference.checkpoints import flat_weights
-from reference.json_text import write_json, write_whole
+from reference.json_text import write_json
 from reference.training_loop import Logs, Run
+from reference.whole_file import write_whole
 
 
 @dataclass

@@ -226,6 +226,18 @@ def layer_call(class_name: str, config: Mapping[str, Any], weights: Sequence[Any
     return LayerCall(signature.name, placed, options)
 
 
+def weight_owners(class_name: str, config: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """The layers that the weights of a layer belong to, in the order of ``get_weights()``: itself, or what it wraps.
+
+    For each its group in the layer's own (``"forward_layer/"``; empty for the layer itself), its class and its configuration.
+    """
+    if class_name not in WRAPPERS:
+        return [("", class_name, config)]
+    halves = {"layer/": "layer"} if class_name == "TimeDistributed" else {"forward_layer/": "layer", "backward_layer/": "backward_layer"}
+    inner = {group: config.get(half, config["layer"]) for group, half in halves.items()}
+    return [(group, layer["class_name"], layer["config"]) for group, layer in inner.items()]
+
+
 def weight_names(class_name: str, config: Mapping[str, Any]) -> list[str]:
     """Names of the weights that a layer of this configuration has, in the order of ``get_weights()``."""
     weights = signature_of(class_name).weights

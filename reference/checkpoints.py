@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.json_text import write_whole
+from reference.whole_file import write_whole
 
 if TYPE_CHECKING:
     from reference.training_loop import Run, Samples

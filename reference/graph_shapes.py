@@ -51,6 +51,8 @@ class GraphShapes:
         How many steps the recurrent layers take.
     outputs : list of Shape
         Of the model, in the order of its leaves.
+    tensors : dict of (prefix of the graph, Ref) to Shape
+        The shapes of the inputs of every graph and of all that its calls give, as they were last found.
     """
 
     inputs: dict[str, dict[tuple[Shape, ...], None]] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class GraphShapes:
     largest: str = ""
     steps: int = 0
     outputs: list[Shape] = field(default_factory=list)
+    tensors: dict[tuple[str, Ref], Shape] = field(default_factory=dict)
     _most: int = 0
 
     def add(self, path: str, numbers: int) -> None:
@@ -116,6 +119,7 @@ def _run(graph: Graph, layers: Mapping[str, Described], inputs: Mapping[str, Sha
             if str(error).startswith("layer "):
                 raise
             raise ValueError(f"layer {graph.prefix + name!r} ({call.class_name}): {error}") from None
+    found.tensors |= {(graph.prefix, ref): shape for ref, shape in shapes.items()}
     return [shapes[ref] for ref in leaves(graph.outputs)]
 
 

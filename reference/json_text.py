@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from pathlib import Path
 from typing import Any
 
 from reference.archive_errors import ArchiveError
+from reference.whole_file import write_whole
 
 FREE_BRACKETS = 100_000
 BYTES_A_BRACKET = 12
@@ -35,20 +34,3 @@ def parse_json(data: bytes) -> Any:
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
     """Write a value as JSON with :func:`write_whole`; ``ValueError`` if it has no JSON form, as NaN and infinity have none."""
     write_whole(path, json.dumps(document, allow_nan=False).encode())
-
-
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a new file beside `path`, then put that in its place; ``OSError`` if it cannot be written.
-
-    Whatever happens, `path` holds all of the new data or all of the old.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

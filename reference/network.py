@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from reference.archive import Archive, ArchiveError, Source, read_archive, read_json_archive
+from reference.archive import Archive, ArchiveError, Source, new_archive, read_archive, read_json_archive
 from reference.archive_config import MODELS
 from reference.archive_json import json_document
+from reference.archive_writer import write_archive
 from reference.execution import Context, Layer, frozen, run_graph
 from reference.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
 from reference.graph_shapes import GraphShapes, infer_shapes
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from reference.training import TrainingState
     from reference.training_loop import History
 
-__all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model"]
+__all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model", "new_model"]
 
 Array = NDArray[Any]
 
@@ -187,9 +188,29 @@ class Model:
             rows.append((layer.name, layer.class_name, shapes, f"{sum(weight.size for weight in layer.weights):,}"))
         rows.append(("total", "", "", f"{self.parameters:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        return "\n".join(
-            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
-        )
+        return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model into a ``.keras`` archive, which Keras and :func:`load_model` read; or, where `path` ends so, as ``.json``.
+
+        The file is written whole or not at all. The archive holds a model that is not compiled: no optimizer, loss or metrics.
+
+        Raises
+        ------
+        ValueError
+            If `path` ends otherwise, the model has no configuration or computes in another dtype than it says, or a vocabulary has a
+            term that the format cannot hold.
+        OSError
+            If the file cannot be written.
+        """
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix == ".json":
+            return self.save_json(path)
+        if suffix != ".keras":
+            raise ValueError(f"{os.fspath(path)}: a model is saved as .keras or .json")
+        self._check_has_config()
+        weights = {layer.name: layer.weights for layer in self.layers}
+        return write_archive(path, self.config, weights, self.context.vocabularies, self.dtype.name)
 
     def save_json(self, path: str | os.PathLike[str]) -> None:
         """Write configuration and weights into one JSON file, from which :func:`load_json` makes the same model.
@@ -203,10 +224,13 @@ class Model:
         OSError
             If the file cannot be written.
         """
-        if not self.config:
-            raise ValueError("the model was not read from a file: it has no configuration to save")
+        self._check_has_config()
         weights = {layer.name: layer.weights for layer in self.layers}
         write_json(path, json_document(self.config, weights, self.context.vocabularies, self.dtype.name))
+
+    def _check_has_config(self) -> None:
+        if not self.config:
+            raise ValueError("the model was not read from a file: it has no configuration to save")
 
     def _outputs(self, inputs: Mapping[str, Array], rows: slice) -> dict[Ref, Array]:
         """The outputs for some of the samples."""
@@ -246,6 +270,29 @@ def load_model(source: Source, functions: Any = None, *, weights: str | os.PathL
         If the function of a layer is missing; the sentence names both.
     """
     return _model(read_archive(source, weights), functions)
+
+
+def new_model(source: Source, seed: int = 0, functions: Any = None) -> Model:
+    """Make a model that has not been trained, from a configuration alone: no Keras, no weights.
+
+    Every weight comes from the initializer that its layer names (:mod:`reference.initializers`), with a stream of random numbers of its
+    own: :mod:`reference.new_weights`.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A configuration as :func:`load_model` takes it; or the file of a whole model, whose weights are not read.
+    seed : int
+        The same seed gives the same weights; from 0.
+    functions
+        As in :func:`load_model`.
+
+    Raises
+    ------
+    ArchiveError
+        As :func:`load_model`; and for initializers that are not Keras's own, or weights whose sizes do not follow from the inputs.
+    """
+    return _model(new_archive(source, seed), functions)
 
 
 def load_json(path: str | os.PathLike[str], functions: Any = None) -> Model:
