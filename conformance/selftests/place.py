@@ -19,6 +19,8 @@ ABANDON_AFTER = 400
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """Variables of this run that a subprocess sees: what the plugin may have set in it is not among them."""
 FORWARD = ("--pyargs", "conformance.suite.test_forward")
+RECORDED = "--conform-oracle=recorded"
+"""For runs that need no Keras, whose import takes seconds."""
 USAGE_ERROR = int(pytest.ExitCode.USAGE_ERROR)
 
 checkout = pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="the project's own files are only in a checkout")
@@ -34,6 +36,7 @@ def _hiding(cls, name, path=None, target=None):
 importlib.machinery.PathFinder.find_spec = classmethod(_hiding)
 """
 """A `sitecustomize.py`: these packages are not installed."""
+
 
 class Place:
     """An empty folder of a user, from which pytest and Python are run with this project installed, or seeming so."""

@@ -18,7 +18,7 @@ import pytest
 
 from conformance import plugin
 from conformance.results import records_of
-from conformance.selftests.place import ABANDON_AFTER, FORWARD, HIDING, ROOT, USAGE_ERROR, Place, checkout, said
+from conformance.selftests.place import ABANDON_AFTER, FORWARD, HIDING, RECORDED, ROOT, USAGE_ERROR, Place, checkout, said
 
 WATCHING = """
 import json, os, sys
@@ -343,7 +343,7 @@ def test_hypothesis_follows_the_suite_wherever_it_runs() -> None:
 )
 def test_another_implementation_never_meets_the_selftests(place: Place, arguments: tuple[str, ...]) -> None:
     place.write("mine.py", "")
-    result = place.pytest(*arguments, "--iut=mine.py", "--collect-only", "-q")
+    result = place.pytest(*arguments, "--iut=mine.py", "--conform-profile=smoke", "--collect-only", "-q")
     expected = pytest.ExitCode.OK if arguments[-1] == "conformance" else pytest.ExitCode.NO_TESTS_COLLECTED
     assert result.returncode == expected, f"collection goes through: {said(result)[-2000:]}"
     asked = [line for line in result.stdout.splitlines() if "::" in line]
@@ -395,7 +395,7 @@ def test_a_hostile_implementation_gets_its_statuses_and_the_run_goes_on(place: P
     place.write("hostile.py", HOSTILE)
     place.write("pytest.ini", "[pytest]\nconform_json = out.json\n")
     arguments = ("--iut=hostile.py", f"--conform-layers={','.join(STATUSES)}", "--conform-profile=smoke", "-k", "images-float32")
-    result = place.pytest(*FORWARD, *arguments)
+    result = place.pytest(*FORWARD, *arguments, RECORDED)
     assert result.returncode == int(pytest.ExitCode.TESTS_FAILED), f"the run ends as a run with failures: {said(result)[-3000:]}"
     (results,) = place.read("out.json")
     records = {record["layer"]: record for record in results["records"]}
@@ -411,7 +411,7 @@ def test_a_hostile_implementation_gets_its_statuses_and_the_run_goes_on(place: P
 def test_an_implementation_that_cannot_be_imported_is_an_error_of_every_case(place: Place) -> None:
     place.write("broken.py", "def relu(x):\n    return x\n\nraise RuntimeError('of its own making')\n")
     arguments = ("--iut=broken.py", "--conform-layers=relu,tanh", "--conform-profile=smoke", "-k", "images-float32")
-    result = place.pytest(*FORWARD, *arguments, "--conform-json=out.json")
+    result = place.pytest(*FORWARD, *arguments, RECORDED, "--conform-json=out.json")
     assert result.returncode == int(pytest.ExitCode.TESTS_FAILED), f"collection does not break: {said(result)[-3000:]}"
     (results,) = place.read("out.json")
     statuses = [record["status"] for record in results["records"]]

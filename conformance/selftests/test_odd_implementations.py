@@ -19,11 +19,11 @@ from conformance.implementations.module import ModuleImplementation
 from conformance.minimal import script
 from conformance.oracle.live import expect
 from conformance.oracle.recorded import Recorded
+from conformance.selftests.place import RECORDED
 from conformance.statuses import ERROR, PASSED
 from conformance.verdict import SINGLE_ONLY
 
 ORACLE = Recorded()
-RECORDED = "--conform-oracle=recorded"
 PYTEST = Path(sys.executable).with_name("pytest")
 BUFFER = """
 import numpy as np
