@@ -15,7 +15,7 @@ _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 8
 
 
 class ArchiveError(ValueError):
-    """A file of a model that cannot be read; the sentence names the file and the member or layer."""
+    """A file of a model that cannot be read or written; the sentence names the file and the member or layer."""
 
 
 def shown(value: Any) -> str:

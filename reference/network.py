@@ -188,7 +188,9 @@ class Model:
             rows.append((layer.name, layer.class_name, shapes, f"{sum(weight.size for weight in layer.weights):,}"))
         rows.append(("total", "", "", f"{self.parameters:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows)
+        return "\n".join(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model into a ``.keras`` archive, which Keras and :func:`load_model` read; or, where `path` ends so, as ``.json``.

@@ -79,13 +79,14 @@ def initializer_of(identifier: str | Mapping[str, Any] | None) -> Initializer:
     ValueError
         If it is no initializer of Keras (the nearest names are said), or has options that the initializer does not take.
     """
-    described: Mapping[str, Any] = {"class_name": identifier or "glorot_uniform"} if isinstance(identifier, str | None) else identifier
-    name, registered = described.get("class_name"), described.get("registered_name")
+    if identifier is None or isinstance(identifier, str):
+        identifier = {"class_name": "glorot_uniform" if identifier is None else identifier}
+    name, registered = identifier.get("class_name"), identifier.get("registered_name")
     function = ALIASES.get(str(name), str(name))
     if function not in FUNCTIONS or registered not in (None, name):
         near = get_close_matches(str(name), [*FUNCTIONS, *ALIASES], 3)
         raise ValueError(f"initializer {shown(registered or name)} is not one of Keras's own; near are {', '.join(near) or 'none'}")
-    initialize, config = getattr(initializers, function), dict(described.get("config") or {})
+    initialize, config = getattr(initializers, function), dict(identifier.get("config") or {})
     unknown = sorted(set(config) - set(signature(initialize).parameters).difference(("shape", "dtype")))
     if unknown:
         raise ValueError(f"initializer {name} takes no option {', '.join(unknown)}")

@@ -219,6 +219,7 @@ def test_bad_input_is_refused(name: str, shape: Any, options: dict[str, Any], sa
     ("identifier", "said"),
     [
         ("glorot_unifrom", "initializer 'glorot_unifrom' is not one of Keras's own; near are glorot_uniform"),
+        ("", "initializer '' is not one of Keras's own; near are none"),
         ({"class_name": "Zeros", "registered_name": "mine>Zeros"}, "'mine>Zeros' is not one of Keras's own"),
         ({"class_name": "HeNormal", "config": {"scale": 2}}, "initializer HeNormal takes no option scale"),
         ({"class_name": "HeNormal", "config": {"shape": 2}}, "initializer HeNormal takes no option shape"),
