@@ -28,6 +28,8 @@ from reference.network import load_model
 
 Array = NDArray[Any]
 MODEL_FILE = "model.keras"
+BOUND_SAMPLES = 100
+"""The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
 WORST = 16
 """So many of the samples that are furthest off are always among those on which the layers are compared."""
 
@@ -85,7 +87,7 @@ def examine_model(name: str, desk: Desk) -> Record:
     if got.shape != expected.shape:
         message = f"predict gives the shape {got.shape}, expected {expected.shape}"
         return _record(desk, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
-    found = compare(expected, got, lambda rows: perturbation_bound(path, x, rows))
+    found = compare(expected, got, lambda rows: perturbation_bound(path, x, rows, samples=BOUND_SAMPLES))
     message = (
         f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
         f"allowed {found.bound:.1e}"
