@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reference.json_text import write_whole
 
 if TYPE_CHECKING:
-    from reference.training_loop import Run, Samples
+    from reference.training_run import Run, Samples
 
 Array = NDArray[Any]
 

@@ -198,6 +198,18 @@ def test_losses_and_optimizers_meet_as_in_keras(
     assert moved > MOVED, "the weights have hardly moved: the comparison says nothing"
 
 
+@pytest.mark.parametrize(
+    ("activation", "loss"), [("softmax", SPARSE), ("softmax", "categorical_crossentropy"), ("sigmoid", "binary_crossentropy")]
+)
+def test_saturated_outputs_are_trained_by_their_logits(activation: str, loss: str, keras: Any, tmp_path: Path) -> None:
+    model = classifier(keras, 3, activation)
+    model.layers[-1].set_weights([100 * weight for weight in model.layers[-1].get_weights()])
+    y = CLASSES if loss == SPARSE else ONE_HOT
+    of_losses, of_weights, moved = apart(model, tmp_path, VECTORS, y, optimizer=("sgd", {}), loss=loss)
+    assert of_losses < 1e-11 and of_weights < SAME, f"losses are {of_losses:.2g} away from Keras's and weights {of_weights:.2g}"
+    assert moved > MOVED, "clipped probabilities have no gradient, and the weights have hardly moved"
+
+
 def dropping(keras: Any) -> Any:
     layers = keras.layers
     return keras.Sequential(
