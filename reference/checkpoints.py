@@ -188,5 +188,6 @@ def _checksum(samples: Samples) -> list[Any]:
     for part in samples:
         for name, array in sorted(part.items()):
             if array is not None:
-                found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, zlib.crc32(name.encode(), found))
+                data = repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+                found = zlib.crc32(data, zlib.crc32(name.encode(), found))
     return [samples.number, found]

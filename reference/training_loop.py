@@ -14,10 +14,11 @@ import numpy as np
 from reference.checkpoints import description, load_checkpoint, save_checkpoint
 from reference.network import Model
 from reference.progress import Progress
-from reference.training import TrainingState, make_step, measure, start_training
+from reference.training import TrainingState, first_state, make_step, measure, start_training
 from reference.training_data import class_weights
-from reference.training_plan import Plan
-from reference.training_run import History, Logs, Run, Samples, Totals, checked, metrics_of
+from reference.training_metrics import metrics_of
+from reference.training_plan import Plan, make_plan
+from reference.training_run import History, Logs, Run, Samples, Totals, checked
 
 
 def fit(
@@ -52,10 +53,8 @@ def fit(
         It is not changed; see :meth:`Model.fit` for what is.
     x, y, sample_weight
         As in :func:`reference.train_step`, of all samples.
-    optimizer, loss, loss_weights, seed
+    optimizer, loss, loss_weights, metrics, seed
         As in :func:`reference.start_training`.
-    metrics : list of names, or for several outputs a list of lists or a dict by output name
-        ``"accuracy"``, ``"macro_f1"``, any loss ...
     batch_size, epochs, initial_epoch : int
         The last batch of an epoch may be smaller. `epochs` counts from epoch 0.
     verbose : 0, 1 or 2
@@ -88,7 +87,7 @@ def fit(
         If the loss of a batch, or a weight, is NaN or infinite; the sentence names epoch and batch.
     """
     _check_counts(batch_size, epochs, initial_epoch, validation_batch_size or 1, validation_freq, verbose)
-    state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, seed=seed)
+    state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, seed=seed)
     if class_weight is not None and sample_weight is not None:
         raise ValueError("class_weight and sample_weight cannot both be given")
     samples, shapes = checked(model, state.plan, x, y, sample_weight)
@@ -100,7 +99,7 @@ def fit(
     if class_weight is not None:
         weights = class_weights(state.plan, class_weight, samples.targets)
         samples = samples._replace(weights=dict.fromkeys(samples.targets, weights))
-    run = Run(model, state, metrics_of(state.plan, metrics, samples, shapes))
+    run = Run(model, state, metrics_of(state.plan, samples.targets, shapes))
     sizes = (batch_size, validation_batch_size or batch_size, validation_freq)
     loop = _Loop(run, samples, validation, *sizes, shuffle, epochs, verbose, None if checkpoint is None else Path(checkpoint))
     return loop.run(list(callbacks), initial_epoch)
@@ -125,9 +124,9 @@ def evaluate(
 ) -> Logs:
     """Loss and metrics of a model, as Keras's ``evaluate(return_dict=True)``; arguments and errors are those of :func:`fit`."""
     _check_counts(batch_size)
-    state = start_training(model, loss=loss, loss_weights=loss_weights)
+    state = first_state(model, make_plan(model, "sgd", loss, loss_weights, metrics, training=False))
     samples, shapes = checked(model, state.plan, x, y, sample_weight)
-    return _evaluated(Run(model, state, metrics_of(state.plan, metrics, samples, shapes)), samples, batch_size)
+    return _evaluated(Run(model, state, metrics_of(state.plan, samples.targets, shapes)), samples, batch_size)
 
 
 class _Keep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ from reference.network import Model
 from reference.shapes import Shape
 from reference.training import Batch, TrainingState, with_weights
 from reference.training_data import targets_of, weights_of
-from reference.training_metrics import Metric, metric_named
-from reference.training_plan import Plan, by_output
+from reference.training_metrics import Metric, metric_keys
+from reference.training_plan import Plan
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -85,7 +85,7 @@ class Run:
     @property
     def directions(self) -> dict[str, bool]:
         """Of every metric by its key: whether more is better."""
-        found = {name: metric.grows for name, metric in metric_keys(self.metrics, self.state.plan)}
+        found = {name: metric.grows for name, _, metric in metric_keys(self.metrics, self.state.plan)}
         return {"loss": False, **found}
 
     @property
@@ -116,27 +116,21 @@ class Totals:
     def __init__(self, run: Run) -> None:
         self.plan, self.metrics, self.samples = run.state.plan, run.metrics, 0
         self.sums: dict[str, float] = {}
-        self.counts: dict[tuple[str, str], Array] = {}
+        self.counts: dict[str, Array] = {}
 
     def add(self, found: Batch, batch: Samples) -> None:
         """Losses count by the size of the batch."""
         self.samples += found.size
         for name, value in {"loss": found.loss, **found.losses}.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * found.size
-        for output, metrics in self.metrics.items():
-            for metric in metrics:
-                counts = metric.count(batch.targets[output], found.predictions[output], found.masks[output])
-                key = (output, metric.name)
-                self.counts[key] = self.counts[key] + counts if key in self.counts else counts
+        for key, output, metric in metric_keys(self.metrics, self.plan):
+            counts = metric.count(batch.targets[output], found.predictions[output], found.masks[output])
+            self.counts[key] = self.counts[key] + counts if key in self.counts else counts
 
     def logs(self) -> Logs:
         """The numbers so far."""
         losses = {name: value / self.samples for name, value in self.sums.items()}
-        return losses | {
-            key: metric.result(self.counts[output, metric.name])
-            for (output, metrics) in self.metrics.items()
-            for key, metric in metric_keys({output: metrics}, self.plan)
-        }
+        return losses | {key: metric.result(self.counts[key]) for key, _, metric in metric_keys(self.metrics, self.plan)}
 
 
 def checked(model: Model, plan: Plan, x: Any, y: Any, sample_weight: Any) -> tuple[Samples, dict[str, Shape]]:
@@ -150,25 +144,3 @@ def checked(model: Model, plan: Plan, x: Any, y: Any, sample_weight: Any) -> tup
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ValueError(f"input {name!r} holds NaN or infinite numbers")
     return Samples(inputs, targets_of(plan, y, shapes, samples), weights_of(plan, sample_weight, shapes, samples)), shapes
-
-
-def metrics_of(plan: Plan, metrics: Any, samples: Samples, shapes: Mapping[str, Shape]) -> dict[str, list[Metric]]:
-    """The metrics of every output that has a loss."""
-    if metrics is None:
-        return {}
-    given = {next(iter(plan.outputs)): metrics} if len(plan.outputs) == 1 and not isinstance(metrics, dict) else metrics
-    found: dict[str, list[Metric]] = {}
-    for name, some in by_output("metrics", plan.outputs, given).items():
-        wanted = some if isinstance(some, list) else [] if some is None else [some]
-        if wanted and name not in plan.objectives:
-            raise ValueError(f"metrics: the output {name!r} has no loss, and so no labels")
-        shape = tuple(size or 1 for size in shapes[name])
-        found[name] = [metric_named(one, samples.targets[name], shape) for one in wanted]
-    return found
-
-
-def metric_keys(metrics: Mapping[str, list[Metric]], plan: Plan) -> Iterator[tuple[str, Metric]]:
-    """Metrics by their keys in the history."""
-    for output, some in metrics.items():
-        for metric in some:
-            yield (metric.name if len(plan.outputs) == 1 else f"{output}_{metric.name}"), metric

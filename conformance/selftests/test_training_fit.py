@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,11 @@ def test_what_is_printed(single: Path, capsys: pytest.CaptureFixture[str]) -> No
         printed = capsys.readouterr().out.splitlines()
         assert len(printed) == lines, f"verbose={verbose} prints {printed} where the output is no terminal"
     assert printed[0].startswith("Epoch 1/3  loss 1."), f"the line of an epoch is {printed[0]!r}"
+
+
+def test_on_a_terminal_a_line_moves(single: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    reference.fit(load_model(single), X, CLASSES, **{**OPTIONS, "verbose": 1, "epochs": 2})
+    first, second, rest = capsys.readouterr().out.split("\n")
+    assert rest == "" and len(first.split("\r")) == 7, f"five batches and the end of the epoch make six states of a line: {first!r}"
+    assert second.split("\r")[3].startswith("Epoch 2/2  3/5  loss 1."), f"the third state is {second!r}"

@@ -70,6 +70,12 @@ def test_what_training_does_not_support_is_named(option: str) -> None:
         model.fit(VECTORS, CLASSES, loss=SPARSE)
 
 
+def test_constraints_are_no_matter_for_an_evaluation() -> None:
+    given: dict[str, Any] = {"module": "keras.constraints", "class_name": "MaxNorm", "config": {}, "registered_name": None}
+    held, free = (model.evaluate(VECTORS, CLASSES, loss=SPARSE) for model in (small_model(kernel_constraint=given), small_model()))
+    assert held == free, f"a constraint changes nothing where nothing moves, but {held} is not {free}"
+
+
 def test_layers_of_others_are_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model()
     foreign = {name: getattr(reference, name) for name in reference.__all__} | {"dense_forward": lambda *given, **options: given[0]}

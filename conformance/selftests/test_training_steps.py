@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import reference
+import reference.metrics
 from conformance.selftests.file_models import redraw
 from conformance.selftests.network_models import BUILDERS, inputs_for
 from conformance.selftests.training_models import RATE, SAMPLES, apart, float64
@@ -259,6 +260,16 @@ def test_a_step_changes_neither_the_model_nor_its_state(keras: Any, tmp_path: Pa
     for now in (kept, [weight for layer in loaded.layers for weight in layer.weights]):
         assert all(np.array_equal(one, other) for one, other in zip(before, now, strict=True)), "weights of before have changed"
     assert start.optimizer is None and state.iterations == 2, "the optimizer's state belongs to the new state alone"
+
+
+def test_the_logs_of_a_step_hold_its_metrics(keras: Any, tmp_path: Path) -> None:
+    classifier(keras, 3, "softmax").save(tmp_path / "m.keras")
+    loaded = load_model(tmp_path / "m.keras")
+    state = start_training(loaded, loss=SPARSE, metrics=["accuracy", "macro_f1"])
+    logs = train_step(loaded, state, VECTORS, CLASSES)[1]
+    predicted = loaded.predict(VECTORS).argmax(axis=1)
+    assert logs["accuracy"] == reference.metrics.accuracy(CLASSES, predicted), "not the accuracy of the batch before the step"
+    assert logs["macro_f1"] == pytest.approx(reference.metrics.macro_f1(CLASSES, predicted)), "nor its macro-F1"
 
 
 def test_schedules_are_asked_for_the_number_of_the_update(keras: Any, tmp_path: Path) -> None:
