@@ -67,7 +67,7 @@ def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any], trai
     for layer in layers.values():
         _refuse(layer, training)
         held = any(layer.name.startswith(path) for path in frozen)
-        for index, (name, options, trains) in enumerate(_weights(layer)):
+        for index, (name, options, trains) in enumerate(_weights(layer) if layer.weights else ()):
             penalty = _penalty(layer, name, options)
             if trains and not held and not name.startswith("moving_"):
                 found.append(Weight(layer.name, index, name, *penalty))

@@ -226,6 +226,19 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_epoch_and_batch(sin
     assert distance(model, state["1"]) == 0, "the model has not the weights of the last finished epoch"
 
 
+def test_texts_are_trained_on(keras: Any, tmp_path: Path) -> None:
+    layers, texts = keras.layers, np.array(["good day", "bad day now", "so good", "so bad it is"] * 5)
+    words = layers.TextVectorization(output_sequence_length=5)
+    words.adapt(texts)
+    chain = [words, layers.Embedding(20, 4, mask_zero=True), layers.LSTM(4), layers.Dense(2, activation="softmax")]
+    keras.Sequential([keras.Input((), dtype="string"), *chain]).save(tmp_path / "m.keras")
+    options: dict[str, Any] = {**OPTIONS, "optimizer": ("adam", {"learning_rate": 0.05}), "metrics": ["accuracy"]}
+    for epochs in (5, 15):
+        model = load_model(tmp_path / "m.keras")
+        history = model.fit(list(texts), [0, 1] * 10, **{**options, "epochs": epochs}, checkpoint=tmp_path / "run.npz").history
+    assert len(history["accuracy"]) == 15 and history["accuracy"][-1] == 1, f"two words tell the classes apart, but {history}"
+
+
 def test_what_is_printed(single: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = load_model(single)
     for verbose, lines in ((0, 0), (1, 0), (2, 3)):
