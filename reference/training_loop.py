@@ -86,7 +86,11 @@ def fit(
     FloatingPointError
         If the loss of a batch, or a weight, is NaN or infinite; the sentence names epoch and batch.
     """
-    _check_counts(batch_size, epochs, initial_epoch, validation_batch_size or 1, validation_freq, verbose)
+    validation_batch_size = batch_size if validation_batch_size is None else validation_batch_size
+    _check_counts(batch_size=batch_size, epochs=epochs, initial_epoch=initial_epoch)
+    _check_counts(validation_batch_size=validation_batch_size, validation_freq=validation_freq)
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose is 0, 1 or 2, not {verbose!r}")
     state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, seed=seed)
     if class_weight is not None and sample_weight is not None:
         raise ValueError("class_weight and sample_weight cannot both be given")
@@ -100,7 +104,7 @@ def fit(
         weights = class_weights(state.plan, class_weight, samples.targets)
         samples = samples._replace(weights=dict.fromkeys(samples.targets, weights))
     run = Run(model, state, metrics_of(state.plan, samples.targets, shapes))
-    sizes = (batch_size, validation_batch_size or batch_size, validation_freq)
+    sizes = (batch_size, validation_batch_size, validation_freq)
     loop = _Loop(run, samples, validation, *sizes, shuffle, epochs, verbose, None if checkpoint is None else Path(checkpoint))
     return loop.run(list(callbacks), initial_epoch)
 
@@ -123,7 +127,7 @@ def evaluate(
     sample_weight: Any = None,
 ) -> Logs:
     """Loss and metrics of a model, as Keras's ``evaluate(return_dict=True)``; arguments and errors are those of :func:`fit`."""
-    _check_counts(batch_size)
+    _check_counts(batch_size=batch_size)
     state = first_state(model, make_plan(model, "sgd", loss, loss_weights, metrics, training=False))
     samples, shapes = checked(model, state.plan, x, y, sample_weight)
     return _evaluated(Run(model, state, metrics_of(state.plan, samples.targets, shapes)), samples, batch_size)
@@ -138,9 +142,9 @@ class _Keep:
         self.model = model
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self.model.context.layers.update(self.training.current_model().context.layers)
+        self.on_train_end()
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
+    def on_train_end(self) -> None:
         self.model.context.layers.update(self.training.current_model().context.layers)
 
 
@@ -169,7 +173,7 @@ class _Loop:
         about = description(training, self.samples, self.validation, self.batch_size, self.shuffle) if self.checkpoint else {}
         if self.checkpoint is not None and self.checkpoint.exists():
             load_checkpoint(self.checkpoint, training, callbacks, about)
-            initial_epoch = max(initial_epoch, *(epoch + 1 for epoch in training.epochs))
+            initial_epoch = max([initial_epoch, *(epoch + 1 for epoch in training.epochs)])
         for epoch in range(initial_epoch, self.epochs):
             if training.stop_training:
                 break
@@ -267,11 +271,8 @@ def _call(callbacks: list[Any], hook: str, *args: Any, **kwargs: Any) -> None:
             function(*args, **kwargs)
 
 
-def _check_counts(batch_size: int, epochs: int = 1, initial_epoch: int = 0, *others: int) -> None:
-    named = {"batch_size": (batch_size, 1), "epochs": (epochs, 1), "initial_epoch": (initial_epoch, 0)}
-    named |= dict(zip(("validation_batch_size", "validation_freq"), ((one, 1) for one in others), strict=False))
-    for name, (value, lowest) in named.items():
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        lowest = 0 if name == "initial_epoch" else 1
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < lowest:
             raise ValueError(f"{name} is an int from {lowest}, not {value!r}")
-    if len(others) > 2 and others[2] not in (0, 1, 2):
-        raise ValueError(f"verbose is 0, 1 or 2, not {others[2]!r}")

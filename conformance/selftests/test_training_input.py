@@ -84,6 +84,14 @@ def test_layers_of_others_are_not_trained(monkeypatch: pytest.MonkeyPatch) -> No
         model.fit(VECTORS, CLASSES, loss=SPARSE)
 
 
+def test_a_model_that_is_frozen_whole_is_warned_of() -> None:
+    model = small_model()
+    model.config["config"]["trainable"] = False
+    with pytest.warns(UserWarning, match="no weights that are trained"):
+        trained = reference.fit(model, VECTORS, CLASSES, loss=SPARSE).model
+    assert np.array_equal(trained.context.layers["last"].weights[0], model.context.layers["last"].weights[0]), "a frozen weight moved"
+
+
 def test_masks_that_no_layer_takes_are_refused() -> None:
     model = small_model()
     state = reference.start_training(model, loss=SPARSE)
