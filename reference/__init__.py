@@ -196,7 +196,8 @@ from reference.spatial_dropout import (
 )
 from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
 from reference.training import TrainingState, start_training, train_step, with_weights
-from reference.training_loop import History, evaluate, fit
+from reference.training_loop import evaluate, fit
+from reference.training_run import History
 from reference.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 A callback is any object with some of the hooks ``on_train_begin()``, ``on_epoch_begin(epoch)``, ``on_train_batch_begin(batch)``,
 ``on_train_batch_end(batch, logs)``, ``on_epoch_end(epoch, logs)`` and ``on_train_end()``; :func:`reference.fit` sets its ``training``, a
-:class:`reference.training_loop.Run`. What a callback remembers from one epoch to the next it gives as a dict of numbers, texts and arrays
+:class:`reference.training_run.Run`. What a callback remembers from one epoch to the next it gives as a dict of numbers, texts and arrays
 in ``get_state()`` and takes back in ``set_state(state)``, so that a training that was interrupted goes on with it.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from reference.checkpoints import flat_weights
 from reference.json_text import write_json
-from reference.training_loop import Logs, Run
+from reference.training_run import Logs, Run
 from reference.whole_file import write_whole
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reference.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from reference.training_loop import Run, Samples
+    from reference.training_run import Run, Samples
 
 Array = NDArray[Any]
 
@@ -77,10 +77,7 @@ def save_checkpoint(path: str | os.PathLike[str], run: Run, callbacks: Sequence[
         "step": run.state.step,
         "learning_rate": run.state.learning_rate,
         "optimizer": optimizer,
-        "callbacks": [
-            [type(one).__name__, _flat(f"callbacks/{n}", state, arrays)]
-            for n, (one, state) in enumerate(zip(callbacks, states, strict=True))
-        ],
+        "callbacks": states,
     }
     arrays[TEXT] = np.frombuffer(json.dumps(document).encode(), np.uint8)
     file = io.BytesIO()
@@ -97,26 +94,28 @@ def load_checkpoint(path: str | os.PathLike[str], run: Run, callbacks: Sequence[
         If the file is damaged, is no checkpoint, or is that of another training; nothing has changed then.
     """
     document, arrays = _read(Path(path))
-    _compare(path, document["about"], json.loads(json.dumps(about)))
-    classes = [type(one).__name__ for one in _remembering(callbacks)]
-    if [name for name, _ in document["callbacks"]] != classes:
-        found = ", ".join(name for name, _ in document["callbacks"]) or "none"
-        raise CheckpointError(f"checkpoint {path}: its callbacks are {found}, not {', '.join(classes) or 'none'}")
     try:
+        _compare(path, document["about"], json.loads(json.dumps(about)))
+        _compare_callbacks(path, [name for name, _ in document["callbacks"]], [type(one).__name__ for one in _remembering(callbacks)])
         weights = {name: arrays[f"weights/{name}"] for name in flat_weights(run.state.weights)}
-        optimizer = _unflat(document["optimizer"], arrays)
         states = [_unflat(state, arrays) for _, state in document["callbacks"]]
-    except KeyError as error:
-        raise CheckpointError(f"checkpoint {path}: it lacks {error}") from None
+        state = replace(
+            run.state, optimizer=_unflat(document["optimizer"], arrays), step=document["step"], learning_rate=document["learning_rate"]
+        )
+        epochs, history, stop_training = document["epochs"], document["history"], document["stop_training"]
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"checkpoint {path} is damaged: {type(error).__name__}: {error}") from None
     for name, array in flat_weights(run.state.weights).items():
         if weights[name].shape != array.shape or weights[name].dtype != array.dtype:
             found = f"{weights[name].dtype} {weights[name].shape}"
             raise CheckpointError(f"checkpoint {path}: weight {name} is {found}, not {array.dtype} {array.shape}")
+    run.state = state
     run.set_weights(weights)
-    run.state = replace(run.state, optimizer=optimizer, step=document["step"], learning_rate=document["learning_rate"])
-    run.epochs, run.history, run.stop_training = document["epochs"], document["history"], document["stop_training"]
-    for callback, state in zip(_remembering(callbacks), states, strict=True):
-        callback.set_state(state)
+    run.epochs, run.history, run.stop_training = epochs, history, stop_training
+    for callback, remembered in zip(_remembering(callbacks), states, strict=True):
+        callback.set_state(remembered)
 
 
 def _remembering(callbacks: Sequence[Any]) -> list[Any]:
@@ -142,6 +141,11 @@ def _compare(path: str | os.PathLike[str], found: Mapping[str, Any], wanted: Map
         if found.get(name) != value:
             seen = "" if name in ("model", "data", "validation", "trained") else f" ({found.get(name)}, not {value})"
             raise CheckpointError(f"checkpoint {path} is that of another training: {name} differs{seen}; delete it to start anew")
+
+
+def _compare_callbacks(path: str | os.PathLike[str], found: list[str], wanted: list[str]) -> None:
+    if found != wanted:
+        raise CheckpointError(f"checkpoint {path}: its callbacks are {', '.join(found) or 'none'}, not {', '.join(wanted) or 'none'}")
 
 
 def _flat(prefix: str, value: Any, arrays: dict[str, Array]) -> Any:
@@ -184,5 +188,6 @@ def _checksum(samples: Samples) -> list[Any]:
     for part in samples:
         for name, array in sorted(part.items()):
             if array is not None:
-                found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, zlib.crc32(name.encode(), found))
+                data = repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+                found = zlib.crc32(data, zlib.crc32(name.encode(), found))
     return [samples.number, found]

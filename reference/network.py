@@ -30,7 +30,7 @@ from reference.parallel import in_threads, shares
 
 if TYPE_CHECKING:
     from reference.training import TrainingState
-    from reference.training_loop import History
+    from reference.training_run import History
 
 __all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model", "new_model"]
 

@@ -7,7 +7,7 @@ is a metric as well: its mean over the samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.reduction import same_rank
+from reference.shapes import Shape
 from reference.training_names import LOSSES, named
+from reference.training_plan import Plan
 
 Array = NDArray[Any]
 
@@ -54,6 +56,24 @@ def metric_named(given: Any, y: Array, shape: tuple[int, ...]) -> Metric:
         return Metric(title, lambda true, p, mask: _total(found.function(true, p, **found.options), mask), _mean, True)
     options = {**found.options, "reduction": "none"}
     return Metric(title, lambda true, p, mask: _total(found.function(true, p, **options), mask), _mean, False)
+
+
+def metrics_of(plan: Plan, targets: Mapping[str, Array], shapes: Mapping[str, Shape]) -> dict[str, list[Metric]]:
+    """The metrics of every output, for these labels and outputs of these shapes."""
+    found = {}
+    for name, wanted in plan.metrics.items():
+        if wanted and name not in plan.objectives:
+            raise ValueError(f"metrics: the output {name!r} has no loss, and so no labels")
+        shape = tuple(size or 1 for size in shapes[name])
+        found[name] = [metric_named(one, targets[name], shape) for one in wanted]
+    return found
+
+
+def metric_keys(metrics: Mapping[str, list[Metric]], plan: Plan) -> Iterator[tuple[str, str, Metric]]:
+    """Metrics with their keys in the history and their outputs."""
+    for output, some in metrics.items():
+        for metric in some:
+            yield (metric.name if len(plan.outputs) == 1 else f"{output}_{metric.name}"), output, metric
 
 
 def class_ids(y: Array, classes: int) -> Array:
