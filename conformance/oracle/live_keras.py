@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from conformance.arrays import Arrays
 from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward, draw_backward
 from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
 from conformance.cases.text import ADAPTED, ASKED, in_shape
 from conformance.oracle import live, training
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
+from conformance.oracle.gradients import expect_gradients
 from conformance.oracle.text import expect_text
 
 Array = NDArray[Any]
@@ -42,6 +44,14 @@ class LiveKeras:
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """What Keras says."""
         return live.expect(layer, case, arrays)
+
+    def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
+        """Drawn from the case's own seed."""
+        return draw_backward(layer, case, seed)
+
+    def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+        """What Keras's automatic differentiation says."""
+        return expect_gradients(layer, case, backward)
 
     def mask(self, case: MaskCase) -> Array | None:
         """What Keras's layer hands on."""

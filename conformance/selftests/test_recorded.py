@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conformance.arrays import Arrays
+from conformance.arrays import same
 from conformance.cases import ALL, FAMILIES, NAMES, layer_cases
 from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import declared_cases
+from conformance.cases.gradients import backward_cases
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.masks import mask_cases
 from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
@@ -29,7 +30,7 @@ from conformance.selftests.place import FORWARD, HIDING, USAGE_ERROR, Place, che
 
 FOLDER = vectors.folder()
 NARROW = ("--conform-layers=Dense,GRU,Masking", "-p", "no:hypothesispytest")
-LARGEST = 20_000_000
+LARGEST = 28_000_000
 ORACLE = Recorded()
 REFERENCE = ModuleImplementation("reference")
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch"}
@@ -70,6 +71,7 @@ def test_the_manifest_tells_what_there_is(stored):
 
 def test_every_question_is_recorded_and_nothing_else(stored):
     asked = {("forward", case.id) for layer in ALL.values() for case in declared_cases(layer, PROFILE)}
+    asked |= {("backward", case.id) for layer in ALL.values() for case in backward_cases(layer, PROFILE)}
     asked |= {("mask", case.id) for case in mask_cases()} | {("stateful", case.id) for case in stateful_cases()}
     asked |= {("text", identifier) for identifier, _ in text_cases(PROFILE)}
     asked |= {("loss", case.id) for name in LOSS_CASES for case in loss_cases(name, PROFILE)}
@@ -85,19 +87,6 @@ def test_what_is_recorded_is_what_the_cases_draw(family):
             (recorded,) = ORACLE.draws(layer, case, SEED)
             draws = (draw_arrays(layer, case, case.seed(SEED) + number) for number in range(DRAWS))
             assert any(same(recorded, arrays) for arrays in draws), f"{case.id} draws other arrays than were recorded: run `conform record`"
-
-
-def same(one, other):
-    """Whether two things that cases are asked with are equal, to the last bit."""
-    if isinstance(one, Arrays):
-        return same(one.x, other.x) and same(one.weights, other.weights) and same(dict(one.arguments), dict(other.arguments))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-    return one == other
 
 
 def fresh_from(stored, **changed):
@@ -133,6 +122,17 @@ def test_a_change_in_keras_shows_in_words(stored):
     for sentence, changed in cases.items():
         told = rerecording.differences(entry, changed)
         assert len(told) == 1 and told[0].startswith(sentence), f"expected {sentence!r}, told was {told}"
+
+
+def test_a_change_in_a_gradient_shows_in_words(stored):
+    entry = stored["recurrent"]["backward", "LSTM-units=5-sequence-float64"]
+    y, response = entry.tensors["output/0"], entry.tensors["response"]
+    slightly = moved(moved(entry, "output/0", y + 1e-15), "response", response * (1 + 1e-9))
+    assert rerecording.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
+    (told,) = rerecording.differences(entry, moved(entry, "output/0", y + 1e-12 * (np.arange(y.size).reshape(y.shape) == 7)))
+    assert told.startswith(f"output/0: 1 of {y.size} values moved"), f"a gradient that moved is told as {told}"
+    (told,) = rerecording.differences(entry, moved(entry, "response", 2 * response))
+    assert told.startswith(f"response: {response.size} of {response.size} values moved"), f"an allowance that doubled is told as {told}"
 
 
 def test_the_last_digits_of_another_processor_are_no_change(stored):
