@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.cases.case import DTYPES, Case, LayerCases, make_case, words
+from conformance.cases.gradients import differentiable
 
-EXAMPLES = {"smoke": 10, "standard": 40, "full": 1000}
+EXAMPLES = {"forward": {"smoke": 10, "standard": 40, "full": 1000}, "backward": {"smoke": 2, "standard": 5, "full": 200}}
+"""By what is asked of them, and by profile: to differentiate takes many times as long."""
 
 
 @st.composite
@@ -46,7 +48,7 @@ def _values(span: Any, values: Any) -> st.SearchStrategy[Any]:
     return st.integers(*span)
 
 
-def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Case], None]) -> None:
+def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Case], None], part: str = "forward") -> None:
     """Run `check` on drawn cases, the same ones for the same `number`; the smallest failing case raises.
 
     The suite's own settings, wherever it runs: no deadline (machines differ), no database (runs do not depend on earlier ones).
@@ -56,7 +58,7 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
 
     @seed(number)
     @settings(
-        max_examples=EXAMPLES[profile],
+        max_examples=EXAMPLES[part][profile],
         deadline=None,
         database=None,
         print_blob=False,
@@ -66,6 +68,7 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
     )
     @given(drawn_cases(layer))
     def check_drawn(case: Case) -> None:
+        assume(part == "forward" or differentiable(layer, case))
         check(case)
 
     check_drawn()
