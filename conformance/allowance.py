@@ -133,10 +133,7 @@ def layer_normalization(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Arr
     """``(8 + sqrt(N)) eps (|gamma| max|x| / sigma + |beta|)`` for each sample, N values normalised together."""
     (y,) = outputs
     x = arrays.x.astype(float)
-    axis = case.config.get("axis", -1)
-    axes = tuple(sorted(axis)) if isinstance(axis, tuple) else (axis,)
-    if case.layer == "TimeDistributed":
-        axes = tuple(one if one < 0 else one + 1 for one in axes)
+    axes = _normalised_axes(case)
     over = {one % x.ndim for one in axes}
     places = [size if n in over else 1 for n, size in enumerate(x.shape)]
     weights = [np.abs(weight).reshape(places) for weight in arrays.weights]
@@ -145,6 +142,13 @@ def layer_normalization(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Arr
     sigma = np.sqrt(np.var(x, axis=axes, keepdims=True) + case.config.get("epsilon", 1e-3))
     largest = np.max(np.abs(np.nan_to_num(x)), axis=axes, keepdims=True, initial=0)
     return (np.broadcast_to((8 + np.sqrt(np.prod(places))) * EPS * (gamma * largest / sigma + beta), y.shape),)
+
+
+def _normalised_axes(case: Case) -> tuple[int, ...]:
+    """The axes over which a layer normalisation runs, of the array with the time axis that TimeDistributed adds."""
+    axis = case.config.get("axis", -1)
+    axes = tuple(sorted(axis)) if isinstance(axis, tuple) else (axis,)
+    return tuple(one if one < 0 else one + 1 for one in axes) if case.layer == "TimeDistributed" else axes
 
 
 def dot_product(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -274,13 +278,11 @@ def meaning_of_gradients(gradients: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(np.full(g.shape, MEANING * (1 + np.max(np.abs(np.nan_to_num(g)), initial=0))) for g in gradients)
 
 
-def rounding_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[Array, ...]) -> tuple[Array, ...]:
-    """For gradients in float32: ``(8 + sqrt(K)) (P + eps (1 + |g|))``, P the response to everything off by a relative eps.
+def responses_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[Array, ...]) -> Array:
+    """P of :func:`rounding_of_gradients`, one number for each gradient: its largest change when everything is off by a relative eps.
 
-    Every gradient is a sum of products of what is given, through the derivatives of activations; how errors of these travel is found as in
-    :func:`perturbation`: inputs, weights, states and the gradient that comes in are multiplied by ``1 + eps u``. P is the largest change
-    in each gradient, over all its values, so that one answer is enough. Partial sums of K terms add roundings of random sign, at most
-    ``sqrt(K)`` of them. Special inputs stay as they are: at a kink or a tie the last digit decides, and float32 has these values exactly.
+    Special inputs stay as they are: at a kink or a tie the last digit decides, and float32 has these values exactly. For the input of a
+    normalisation P is at least the rounding of one of the terms that cancel.
     """
     rng = np.random.default_rng(case.seed())
     moved = perturbed(rng, backward.arrays)
@@ -288,7 +290,42 @@ def rounding_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[
         moved = type(moved)(backward.arrays.x, moved.weights, moved.arguments)
     answers = ask(backward=type(backward)(moved, perturbed(rng, backward.grads)))
     with np.errstate(all="ignore"):
-        responses = [float(np.max(np.nan_to_num(np.abs(a - g)), initial=0)) for a, g in zip(answers, gradients, strict=True)]
+        found = np.array([np.max(np.nan_to_num(np.abs(a - g)), initial=0) for a, g in zip(answers, gradients, strict=True)], float)
+    if isinstance(backward.arrays.x, np.ndarray) and backward.arrays.x.dtype.kind == "f":
+        found[:1] = np.maximum(found[:1], EPS * _cancelling_terms(case, backward))
+    return found
+
+
+def _cancelling_terms(case: Case, backward: Any) -> float:
+    """The largest of the terms of ``gamma / sigma (g - mean(g) - xhat mean(g xhat))``, the gradient of what is normalised.
+
+    They may cancel to nearly nothing, and of two values they always do; no change of the input shows how large they were.
+    """
+    x, (g, *_), weights = backward.arrays.x, backward.grads, backward.arrays.weights
+    if case.config.get("layer", case.layer) == "LayerNormalization":
+        over = _normalised_axes(case)
+    elif case.layer == "BatchNormalization" and backward.arrays.arguments.get("training"):
+        over = tuple(n for n in range(x.ndim) if n != case.config.get("axis", -1) % x.ndim)
+    else:
+        return 0.0
+    if not x.size:
+        return 0.0
+    mask = backward.arrays.arguments.get("mask")
+    hidden = np.zeros(x.shape, bool) if mask is None else np.broadcast_to(mask[..., None] == 0, x.shape)
+    variance = np.ma.filled(np.ma.array(x.astype(float), mask=hidden).var(axis=over).min(), 0.0)
+    gamma = np.max(np.abs(weights[0])) if case.config.get("scale", True) else 1.0
+    return float(gamma * np.max(np.abs(g)) / np.sqrt(variance + case.config.get("epsilon", 1e-3)))
+
+
+def rounding_of_gradients(responses: Array, backward: Any, gradients: tuple[Array, ...]) -> tuple[Array, ...]:
+    """For gradients in float32: ``(8 + sqrt(K)) (P + eps (1 + |g|))``, P the response to everything off by a relative eps.
+
+    Every gradient is a sum of products of what is given, through the derivatives of activations; how errors of these travel is found as in
+    :func:`perturbation`: inputs, weights, states and the gradient that comes in are multiplied by ``1 + eps u``. P is the largest change
+    in each gradient, over all its values, so that one answer is enough. Partial sums of K terms add roundings of random sign, at most
+    ``sqrt(K)`` of them.
+    """
     arrays = [*(backward.arrays.x if isinstance(backward.arrays.x, tuple) else (backward.arrays.x,)), *backward.grads]
     terms = max(array.size for array in arrays)
-    return tuple((8 + np.sqrt(terms)) * (p + EPS * (1 + np.abs(g))) for p, g in zip(responses, gradients, strict=True))
+    with np.errstate(over="ignore"):
+        return tuple((8 + np.sqrt(terms)) * (p + EPS * (1 + np.abs(g))) for p, g in zip(responses, gradients, strict=True))

@@ -52,3 +52,16 @@ def perturbed(rng: np.random.Generator, value: Any) -> Any:
     if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
         return value * (1 + EPS * rng.uniform(-1, 1, value.shape))
     return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two things that cases are asked with are equal, to the last bit."""
+    if isinstance(one, Arrays):
+        return same(one.x, other.x) and same(one.weights, other.weights) and same(dict(one.arguments), dict(other.arguments))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, np.ndarray):
+        return bool(one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes())
+    return bool(one == other)

@@ -21,6 +21,7 @@ from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.checks import KINDS
+from conformance.contract import function_name
 from conformance.desk import Desk, Session
 from conformance.implementations.module import REFUSED, UnimportableError, find, load
 from conformance.oracle.oracle import RECORDED
@@ -28,13 +29,12 @@ from conformance.oracle.vectors import VectorsError
 from conformance.record import Record, mark_blocked
 from conformance.sentences import in_sentences
 from conformance.statuses import BLOCKED, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED
-from reference.calls import signature_of
 
 DONE, WRONG, USAGE = 0, 1, 2
 COLUMNS = ("layer", "passed", "wrong", "not supported")
 MOST_REASONS = 3
 POLL_SECONDS = 0.3
-NOT_ASKED = ("backward", "drawn", "model")
+NOT_ASKED = ("drawn", "model")
 """Kinds of questions that recorded vectors cannot answer."""
 EPILOG = (
     "Functions are found by name (dense_forward, lstm_forward, relu ...) and compared with recorded answers of Keras. "
@@ -103,7 +103,7 @@ def _functions(layer: str) -> list[str]:
         return [function_of(layer)]
     if layer not in ALL:
         return ["text_vectorization_forward", "text_vectorization_adapt", "text_vectorization_idf"]
-    return [layer] if ALL[layer].function else [f"{signature_of(layer).name}_forward", f"{signature_of(layer).name}_compute_mask"]
+    return [function_name(layer, part) for part in ("forward", "backward", *(() if ALL[layer].function else ("compute_mask",)))]
 
 
 def _nothing_found(spec: str, layers: Sequence[str]) -> str:
@@ -122,14 +122,20 @@ def _ask_all(session: Session, layers: Sequence[str], only: str | None) -> Itera
     for layer in layers:
         _progress(f"{layer} ...")
         for kind, module in KINDS.items():
-            for identifier, question in module.cases([layer], session.profile) if kind not in NOT_ASKED else ():
+            for identifier, question in module.cases([layer], session.profile) if _is_asked(session, layer, kind) else ():
                 name = f"test_{kind}[{identifier}]"
                 if only in (None, name, identifier):
-                    again = partial(_again, session.iut, layer, identifier)
+                    again = partial(_again, session.iut, layer, name if kind == "backward" else identifier)
                     module.check(Desk(session, name, again, lambda *outcome: settled.append(outcome), in_sentences), *question)
         yield from settled
         settled.clear()
     _progress("")
+
+
+def _is_asked(session: Session, layer: str, kind: str) -> bool:
+    """Gradients only of a layer that has any: most files have forward passes alone."""
+    has_gradients = layer in ALL and session.implementation.has(function_name(layer, "backward"))
+    return kind not in NOT_ASKED and (kind != "backward" or has_gradients)
 
 
 def _again(spec: str, layer: str, identifier: str) -> str:

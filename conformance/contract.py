@@ -10,11 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.arrays import Arrays
+from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.question import Answer, Question
-from reference.calls import layer_call
+from reference.calls import layer_call, signature_of
 
-__all__ = ["Answer", "Question", "backward_question", "forward_question"]
+__all__ = ["Answer", "Question", "backward_question", "forward_question", "function_name"]
+
+
+def function_name(layer: str, part: str = "forward") -> str:
+    """The name by which a layer or an activation function is called; `part` is 'forward', 'backward' or 'compute_mask'."""
+    if layer_cases(layer).function:
+        return layer if part == "forward" else f"{layer}_{part}"
+    return f"{signature_of(layer).name}_{part}"
 
 
 def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:
@@ -43,5 +51,4 @@ def backward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Map
     `grads` has one gradient for each output; they are passed as a tuple where there are several.
     """
     forward = forward_question(layer, case, arrays, chosen)
-    name = forward.function.removesuffix("_forward") + "_backward"
-    return Question(name, (grads[0] if len(grads) == 1 else grads, *forward.positional), forward.keywords)
+    return Question(function_name(case.layer, "backward"), (grads[0] if len(grads) == 1 else grads, *forward.positional), forward.keywords)

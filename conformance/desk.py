@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.cases.case import Case
-from conformance.contract import Answer, Question, forward_question
-from conformance.examination import Examination, examine, still_fails
+from conformance.contract import Answer, Question
+from conformance.examination import Examination, asked_again, examine, examine_backward, still_fails
 from conformance.explain import explain
 from conformance.implementations import IN_PROCESS
 from conformance.implementations import TIMEOUT as CALL_SECONDS
@@ -77,6 +77,10 @@ class Desk:
         """Judge a case without consequences."""
         return examine(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
 
+    def examine_backward(self, case: Case) -> Examination:
+        """Judge the backward pass of a case without consequences."""
+        return examine_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+
     def ask(self, question: Question) -> Answer:
         """Ask the implementation directly."""
         return self.session.implementation.ask(question)
@@ -94,8 +98,7 @@ class Desk:
         if examination.verdict.status != TIMEOUT:  # each attempt would take that long again
             fails = functools.partial(still_fails, examination, session.implementation, self.oracle, strict=session.strict)
             arrays = simplify(arrays, fails)
-        expectation = self.oracle.expect(examination.layer, examination.case, arrays)
-        question = forward_question(examination.layer, examination.case, arrays, expectation.arguments)
+        question, expectation = asked_again(examination, self.oracle, arrays)
         text = script(examination.layer, examination.case, question, expectation.outputs, session.iut)
         return f"\n  the same without the suite:\n\n{text}\n"
 

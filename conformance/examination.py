@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from conformance.allowance import ChaoticCaseError
 from conformance.arrays import Arrays
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward
 from conformance.cases.quality import WeakCaseError, check_quality
-from conformance.contract import Answer, Question, forward_question
+from conformance.contract import Answer, Question, backward_question, forward_question
+from conformance.gradient_answers import flattened
 from conformance.implementations.implementation import Implementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.oracle import Oracle
 from conformance.record import Record
+from conformance.statuses import PASSED
 from conformance.verdict import Verdict, judge
+
+Array = NDArray[Any]
 
 
 class SuiteError(Exception):
@@ -23,7 +31,10 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True)
 class Examination:
-    """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported."""
+    """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported.
+
+    ``grads`` are the gradients of the outputs where the backward pass was asked; its answer is then the row of the gradients.
+    """
 
     layer: LayerCases
     case: Case
@@ -32,6 +43,7 @@ class Examination:
     expectation: Expectation | None
     answer: Answer
     verdict: Verdict
+    grads: tuple[Array, ...] = ()
 
     def record(self, identifier: str, kind: str = "forward") -> Record:
         """The record of the case."""
@@ -83,9 +95,36 @@ def _examine(
     question = forward_question(layer, case, arrays, expectation.arguments)
     answer = implementation.ask(question)
     verdict = judge(expectation, answer, case.dtype, strict=strict)
+    _require_of_keras(case, verdict)
+    return Examination(layer, case, arrays, question, expectation, answer, verdict)
+
+
+def examine_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+    """Judge the backward pass of one case; SuiteError as :func:`examine`."""
+    layer = layer_cases(case.layer)
+    backward = oracle.backward(layer, case, seed)
+    arrays, grads = backward.arrays, backward.grads
+    question = backward_question(layer, case, arrays, {}, grads)
+    refusal = implementation.refusal(question)
+    if refusal is not None:
+        return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message), grads)
+    expectation = oracle.gradients(layer, case, backward)
+    question = backward_question(layer, case, arrays, expectation.arguments, grads)
+    answer = ask_gradients(layer, case, arrays, question, implementation)
+    verdict = judge(expectation, answer, case.dtype, strict=strict)
+    _require_of_keras(case, verdict)
+    return Examination(layer, case, arrays, question, expectation, answer, verdict, grads)
+
+
+def ask_gradients(layer: LayerCases, case: Case, arrays: Arrays, question: Question, implementation: Implementation) -> Answer:
+    """The answer to a question about gradients, as a row of them."""
+    answer = implementation.ask(question)
+    return flattened(layer, case, arrays, question.positional[2:], answer) if answer.status == PASSED else answer
+
+
+def _require_of_keras(case: Case, verdict: Verdict) -> None:
     if case.deviation is None and verdict.keras_ratio is not None and verdict.keras_ratio > 1:
         raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
-    return Examination(layer, case, arrays, question, expectation, answer, verdict)
 
 
 def judge_again(examination: Examination, implementation: Implementation, *, strict: bool) -> Verdict:
@@ -99,10 +138,20 @@ def still_fails(
     examination: Examination, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool
 ) -> bool:
     """Whether the case also fails with other arrays."""
-    expectation = oracle.expect(examination.layer, examination.case, arrays)
-    question = forward_question(examination.layer, examination.case, arrays, expectation.arguments)
-    verdict = judge(expectation, implementation.ask(question), examination.case.dtype, strict=strict)
-    return verdict.status == examination.verdict.status
+    layer, case = examination.layer, examination.case
+    question, expectation = asked_again(examination, oracle, arrays)
+    answer = ask_gradients(layer, case, arrays, question, implementation) if examination.grads else implementation.ask(question)
+    return judge(expectation, answer, case.dtype, strict=strict).status == examination.verdict.status
+
+
+def asked_again(examination: Examination, oracle: Oracle, arrays: Arrays) -> tuple[Question, Expectation]:
+    """The same question with other arrays (the gradients of the outputs stay), and what is expected then."""
+    layer, case, grads = examination.layer, examination.case, examination.grads
+    if not grads:
+        expectation = oracle.expect(layer, case, arrays)
+        return forward_question(layer, case, arrays, expectation.arguments), expectation
+    expectation = oracle.gradients(layer, case, Backward(arrays, grads))
+    return backward_question(layer, case, arrays, expectation.arguments, grads), expectation
 
 
 def _words(value: object) -> str:

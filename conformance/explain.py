@@ -38,7 +38,7 @@ def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: s
         lines.append(f"  {verdict.sentence}")
     else:
         names = names_of_axes(layer, case, mismatch)
-        lines.append(f"  {verdict.sentence}{_which_output(mismatch)}; {_worst(mismatch, names, verdict.keras_ratio)}")
+        lines.append(f"  {verdict.sentence}{which_output(mismatch)}; {_worst(mismatch, names, verdict.keras_ratio)}")
         lines.append(f"  where   {where(mismatch.ratio > 1, names)}")
         pattern = relation(mismatch)
         if pattern:
@@ -127,7 +127,8 @@ def worst_place(mismatch: Mismatch, names: Sequence[str]) -> tuple[str, tuple[An
     return ", ".join(words), place
 
 
-def _which_output(mismatch: Mismatch) -> str:
+def which_output(mismatch: Mismatch) -> str:
+    """Which of several outputs, or of several gradients, is off."""
     if mismatch.of:
         return f" in the gradient of {mismatch.of}"
     return "" if mismatch.output == 0 else f" in output {mismatch.output + 1}"

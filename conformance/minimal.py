@@ -82,9 +82,7 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
 
     The call of a program is a comment: no line of Python makes it.
     """
-    names = ["x", *layer.weights(case.config, case.shape)][: len(question.positional)]
-    if any(isinstance(value, tuple) for value in question.positional):
-        names = ["x", "weights"] if len(question.positional) == 2 else ["x", "forward_weights", "backward_weights"]
+    names = _names(layer, case, question)
     lines = ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", *_import(iut, question.function), ""]
     lines += [f"{name} = {_literal(value)}" for name, value in zip(names, question.positional, strict=False)]
     lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
@@ -94,6 +92,15 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
     for y in expected:
         lines += [f"# {line}" for line in np.array2string(y, precision=6, threshold=40).splitlines()]
     return "\n".join(lines)
+
+
+def _names(layer: LayerCases, case: Case, question: Question) -> list[str]:
+    """What the arguments by position are called."""
+    first = ["grad_output", "x"] if question.function.endswith("_backward") else ["x"]
+    rest = question.positional[len(first) :]
+    if any(isinstance(value, tuple) for value in rest):
+        return [*first, *(["weights"] if len(rest) == 1 else ["forward_weights", "backward_weights"])]
+    return [*first, *layer.weights(case.config, case.shape)][: len(question.positional)]
 
 
 def _import(iut: str, function: str) -> list[str]:

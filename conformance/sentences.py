@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.cases.case import Case, LayerCases
-from conformance.explain import NEAR_MISS, last_printed, names_of_axes, relation, where, worst_place
+from conformance.explain import NEAR_MISS, last_printed, names_of_axes, relation, where, which_output, worst_place
 from conformance.statuses import ERROR, TIMEOUT
 from conformance.verdict import Verdict
 
 
 def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: str, printed: str, likely: Sequence[str]) -> str:
     """The report of a case that did not pass; the arguments are those of :func:`conformance.explain.explain`."""
-    lines = [f"{_called(case)} {_outcome(verdict)}"]
+    lines = [f"{_called(case, kind)} {_outcome(verdict)}"]
     if verdict.mismatch is not None:
         names = names_of_axes(layer, case, verdict.mismatch)
         at, place = worst_place(verdict.mismatch, names)
@@ -31,10 +31,11 @@ def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, aga
     return "\n".join([*lines, f"To run this case alone: {again}"])
 
 
-def _called(case: Case) -> str:
+def _called(case: Case, kind: str) -> str:
     """What was asked, as the beginning of a sentence."""
     said = case.title.replace("-", ", ")
-    return f"{case.layer} ({said or 'default options'}; input of shape {case.shape}, {case.dtype})"
+    name = f"The backward pass of {case.layer}" if kind == "backward" else case.layer
+    return f"{name} ({said or 'default options'}; input of shape {case.shape}, {case.dtype})"
 
 
 def _outcome(verdict: Verdict) -> str:
@@ -43,7 +44,7 @@ def _outcome(verdict: Verdict) -> str:
     if verdict.status == TIMEOUT:
         return f"was not answered in time: {verdict.sentence}."
     if verdict.mismatch is not None:
-        return f"does not give what Keras gives: {verdict.sentence}."
+        return f"does not give what Keras gives: {verdict.sentence}{which_output(verdict.mismatch)}."
     return f"is not right: {verdict.sentence}."
 
 

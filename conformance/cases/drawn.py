@@ -12,8 +12,10 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.allowance import ITERATED
 from conformance.cases.case import DTYPES, Case, LayerCases, make_case, words
+from conformance.cases.gradients import differentiable
 
-EXAMPLES = {"smoke": 10, "standard": 40, "full": 1000}
+EXAMPLES = {"forward": {"smoke": 10, "standard": 40, "full": 1000}, "backward": {"smoke": 2, "standard": 5, "full": 200}}
+"""By what is asked of them, and by profile: to differentiate takes many times as long."""
 DEAR = 2
 """A recurrent case costs Keras five times what another does: in the standard profile only every second one is drawn."""
 
@@ -49,7 +51,7 @@ def _values(span: Any, values: Any) -> st.SearchStrategy[Any]:
     return st.integers(*span)
 
 
-def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Case], None]) -> None:
+def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Case], None], part: str = "forward") -> None:
     """Run `check` on drawn cases, the same ones for the same `number`; the smallest failing case raises.
 
     The suite's own settings, wherever it runs: no deadline (machines differ), no database (runs do not depend on earlier ones).
@@ -59,7 +61,7 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
 
     @seed(number)
     @settings(
-        max_examples=EXAMPLES[profile] // (DEAR if profile == "standard" and layer.layer in ITERATED else 1),
+        max_examples=EXAMPLES[part][profile] // (DEAR if profile == "standard" and layer.layer in ITERATED else 1),
         deadline=None,
         database=None,
         print_blob=False,
@@ -69,6 +71,7 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
     )
     @given(drawn_cases(layer))
     def check_drawn(case: Case) -> None:
+        assume(part == "forward" or differentiable(layer, case))
         check(case)
 
     check_drawn()

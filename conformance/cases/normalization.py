@@ -16,7 +16,9 @@ def _axis_there(config: Config, shape: tuple[int, ...], call: Config, dtype: str
 def _batch_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     # One value for each channel has no variance: nothing could be told apart.
     alone = "training" in call and len(shape) == 2 and shape[0] == 1
-    return _axis_there(config, shape, call, dtype) and not alone and ("mask" not in call or len(shape) == 3)
+    # With a mask and one channel, whose axis is not counted from the end, Keras 3.15 raises an IndexError.
+    single = "training" in call and "mask" in call and config.get("axis", -1) == 2 and shape[2:] == (1,)
+    return _axis_there(config, shape, call, dtype) and not (alone or single) and ("mask" not in call or len(shape) == 3)
 
 
 BATCH_NORMALIZATION = LayerCases(

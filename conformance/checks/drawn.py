@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from conformance.allowance import ChaoticCaseError
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
+from conformance.cases.gradients import backward_cases
 from conformance.cases.quality import WeakCaseError
 from conformance.desk import Desk
 from conformance.examination import Examination
@@ -16,14 +17,18 @@ from conformance.record import Record
 from conformance.statuses import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED
 
 
-def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]]]:
-    """One question a layer."""
-    yield from ((name, (name,)) for name in layers if name in ALL)
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """A question a layer about its forward pass, and one about its backward pass where that has cases at all."""
+    for name in (name for name in layers if name in ALL):
+        yield name, (name, "forward")
+        if any(backward_cases(layer_cases(name), "smoke")):
+            yield f"{name}-backward", (name, "backward")
 
 
-def check(desk: Desk, layer: str) -> None:
+def check(desk: Desk, layer: str, part: str) -> None:
     """Cases are drawn until one fails; the smallest one like it is shown."""
     declaration = layer_cases(layer)
+    examine = desk.examine if part == "forward" else desk.examine_backward
     if not desk.oracle.live:
         desk.settle(Record(desk.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED, needs=declaration.needs), lambda: "")
         return
@@ -39,7 +44,7 @@ def check(desk: Desk, layer: str) -> None:
         if failing and failing[-1].verdict.status == TIMEOUT:
             return  # to make it smaller would take that long again and again
         try:
-            examination = desk.examine(case)
+            examination = examine(case)
         except (ChaoticCaseError, WeakCaseError):
             return
         verdict = examination.verdict
@@ -52,11 +57,12 @@ def check(desk: Desk, layer: str) -> None:
 
     # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
     with contextlib.suppress(AssertionError, Flaky):
-        run_drawn(declaration, desk.seed_of(layer), desk.session.profile, judge_one)
+        run_drawn(declaration, desk.seed_of(layer), desk.session.profile, judge_one, part)
     if failing:
         smallest = failing[-1]
         record = smallest.record(desk.identifier, "drawn")
-        desk.settle(record, lambda: desk.explanation(smallest, "drawn") + desk.minimal_script(smallest))
+        said = "drawn" if part == "forward" else "drawn backward"
+        desk.settle(record, lambda: desk.explanation(smallest, said) + desk.minimal_script(smallest))
         return
     status = PASSED if statuses[PASSED] else UNSUPPORTED
     unsupported = f"; {statuses[UNSUPPORTED]} unsupported" if statuses[UNSUPPORTED] else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from conformance.statuses import FAILED, PASSED
 
 if TYPE_CHECKING:
+    from conformance.contract import Answer
     from conformance.examination import Examination
     from conformance.faults.fault import Fault
     from conformance.oracle.expectation import Expectation
@@ -25,39 +26,89 @@ def consistent_faults(examination: Examination) -> list[str]:
     """Sentences of the faults that give this very wrong answer, at most three; those of the layer before those of its parts.
 
     Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values) and is wrong itself.
+    Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
+    together.
     """
-    from conformance.faults.catalogue import ALL, faults_of_parts
-
     expectation = examination.expectation
     if expectation is None:
         return []
     try:
-        for faults in (ALL[examination.case.layer], faults_of_parts(examination.case)):
-            found = _consistent(examination, expectation, faults)
+        asked = []
+        for faults in _catalogue(examination):
+            asked.append([(fault, _answer(examination, fault)) for fault in faults])
+            found = _consistent(examination, expectation, asked[-1])
             if found:
                 return found[:AT_MOST]
+        parts = (_consistent_in_one(examination, expectation, answers) for answers in asked)
+        return next(filter(None, parts), [])[:AT_MOST]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
         return []
-    return []
 
 
-def _consistent(examination: Examination, expectation: Expectation, faults: Iterable[Fault]) -> list[str]:
-    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would."""
+def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
+    """The faults that an answer may be compared with, the likeliest first."""
+    case = examination.case
+    if examination.grads:
+        from conformance.faults.gradient_catalogue import BACKWARD, gradient_faults_of_parts
+
+        yield BACKWARD[case.layer]
+        yield gradient_faults_of_parts(case)
+    else:
+        from conformance.faults.catalogue import ALL, faults_of_parts
+
+        yield ALL[case.layer]
+        yield faults_of_parts(case)
+
+
+def _answer(examination: Examination, fault: Fault) -> Answer:
+    """What a fault answers to the question."""
+    from conformance.examination import ask_gradients
     from conformance.faults.fault import FaultyImplementation
+
+    layer, case, question = examination.layer, examination.case, examination.question
+    faulty = FaultyImplementation(fault, case.layer)
+    return ask_gradients(layer, case, examination.arrays, question, faulty) if examination.grads else faulty.ask(question)
+
+
+def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
+    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would."""
     from conformance.verdict import SINGLE_ONLY, judge
 
     dtype = examination.case.dtype
     target = _as_expectation(examination, expectation)
     closely: list[str] = []
     roughly: list[str] = []
-    for fault in faults:
-        answer = FaultyImplementation(fault, examination.case.layer).ask(examination.question)
+    for fault, answer in answers:
         if answer.status != PASSED:
             continue
         likeness = judge(target, answer, dtype, strict=False)
         if likeness.status == PASSED and judge(expectation, answer, dtype, strict=False).status == FAILED:
             (roughly if SINGLE_ONLY in likeness.remarks else closely).append(fault.sentence)
     return list(dict.fromkeys(closely or roughly))
+
+
+def _consistent_in_one(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
+    """Those that repeat the gradient that is most off, of several that an answer holds."""
+    mismatch = examination.verdict.mismatch
+    if mismatch is None or len(expectation.outputs) < 2 or not examination.grads:
+        return []
+    n = mismatch.output
+    one = replace(
+        expectation,
+        outputs=expectation.outputs[n : n + 1],
+        dtypes=expectation.dtypes[n : n + 1],
+        names=expectation.names[n : n + 1],
+        meaning=lambda: expectation.meaning()[n : n + 1],
+        rounding=lambda: expectation.rounding()[n : n + 1],
+        keras=None,
+    )
+    alone = replace(examination, expectation=one, answer=_part(examination.answer, n))
+    return _consistent(alone, one, [(fault, _part(answer, n)) for fault, answer in answers])
+
+
+def _part(answer: Answer, n: int) -> Answer:
+    """One of the gradients that an answer holds."""
+    return replace(answer, value=answer.value[n]) if isinstance(answer.value, tuple) and n < len(answer.value) else answer
 
 
 def _as_expectation(examination: Examination, expectation: Expectation) -> Expectation:

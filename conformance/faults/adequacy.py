@@ -14,10 +14,13 @@ import numpy as np
 
 from conformance.cases import layer_cases, masks
 from conformance.cases.case import Case, declared_cases
+from conformance.cases.gradients import Backward, backward_cases
 from conformance.checks.mask import mask_question, same_mask
-from conformance.contract import Answer, Question, forward_question
+from conformance.contract import Answer, Question, backward_question, forward_question
+from conformance.examination import ask_gradients
 from conformance.faults.catalogue import ALL
 from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.faults.gradient_catalogue import BACKWARD
 from conformance.implementations.implementation import Implementation
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.expectation import Expectation
@@ -49,9 +52,11 @@ def kill_matrix(layers: Sequence[str] | None = None, profile: str = "standard") 
     rows = []
     for layer in ALL if layers is None else layers:
         cases = list(declared_cases(layer_cases(layer), profile))
-        for fault in ALL[layer]:
+        for fault in (*ALL[layer], *BACKWARD[layer]):
             if fault.part == "forward":
                 caught = [is_caught(fault, case) for case in cases]
+            elif fault.part == "backward":
+                caught = [is_caught_by_gradients(fault, case) for case in gradient_cases(layer, profile)]
             else:
                 caught = [is_caught_by_mask(fault, asked) for asked in mask_cases(layer)]
             rows.append(Kills(layer, fault.name, fault.sentence, sum(caught), len(caught)))
@@ -64,6 +69,8 @@ def first_kill(fault: Fault, layer: str, profile: str = "standard") -> str | Non
     Those are asked first in which the fault visibly departs from the reference, and among them those whose answer is known already;
     the verdict is always the oracle's.
     """
+    if fault.part == "backward":
+        return next((case.id for case in gradient_cases(layer, profile) if is_caught_by_gradients(fault, case)), None)
     if fault.part != "forward":
         return next((asked.id for asked in mask_cases(layer) if is_caught_by_mask(fault, asked)), None)
     cases = _declared(layer, profile)
@@ -90,6 +97,18 @@ def is_caught_by_mask(fault: Fault, asked: MaskCase) -> bool:
     """Whether the fault's mask is another one than Keras's."""
     answer = FaultyImplementation(fault, asked.layer).ask(mask_question(asked))
     return answer.status in FAILED_STATUSES or (answer.status == PASSED and not same_mask(answer.value, ORACLE.mask(asked)))
+
+
+def is_caught_by_gradients(fault: Fault, case: Case) -> bool:
+    """Whether the suite fails the fault when it asks for the gradients of this case."""
+    return gradient_verdict(FaultyImplementation(fault, case.layer), case).status in FAILED_STATUSES
+
+
+def gradient_verdict(implementation: Implementation, case: Case) -> Verdict:
+    """The suite's verdict on the backward pass, not strict."""
+    backward, question, expectation = prepared_gradients(case)
+    answer = ask_gradients(layer_cases(case.layer), case, backward.arrays, question, implementation)
+    return judge(expectation, answer, case.dtype, strict=False)
 
 
 def verdict(implementation: Implementation, case: Case) -> Verdict:
@@ -147,9 +166,24 @@ def prepared(case: Case) -> tuple[Question, Expectation]:
 
 
 @CachedByCase
+def prepared_gradients(case: Case) -> tuple[Backward, Question, Expectation]:
+    """What the backward pass of a case is asked with, the question and what the oracle expects."""
+    layer = layer_cases(case.layer)
+    backward = ORACLE.backward(layer, case, 0)
+    expectation = ORACLE.gradients(layer, case, backward)
+    return backward, backward_question(layer, case, backward.arrays, expectation.arguments, backward.grads), expectation
+
+
+@CachedByCase
 def _reference_answer(case: Case) -> tuple[Question, Answer]:
     question, _ = prepared(case)
     return question, REFERENCE.ask(question)
+
+
+@functools.cache
+def gradient_cases(layer: str, profile: str = "standard") -> tuple[Case, ...]:
+    """The cases that are differentiated, those that judge the meaning first."""
+    return tuple(sorted(backward_cases(layer_cases(layer), profile), key=lambda case: case.dtype != "float64"))
 
 
 @functools.cache
@@ -160,5 +194,5 @@ def _declared(layer: str, profile: str) -> tuple[Case, ...]:
 
 
 def every_fault() -> Iterator[tuple[str, Fault]]:
-    """Each layer with each of its faults."""
+    """Each layer with each of its faults, those of its backward pass excepted."""
     yield from ((layer, fault) for layer, faults in ALL.items() for fault in faults)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import reference
-from conformance.cases import layer_cases
+from conformance.contract import function_name
 from conformance.implementations.module import ModuleImplementation
-from reference.calls import signature_of
 
 Function = Callable[..., Any]
 
@@ -29,7 +28,7 @@ class Fault:
         The mistake in a beginner's words; it follows "looks like".
     function : callable
         The wrong implementation, called as the contract calls the right one.
-    part : 'forward' or 'compute_mask'
+    part : 'forward', 'backward' or 'compute_mask'
         Which function of the layer it stands in for.
     """
 
@@ -38,11 +37,6 @@ class Fault:
     sentence: str
     function: Function
     part: str = "forward"
-
-
-def function_name(layer: str, part: str = "forward") -> str:
-    """The name by which the contract calls a layer or an activation function."""
-    return layer if layer_cases(layer).function else f"{signature_of(layer).name}_{part}"
 
 
 class FaultyImplementation(ModuleImplementation):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.allowance import meaning_of_gradients, rounding_of_gradients
+from conformance.allowance import meaning_of_gradients, responses_of_gradients, rounding_of_gradients
 from conformance.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward, gradient_names
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import _dropout_mask, _in_range, built, call_keras
@@ -21,16 +22,13 @@ from conformance.oracle.live import _dropout_mask, _in_range, built, call_keras
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Backward:
-    """A backward pass: the arrays of the forward pass and a gradient for each of its outputs."""
-
-    arrays: Arrays
-    grads: tuple[Array, ...]
-
-
 def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation:
     """Gradients in float64, what is allowed around them, and Keras's own in the case's dtype; names say which is which."""
+    return measure_gradients(layer, case, backward)[0]
+
+
+def measure_gradients(layer: LayerCases, case: Case, backward: Backward) -> tuple[Expectation, Callable[[], Array]]:
+    """What :func:`expect_gradients` gives, and the responses from which its float32 rule follows."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         own = gradients(layer, case, backward, case.dtype)
@@ -41,31 +39,21 @@ def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expec
     exact = tuple(_in_range(y, case.dtype) for y in exact)
     # Another dtype draws another mask, so that Keras is not asked again; one product is all there is.
     ask = (lambda backward: exact) if chosen else ask
-    rounding = functools.cache(lambda: rounding_of_gradients(ask, case, wide, exact))
-    return Expectation(
+    responses = functools.cache(lambda: responses_of_gradients(ask, case, wide, exact))
+    expectation = Expectation(
         outputs=exact,
         dtypes=tuple(y.dtype for y in own),
         meaning=lambda: meaning_of_gradients(exact),
-        rounding=rounding,
+        rounding=lambda: rounding_of_gradients(responses(), wide, exact),
         keras=own,
         arguments=chosen,
         names=gradient_names(layer, case, backward.arrays),
     )
-
-
-def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, ...]:
-    """What the gradients are of, in their order: inputs that are floats, trainable weights, initial states."""
-    xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
-    if case.layer == "Embedding":
-        xs = ()
-    inputs = [("the input" if len(xs) == 1 else f"input {n}") for n, x in enumerate(xs) if x.dtype.kind == "f"]
-    weights = [name for name in layer.weights(case.config, case.shape) if not name.startswith("moving_")]
-    states = [f"initial state {n}" for n in range(len(arrays.arguments.get("initial_state", ())))]
-    return (*inputs, *weights, *states)
+    return expectation, responses
 
 
 def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> tuple[Array, ...]:
-    """Keras's gradients, in the order of :func:`gradient_names`."""
+    """Keras's gradients, in the order of :func:`conformance.cases.gradients.gradient_names`."""
     tf = tensorflow()
     arrays = cast(backward.arrays, dtype)
     xs = [tf.constant(x) for x in (arrays.x if isinstance(arrays.x, tuple) else (arrays.x,))]

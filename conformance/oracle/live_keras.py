@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from conformance.arrays import Arrays
 from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward, draw_backward
 from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
 from conformance.cases.text import ADAPTED, ASKED, in_shape
 from conformance.oracle import live, training
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
-from conformance.oracle.recalled import with_recalled_allowance
+from conformance.oracle.gradients import expect_gradients
+from conformance.oracle.recalled import with_recalled_allowance, with_recalled_response
 from conformance.oracle.text import expect_text
 
 Array = NDArray[Any]
@@ -45,6 +47,15 @@ class LiveKeras:
         """What Keras says."""
         found = live.expect(layer, case, arrays)
         return with_recalled_allowance(found, layer, case, arrays) if self._recall else found
+
+    def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
+        """Drawn from the case's own seed."""
+        return draw_backward(layer, case, seed)
+
+    def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+        """What Keras's automatic differentiation says."""
+        found = expect_gradients(layer, case, backward)
+        return with_recalled_response(found, layer, case, backward) if self._recall else found
 
     def mask(self, case: MaskCase) -> Array | None:
         """What Keras's layer hands on."""

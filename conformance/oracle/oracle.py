@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from conformance.arrays import Arrays
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward
 from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
@@ -40,6 +41,12 @@ class Oracle(Protocol):
 
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """What is expected of a case, and what is allowed around it."""
+
+    def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
+        """The arrays to ask the backward pass of a case with, and a gradient for each output."""
+
+    def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+        """The gradients that are expected, and what is allowed around them."""
 
     def mask(self, case: MaskCase) -> Array | None:
         """The mask that a layer hands on."""

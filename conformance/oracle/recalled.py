@@ -10,12 +10,10 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
-import numpy as np
-
-from conformance.arrays import Arrays
+from conformance.arrays import Arrays, same
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.recorded import Recorded
 from conformance.oracle.rerecording import generator_hash
@@ -34,6 +32,20 @@ def with_recalled_allowance(found: Expectation, layer: LayerCases, case: Case, a
     return replace(found, rounding=recorded.expect(layer, case, asked).rounding) if same(asked, arrays) else found
 
 
+def with_recalled_response(found: Expectation, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+    """The same of gradients, which are asked about on perturbed arrays as well."""
+    if case.dtype != "float32" or not is_current():
+        return found
+    recorded = Recorded()
+    try:
+        asked = recorded.backward(layer, case, 0)
+    except VectorsError:
+        return found
+    if not (same(asked.arrays, backward.arrays) and same(asked.grads, backward.grads)):
+        return found
+    return replace(found, rounding=recorded.gradients(layer, case, asked).rounding)
+
+
 @functools.cache
 def is_current() -> bool:
     """Whether the recording is of this code and of the versions installed here."""
@@ -43,16 +55,3 @@ def is_current() -> bool:
         return False
     versions = all(facts[name] == version(name) for name in ("keras", "tensorflow", "numpy"))
     return versions and facts["generator"] == generator_hash()
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two things that cases are asked with are equal, to the last bit."""
-    if isinstance(one, Arrays):
-        return same(one.x, other.x) and same(one.weights, other.weights) and same(dict(one.arguments), dict(other.arguments))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, np.ndarray):
-        return bool(one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes())
-    return bool(one == other)

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.arrays import Arrays
+from conformance.allowance import meaning_of_gradients, rounding_of_gradients
+from conformance.arrays import Arrays, cast
 from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.masks import MaskCase
 from conformance.cases.optimizers import Steps
 from conformance.cases.stateful import HALVES, StatefulCase
@@ -43,11 +45,7 @@ class Recorded:
 
     def draws(self, layer: LayerCases, case: Case, seed: int) -> tuple[Arrays]:
         """The arrays of the case, of which there is one set."""
-        entry = self._entry("forward", case.layer, case.id)
-        x = entry.numbered("input") or entry.array("input")
-        weights = tuple(entry.array(f"weight/{name}") for name in entry.facts["weights"])
-        arguments = {name: _argument(entry, name) for name in entry.facts["arguments"]}
-        return (Arrays(x, weights, arguments),)
+        return (_arrays(self._entry("forward", case.layer, case.id)),)
 
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """What Keras said; `arrays` must be those of :meth:`draws`."""
@@ -65,6 +63,30 @@ class Recorded:
             single=single,
             keras_ratio=facts["keras_error_over_allowance"],
         )
+
+    def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
+        """The arrays of the forward pass, unless others were recorded, and the gradients of its outputs."""
+        entry = self._entry("backward", case.layer, case.id)
+        return Backward(_arrays(self._asked(entry)), cast(entry.numbered("grad_output"), case.dtype))
+
+    def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+        """Keras's gradients; `backward` must be that of :meth:`backward`."""
+        entry = self._entry("backward", case.layer, case.id)
+        asked, outputs = self._asked(entry), _wide(entry.numbered("output"))
+        return Expectation(
+            outputs,
+            tuple(map(np.dtype, entry.facts["dtypes"])),
+            functools.partial(meaning_of_gradients, outputs),
+            functools.partial(rounding_of_gradients, entry.array("response"), backward, outputs),
+            arguments={name: _argument(asked, name) for name in asked.facts["chosen"]},
+            keras_ratio=entry.facts["keras_error_over_allowance"],
+            names=gradient_names(layer, case, backward.arrays),
+        )
+
+    def _asked(self, entry: Entry) -> Entry:
+        """The forward entry of the same case, with the arrays that the backward pass was asked with."""
+        forward = self._entry("forward", entry.facts["layer"], entry.facts["id"])
+        return Entry(forward.facts, {**forward.tensors, **entry.tensors})
 
     def mask(self, case: MaskCase) -> Array | None:
         """The mask that Keras's layer handed on."""
@@ -123,6 +145,13 @@ def _family(place: Path, family: str) -> Family:
     if name not in known:
         raise VectorsError(f"the manifest in {place} names no {name}: `conform record` makes it")
     return Family(place / name, known[name]["sha256"])
+
+
+def _arrays(entry: Entry) -> Arrays:
+    """What a forward pass is asked with."""
+    x = entry.numbered("input") or entry.array("input")
+    weights = tuple(entry.array(f"weight/{name}") for name in entry.facts["weights"])
+    return Arrays(x, weights, {name: _argument(entry, name) for name in entry.facts["arguments"]})
 
 
 def _argument(entry: Entry, name: str) -> Any:

@@ -12,6 +12,7 @@ from conformance.allowance import ITERATED, ChaoticCaseError
 from conformance.arrays import Arrays
 from conformance.cases import ALL, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
+from conformance.cases.gradients import backward_cases
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.masks import MaskCase, mask_cases
 from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
@@ -23,8 +24,9 @@ from conformance.examination import SuiteError
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live_keras import LiveKeras
 from conformance.oracle.recorded import PROFILE, SEED
+from conformance.oracle.recording_gradients import record_gradients
 from conformance.oracle.recording_training import record_loss, record_steps
-from conformance.oracle.tensors import Tensors, put, put_allowed, put_expectation
+from conformance.oracle.tensors import Tensors, put, put_allowed, put_call, put_expectation
 from conformance.oracle.vectors import Entry
 from conformance.verdict import keras_ratio
 from reference.calls import signature_of
@@ -33,7 +35,7 @@ Array = NDArray[Any]
 
 
 def record_layer(name: str) -> list[Entry]:
-    """Every case of a layer (forward, masks, sequences in halves), of TextVectorization, a loss or an optimizer."""
+    """Every case of a layer (forward, backward, masks, sequences in halves), of TextVectorization, a loss or an optimizer."""
     keras = LiveKeras(recall=False)
     if name == TEXT:
         return [_text(keras, options) for _, options in text_cases(PROFILE)]
@@ -42,8 +44,10 @@ def record_layer(name: str) -> list[Entry]:
     if name in OPTIMIZER_CASES:
         return [record_steps(case, keras.steps(case, SEED)) for case in optimizer_cases(name, PROFILE)]
     layer = ALL[name]
+    forward = {case.id: _forward(keras, layer, case) for case in declared_cases(layer, PROFILE)}
     return [
-        *(_forward(keras, layer, case) for case in declared_cases(layer, PROFILE)),
+        *forward.values(),
+        *(record_gradients(keras, layer, case, forward[case.id]) for case in backward_cases(layer, PROFILE)),
         *(_mask(keras, case) for case in mask_cases() if case.layer == name),
         *(_stateful(keras, case) for case in stateful_cases() if case.case.layer == name),
     ]
@@ -58,7 +62,7 @@ def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> Entry:
     drawn = {**arrays.arguments, **expectation.arguments}
     tensors: Tensors = {}
     rules: dict[str, float] = {}
-    _put_call(tensors, layer, case, arrays, expectation.arguments)
+    put_call(tensors, layer, case, arrays, expectation.arguments)
     own_rule = expectation.meaning if case.dtype == "float64" else expectation.rounding
     put_expectation(tensors, rules, "", expectation, own_rule())
     if expectation.single is not None:
@@ -96,15 +100,6 @@ def _first_good(keras: LiveKeras, layer: LayerCases, case: Case) -> tuple[Arrays
         except (WeakCaseError, ChaoticCaseError) as error:
             weak = error
     raise weak
-
-
-def _put_call(tensors: Tensors, layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> None:
-    put(tensors, "input", arrays.x)
-    for name, weight in zip(layer.weights(case.config, case.shape), arrays.weights, strict=True):
-        tensors[f"weight/{name}"] = weight
-    for name, value in {**arrays.arguments, **chosen}.items():
-        if not isinstance(value, bool):
-            put(tensors, f"argument/{name}", value)
 
 
 def _switches(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,9 +120,11 @@ def _room(name: str, entry: Entry) -> Array | float:
         value = entry.tensors[name]
         with np.errstate(all="ignore"):
             return SAME * np.asarray(entry.tensors[f"{prefix}allowed/{last}"] if share is None else share * (1 + np.abs(value)))
-    if "allowed/" in name or "alternative/" in name:
+    if "allowed/" in name or "alternative/" in name or name == "response":
         with np.errstate(all="ignore"):
             return SAME * np.abs(entry.tensors[name])
+    if output and entry.facts["kind"] == "backward":
+        return 1e-14 * (1 + np.max(np.abs(entry.tensors[name]), initial=0))
     return 1e-14 * np.abs(entry.tensors[name]) if entry.facts["kind"] == "stateful" and output else 0.0
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.allowance import MEANING
-from conformance.arrays import EPS
+from conformance.arrays import EPS, Arrays
+from conformance.cases.case import Case, LayerCases
 from conformance.oracle.expectation import Expectation
 
 Array = NDArray[Any]
@@ -27,13 +28,28 @@ def put(tensors: Tensors, name: str, value: Any) -> None:
         tensors[name] = np.asarray(value)
 
 
+def put_call(tensors: Tensors, layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> None:
+    """What a forward pass is asked with; `chosen` are arguments that only the oracle could choose."""
+    put(tensors, "input", arrays.x)
+    for name, weight in zip(layer.weights(case.config, case.shape), arrays.weights, strict=True):
+        tensors[f"weight/{name}"] = weight
+    for name, value in {**arrays.arguments, **chosen}.items():
+        if not isinstance(value, bool):
+            put(tensors, f"argument/{name}", value)
+
+
+def put_outputs(tensors: Tensors, name: str, outputs: Sequence[Array]) -> None:
+    """Outputs, in float32 where that loses nothing."""
+    put(tensors, name, tuple(map(_narrow, outputs)))
+
+
 def put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expectation: Expectation, allowed: Sequence[Array]) -> None:
     """Outputs, what is allowed around them, and other right answers."""
-    put(tensors, f"{prefix}output", tuple(map(_narrow, expectation.outputs)))
+    put_outputs(tensors, f"{prefix}output", expectation.outputs)
     put_allowed(tensors, rules, f"{prefix}allowed", expectation.outputs, allowed)
     others = [other for other in expectation.alternatives if not _equal(other, expectation.outputs)]
     for n, other in enumerate(others):
-        put(tensors, f"{prefix}alternative/{n}", tuple(map(_narrow, other)))
+        put_outputs(tensors, f"{prefix}alternative/{n}", other)
 
 
 def _narrow(y: Array) -> Array:

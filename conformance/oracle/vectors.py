@@ -15,6 +15,14 @@ The tensors of the case at position ``n`` of that list are named ``n/...``:
     n/float32/...                             of a float64 case: output, allowed and alternative of its arrays rounded to float32,
     n/float32_allowed/0 ...                   and what float32 arithmetic is allowed on the arrays as they are
 
+A case of the kind ``backward`` is called with the arrays of the ``forward`` case of its id, where it has none of its own, and has
+
+    n/grad_output/0 ...                       a gradient for each output; float16 holds them exactly
+    n/output/0 ...                            Keras's gradients: of what, is said by "gradients", in that order
+    n/response                                one number P for each gradient: in float32 ``(8 + sqrt(K)) (P + eps (1 + |output|))`` is
+                                              allowed, K the size of the largest array among inputs and grad_output; in float64
+                                              ``1e-11 (1 + the largest |output|)``
+
 Everything else about a case (Keras's configuration, the options to pass, dtypes) stands in its JSON.
 """
 

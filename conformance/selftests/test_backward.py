@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import runpy
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from conformance.cases import ALL
-from conformance.cases.case import Case, declared_cases
-from conformance.checks import backward
+from conformance.cases.case import Case, declared_cases, make_case
+from conformance.cases.gradients import differentiable, draw_backward
+from conformance.checks import backward, drawn
 from conformance.desk import Desk, Session
+from conformance.examination import Examination, SuiteError, examine_backward
+from conformance.implementations.module import ModuleImplementation
+from conformance.oracle.agreement import check_gradient_agreement
+from conformance.oracle.differences import check_slopes
 from conformance.oracle.live_keras import LiveKeras
+from conformance.oracle.recorded import Recorded
+from conformance.verdict import Verdict
 
 DENSE = "import numpy as np\nfrom reference import dense_backward as right\ndef dense_backward(g, x, *weights, **options):\n"
+REFERENCE = ModuleImplementation("reference")
 LSTM = DENSE.replace("dense", "lstm")
 
 
@@ -32,7 +44,7 @@ def settled(tmp_path):
 
 
 def first(layer: str, word: str = "") -> Case:
-    return next(case for case in declared_cases(ALL[layer]) if word in case.id and backward.differentiable(ALL[layer], case))
+    return next(case for case in declared_cases(ALL[layer]) if word in case.id and differentiable(ALL[layer], case))
 
 
 @pytest.mark.parametrize(
@@ -82,14 +94,80 @@ def test_code_that_computes_in_float32_passes_with_a_remark(settled):
 
 
 def test_keras_is_not_asked_about_a_function_that_is_not_there(settled, monkeypatch):
-    monkeypatch.setattr("conformance.oracle.gradients.expect_gradients", lambda *_: pytest.fail("Keras was asked"))
+    monkeypatch.setattr("conformance.oracle.live_keras.expect_gradients", lambda *_: pytest.fail("Keras was asked"))
     record, _ = settled("x = 1\n", first("Dense"))
     assert (record.status, "has no function dense_backward" in record.message) == ("unsupported", True), record.message
 
 
-def test_recorded_vectors_hold_no_gradients_and_say_so(settled):
-    record, _ = settled(DENSE + "    return right(g, x, *weights, **options)\n", first("Dense"), "recorded")
-    assert (record.status, record.message) == ("skipped", backward.NOT_RECORDED), f"{record.status}: {record.message}"
+@pytest.mark.parametrize(("wrong", "status"), [("", "passed"), ("1.001 * ", "failed")])
+def test_recorded_vectors_judge_gradients_too(settled, wrong, status):
+    text = DENSE + f"    a, b, c = right(g, x, *weights, **options)\n    return a, {wrong}b, c\n"
+    record, explain = settled(text, first("Dense"), "recorded")
+    assert record.status == status, f"{record.status}: {record.message}"
+    assert not wrong or "in the gradient of kernel" in explain(), explain()
+
+
+def test_arrays_that_the_forward_pass_was_not_asked_with_are_recorded_themselves():
+    """The forward pass draws again where the outputs are saturated."""
+    layer, case = ALL["SimpleRNN"], next(case for case in declared_cases(ALL["SimpleRNN"]) if case.id == "SimpleRNN-one_unit-float64")
+    (forward,), recorded = Recorded().draws(layer, case, 0), Recorded().backward(layer, case, 0)
+    assert not np.array_equal(forward.x, recorded.arrays.x), "the case no longer draws twice: another one must be found for this test"
+    assert np.array_equal(recorded.arrays.x, draw_backward(layer, case, 0).arrays.x), "the arrays are not those that are drawn"
+
+
+def examined(case: Case) -> Examination:
+    return examine_backward(case, REFERENCE, Recorded(), 0, strict=True)
+
+
+@pytest.mark.parametrize("layer", ["Dense", "Embedding", "LSTM", "Bidirectional", "Add", "BatchNormalization"])
+def test_an_oracle_whose_gradients_are_no_slopes_stops_the_run(layer):
+    cases = [case for case in backward.backward_cases(ALL[layer], "smoke") if case.dtype == "float64"]
+    for case in (cases[0], next((case for case in cases if "initial_state" in case.call or "training" in case.call), cases[0])):
+        right = examined(case)
+        check_slopes(right, REFERENCE)
+        assert right.expectation is not None
+        for n, y in enumerate(right.expectation.outputs):
+            outputs = tuple(1.5 * one if m == n else one for m, one in enumerate(right.expectation.outputs))
+            wrong = replace(right, expectation=replace(right.expectation, outputs=outputs))
+            with pytest.raises(SuiteError, match="by the expected gradients the slope is"):
+                check_slopes(wrong, REFERENCE)
+            assert y.size, f"{case.id}: gradient {n} is empty"
+
+
+def test_oracles_that_disagree_about_a_gradient_stop_the_run():
+    examination = examined(first("Dense"))
+    check_gradient_agreement(examination, "reference", strict=True)
+    off = replace(examination, verdict=Verdict("failed", "all values are off"))
+    with pytest.raises(SuiteError, match=r"Dense-units=6-features-float64 of reference: live Keras says failed .* vectors say passed"):
+        check_gradient_agreement(off, "reference", strict=True)
+    question = examination.question
+    moved = replace(question, positional=(2 * question.positional[0], *question.positional[1:]))
+    with pytest.raises(SuiteError, match="Dense-units=6-features-float64 is differentiated with other arrays than were recorded"):
+        check_gradient_agreement(replace(examination, question=moved), "reference", strict=True)
+
+
+def test_terms_that_cancel_are_allowed_their_rounding():
+    """Two values have the normalised values 1 and -1: the gradient of the input is 0, but for epsilon, whatever its terms are."""
+    case = make_case(ALL["LayerNormalization"], {"axis": 1}, (3, 2, 4), {}, "float32", "drawn-axis=1-3x2x4-seed=4")
+    examination = examine_backward(case, REFERENCE, LiveKeras(), 0, strict=True)
+    assert examination.verdict.status == "passed", examination.verdict.sentence
+    assert examination.verdict.keras_ratio is not None and 0.01 < examination.verdict.keras_ratio < 0.7, examination.verdict
+
+
+def test_drawn_gradients_end_in_a_script_of_literals(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(DENSE + "    a, b, c = (*right(g, x, *weights, **options), None)[:3]\n    return a, b / len(x), c\n")
+    outcomes = []
+    desk = Desk(Session(iut=str(path)), "test_drawn[Dense-backward]", lambda: "again", lambda *outcome: outcomes.append(outcome))
+    drawn.check(desk, "Dense", "backward")
+    ((record, explain),) = outcomes
+    assert (record.status, record.kind) == ("failed", "drawn"), f"{record.status}: {record.message}"
+    told = explain()
+    script = told.partition("the same without the suite:")[2]
+    assert "grad_output = np.array(" in script and "print(dense_backward(grad_output, x, kernel" in script, told
+    (tmp_path / "script.py").write_text(script)
+    runpy.run_path(str(tmp_path / "script.py"))
+    assert "array" in capsys.readouterr().out, f"the script prints no gradients: {script}"
 
 
 def test_every_layer_is_asked_in_both_dtypes():
@@ -105,10 +183,9 @@ def test_every_layer_is_asked_in_both_dtypes():
 
 def test_keras_answers_as_it_is_asked():
     """The tape is asked of layers built once: the same question twice has the same answer."""
-    from conformance.oracle.gradients import Backward, gradients
+    from conformance.oracle.gradients import gradients
 
     case = first("LSTM", "units=5-sequence-float64")
-    (arrays, *_) = LiveKeras().draws(ALL["LSTM"], case, 0)
-    asked = Backward(arrays, backward.draw_gradients(ALL["LSTM"], case, arrays, 0))
+    asked = draw_backward(ALL["LSTM"], case, 0)
     one, other = (gradients(ALL["LSTM"], case, asked, "float64") for _ in range(2))
     assert all((a == b).all() for a, b in zip(one, other, strict=True)), "Keras gives two answers to one question"

@@ -61,6 +61,22 @@ def test_what_is_wrong_is_told_in_sentences_and_ends_with_1(place):
         assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
 
 
+def test_gradients_are_checked_where_there_is_a_backward_pass(place):
+    text = "def dense_backward(grad_output, x, kernel, bias):\n"
+    text += "    return grad_output @ kernel.T, x.T @ grad_output / len(x), grad_output.sum(0) / len(x)\n"
+    result = checked(place, text, "--layers", "Dense")
+    assert result.returncode == 1, said(result)
+    for sentence in (
+        "The backward pass of Dense (units=6, features; input of shape (3, 5), float64) does not give what Keras gives: all ",
+        "values are off in the gradient of ",
+        "You would get exactly these values when the gradients of the weights are divided by the batch size.",
+        "--layers Dense --case 'test_backward[Dense-units=6-features-float64]'",
+    ):
+        assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
+    alone = checked(place, text, "--layers", "Dense", "--case", "test_backward[Dense-units=6-features-float64]")
+    assert "1 case is wrong: 0 of 1 case passed" in alone.stdout, said(alone)
+
+
 def test_the_printed_command_asks_the_case_alone(place):
     result = checked(place, WRONG)
     command = re.search(r"To run this case alone: conform check my_layers\.py (.*)", result.stdout)

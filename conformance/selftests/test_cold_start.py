@@ -330,7 +330,7 @@ def test_hypothesis_follows_the_suite_wherever_it_runs() -> None:
         after, other = drawn(1), drawn(2)
     finally:
         settings.load_profile(current)
-    assert len(before) >= EXAMPLES["smoke"], f"{len(before)} cases were drawn"
+    assert len(before) >= EXAMPLES["forward"]["smoke"], f"{len(before)} cases were drawn"
     assert after == before, "the same seed draws the same cases under any profile of the user"
     assert other != before, "another seed draws other cases"
 

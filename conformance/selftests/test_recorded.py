@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conformance.arrays import Arrays
+from conformance.arrays import Arrays, same
 from conformance.cases import ALL, FAMILIES, NAMES, layer_cases
 from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import declared_cases
+from conformance.cases.gradients import Backward, backward_cases
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.masks import mask_cases
 from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
@@ -21,17 +22,16 @@ from conformance.cases.stateful import stateful_cases
 from conformance.cases.text import text_cases
 from conformance.examination import SuiteError, examine
 from conformance.implementations.module import ModuleImplementation
-from conformance.oracle import recalled, recording, rerecording, vectors
+from conformance.oracle import gradients, recalled, recording, rerecording, vectors
 from conformance.oracle.agreement import check_agreement
 from conformance.oracle.live_keras import DRAWS, LiveKeras
-from conformance.oracle.recalled import same
 from conformance.oracle.recorded import PROFILE, SEED, Recorded
 from conformance.oracle.vectors import Entry, VectorsError
 from conformance.selftests.place import FORWARD, HIDING, USAGE_ERROR, Place, checkout, said
 
 FOLDER = vectors.folder()
 NARROW = ("--conform-layers=Dense,GRU,Masking", "-p", "no:hypothesispytest")
-LARGEST = 20_000_000
+LARGEST = 28_000_000
 ORACLE = Recorded()
 REFERENCE = ModuleImplementation("reference")
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch"}
@@ -72,6 +72,7 @@ def test_the_manifest_tells_what_there_is(stored):
 
 def test_every_question_is_recorded_and_nothing_else(stored):
     asked = {("forward", case.id) for layer in ALL.values() for case in declared_cases(layer, PROFILE)}
+    asked |= {("backward", case.id) for layer in ALL.values() for case in backward_cases(layer, PROFILE)}
     asked |= {("mask", case.id) for case in mask_cases()} | {("stateful", case.id) for case in stateful_cases()}
     asked |= {("text", identifier) for identifier, _ in text_cases(PROFILE)}
     asked |= {("loss", case.id) for name in LOSS_CASES for case in loss_cases(name, PROFILE)}
@@ -105,6 +106,26 @@ def test_live_keras_takes_allowances_from_a_current_recording(monkeypatch):
     assert np.array_equal(allowed(other), allowed(other, recall=False)), "other arrays got the allowance of those that were recorded"
     monkeypatch.setattr(recalled, "is_current", lambda: False)
     assert np.array_equal(allowed(arrays), asked_anew), "a recording of other code or versions was recalled"
+
+
+def test_live_keras_takes_the_response_of_gradients_from_a_current_recording(monkeypatch):
+    layer = ALL["Dense"]
+    case = next(case for case in backward_cases(layer, PROFILE) if case.dtype == "float32")
+    recorded = ORACLE.backward(layer, case, SEED)
+    other = Backward(recorded.arrays, tuple(-grad for grad in recorded.grads))
+
+    def refused(*arguments):
+        raise InterruptedError
+
+    monkeypatch.setattr(gradients, "responses_of_gradients", refused)
+    monkeypatch.setattr(recalled, "is_current", lambda: True)
+    allowed = LiveKeras().gradients(layer, case, recorded).rounding()
+    stored = ORACLE.gradients(layer, case, recorded).rounding()
+    assert all(map(np.array_equal, allowed, stored)), "what is allowed is not what was recorded"
+    for oracle, asked, current in ((LiveKeras(recall=False), recorded, True), (LiveKeras(), other, True), (LiveKeras(), recorded, False)):
+        monkeypatch.setattr(recalled, "is_current", lambda current=current: current)
+        with pytest.raises(InterruptedError):
+            oracle.gradients(layer, case, asked).rounding()
 
 
 def test_a_recording_is_current_for_its_code_and_versions_alone(monkeypatch):
@@ -151,6 +172,17 @@ def test_a_change_in_keras_shows_in_words(stored):
     for sentence, changed in cases.items():
         told = rerecording.differences(entry, changed)
         assert len(told) == 1 and told[0].startswith(sentence), f"expected {sentence!r}, told was {told}"
+
+
+def test_a_change_in_a_gradient_shows_in_words(stored):
+    entry = stored["recurrent"]["backward", "LSTM-units=5-sequence-float64"]
+    y, response = entry.tensors["output/0"], entry.tensors["response"]
+    slightly = moved(moved(entry, "output/0", y + 1e-15), "response", response * (1 + 1e-9))
+    assert rerecording.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
+    (told,) = rerecording.differences(entry, moved(entry, "output/0", y + 1e-12 * (np.arange(y.size).reshape(y.shape) == 7)))
+    assert told.startswith(f"output/0: 1 of {y.size} values moved"), f"a gradient that moved is told as {told}"
+    (told,) = rerecording.differences(entry, moved(entry, "response", 2 * response))
+    assert told.startswith(f"response: {response.size} of {response.size} values moved"), f"an allowance that doubled is told as {told}"
 
 
 def test_the_last_digits_of_another_processor_are_no_change(stored):

@@ -11,8 +11,8 @@ from conformance.plugin import parametrize
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a question."""
-    parametrize(metafunc, ("layer",), drawn.cases)
+    parametrize(metafunc, ("layer", "part"), drawn.cases)
 
 
-def test_drawn(layer: str, conform: Desk) -> None:
-    drawn.check(conform, layer)
+def test_drawn(layer: str, part: str, conform: Desk) -> None:
+    drawn.check(conform, layer, part)

@@ -1,0 +1,87 @@
+"""Which declared cases have gradients, and what a backward pass is asked with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.allowance import ITERATED, rounds_constants
+from conformance.arrays import Arrays
+from conformance.cases.arrays import draw_arrays
+from conformance.cases.case import Case, LayerCases, declared_cases
+from reference.output_shapes import output_shapes
+
+Array = NDArray[Any]
+
+WITHOUT_GRADIENT = frozenset({"nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "booleans", "minus_zero"})
+"""Inputs on which a gradient is not a number, or none is defined."""
+
+
+@dataclass(frozen=True)
+class Backward:
+    """A backward pass: the arrays of the forward pass and a gradient for each of its outputs."""
+
+    arrays: Arrays
+    grads: tuple[Array, ...]
+
+
+def backward_cases(layer: LayerCases, profile: str) -> Iterator[Case]:
+    """The declared cases that can be differentiated.
+
+    In float64 all, in float32 every option alone. Of layers that Keras differentiates step by step, which takes longest, every option
+    alone in float64 and none but the inputs in float32. ``full`` asks all of them.
+    """
+    alone = {case.id for case in declared_cases(layer, "smoke")}
+    for case in declared_cases(layer, profile):
+        if layer.layer not in ITERATED:
+            wanted = case.dtype == "float64" or case.id in alone
+        else:
+            wanted = case.id in alone and (case.dtype == "float64" or not {*layer.options, *layer.call} & {*case.config, *case.call})
+        if differentiable(layer, case) and (wanted or profile == "full"):
+            yield case
+
+
+def differentiable(layer: LayerCases, case: Case) -> bool:
+    """Whether Keras and the documentation agree on the values, and these have gradients; ``unroll`` changes nothing of them."""
+    values = case.call.get("values", layer.call.get("values", ["ordinary"])[0])
+    whole = values == "integers" and not layer.weights(case.config, case.shape)
+    known = case.deviation is None and values not in WITHOUT_GRADIENT and not whole and not case.config.get("unroll")
+    return known and not (case.dtype == "float64" and rounds_constants(case))
+
+
+def draw_backward(layer: LayerCases, case: Case, seed: int) -> Backward:
+    """The arrays of a case, and beside them a gradient for each output.
+
+    The gradients have the eleven digits of float16, so that every float type holds them and a recording is short.
+    """
+    arrays = draw_arrays(layer, case, case.seed(seed))
+    rng = np.random.default_rng([case.seed(seed), 1])
+    shapes = _shapes_of_outputs(layer, case, arrays)
+    return Backward(arrays, tuple(np.asarray(rng.normal(0, 1, shape)).astype(np.float16).astype(case.dtype) for shape in shapes))
+
+
+def _shapes_of_outputs(layer: LayerCases, case: Case, arrays: Arrays) -> list[Any]:
+    xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
+    if layer.function:
+        shape = list(arrays.x.shape)
+        if case.layer == "glu":
+            shape[case.config.get("axis", -1)] //= 2
+        return [shape]
+    if case.layer == "Concatenate" and case.config.get("axis") == 0:
+        return [(sum(len(x) for x in xs), *xs[0].shape[1:])]
+    return list(output_shapes(case.layer, layer.keras_config(case.config), [x.shape for x in xs]))
+
+
+def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, ...]:
+    """What the gradients are of, in their order: inputs that are floats, trainable weights, initial states."""
+    xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
+    if case.layer == "Embedding":
+        xs = ()
+    inputs = [("the input" if len(xs) == 1 else f"input {n}") for n, x in enumerate(xs) if x.dtype.kind == "f"]
+    weights = [name for name in layer.weights(case.config, case.shape) if not name.startswith("moving_")]
+    states = [f"initial state {n}" for n in range(len(arrays.arguments.get("initial_state", ())))]
+    return (*inputs, *weights, *states)

@@ -1,0 +1,305 @@
+"""Mistakes in the backward passes of convolutions and pools."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.faults.fault import Function, Shared
+from reference.activations import activation_function, activation_gradient
+from reference.chain_rule import pair
+from reference.windows import crop, from_channels_last, output_size, pad, spatial_tuple, to_channels_last
+
+Array = NDArray[Any]
+
+convolution = Shared("Conv1D", "Conv2D", part="backward", words={"Conv1D": {"turned by 180 degrees": "turned end to end"}})
+pooling = Shared("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D", part="backward")
+max_pooling = Shared("MaxPooling1D", "MaxPooling2D", part="backward")
+average_pooling = Shared("AveragePooling1D", "AveragePooling2D", part="backward")
+global_pooling = Shared("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", part="backward")
+global_max = Shared("GlobalMaxPooling1D", "GlobalMaxPooling2D", part="backward")
+global_average = Shared("GlobalAveragePooling1D", "GlobalAveragePooling2D", part="backward")
+masked_average = Shared("GlobalAveragePooling1D", part="backward")
+
+
+def linear(right: Function, grad_output: Array, x: Array, *weights: Any, activation: str | None = None, **options: Any) -> Array:
+    """The gradient of a convolution's output before its activation."""
+    run, _ = pair(right.__name__.removesuffix("_backward"))
+    z = run(x, *weights, **options)[0]
+    return activation_gradient(activation, grad_output, z, activation_function(activation)(z))
+
+
+def plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Options without the activation, whose gradient is formed already."""
+    return {name: value for name, value in options.items() if name != "activation"}
+
+
+@convolution
+def kernel_not_turned(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
+    """The gradient of the input takes the kernel as it is instead of turned by 180 degrees."""
+    turned = np.flip(kernel, tuple(range(kernel.ndim - 2)))
+    grad = linear(right, grad_output, x, kernel, *bias, **options)
+    return (right(grad, x, turned, *bias, **plain(options))[0], *right(grad_output, x, kernel, *bias, **options)[1:])
+
+
+@convolution
+def input_left_padded(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
+    """The gradient of the input keeps the padding."""
+    grad = linear(right, grad_output, x, kernel, *bias, **options)
+    padded, own = _padded(x, kernel, **plain(options))
+    return (right(grad, padded, kernel, *bias, **own)[0], *right(grad_output, x, kernel, *bias, **options)[1:])
+
+
+@convolution
+def padding_cut_at_the_end(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
+    """The padding is cut off the gradient of the input at the end alone, not on both sides."""
+    wide = input_left_padded(right, grad_output, x, kernel, *bias, **options)
+    return (wide[0][tuple(slice(size) for size in x.shape)], *wide[1:])
+
+
+def _padded(x: Array, kernel: Array, **options: Any) -> tuple[Array, dict[str, Any]]:
+    """The input with its padding, and the options with which a convolution of it is the same."""
+    data_format, window = options.get("data_format", "channels_last"), kernel.shape[:-2]
+    wide = pad(to_channels_last(x, data_format), window, *_steps(options, window), options.get("padding", "valid"), 0.0)
+    return from_channels_last(wide, data_format), {**options, "padding": "valid"}
+
+
+def _with(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, step: str, **options: Any) -> Any:
+    """The gradients as they are when the windows are taken to stand, or to be spread, without strides or dilation."""
+    grad = linear(right, grad_output, x, kernel, *bias, **options)
+    data_format, window = options.get("data_format", "channels_last"), kernel.shape[:-2]
+    padded, own = _padded(x, kernel, **plain(options))
+    last = to_channels_last(padded, data_format)
+    strides, dilation = _steps({**own, step: 1}, window)
+    axes = zip(to_channels_last(grad, data_format).shape[1:-1], strides, window, dilation, strict=True)
+    # What the windows would cover: the output has its size.
+    cells = (slice(None), *(slice((n - 1) * s + (k - 1) * d + 1) for n, s, k, d in axes))
+    part, *others = right(grad, from_channels_last(last[cells], data_format), kernel, *bias, **{**own, step: 1})
+    grad_x = np.zeros_like(last)
+    grad_x[cells] = to_channels_last(part, data_format)
+    strides, dilation = _steps(options, window)
+    sizes = to_channels_last(x, data_format).shape[1:-1]
+    cropped = crop(grad_x, sizes, window, strides, dilation, options.get("padding", "valid"))
+    return (from_channels_last(cropped, data_format), *others)
+
+
+def _steps(options: dict[str, Any], window: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Strides and dilation along every axis."""
+    strides, dilation = (spatial_tuple(options.get(name, 1), len(window), name) for name in ("strides", "dilation_rate"))
+    return strides, dilation
+
+
+@convolution
+def strides_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
+    """The strides are ignored in the backward pass: neighbouring outputs are taken to see neighbouring cells."""
+    return _with(right, *arguments, step="strides", **options)
+
+
+@convolution
+def dilation_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
+    """The dilation is ignored in the backward pass."""
+    return _with(right, *arguments, step="dilation_rate", **options)
+
+
+@convolution
+def groups_interleaved(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, groups: int = 1, **options: Any) -> Any:
+    """The groups are mixed in the backward pass: filter 0, 1, 2 ... goes with group 0, 1, 2 ... in turn."""
+    grad = linear(right, grad_output, x, kernel, *bias, groups=groups, **options)
+    data_format = options.get("data_format", "channels_last")
+    order = np.arange(kernel.shape[-1]).reshape(-1, groups).T.ravel()
+    back = np.argsort(order)
+    mixed = from_channels_last(to_channels_last(grad, data_format)[..., order], data_format)
+    found = right(mixed, x, kernel[..., order], *bias, groups=groups, **plain(options))
+    return (found[0], found[1][..., back], None if found[2] is None else found[2][..., back])
+
+
+@convolution
+def bias_averaged_over_places(right: Function, grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+    """The gradient of the bias is averaged over batch and places instead of summed."""
+    *others, bias = right(grad_output, x, *weights, **options)
+    return (*others, None if bias is None else bias * len(bias) / grad_output.size)
+
+
+Share = Callable[[Array, Array], Array]
+"""From a window (batch, *cells, channels), NaN where it was padded, and the gradient of its output, to the gradients of its cells."""
+
+
+def scattered(
+    grad_output: Array,
+    x: Array,
+    share: Share,
+    *,
+    add: bool = True,
+    cropped: bool = True,
+    pool_size: Any = 2,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+) -> tuple[Array]:
+    """The gradient of a pool, window by window: `share` says what goes to the cells of one, `add` whether overlaps add up."""
+    rank = x.ndim - 2
+    pool = spatial_tuple(pool_size, rank, "pool_size")
+    step, one = spatial_tuple(pool if strides is None else strides, rank, "strides"), (1,) * rank
+    x, grad = to_channels_last(x, data_format), to_channels_last(grad_output, data_format)
+    padded = pad(x, pool, step, one, padding, np.nan)
+    found = np.zeros_like(padded)
+    for place in np.ndindex(*grad.shape[1:-1]):
+        window = (slice(None), *(slice(n * s, n * s + k) for n, s, k in zip(place, step, pool, strict=True)))
+        over = (slice(None), *place)
+        part = share(padded[window], grad[over].reshape(len(x), *one, x.shape[-1]))
+        found[window] = found[window] + part if add else part
+    return (from_channels_last(crop(found, x.shape[1:-1], pool, step, one, padding) if cropped else found, data_format),)
+
+
+def _places(window: Array) -> tuple[int, ...]:
+    return tuple(range(1, window.ndim - 1))
+
+
+def to_first(window: Array, grad: Array, *, last: bool = False) -> Array:
+    """All of the gradient to the first of the largest cells, or to the last of them."""
+    cells = int(np.prod(window.shape[1:-1]))
+    rows = np.moveaxis(np.where(np.isnan(window), -np.inf, window), -1, 1).reshape(len(window), window.shape[-1], cells)
+    chosen = cells - 1 - np.argmax(rows[..., ::-1], -1) if last else np.argmax(rows, -1)
+    marked = np.arange(cells) == chosen[..., None]
+    return np.moveaxis(marked.reshape(len(window), window.shape[-1], *window.shape[1:-1]), 1, -1) * grad
+
+
+def to_largest(window: Array, grad: Array, *, shared: bool = False) -> Array:
+    """The gradient to every one of the largest cells; `shared` equally between them."""
+    chosen = window == np.nanmax(window, axis=_places(window), keepdims=True)
+    return chosen * grad / (np.sum(chosen, axis=_places(window), keepdims=True) if shared else 1)
+
+
+def to_all(window: Array, grad: Array, *, padding: bool = False, divided: bool = True) -> Array:
+    """The same to every cell: the gradient divided by their number, padded ones among them or not."""
+    number = np.prod(window.shape[1:-1]) if padding else np.sum(~np.isnan(window), axis=_places(window), keepdims=True)
+    return np.broadcast_to(grad / (number if divided else 1), window.shape)
+
+
+def _share(right: Function) -> Share:
+    """What the layer itself does."""
+    return to_first if right.__name__.startswith("max") else to_all
+
+
+@pooling
+def overlaps_overwritten(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """Where windows overlap, the gradient of the last one replaces those of the others: = instead of +=."""
+    return scattered(grad_output, x, _share(right), add=False, **options)
+
+
+@pooling
+def pool_left_padded(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient of the input keeps the padding."""
+    return scattered(grad_output, x, _share(right), cropped=False, **options)
+
+
+@pooling
+def pool_strides_ignored(right: Function, grad_output: Array, x: Array, strides: Any = None, **options: Any) -> Any:
+    """Strides are ignored in the backward pass: windows are taken to stand side by side."""
+    data_format, padding = options.get("data_format", "channels_last"), options.get("padding", "valid")
+    rank = x.ndim - 2
+    pool = spatial_tuple(options.get("pool_size", 2), rank, "pool_size")
+    sizes = to_channels_last(x, data_format).shape[1:-1]
+    fits = [min(output_size(n, k, k, 1, padding), m) for n, k, m in _axes(sizes, pool, to_channels_last(grad_output, data_format).shape)]
+    grad = to_channels_last(grad_output, data_format)[(slice(None), *(slice(n) for n in fits))]
+    return scattered(from_channels_last(grad, data_format), x, _share(right), **options)
+
+
+def _axes(sizes: Sequence[int], pool: Sequence[int], out: Sequence[int]) -> list[tuple[int, int, int]]:
+    return list(zip(sizes, pool, out[1:-1], strict=True))
+
+
+@max_pooling
+def ties_to_all(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """Among equal largest values every one gets the whole gradient; in Keras the first one does."""
+    return scattered(grad_output, x, to_largest, **options)
+
+
+@max_pooling
+def ties_shared(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """Among equal largest values the gradient is shared equally; in Keras the first one gets it."""
+    return scattered(grad_output, x, functools.partial(to_largest, shared=True), **options)
+
+
+@max_pooling
+def ties_to_the_last(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """Among equal largest values the last one gets the gradient; in Keras the first one does."""
+    return scattered(grad_output, x, functools.partial(to_first, last=True), **options)
+
+
+@max_pooling
+def spread_like_an_average(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient is spread over the window, as of an average."""
+    return scattered(grad_output, x, to_all, **options)
+
+
+@average_pooling
+def padded_cells_counted(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient is divided by the size of the pool where padded cells do not count."""
+    return scattered(grad_output, x, functools.partial(to_all, padding=True), **options)
+
+
+@average_pooling
+def average_not_divided(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient is not divided by the number of cells."""
+    return scattered(grad_output, x, functools.partial(to_all, divided=False), **options)
+
+
+def _spread(grad_output: Array, x: Array, data_format: str, keepdims: bool) -> tuple[Array, tuple[int, ...]]:
+    """The gradient of a global pool with the axes that were pooled, and these."""
+    axes = tuple(range(2, x.ndim)) if data_format == "channels_first" else tuple(range(1, x.ndim - 1))
+    return (grad_output if keepdims else np.expand_dims(grad_output, axes)), axes
+
+
+@global_max
+def global_ties_to_the_first(
+    right: Function, grad_output: Array, x: Array, data_format: str = "channels_last", keepdims: bool = False
+) -> Any:
+    """Among equal largest values the first one gets the whole gradient; in Keras they share it equally."""
+    wide, _ = _spread(grad_output, x, data_format, keepdims)
+    chosen = to_first(to_channels_last(x, data_format), to_channels_last(wide, data_format))
+    return (from_channels_last(chosen, data_format),)
+
+
+@global_max
+def global_ties_to_all(right: Function, grad_output: Array, x: Array, data_format: str = "channels_last", keepdims: bool = False) -> Any:
+    """Among equal largest values every one gets the whole gradient; in Keras they share it equally."""
+    wide, axes = _spread(grad_output, x, data_format, keepdims)
+    return ((x == np.max(x, axis=axes, keepdims=True)) * wide,)
+
+
+@global_max
+def global_spread(right: Function, grad_output: Array, x: Array, data_format: str = "channels_last", keepdims: bool = False) -> Any:
+    """The gradient is spread over all places, as of an average."""
+    wide, axes = _spread(grad_output, x, data_format, keepdims)
+    return (np.broadcast_to(wide / np.prod([x.shape[axis] for axis in axes]), x.shape).astype(x.dtype),)
+
+
+@global_average
+def global_not_divided(right: Function, grad_output: Array, x: Array, *, mask: Any = None, **options: Any) -> Any:
+    """The gradient is not divided by the number of places."""
+    masked = {} if mask is None else {"mask": mask}
+    first = options.get("data_format") == "channels_first"
+    number = x.shape[2 if first else 1] if x.ndim == 3 else np.prod(x.shape[2:] if first else x.shape[1:-1])
+    if mask is not None:
+        number = np.sum(mask != 0, axis=1).reshape(-1, 1, 1)
+    return (np.asarray(right(grad_output, x, **masked, **options)[0] * number, dtype=x.dtype),)
+
+
+@masked_average
+def mask_ignored(right: Function, grad_output: Array, x: Array, *, mask: Any = None, **options: Any) -> Any:
+    """The mask is ignored in the backward pass."""
+    return right(grad_output, x, **options)
+
+
+@global_pooling
+def kept_axes_forgotten(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient is handed on as it came, not spread over the places."""
+    return (grad_output,)
+
+
+LAYERS = (convolution, pooling, max_pooling, average_pooling, global_pooling, global_max, global_average, masked_average)
