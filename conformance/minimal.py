@@ -15,6 +15,7 @@ from conformance.cases.case import Case, LayerCases
 from conformance.contract import Question
 from conformance.implementations import EXEC
 from conformance.implementations.module import split_name
+from reference.calls import signature_of
 
 Array = NDArray[Any]
 ATTEMPTS = 150
@@ -100,7 +101,8 @@ def _names(layer: LayerCases, case: Case, question: Question) -> list[str]:
     rest = question.positional[len(first) :]
     if any(isinstance(value, tuple) for value in rest):
         return [*first, *(["weights"] if len(rest) == 1 else ["forward_weights", "backward_weights"])]
-    return [*first, *layer.weights(case.config, case.shape)][: len(question.positional)]
+    # With the names of weights that an option removed: None stands in their place.
+    return [*first, *(() if layer.function else signature_of(case.layer).weights)][: len(question.positional)]
 
 
 def _import(iut: str, function: str) -> list[str]:

@@ -10,11 +10,12 @@ import pytest
 
 from conformance.cases import ALL
 from conformance.cases.case import Case, declared_cases, make_case
-from conformance.cases.gradients import differentiable, draw_backward
+from conformance.cases.gradients import backward_cases, differentiable, draw_backward
 from conformance.checks import backward, drawn
 from conformance.desk import Desk, Session
 from conformance.examination import Examination, SuiteError, examine_backward
 from conformance.implementations.module import ModuleImplementation
+from conformance.minimal import script
 from conformance.oracle.agreement import check_gradient_agreement
 from conformance.oracle.differences import check_slopes
 from conformance.oracle.live_keras import LiveKeras
@@ -121,7 +122,7 @@ def examined(case: Case) -> Examination:
 
 @pytest.mark.parametrize("layer", ["Dense", "Embedding", "LSTM", "Bidirectional", "Add", "BatchNormalization"])
 def test_an_oracle_whose_gradients_are_no_slopes_stops_the_run(layer):
-    cases = [case for case in backward.backward_cases(ALL[layer], "smoke") if case.dtype == "float64"]
+    cases = [case for case in backward_cases(ALL[layer], "smoke") if case.dtype == "float64"]
     for case in (cases[0], next((case for case in cases if "initial_state" in case.call or "training" in case.call), cases[0])):
         right = examined(case)
         check_slopes(right, REFERENCE)
@@ -163,11 +164,11 @@ def test_drawn_gradients_end_in_a_script_of_literals(tmp_path, capsys):
     ((record, explain),) = outcomes
     assert (record.status, record.kind) == ("failed", "drawn"), f"{record.status}: {record.message}"
     told = explain()
-    script = told.partition("the same without the suite:")[2]
-    assert "grad_output = np.array(" in script and "print(dense_backward(grad_output, x, kernel" in script, told
-    (tmp_path / "script.py").write_text(script)
+    text = told.partition("the same without the suite:")[2]
+    assert "grad_output = np.array(" in text and "print(dense_backward(grad_output, x, kernel" in text, told
+    (tmp_path / "script.py").write_text(text)
     runpy.run_path(str(tmp_path / "script.py"))
-    assert "array" in capsys.readouterr().out, f"the script prints no gradients: {script}"
+    assert "array" in capsys.readouterr().out, f"the script prints no gradients: {text}"
 
 
 def test_every_layer_is_asked_in_both_dtypes():
@@ -189,3 +190,10 @@ def test_keras_answers_as_it_is_asked():
     asked = draw_backward(ALL["LSTM"], case, 0)
     one, other = (gradients(ALL["LSTM"], case, asked, "float64") for _ in range(2))
     assert all((a == b).all() for a, b in zip(one, other, strict=True)), "Keras gives two answers to one question"
+
+
+def test_a_script_has_none_where_a_weight_is_removed():
+    case = next(case for case in backward_cases(ALL["BatchNormalization"], "smoke") if "scale=False" in case.title)
+    examination = examined(case)
+    text = script(examination.layer, case, examination.question, (), "reference")
+    assert "gamma = None" in text and "(grad_output, x, gamma, beta, moving_mean, moving_variance)" in text, text

@@ -14,6 +14,7 @@ from conformance.faults import consistent_faults
 from conformance.faults.adequacy import departs, every_fault, first_kill, kill_matrix
 from conformance.faults.catalogue import ALL
 from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.faults.gradient_catalogue import BACKWARD
 from conformance.faults.normalization import plain_batch_normalization, plain_layer_normalization
 from conformance.faults.plain_recurrent import plain_bidirectional, plain_recurrent
 from conformance.implementations.module import ModuleImplementation
@@ -113,5 +114,6 @@ def test_a_diagnosis_is_quick(layer):
 
 def test_the_kill_matrix_has_a_row_for_every_fault():
     rows = kill_matrix(["Flatten", "relu6"], profile="smoke")
-    assert [row.fault for row in rows] == [fault.name for layer in ("Flatten", "relu6") for fault in ALL[layer]], "rows are missing"
+    named = [fault.name for layer in ("Flatten", "relu6") for fault in (*ALL[layer], *BACKWARD[layer])]
+    assert [row.fault for row in rows] == named, "rows are missing"
     assert all(0 < row.caught <= row.cases for row in rows), f"a fault is not caught: {rows}"
