@@ -179,10 +179,17 @@ def test_checkpoints_of_models_are_written_when_they_are_better(tmp_path: Path) 
 
 
 def test_the_history_is_written_as_a_table_and_as_a_list(tmp_path: Path) -> None:
-    logs = [reference.HistoryLog(tmp_path / "log.csv"), reference.HistoryLog(tmp_path / "log.json")]
+    class Undefined:
+        training: Any
+
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            logs["ratio"] = math.nan
+
+    logs = [Undefined(), reference.HistoryLog(tmp_path / "log.csv"), reference.HistoryLog(tmp_path / "log.json")]
     data = (VECTORS, CLASSES)
     history = reference.fit(small_model(), *data, loss="mse", epochs=3, callbacks=logs, validation_data=data, validation_freq=2)
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
     assert [float(row["loss"]) for row in rows] == history.history["loss"], "the table has not the losses of the history"
     assert [row["val_loss"] for row in rows][::2] == ["NA", "NA"], "an epoch without evaluation has no number"
-    assert [row["loss"] for row in json.loads((tmp_path / "log.json").read_text())] == history.history["loss"], "nor has the list"
+    listed = json.loads((tmp_path / "log.json").read_text())
+    assert [row["loss"] for row in listed] == history.history["loss"] and listed[0]["ratio"] is None, "nor has the list"
