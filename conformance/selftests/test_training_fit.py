@@ -161,6 +161,13 @@ def test_metrics_of_an_epoch_are_those_of_its_samples(single: Path) -> None:
 OPTIONS: dict[str, Any] = {"optimizer": "adam", "loss": SPARSE, "batch_size": 8, "epochs": 3, "verbose": 0}
 
 
+def test_ids_that_are_ignored_are_in_no_macro_f1(single: Path) -> None:
+    model, some = load_model(single), np.where(np.arange(37) % 3, CLASSES, -1)
+    logs = model.evaluate(X, some, loss=(SPARSE, {"ignore_class": -1}), metrics=["macro_f1"])
+    predicted = model.predict(X).argmax(axis=1)
+    assert logs["macro_f1"] == pytest.approx(metrics.macro_f1(CLASSES[some >= 0], predicted[some >= 0])), "an ignored sample counts"
+
+
 def test_the_same_seed_gives_the_same_bits(single: Path) -> None:
     model = load_model(single)
     one, two, other = (reference.fit(model, X, CLASSES, seed=seed, **OPTIONS) for seed in (1, 1, 2))
