@@ -183,7 +183,7 @@ def _through_model(
             _add(gradients, ref, gradient)
     back = step.tape.backward(*given, found)
     names = {ref: ref.layer for ref in leaves(step.graph.inputs)}
-    return {names[ref]: gradient.reshape(step.shapes[names[ref]]) for ref, gradient in back.items()}
+    return {names[ref]: gradient.reshape(step.shapes[names[ref]]) for ref, gradient in back.items() if ref in names}
 
 
 def _through_layer(

@@ -289,7 +289,9 @@ class HistoryLog:
         """Write."""
         self.rows.append({"epoch": epoch, **logs})
         if self.path.suffix != ".csv":
-            write_json(self.path, self.rows)
+            # JSON has no NaN.
+            finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in self.rows]
+            write_json(self.path, finite)
             return
         table = io.StringIO()
         names = sorted({name for row in self.rows for name in row} - {"epoch"})

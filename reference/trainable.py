@@ -6,6 +6,7 @@ never are. Regularizers count for the weights that are trained, in the loss of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,8 +132,10 @@ def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float
     if kind not in PENALTIES or not isinstance(given, Mapping):
         known = ", ".join(PENALTIES)
         raise NotImplementedError(f"layer {layer.name!r}: {title}_regularizer is {kind!r}, not one of {known}")
-    values = {key: float(given["config"].get(key) or 0) for key in PENALTIES[kind]}
-    return values.get("l1", 0.0), values.get("l2", 0.0)
+    values = {key: (given.get("config") or {}).get(key) or 0 for key in PENALTIES[kind]}
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values.values()):
+        raise ValueError(f"layer {layer.name!r}: {title}_regularizer has the coefficients {values}, not finite numbers")
+    return float(values.get("l1", 0)), float(values.get("l2", 0))
 
 
 def _refuse(layer: Layer, training: bool) -> None:

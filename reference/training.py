@@ -35,7 +35,7 @@ Weights = Mapping[str, Array | None]
 Draw = Callable[[str, Layer], dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingState:
     """All that changes in a training.
 
@@ -62,6 +62,9 @@ class TrainingState:
     step: int
     seed: int
     learning_rate: float
+
+    def __repr__(self) -> str:
+        return f"<TrainingState after {self.step} steps of {self.plan.optimizer.name}, seed {self.seed}>"
 
     @property
     def iterations(self) -> int:

@@ -121,11 +121,13 @@ def _mean(counts: Array) -> float:
 
 
 def _confusion(y: Array, p: Array, mask: Array | None = None, classes: int = 2) -> Array:
-    """How many samples of every true class (rows) were predicted as each class (columns)."""
-    kept = slice(None) if mask is None else mask.reshape(-1)
-    true = class_ids(y, classes).astype(np.int64).reshape(-1)[kept]
-    predicted = ((p > 0.5) if p.shape[-1] == 1 else p.argmax(axis=-1)).reshape(-1)[kept]
-    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    """How many samples of every true class (rows) were predicted as each class (columns); ids that are no class do not count."""
+    true = class_ids(y, classes).astype(np.int64).reshape(-1)
+    predicted = ((p > 0.5) if p.shape[-1] == 1 else p.argmax(axis=-1)).reshape(-1)
+    kept = (true >= 0) & (true < classes)
+    if mask is not None:
+        kept &= mask.reshape(-1)
+    return np.bincount(true[kept] * classes + predicted[kept], minlength=classes**2).reshape(classes, classes)
 
 
 def _macro_f1(counts: Array) -> float:

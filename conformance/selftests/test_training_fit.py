@@ -135,6 +135,21 @@ def test_evaluation_is_that_of_keras(keras: Any, tmp_path: Path) -> None:
     assert set(model.evaluate(X, CLASSES)) == {"loss", "accuracy", "macro_f1"}, "without options it is what it was"
 
 
+def test_what_a_call_says_of_training_does_not_count(keras: Any, tmp_path: Path) -> None:
+    layers, x = keras.layers, keras.Input((6,))
+    y = layers.Dropout(0.5, name="never")(layers.Dropout(0.5, name="always")(x, training=True), training=False)
+    theirs = keras.Model(x, layers.Dense(3, activation="softmax")(y))
+    theirs.save(tmp_path / "m.keras")
+    theirs.compile(loss=SPARSE, run_eagerly=True)
+    model = load_model(tmp_path / "m.keras")
+    want, got = theirs.evaluate(X, CLASSES, verbose=0), model.evaluate(X, CLASSES, loss=SPARSE)["loss"]
+    assert abs(got - want) < SAME, f"in an evaluation nothing drops: Keras says {want}, this {got}"
+    state = training.start_training(model, loss=SPARSE)
+    drop = {"always": np.ones((37, 6), bool), "never": np.zeros((37, 6), bool)}
+    _, logs = training.train_step(model, state, X, CLASSES, dropout_masks=drop)
+    assert logs["loss"] == pytest.approx(np.log(3)), "in a step both drop: without inputs all classes are equal"
+
+
 def test_metrics_of_an_epoch_are_those_of_its_samples(single: Path) -> None:
     model = load_model(single)
     logs = model.evaluate(X, CLASSES, batch_size=5, loss=SPARSE, metrics=["accuracy", "macro_f1"])
@@ -144,6 +159,13 @@ def test_metrics_of_an_epoch_are_those_of_its_samples(single: Path) -> None:
 
 
 OPTIONS: dict[str, Any] = {"optimizer": "adam", "loss": SPARSE, "batch_size": 8, "epochs": 3, "verbose": 0}
+
+
+def test_ids_that_are_ignored_are_in_no_macro_f1(single: Path) -> None:
+    model, some = load_model(single), np.where(np.arange(37) % 3, CLASSES, -1)
+    logs = model.evaluate(X, some, loss=(SPARSE, {"ignore_class": -1}), metrics=["macro_f1"])
+    predicted = model.predict(X).argmax(axis=1)
+    assert logs["macro_f1"] == pytest.approx(metrics.macro_f1(CLASSES[some >= 0], predicted[some >= 0])), "an ignored sample counts"
 
 
 def test_the_same_seed_gives_the_same_bits(single: Path) -> None:

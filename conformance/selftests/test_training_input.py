@@ -70,6 +70,12 @@ def test_what_training_does_not_support_is_named(option: str) -> None:
         model.fit(VECTORS, CLASSES, loss=SPARSE)
 
 
+def test_coefficients_that_are_no_numbers_are_refused() -> None:
+    given = {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": "much"}, "registered_name": None}
+    with pytest.raises(ValueError, match=r"layer 'last': kernel_regularizer has the coefficients .*'much'"):
+        small_model(kernel_regularizer=given).fit(VECTORS, CLASSES, loss=SPARSE)
+
+
 def test_constraints_are_no_matter_for_an_evaluation() -> None:
     given: dict[str, Any] = {"module": "keras.constraints", "class_name": "MaxNorm", "config": {}, "registered_name": None}
     held, free = (model.evaluate(VECTORS, CLASSES, loss=SPARSE) for model in (small_model(kernel_constraint=given), small_model()))

@@ -39,7 +39,7 @@ def apart(
     optimizer: tuple[str, dict[str, Any]],
     loss: Any,
     ours: Any = None,
-    steps: int = 3,
+    steps: int = 2,
     sample_weight: Any = None,
     loss_weights: Any = None,
     dropout: bool = False,
