@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,7 +70,7 @@ class Special:
     dtypes: Sequence[str] = DTYPES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerCases:
     """Everything the suite needs to know about a layer, once.
 
@@ -178,7 +179,13 @@ def declared_cases(layer: LayerCases, profile: str = "standard") -> Iterator[Cas
     Alone, so that an implementation without most options still has cases to pass. ``smoke`` leaves the pairs out, and float32 of the
     special cases; ``full`` covers every triple of values.
     """
-    seen: set[str] = set()
+    return iter(_declared_cases(layer, profile))
+
+
+@functools.cache
+def _declared_cases(layer: LayerCases, profile: str) -> tuple[Case, ...]:
+    """All of them: several kinds of questions are asked of the same cases, and the table of pairs takes a while."""
+    cases: dict[str, Case] = {}
     factors = _factors(layer)
     rows = _one_at_a_time(factors)
     if profile != "smoke":
@@ -187,12 +194,13 @@ def declared_cases(layer: LayerCases, profile: str = "standard") -> Iterator[Cas
         for dtype in DTYPES:
             config, shape, call = _split(layer, row)
             case = make_case(layer, config, shape, call, dtype, _title(layer, row))
-            if layer.possible(config, case.shape, call, dtype) and case.id not in seen:
-                seen.add(case.id)
-                yield case
+            if layer.possible(config, case.shape, call, dtype):
+                cases.setdefault(case.id, case)
+    found = list(cases.values())
     for special in layer.special:
         for dtype in special.dtypes[:1] if profile == "smoke" else special.dtypes:
-            yield make_case(layer, special.config, special.shape, special.call, dtype, special.title)
+            found.append(make_case(layer, special.config, special.shape, special.call, dtype, special.title))
+    return tuple(found)
 
 
 def _factors(layer: LayerCases) -> dict[str, Sequence[Any]]:
