@@ -14,7 +14,7 @@ from conformance.allowance import ITERATED
 from conformance.cases.case import DTYPES, Case, LayerCases, make_case, words
 from conformance.cases.gradients import differentiable
 
-EXAMPLES = {"forward": {"smoke": 10, "standard": 40, "full": 1000}, "backward": {"smoke": 2, "standard": 5, "full": 200}}
+EXAMPLES = {"forward": {"smoke": 10, "standard": 30, "full": 1000}, "backward": {"smoke": 2, "standard": 5, "full": 200}}
 """By what is asked of them, and by profile: to differentiate takes many times as long."""
 DEAR = 2
 """A recurrent case costs Keras five times what another does: in the standard profile only every second one is drawn."""

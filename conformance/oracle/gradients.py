@@ -52,6 +52,13 @@ def measure_gradients(layer: LayerCases, case: Case, backward: Backward) -> tupl
     return expectation, responses
 
 
+def own_gradients(layer: LayerCases, case: Case, backward: Backward) -> tuple[Array, ...]:
+    """Keras's own gradients in the case's dtype."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return gradients(layer, case, backward, case.dtype)
+
+
 def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> tuple[Array, ...]:
     """Keras's gradients, in the order of :func:`conformance.cases.gradients.gradient_names`."""
     tf = tensorflow()

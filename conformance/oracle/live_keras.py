@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -17,8 +18,8 @@ from conformance.cases.stateful import StatefulCase
 from conformance.cases.text import ADAPTED, ASKED, in_shape
 from conformance.oracle import live, training
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
-from conformance.oracle.gradients import expect_gradients
-from conformance.oracle.recalled import with_recalled_allowance, with_recalled_response
+from conformance.oracle.gradients import expect_gradients, own_gradients
+from conformance.oracle.recalled import recalled, recalled_gradients
 from conformance.oracle.text import expect_text
 
 Array = NDArray[Any]
@@ -26,7 +27,7 @@ DRAWS = 4
 
 
 class LiveKeras:
-    """See :class:`conformance.oracle.oracle.Oracle`; `recall` says whether allowances may come from the recording, where it is current."""
+    """See :class:`conformance.oracle.oracle.Oracle`; `recall` says whether :mod:`conformance.oracle.recalled` may spare it questions."""
 
     live = True
 
@@ -45,8 +46,11 @@ class LiveKeras:
 
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """What Keras says."""
-        found = live.expect(layer, case, arrays)
-        return with_recalled_allowance(found, layer, case, arrays) if self._recall else found
+        found = recalled(layer, case, arrays) if self._recall else None
+        if found is None:
+            return live.expect(layer, case, arrays)
+        own = live.own_answer(layer, case, arrays)
+        return replace(found, keras=own, dtypes=tuple(y.dtype for y in own))
 
     def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
         """Drawn from the case's own seed."""
@@ -54,8 +58,11 @@ class LiveKeras:
 
     def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
         """What Keras's automatic differentiation says."""
-        found = expect_gradients(layer, case, backward)
-        return with_recalled_response(found, layer, case, backward) if self._recall else found
+        found = recalled_gradients(layer, case, backward) if self._recall else None
+        if found is None:
+            return expect_gradients(layer, case, backward)
+        own = own_gradients(layer, case, backward)
+        return replace(found, keras=own, dtypes=tuple(y.dtype for y in own))
 
     def mask(self, case: MaskCase) -> Array | None:
         """What Keras's layer hands on."""

@@ -22,7 +22,7 @@ from conformance.cases.stateful import stateful_cases
 from conformance.cases.text import text_cases
 from conformance.examination import SuiteError, examine
 from conformance.implementations.module import ModuleImplementation
-from conformance.oracle import gradients, recalled, recording, rerecording, vectors
+from conformance.oracle import live, live_keras, recalled, recording, rerecording, vectors
 from conformance.oracle.agreement import check_agreement
 from conformance.oracle.live_keras import DRAWS, LiveKeras
 from conformance.oracle.recorded import PROFILE, SEED, Recorded
@@ -90,42 +90,59 @@ def test_what_is_recorded_is_what_the_cases_draw(family):
             assert any(same(recorded, arrays) for arrays in draws), f"{case.id} draws other arrays than were recorded: run `conform record`"
 
 
-def test_live_keras_takes_allowances_from_a_current_recording(monkeypatch):
-    layer, case = ALL["SimpleRNN"], next(case for case in declared_cases(ALL["SimpleRNN"], PROFILE) if case.dtype == "float32")
+def refused(*arguments, **options):
+    raise InterruptedError
+
+
+def test_live_keras_is_not_asked_in_float64_what_a_current_recording_holds(monkeypatch):
+    layer = ALL["SimpleRNN"]
+    case = next(case for case in declared_cases(layer, PROFILE) if case.dtype == "float32")
     (arrays,) = ORACLE.draws(layer, case, SEED)
-    (stored,) = ORACLE.expect(layer, case, arrays).rounding()
     other = Arrays(arrays.x * np.float32(0.9), arrays.weights, arrays.arguments)
-
-    def allowed(asked, **options):
-        return LiveKeras(**options).expect(layer, case, asked).rounding()[0]
-
+    anew = LiveKeras(recall=False).expect(layer, case, arrays)
+    stored = ORACLE.expect(layer, case, arrays)
+    monkeypatch.setattr(live, "expect", refused)
     monkeypatch.setattr(recalled, "is_current", lambda: True)
-    assert np.array_equal(allowed(arrays), stored), "the allowance is not the recorded one: Keras was asked three times more"
-    asked_anew = allowed(arrays, recall=False)
-    assert not np.array_equal(asked_anew, stored) and np.allclose(asked_anew, stored), "a recording recalled what it should measure"
-    assert np.array_equal(allowed(other), allowed(other, recall=False)), "other arrays got the allowance of those that were recorded"
-    monkeypatch.setattr(recalled, "is_current", lambda: False)
-    assert np.array_equal(allowed(arrays), asked_anew), "a recording of other code or versions was recalled"
-
-
-def test_live_keras_takes_the_response_of_gradients_from_a_current_recording(monkeypatch):
-    layer = ALL["Dense"]
-    case = next(case for case in backward_cases(layer, PROFILE) if case.dtype == "float32")
-    recorded = ORACLE.backward(layer, case, SEED)
-    other = Backward(recorded.arrays, tuple(-grad for grad in recorded.grads))
-
-    def refused(*arguments):
-        raise InterruptedError
-
-    monkeypatch.setattr(gradients, "responses_of_gradients", refused)
-    monkeypatch.setattr(recalled, "is_current", lambda: True)
-    allowed = LiveKeras().gradients(layer, case, recorded).rounding()
-    stored = ORACLE.gradients(layer, case, recorded).rounding()
-    assert all(map(np.array_equal, allowed, stored)), "what is allowed is not what was recorded"
-    for oracle, asked, current in ((LiveKeras(recall=False), recorded, True), (LiveKeras(), other, True), (LiveKeras(), recorded, False)):
+    found = LiveKeras().expect(layer, case, arrays)
+    assert np.array_equal(found.outputs[0], stored.outputs[0]), "the expected value is not the recorded one"
+    assert np.array_equal(found.rounding()[0], stored.rounding()[0]), "what is allowed is not what was recorded"
+    assert np.array_equal(found.keras[0], anew.keras[0]) and found.dtypes == anew.dtypes, "Keras's own answer is not asked for"
+    for oracle, asked, current in ((LiveKeras(recall=False), arrays, True), (LiveKeras(), other, True), (LiveKeras(), arrays, False)):
         monkeypatch.setattr(recalled, "is_current", lambda current=current: current)
         with pytest.raises(InterruptedError):
-            oracle.gradients(layer, case, asked).rounding()
+            oracle.expect(layer, case, asked)
+
+
+def test_live_keras_is_not_differentiated_in_float64_where_a_current_recording_holds_it(monkeypatch):
+    layer = ALL["Dense"]
+    case = next(case for case in backward_cases(layer, PROFILE) if case.dtype == "float32")
+    backward = ORACLE.backward(layer, case, SEED)
+    other = Backward(backward.arrays, tuple(-grad for grad in backward.grads))
+    anew = LiveKeras(recall=False).gradients(layer, case, backward)
+    stored = ORACLE.gradients(layer, case, backward)
+    monkeypatch.setattr(live_keras, "expect_gradients", refused)
+    monkeypatch.setattr(recalled, "is_current", lambda: True)
+    found = LiveKeras().gradients(layer, case, backward)
+    assert all(map(np.array_equal, found.outputs, stored.outputs)), "the expected gradients are not the recorded ones"
+    assert all(map(np.array_equal, found.rounding(), stored.rounding())), "what is allowed is not what was recorded"
+    assert all(map(np.array_equal, found.keras, anew.keras)) and found.dtypes == anew.dtypes, "Keras's own gradients are not asked for"
+    for oracle, asked, current in ((LiveKeras(recall=False), backward, True), (LiveKeras(), other, True), (LiveKeras(), backward, False)):
+        monkeypatch.setattr(recalled, "is_current", lambda current=current: current)
+        with pytest.raises(InterruptedError):
+            oracle.gradients(layer, case, asked)
+
+
+@pytest.mark.parametrize("layer", ["Dropout", "relu", "Dense"])
+def test_masks_deviations_and_float64_are_never_recalled(monkeypatch, layer):
+    monkeypatch.setattr(recalled, "is_current", lambda: True)
+    recallable = 0
+    for case in declared_cases(ALL[layer], PROFILE):
+        (arrays,) = ORACLE.draws(ALL[layer], case, SEED)
+        found = recalled.recalled(ALL[layer], case, arrays)
+        expected = case.dtype == "float32" and case.deviation is None and layer != "Dropout"
+        assert (found is not None) == expected, f"{case.id}: recalled {found is not None}"
+        recallable += expected
+    assert (recallable > 0) == (layer != "Dropout"), "nothing is recalled at all"
 
 
 def test_a_recording_is_current_for_its_code_and_versions_alone(monkeypatch):
