@@ -9,6 +9,7 @@ import typer
 
 from conformance import __version__
 from conformance.experiments.commands import train_command
+from conformance.experiments.run_commands import gap_command, lockstep_command
 
 DONE, DIFFERENT, USAGE = 0, 1, 2
 
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("train")(train_command)
+app.command("lockstep")(lockstep_command)
+app.command("gap")(gap_command)
 
 DATA_HELP = "Folder with the data sets; without it CONFORM_DATA, or a download."
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help=DATA_HELP)]

@@ -1,0 +1,194 @@
+"""What the trainings of :mod:`conformance.experiments.gap_runs` say: means, intervals, and the part of the gap that each cause explains.
+
+Pure functions of the records. Sentences and seeds are drawn again together (Efron 1979): a draw takes the same test sentences and the
+same seeds in every cell, so that a difference between two cells is one of pairs. The draws come from a frozen stream of NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.experiments.gap_faults import FAULTS
+from conformance.experiments.gap_runs import FAMILIES, KERAS, NUMPY, OPTIMIZERS, SCRATCH, STUDY
+
+Array = NDArray[Any]
+Record = Mapping[str, Any]
+
+DRAWS = 2000
+DIGITS = 4
+CAUSES = {"model": (STUDY, SCRATCH), "optimizer": ("adam", "sgd"), "code": (KERAS, NUMPY)}
+"""What differs between the study's two trainings that are not a mistake: on the side that scored well, and on the other."""
+BASE = [(model, optimizer, side) for model in CAUSES["model"] for optimizer in CAUSES["optimizer"] for side in CAUSES["code"]]
+
+
+class Cell(NamedTuple):
+    """What a cell scored.
+
+    Attributes
+    ----------
+    seeds : array (seeds,)
+    scores : array (seeds,)
+        Macro-F1 on the test split.
+    drawn : array (seeds, draws)
+        Macro-F1 on the sentences of each draw.
+    """
+
+    seeds: tuple[int, ...]
+    scores: Array
+    drawn: Array
+
+
+class Estimate(NamedTuple):
+    """A number with its interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+    def to_json(self) -> dict[str, float]:
+        """Rounded."""
+        return {"value": round(self.value, DIGITS), "low": round(self.low, DIGITS), "high": round(self.high, DIGITS)}
+
+
+Key = tuple[str, str, str, str, str]
+
+
+def cells(records: Sequence[Record], labels: str) -> dict[Key, Cell]:
+    """By (family, model, optimizer, side, fault): the scores of every run that is there, by seed."""
+    true = np.array([int(one) for one in labels])
+    weights = sentence_draws(len(true))
+    found: dict[Key, dict[int, tuple[float, Array]]] = {}
+    for record in records:
+        run = record["run"]
+        predicted = np.array([int(one) for one in record["test_predictions"]])
+        both = macro_f1(true, predicted, np.vstack([np.ones(len(true)), weights]))
+        key = (run["family"], run["model"], run["optimizer"], run["side"], run["fault"])
+        found.setdefault(key, {})[run["seed"]] = (float(both[0]), both[1:])
+    made = {}
+    for key, by_seed in found.items():
+        seeds = tuple(sorted(by_seed))
+        made[key] = Cell(seeds, np.array([by_seed[seed][0] for seed in seeds]), np.array([by_seed[seed][1] for seed in seeds]))
+    return made
+
+
+def sentence_draws(count: int) -> Array:
+    """How often each sentence is in each draw, (draws, sentences)."""
+    drawn = np.random.RandomState(0).randint(count, size=(DRAWS, count))
+    return np.stack([np.bincount(one, minlength=count) for one in drawn]).astype(np.float64)
+
+
+def macro_f1(true: Array, predicted: Array, weights: Array) -> Array:
+    """Macro-F1 with every sentence counted as often as the weights (draws, sentences) say; a class that is nowhere scores 0."""
+    classes = range(3)
+    hits = weights @ np.stack([(true == one) & (predicted == one) for one in classes], axis=1).astype(np.float64)
+    named = weights @ np.stack([(true == one) * 1.0 + (predicted == one) for one in classes], axis=1)
+    return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
+
+
+def common_seeds(made: Mapping[Key, Cell], family: str) -> tuple[int, ...]:
+    """The seeds for which all eight trainings without a mistake are there."""
+    here = [set(made[family, *key, ""].seeds) if (family, *key, "") in made else set() for key in BASE]
+    return tuple(sorted(set.intersection(*here)))
+
+
+def combined(made: Mapping[Key, Cell], seeds: Sequence[int], terms: Mapping[Key, float]) -> Estimate:
+    """A sum of means of cells over these seeds, each with its factor: a difference, or a share of one."""
+    draws = np.random.RandomState(1).randint(len(seeds), size=(DRAWS, len(seeds)))
+    often = np.stack([(draws == n).mean(axis=1) for n in range(len(seeds))])
+    value, drawn = 0.0, np.zeros(DRAWS)
+    for key, factor in terms.items():
+        places = [made[key].seeds.index(seed) for seed in seeds]
+        value += factor * float(made[key].scores[places].mean())
+        drawn += factor * (made[key].drawn[places] * often).sum(axis=0)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Estimate(value, float(low), float(high))
+
+
+def causes(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:
+    """The gap between the two trainings, and how much of it each cause explains: the average over all orders of changing them.
+
+    Shapley 1953: the parts add up to the gap.
+    """
+    seeds = common_seeds(made, family)
+    names = list(CAUSES)
+    orders = list(permutations(names))
+    found = {}
+    for name in names:
+        terms: dict[Key, float] = {}
+        for order in orders:
+            changed = set(order[: order.index(name)])
+            for after, factor in ((changed, 1.0), (changed | {name}, -1.0)):
+                model, optimizer, side = (CAUSES[one][one in after] for one in names)
+                key = (family, model, optimizer, side, "")
+                terms[key] = terms.get(key, 0.0) + factor / len(orders)
+        found[name] = combined(made, seeds, terms)
+    good, bad = ((family, *(CAUSES[one][n] for one in names), "") for n in (0, 1))
+    return {"gap": combined(made, seeds, {good: 1.0, bad: -1.0}), **found}  # type: ignore[dict-item]
+
+
+def code_differences(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
+    """In every cell: macro-F1 of the reference's training less that of Keras's, over the seeds that have both."""
+    rows = []
+    for family in FAMILIES:
+        for model in CAUSES["model"]:
+            for optimizer in OPTIMIZERS:
+                keys = [(family, model, optimizer, side, "") for side in (KERAS, NUMPY)]
+                if any(key not in made for key in keys):
+                    continue
+                seeds = tuple(sorted(set(made[keys[0]].seeds) & set(made[keys[1]].seeds)))
+                if not seeds:
+                    continue
+                found = combined(made, seeds, {keys[0]: -1.0, keys[1]: 1.0})
+                rows.append(
+                    {
+                        "family": family,
+                        "model": model,
+                        "optimizer": optimizer,
+                        "seeds": list(seeds),
+                        **{f"{side}_macro_f1": _mean(made[key], seeds) for side, key in zip((KERAS, NUMPY), keys, strict=True)},
+                        "difference": found.to_json(),
+                        "half_width": round((found.high - found.low) / 2, DIGITS),
+                        "contains_0": not found.shown,
+                    }
+                )
+    return rows
+
+
+def fault_effects(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
+    """What each mistake costs: macro-F1 with right gradients less that with the mistake, from-scratch model, over the seeds that have both."""
+    rows = []
+    for family in FAMILIES:
+        for optimizer in reversed(OPTIMIZERS):
+            right = (family, SCRATCH, optimizer, NUMPY, "")
+            for fault in FAULTS:
+                wrong = (family, SCRATCH, optimizer, NUMPY, fault)
+                seeds = tuple(sorted(set(made[right].seeds) & set(made[wrong].seeds))) if right in made and wrong in made else ()
+                if seeds:
+                    cost = combined(made, seeds, {right: 1.0, wrong: -1.0})
+                    rows.append(
+                        {
+                            "family": family,
+                            "optimizer": optimizer,
+                            "fault": fault,
+                            "seeds": list(seeds),
+                            "right_macro_f1": _mean(made[right], seeds),
+                            "macro_f1": _mean(made[wrong], seeds),
+                            "cost": cost.to_json(),
+                            "shown": cost.shown,
+                        }
+                    )
+    return rows
+
+
+def _mean(cell: Cell, seeds: Sequence[int]) -> float:
+    return round(float(cell.scores[[cell.seeds.index(seed) for seed in seeds]].mean()), DIGITS)
