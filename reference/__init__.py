@@ -192,11 +192,15 @@ from reference.spatial_dropout import (
     spatial_dropout2d_forward,
 )
 from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
+from reference.training import TrainingState, start_training, train_step, with_weights
+from reference.training_loop import History, evaluate, fit
 from reference.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
 
 __all__ = [
     "ACTIVATIONS",
+    "History",
     "Model",
+    "TrainingState",
     "activation_backward",
     "activation_forward",
     "activation_function",
@@ -249,9 +253,11 @@ __all__ = [
     "embedding_backward",
     "embedding_compute_mask",
     "embedding_forward",
+    "evaluate",
     "exponential",
     "exponential_backward",
     "exponential_decay",
+    "fit",
     "flatten_backward",
     "flatten_forward",
     "ftrl_step",
@@ -372,6 +378,7 @@ __all__ = [
     "squared_hinge_backward",
     "squareplus",
     "squareplus_backward",
+    "start_training",
     "swish",
     "swish_backward",
     "tanh",
@@ -385,4 +392,6 @@ __all__ = [
     "threshold_backward",
     "time_distributed_backward",
     "time_distributed_forward",
+    "train_step",
+    "with_weights",
 ]

@@ -8,16 +8,16 @@ agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reference.archive_config import MODELS
-from reference.calls import WRAPPERS, layer_call, signature_of
+from reference.calls import WRAPPERS, LayerCall, layer_call, signature_of
 from reference.core import embedding_compute_mask, masking_compute_mask
-from reference.graph import Call, Graph, Ref, as_input, leaves, map_leaves, match_structure, output_count
+from reference.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure, output_count
 from reference.merging import add_compute_mask, concatenate_compute_mask
 
 Array = NDArray[Any]
@@ -94,12 +94,30 @@ class Context:
         return value.astype(self.dtype) if value.dtype.kind == "f" and value.dtype != self.dtype else value
 
 
+Node = tuple[str, int]
+"""A call of a graph: the name of its layer and the number of the call."""
+
+
+class Recorder(Protocol):
+    """What takes part in a run whose gradient is wanted: it calls the layers in the place of their forward functions."""
+
+    def training(self, layer: Layer) -> bool:
+        """Whether a layer that acts otherwise in training does so."""
+
+    def call(self, node: Node, layer: Layer, call: LayerCall, x: Any) -> Any:
+        """What the forward function of a layer would return."""
+
+    def nested(self, node: Node, inputs: Mapping[str, Any]) -> Recorder:
+        """The recorder of the run of a nested model, called on these values."""
+
+
 def run_graph(
     context: Context,
     graph: Graph,
     inputs: Mapping[str, Array],
     masks: Mapping[str, Any],
     trace: dict[str, Any] | None = None,
+    recorder: Recorder | None = None,
 ) -> tuple[dict[Ref, Any], dict[Ref, Any]]:
     """Run all calls of a graph.
 
@@ -115,6 +133,8 @@ def run_graph(
         Those that an enclosing model hands in.
     trace : dict, optional
         Receives the output of every layer by its path; the second call of ``name`` is ``name[1]``.
+    recorder : Recorder, optional
+        Calls the layers of a run whose gradient is wanted.
 
     Returns
     -------
@@ -125,7 +145,7 @@ def run_graph(
     for (name, number), call in graph.calls.items():
         path = graph.prefix + name
         try:
-            outputs, output_masks = _run_call(context, graph, call, values, carried, trace)
+            outputs, output_masks = _run_call(context, graph, (name, number), values, carried, trace, recorder)
         except Exception as error:
             error.add_note(f"in layer {path!r} ({call.class_name})")
             raise
@@ -147,12 +167,14 @@ def frozen(array: Any) -> Array:
 def _run_call(
     context: Context,
     graph: Graph,
-    call: Call,
+    node: Node,
     values: Mapping[Ref, Any],
     masks: Mapping[Ref, Any],
     trace: dict[str, Any] | None,
+    recorder: Recorder | None,
 ) -> tuple[list[Any], list[Any]]:
     """The outputs of one call and their masks."""
+    call = graph.calls[node]
 
     def resolved(structure: Any) -> Any:
         return map_leaves(lambda leaf: values[leaf] if isinstance(leaf, Ref) else leaf, structure)
@@ -168,25 +190,27 @@ def _run_call(
         given = match_structure(inner.inputs, args[0])
         inputs = {name: as_input(spec, given[name], context.dtype) for name, spec in inner.specs.items()}
         inner_masks = match_structure(inner.inputs, mask, masks=True)
-        values, masks = run_graph(context, inner, inputs, inner_masks, trace)
+        inner_recorder = None if recorder is None else recorder.nested(node, given)
+        values, masks = run_graph(context, inner, inputs, inner_masks, trace, inner_recorder)
         return [values[ref] for ref in leaves(inner.outputs)], [masks.get(ref) for ref in leaves(inner.outputs)]
     layer = context.layers[graph.prefix + call.layer]
     x = map_leaves(context.cast, args[0])
     if layer.class_name == "TextVectorization":
         options = _not_default(layer.config, TEXT_OPTIONS)
         return [context.function(layer)(x, list(context.vocabularies[layer.name]), **options)], [None]
-    return _run_layer(context, layer, x, mask, kwargs)
+    return _run_layer(context, layer, x, mask, kwargs, node, recorder)
 
 
 def _run_layer(
-    context: Context, layer: Layer, x: Any, mask: Any, kwargs: Mapping[str, Any]
+    context: Context, layer: Layer, x: Any, mask: Any, kwargs: Mapping[str, Any], node: Node, recorder: Recorder | None
 ) -> tuple[list[Any], list[Any]]:
     """Call a layer function by the contract, and find out the masks of its outputs."""
     signature = signature_of(layer.class_name)
     config = layer.config["layer"]["config"] if layer.class_name in WRAPPERS else layer.config
     normalizes = layer.class_name == "BatchNormalization"
     acting = signature.drops or normalizes or config.get("dropout") or config.get("recurrent_dropout")
-    training = kwargs.get("training") is True and bool(acting)
+    asked = kwargs.get("training") is True if recorder is None else recorder.training(layer)
+    training = asked and bool(acting)
     call = layer_call(layer.class_name, layer.config, layer.weights, training=training)
     options = dict(call.options)
     if training:
@@ -196,7 +220,10 @@ def _run_layer(
     if kwargs.get("initial_state") is not None:
         state = kwargs["initial_state"]
         options["initial_state"] = tuple(context.cast(s) for s in (state if isinstance(state, list) else [state]))
-    result = context.function(layer)(x, *call.weights, **options)
+    if recorder is None:
+        result = context.function(layer)(x, *call.weights, **options)
+    else:
+        result = recorder.call(node, layer, replace(call, options=options), x)
     count = output_count(layer.class_name, layer.config)
     if normalizes and training and isinstance(result, tuple):
         result = result[0]  # what follows are the new moving statistics, which only a training step keeps

@@ -49,12 +49,15 @@ class GraphShapes:
         The layer that takes most of them.
     steps : int
         How many steps the recurrent layers take.
+    outputs : list of Shape
+        Of the model, in the order of its leaves.
     """
 
     inputs: dict[str, dict[tuple[Shape, ...], None]] = field(default_factory=dict)
     numbers: int = 0
     largest: str = ""
     steps: int = 0
+    outputs: list[Shape] = field(default_factory=list)
     _most: int = 0
 
     def add(self, path: str, numbers: int) -> None:
@@ -91,7 +94,7 @@ def infer_shapes(graph: Graph, layers: Mapping[str, Described], inputs: Mapping[
         raise ValueError(f"the calls of one run, those within nested models included, take {tensors} tensors, more than {MAX_TENSORS}")
     found = GraphShapes()
     declared = {name: spec.shape for name, spec in graph.specs.items()}
-    _run(graph, layers, {**declared, **(inputs or {})}, found)
+    found.outputs = _run(graph, layers, {**declared, **(inputs or {})}, found)
     return found
 
 

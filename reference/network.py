@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,8 +22,12 @@ from reference.archive_config import MODELS
 from reference.archive_json import json_document
 from reference.execution import Context, Layer, frozen, run_graph
 from reference.graph import Graph, as_input, leaves, map_leaves, match_structure
-from reference.graph_shapes import infer_shapes
+from reference.graph_shapes import GraphShapes, infer_shapes
 from reference.json_text import write_json
+
+if TYPE_CHECKING:
+    from reference.training import TrainingState
+    from reference.training_loop import History
 
 __all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model"]
 
@@ -99,8 +103,8 @@ class Model:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}")
-        inputs, numbers = self._inputs(x)
-        batch_size = min(batch_size, max(1, MAX_BATCH_NUMBERS // max(1, numbers)))
+        inputs, found = self._inputs(x)
+        batch_size = min(batch_size, max(1, MAX_BATCH_NUMBERS // max(1, found.numbers)))
         parts = []
         for start in range(0, max(len(next(iter(inputs.values()))), 1), batch_size):
             batch = {name: value[start : start + batch_size] for name, value in inputs.items()}
@@ -126,11 +130,16 @@ class Model:
             raise ValueError(f"no probabilities: the {activation} output has the shape {p.shape}")
         return np.asarray(p) if activation == "softmax" else np.concatenate([1 - p, p], axis=1)
 
-    def evaluate(self, x: Any, y: Any, batch_size: int = 256) -> dict[str, float]:
-        """Mean sparse categorical cross-entropy, accuracy and macro F1 for the class numbers `y` (samples,)."""
+    def evaluate(self, x: Any, y: Any, batch_size: int = 256, **options: Any) -> dict[str, float]:
+        """Mean sparse categorical cross-entropy, accuracy and macro F1 for the class numbers `y` (samples,).
+
+        With options (`loss`, `loss_weights`, `metrics`, `sample_weight`) what :func:`reference.evaluate` says.
+        """
         from reference.crossentropy import sparse_categorical_crossentropy
         from reference.metrics import accuracy, macro_f1
 
+        if options:
+            return import_module("reference.training_loop").evaluate(self, x, y, batch_size=batch_size, **options)  # type: ignore[no-any-return]
         labels = np.asarray(y).reshape(-1)
         p = self.predict_proba(x, batch_size)
         if len(labels) != len(p):
@@ -141,6 +150,19 @@ class Model:
             "accuracy": float(accuracy(labels, predicted)),
             "macro_f1": float(macro_f1(labels, predicted)),
         }
+
+    def fit(self, x: Any, y: Any, **options: Any) -> History:
+        """Train this model: :func:`reference.fit` with its options, after which the model has the trained weights.
+
+        Where a training ends with an error, the model has the weights of the last finished epoch, or is as it was.
+        """
+        history: History = import_module("reference.training_loop").fit_in_place(self, x, y, **options)
+        return history
+
+    def train_step(self, state: TrainingState, x: Any, y: Any, **options: Any) -> tuple[TrainingState, dict[str, float]]:
+        """One step from a state: :func:`reference.train_step` with its options. The model itself is not changed."""
+        step: tuple[TrainingState, dict[str, float]] = import_module("reference.training").train_step(self, state, x, y, **options)
+        return step
 
     def activations(self, x: Any) -> dict[str, Any]:
         """The output of every layer for `x` as one batch, in the order computed.
@@ -180,8 +202,8 @@ class Model:
         weights = {layer.name: layer.weights for layer in self.layers}
         write_json(path, json_document(self.config, weights, self.context.vocabularies, self.dtype.name))
 
-    def _inputs(self, x: Any) -> tuple[dict[str, Array], int]:
-        """Arrays by input name, of the declared shape and dtype and of one batch size; and how many numbers a sample takes."""
+    def _inputs(self, x: Any) -> tuple[dict[str, Array], GraphShapes]:
+        """Arrays by input name, of the declared shape and dtype and of one batch size; and the shapes that follow from them."""
         given = match_structure(self.graph.inputs, x)
         inputs = {name: as_input(spec, given[name], self.dtype) for name, spec in self.graph.specs.items()}
         sizes = {name: len(value) for name, value in inputs.items()}
@@ -189,7 +211,7 @@ class Model:
             raise ValueError(f"the inputs have different numbers of samples: {sizes}")
         found = infer_shapes(self.graph, self.context.layers, {name: (None, *value.shape[1:]) for name, value in inputs.items()})
         found.check()
-        return inputs, found.numbers
+        return inputs, found
 
 
 def load_model(source: Source, functions: Any = None, *, weights: str | os.PathLike[str] | None = None) -> Model:

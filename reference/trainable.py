@@ -1,0 +1,149 @@
+"""Which weights of a model an optimizer moves, and what regularizers add to the loss for them.
+
+As in Keras a weight is trained unless its layer, a layer that wraps it or a model that holds it has ``trainable=False``; moving statistics
+never are. Regularizers count for the weights that are trained, in the loss of an evaluation as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.archive_config import MODELS
+from reference.calls import WRAPPERS, signature_of, weight_names
+from reference.execution import Layer
+from reference.optimizer_step import single
+
+Array = NDArray[Any]
+
+ORIGIN = {"recurrent_kernel": "recurrent"}
+"""Weights whose regularizer and constraint do not bear their own name."""
+PENALTIES = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight that is trained.
+
+    Attributes
+    ----------
+    path, index : str, int
+        Its layer and its place in ``get_weights()`` of that.
+    name : str
+    l1, l2 : float
+        Coefficients of its regularizers, 0 without.
+    """
+
+    path: str
+    index: int
+    name: str
+    l1: float
+    l2: float
+
+
+def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any]) -> list[Weight]:
+    """The weights that are trained, layer by layer.
+
+    Parameters
+    ----------
+    layers : mapping of path to Layer
+    config : mapping
+        The configuration of the model.
+
+    Raises
+    ------
+    NotImplementedError
+        For constraints, regularizers other than L1, L2 and L1L2, activity regularizers, and layers whose training is not implemented; the
+        sentence names the layer.
+    """
+    frozen = list(_frozen_models(config, ""))
+    found = []
+    for layer in layers.values():
+        _refuse(layer)
+        held = any(layer.name.startswith(path) for path in frozen)
+        for index, (name, options, trains) in enumerate(_weights(layer)):
+            penalty = _penalty(layer, name, options)
+            if trains and not held and not name.startswith("moving_"):
+                found.append(Weight(layer.name, index, name, *penalty))
+    return found
+
+
+def is_trainable(layer: Layer) -> bool:
+    """Whether the layer itself is not frozen: what BatchNormalization asks before it takes the statistics of a batch."""
+    return bool(layer.config.get("trainable", True))
+
+
+def penalty(weights: Mapping[str, Any], trained: list[Weight]) -> float:
+    """``sum of l1 |w| + l2 w**2`` over the weights that are trained; coefficients are rounded to float32, as in Keras."""
+    total = 0.0
+    for weight in trained:
+        value = weights[weight.path][weight.index]
+        if weight.l1:
+            total += float(single(weight.l1) * np.sum(np.abs(value)))
+        if weight.l2:
+            total += float(single(weight.l2) * np.sum(np.square(value)))
+    return total
+
+
+def penalty_gradient(value: Array, weight: Weight) -> Array | None:
+    """The derivative of its penalty by one weight, ``l1 sign(w) + 2 l2 w``; None without a regularizer."""
+    if not weight.l1 and not weight.l2:
+        return None
+    slope = single(weight.l1) * np.sign(value) + 2 * single(weight.l2) * value
+    return np.asarray(slope, value.dtype)
+
+
+def _weights(layer: Layer) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Of every weight, in the order of ``get_weights()``: name, configuration that it follows from, whether it is not frozen."""
+    trains, config = is_trainable(layer), layer.config
+    parts = [(layer.class_name, config)]
+    if layer.class_name in WRAPPERS:
+        halves = ("layer", "backward_layer") if layer.class_name == "Bidirectional" else ("layer",)
+        inner = [config.get(half, config["layer"]) for half in halves]
+        parts = [(one["class_name"], one["config"]) for one in inner]
+    for class_name, options in parts:
+        for name in weight_names(class_name, options):
+            yield name, options, trains and bool(options.get("trainable", True))
+
+
+def _frozen_models(model: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """The beginning of the paths of all layers within models that are frozen; empty for the whole model."""
+    if not model["config"].get("trainable", True):
+        yield prefix
+    for layer in model["config"]["layers"]:
+        if layer["class_name"] in MODELS:
+            yield from _frozen_models(layer, f"{prefix}{layer['config']['name']}/")
+
+
+def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float, float]:
+    """The coefficients of a weight's regularizer."""
+    title = ORIGIN.get(name, name)
+    if options.get(f"{title}_constraint"):
+        raise NotImplementedError(f"layer {layer.name!r}: {title}_constraint is not supported in training")
+    given = options.get(f"{title}_regularizer")
+    if given is None:
+        return 0.0, 0.0
+    kind = given.get("class_name") if isinstance(given, Mapping) else given
+    if kind not in PENALTIES or not isinstance(given, Mapping):
+        known = ", ".join(PENALTIES)
+        raise NotImplementedError(f"layer {layer.name!r}: {title}_regularizer is {kind!r}, not one of {known}")
+    values = {key: float(given["config"].get(key) or 0) for key in PENALTIES[kind]}
+    return values.get("l1", 0.0), values.get("l2", 0.0)
+
+
+def _refuse(layer: Layer) -> None:
+    """Refuse what acts in training alone and is not implemented."""
+    inner = layer.config["layer"] if layer.class_name in WRAPPERS else None
+    for options in [layer.config, *([inner["config"]] if inner else [])]:
+        if options.get("activity_regularizer"):
+            raise NotImplementedError(f"layer {layer.name!r}: activity_regularizer is not supported in training")
+    if layer.class_name != "TimeDistributed" or inner is None:
+        return
+    name, options = inner["class_name"], inner["config"]
+    drops = (signature_of(name).drops and options.get("rate")) or options.get("dropout") or options.get("recurrent_dropout")
+    if drops or (name == "BatchNormalization" and is_trainable(layer) and options.get("trainable", True)):
+        raise NotImplementedError(f"layer {layer.name!r}: TimeDistributed({name}) is not supported in training, where each step is a call")

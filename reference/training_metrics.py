@@ -1,0 +1,110 @@
+"""Metrics of a training: what each counts in a batch, and the number that follows from the counts of all batches.
+
+A metric's counts are an array, and those of several batches add up: the share of an epoch is that of its samples, not the mean over its
+batches. `accuracy` is, as in Keras, binary for one column of predictions, sparse for class ids and else that of one-hot labels. Every loss
+is a metric as well: its mean over the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.reduction import same_rank
+from reference.training_names import LOSSES, named
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by its key in the history, without the name of an output.
+
+    Attributes
+    ----------
+    count : callable
+        From labels and predictions of a batch to an array of counts, which add up over batches.
+    result : callable
+        From counts to the number.
+    grows : bool
+        Whether more is better.
+    """
+
+    name: str
+    count: Callable[[Array, Array], Array]
+    result: Callable[[Array], float]
+    grows: bool
+
+
+def metric_named(given: Any, y: Array, shape: tuple[int, ...]) -> Metric:
+    """The metric of a name for labels `y` and predictions of this shape (the batch first); ``ValueError`` lists close names."""
+    title = given if isinstance(given, str) else ""
+    if title.lower() in ("accuracy", "acc"):
+        given = "binary_accuracy" if shape[-1] == 1 else "sparse_categorical_accuracy" if _is_sparse(y, shape) else "categorical_accuracy"
+    found = named("metric", {**_SHARES, "macro_f1": _confusion, **LOSSES}, given)
+    title = title or found.name
+    if found.name == "macro_f1":
+        classes = max(2, shape[-1])
+        return Metric(title, lambda true, p: _confusion(true, p, classes), _macro_f1, True)
+    if found.name in _SHARES:
+        return Metric(title, lambda true, p: _total(found.function(true, p, **found.options)), _mean, True)
+    options = {**found.options, "reduction": "none"}
+    return Metric(title, lambda true, p: _total(found.function(true, p, **options)), _mean, False)
+
+
+def class_ids(y: Array, classes: int) -> Array:
+    """The class of every sample, from ids (samples,) or (samples, 1) or from one-hot rows (samples, classes)."""
+    if y.ndim > 1 and y.shape[-1] == classes > 1:
+        return np.asarray(y.argmax(axis=-1))
+    return y.reshape(y.shape[:-1]) if y.ndim > 1 and y.shape[-1] == 1 else y
+
+
+def _is_sparse(y: Array, shape: tuple[int, ...]) -> bool:
+    return y.ndim < len(shape) or (y.shape[-1] == 1 and shape[-1] > 1)
+
+
+def _sparse_categorical_accuracy(y: Array, p: Array) -> Array:
+    ids = y[..., 0] if y.ndim == p.ndim and y.shape[-1] == 1 else y
+    return np.asarray(ids == p.argmax(axis=-1))
+
+
+def _categorical_accuracy(y: Array, p: Array) -> Array:
+    return np.asarray(y.argmax(axis=-1) == p.argmax(axis=-1))
+
+
+def _binary_accuracy(y: Array, p: Array, *, threshold: float = 0.5) -> Array:
+    true, predicted = same_rank(y, p)
+    return np.asarray(np.mean(true == (predicted > threshold), axis=-1))
+
+
+_SHARES: dict[str, Callable[..., Array]] = {
+    "sparse_categorical_accuracy": _sparse_categorical_accuracy,
+    "categorical_accuracy": _categorical_accuracy,
+    "binary_accuracy": _binary_accuracy,
+}
+
+
+def _total(values: Array) -> Array:
+    return np.array([np.sum(values, dtype=np.float64), values.size])
+
+
+def _mean(counts: Array) -> float:
+    return float(counts[0] / counts[1]) if counts[1] else 0.0
+
+
+def _confusion(y: Array, p: Array, classes: int = 2) -> Array:
+    """How many samples of every true class (rows) were predicted as each class (columns)."""
+    true = class_ids(y, classes).astype(np.int64).reshape(-1)
+    predicted = (p > 0.5).reshape(-1) if p.shape[-1] == 1 else p.argmax(axis=-1).reshape(-1)
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def _macro_f1(counts: Array) -> float:
+    """Mean of the F1 of every class that occurs, as :func:`reference.metrics.macro_f1` has it."""
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    occurring = both > 0
+    return float(np.mean(2 * np.diagonal(counts)[occurring] / both[occurring])) if occurring.any() else 0.0
