@@ -69,6 +69,7 @@ def report_command(
         raise _usage(f"--records: {records} is not what --conform-json writes ({type(error).__name__}: {error}).") from None
     generate.write_deviations(folder, typer.echo)
     generate.write_macro_f1(folder, data, typer.echo)
+    generate.write_training(folder, typer.echo)
     if timings:
         generate.write_timings(folder, data, typer.echo)
 

@@ -102,7 +102,7 @@ def _of_probabilities(gradient: Array) -> Array:
 
 
 FAULTS = {
-    "doubled": Fault("the gradient of a recurrent layer that returns its last step only is doubled", recurrent_scan, "_scan_back", _doubled),
+    "doubled": Fault("the gradient of a recurrent layer that returns one step only is doubled", recurrent_scan, "_scan_back", _doubled),
     "next-state": Fault(
         "the backward pass of a Bidirectional takes, for the state before a step, the one after it", wrappers, "gradients", _next_state
     ),
@@ -115,9 +115,7 @@ FAULTS = {
         "backward",
         _loss(_of_probabilities),
     ),
-    "no-slope": Fault(
-        "the derivative of tanh is left out", recurrent_cells, "activation_gradient", _slope(lambda x, y: 1)
-    ),
+    "no-slope": Fault("the derivative of tanh is left out", recurrent_cells, "activation_gradient", _slope(lambda x, y: 1)),
     "slope-of-pre-activation": Fault(
         "the derivative of tanh, 1 - y², is taken of what goes into the tanh, not of what comes out",
         recurrent_cells,

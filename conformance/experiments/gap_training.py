@@ -45,18 +45,28 @@ def train_run(run: Run, inputs: Inputs) -> dict[str, Any]:
     keras.utils.set_random_seed(run.seed)
     model = build_model(run.row, inputs.sample_shape, len(inputs.dataset.classes), len(inputs.vocabulary or ()))
     side = _side(run, model)
-    with switched_on(run.fault):
-        epochs = [_epoch(run, epoch, model, side, inputs) for epoch in range(run.row.epochs)]
-    probabilities = side.predict(inputs.batch("test", slice(None)))
+    epochs: list[dict[str, float]] = []
+    # A mistake may drive the weights to infinity; then the training is over, and the first class is named for every sentence.
+    with switched_on(run.fault), np.errstate(all="ignore"):
+        while len(epochs) < run.row.epochs and _is_finite(epochs):
+            epochs.append(_epoch(run, len(epochs), model, side, inputs))
+        probabilities = side.predict(inputs.batch("test", slice(None)))
+    finite = epochs if _is_finite(epochs) else epochs[:-1]
     return {
         "run": run.to_json(),
         "row": run.row.to_json(),
         "data_sha256": inputs.dataset.sha256,
         "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")},
-        **{name: [round(one[name], DIGITS) for one in epochs] for name in epochs[0]},
+        "diverged": len(finite) < len(epochs),
+        **{name: [round(one[name], DIGITS) for one in finite] for name in epochs[0]},
         "test_macro_f1": round(scores(probabilities, inputs.labels("test"))["macro_f1"], DIGITS),
         "test_predictions": "".join(map(str, probabilities.argmax(axis=1))),
     }
+
+
+def _is_finite(epochs: Sequence[dict[str, float]]) -> bool:
+    """Whether the last epoch, if there is one, left finite losses."""
+    return all(np.isfinite(value) for one in epochs[-1:] for value in one.values())
 
 
 def _side(run: Run, model: Any) -> Side:

@@ -12,7 +12,7 @@ from conformance.experiments.paths import runs_dir
 
 
 def lockstep_command(
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 5,
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Default: fixtures/runs/lockstep.json.")] = None,
 ) -> None:
     """Train small models with Keras and in NumPy in step, in float64 and float32, and record how far the two part."""

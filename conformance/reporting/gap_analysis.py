@@ -36,11 +36,14 @@ class Cell(NamedTuple):
         Macro-F1 on the test split.
     drawn : array (seeds, draws)
         Macro-F1 on the sentences of each draw.
+    diverged : tuple of int
+        The seeds whose loss did not stay finite.
     """
 
     seeds: tuple[int, ...]
     scores: Array
     drawn: Array
+    diverged: tuple[int, ...]
 
 
 class Estimate(NamedTuple):
@@ -68,16 +71,19 @@ def cells(records: Sequence[Record], labels: str) -> dict[Key, Cell]:
     true = np.array([int(one) for one in labels])
     weights = sentence_draws(len(true))
     found: dict[Key, dict[int, tuple[float, Array]]] = {}
+    diverged: dict[Key, list[int]] = {}
     for record in records:
         run = record["run"]
         predicted = np.array([int(one) for one in record["test_predictions"]])
         both = macro_f1(true, predicted, np.vstack([np.ones(len(true)), weights]))
         key = (run["family"], run["model"], run["optimizer"], run["side"], run["fault"])
         found.setdefault(key, {})[run["seed"]] = (float(both[0]), both[1:])
+        diverged.setdefault(key, []).extend([run["seed"]] * record["diverged"])
     made = {}
     for key, by_seed in found.items():
-        seeds = tuple(sorted(by_seed))
-        made[key] = Cell(seeds, np.array([by_seed[seed][0] for seed in seeds]), np.array([by_seed[seed][1] for seed in seeds]))
+        seeds = sorted(by_seed)
+        scores, drawn = (np.array([by_seed[seed][n] for seed in seeds]) for n in (0, 1))
+        made[key] = Cell(tuple(seeds), scores, drawn, tuple(sorted(diverged[key])))
     return made
 
 
@@ -165,7 +171,7 @@ def code_differences(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
 
 
 def fault_effects(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
-    """What each mistake costs: macro-F1 with right gradients less that with the mistake, from-scratch model, over the seeds that have both."""
+    """What each mistake costs the from-scratch model: macro-F1 with right gradients less that with it, over the seeds that have both."""
     rows = []
     for family in FAMILIES:
         for optimizer in reversed(OPTIMIZERS):
@@ -183,6 +189,7 @@ def fault_effects(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
                             "seeds": list(seeds),
                             "right_macro_f1": _mean(made[right], seeds),
                             "macro_f1": _mean(made[wrong], seeds),
+                            "diverged": len(set(made[wrong].diverged) & set(seeds)),
                             "cost": cost.to_json(),
                             "shown": cost.shown,
                         }
