@@ -95,16 +95,44 @@ def test_the_words_follow_from_the_intervals():
     text = gap_report.markdown(costly)
     assert "SGD in the place of Adam accounts for" in text, "an effect that is shown is said"
     assert "Of the smaller model no effect is shown" in text, "one that is not shown is not claimed"
-    assert "`doubled` (by" in text and "lower the score" in text, "a mistake that costs is named"
+    assert "tried with SGD, `doubled` (by 0.28) lowers the score." in text, "a mistake that costs is named"
     assert "In none of the 4 cells can the two be told apart" in text, "Keras and NumPy agree"
     assert "LSTM, Keras model" not in text and "**LSTM.**" not in text, "what was not trained is not in the report"
     helpful = gap_report.markdown(gap_report.summary(study(by_optimizer, fault_wrong=30), LABELS))
-    assert "none is shown to lower the score and `doubled` (by" in helpful, "one that helped is said to help"
+    assert "none lowers the score, and `doubled` (by 0.33) raises it." in helpful, "one that helped is said to help"
 
     def apart(model, optimizer, side):
         return 9 if side == KERAS else 50
 
-    assert "**Keras and NumPy differ by more than chance in 4 of 4 cells" in gap_report.markdown(gap_report.summary(study(apart), LABELS))
+    assert "**Keras and NumPy differ in 4 of 4 cells" in gap_report.markdown(gap_report.summary(study(apart), LABELS))
+
+
+def test_one_seed_shows_nothing():
+    found = gap_report.summary(study(by_optimizer, seeds=(3,), fault_wrong=85), LABELS)
+    assert found["families"]["rnn"]["causes"]["optimizer"]["low"] > 0, "the interval of the sentences leaves out 0"
+    assert "Of SGD in the place of Adam no effect is shown" in gap_report.markdown(found), "and yet nothing is claimed"
+    assert not any(row["shown"] for row in found["faults"]), "of a mistake neither"
+
+
+def test_the_interval_widens_with_the_scatter_of_the_seeds():
+    def scattered(seed):
+        return [record(Run(seed, "rnn", m, o, s), 10 + 30 * (seed % 2)) for m in MODELS for o in OPTIMIZERS for s in SIDES]
+
+    alike = [record(Run(seed, "rnn", m, o, s), 25) for seed in range(4) for m in MODELS for o in OPTIMIZERS for s in SIDES]
+    widths = []
+    for records in (alike, [one for seed in range(4) for one in scattered(seed)]):
+        score = gap_analysis.right_scores(gap_analysis.cells(records, LABELS), "rnn")[KERAS]
+        widths.append(score.high - score.low)
+    assert widths[1] > 1.5 * widths[0], "seeds that score differently make the mean less certain"
+
+
+def test_the_published_score_is_compared_with_the_intervals():
+    near = gap_report.markdown(gap_report.summary(study(lambda m, o, s: 9 if o == "adam" else 58, fault_wrong=58), LABELS))
+    assert "the study's 0.3556 lies within that interval" in near, "58 of 90 wrong is a score of 0.36"
+    assert "within the interval of the score with `doubled`" in near, "with the mistake as well"
+    far = gap_report.markdown(gap_report.summary(study(lambda m, o, s: 9, fault_wrong=9), LABELS))
+    assert "the study's 0.3556 lies outside of that interval" in far, "9 of 90 wrong is not"
+    assert "within the interval of the score with none of them" in far, "with the mistake neither"
 
 
 def test_the_report_is_the_same_each_time_and_its_summary_is_json():
@@ -113,7 +141,7 @@ def test_the_report_is_the_same_each_time_and_its_summary_is_json():
     assert first == second, "the order of the files does not matter"
     stored = json.loads(json.dumps(first, allow_nan=False))
     assert gap_report.markdown(stored) == gap_report.markdown(first), "from the stored summary the same report is rendered"
-    assert "2 seeds" in gap_report.markdown(first), "it says how many seeds there are"
+    assert "all cells are there: 2." in gap_report.markdown(first), "it says how many seeds there are"
 
 
 def test_without_any_run_the_report_says_so():
