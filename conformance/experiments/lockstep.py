@@ -113,18 +113,19 @@ def _losses(own: Task, sides: dict[str, Side], seed: int, steps: int) -> dict[st
     return losses
 
 
-def apart(dtype: str, seeds: Sequence[int], steps: int = STEPS) -> list[dict[str, Any]]:
+def apart(dtype: str, seeds: Sequence[int], trials: Sequence[Trial] = TRIALS) -> list[dict[str, Any]]:
     """:func:`run` of every trial and seed, in a process of its own with one thread."""
-    command = [sys.executable, "-m", "conformance.experiments.lockstep", dtype, str(steps), *map(str, seeds)]
+    numbers = ",".join(str(TRIALS.index(trial)) for trial in trials)
+    command = [sys.executable, "-m", "conformance.experiments.lockstep", dtype, numbers, *map(str, seeds)]
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def measure(seeds: Sequence[int], steps: int = STEPS) -> dict[str, Any]:
+def measure(seeds: Sequence[int]) -> dict[str, Any]:
     """The record of all trials in both floating types, as ``fixtures/runs/lockstep.json`` holds it."""
-    found = [one for dtype in ("float64", "float32") for one in apart(dtype, seeds, steps)]
+    found = [one for dtype in ("float64", "float32") for one in apart(dtype, seeds)]
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for one in found:
         groups.setdefault((one["model"], one["optimizer"], one["dtype"]), []).append(one)
@@ -166,12 +167,13 @@ def _short(value: float) -> float:
     return float(f"{value:.2e}")
 
 
-def main(dtype: str, steps: str, *seeds: str) -> None:
+def main(dtype: str, trials: str, *seeds: str) -> None:
     """What :func:`apart` runs: set Keras's floating type, run, print JSON as the last line."""
     tensorflow().config.threading.set_intra_op_parallelism_threads(1)
     tensorflow().config.threading.set_inter_op_parallelism_threads(1)
     import_keras().config.set_floatx(dtype)
-    print(json.dumps([run(trial, dtype, int(seed), int(steps)) for trial in TRIALS for seed in seeds]))
+    chosen = [TRIALS[int(number)] for number in trials.split(",")]
+    print(json.dumps([run(trial, dtype, int(seed)) for trial in chosen for seed in seeds]))
 
 
 if __name__ == "__main__":
