@@ -3,12 +3,10 @@
 import json
 
 import numpy as np
-import pytest
 
 from conformance.experiments import lockstep
 from conformance.experiments.lockstep import AGREES, STEPS, TRIALS
 from conformance.experiments.paths import runs_dir
-
 
 TRIED_AGAIN = (TRIALS[1], TRIALS[2], TRIALS[5])
 """One trial of each model, each with another optimizer: the others stand in the record."""

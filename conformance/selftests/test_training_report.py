@@ -81,7 +81,9 @@ def test_reports_are_written_from_the_records_and_stay_as_they_are(tmp_path, run
     assert json.loads(first["training.json"]) == record()["rows"], "the rows as they were recorded"
     assert "training_gap.md" not in first, "nothing is written of what was not recorded"
     assert any("no records of `conform gap`" in line for line in said), "and it is said"
+    said.clear()
     generate.write_training(tmp_path / "reports", said.append, runs)
+    assert "training_drift.png: unchanged" in said or "training_drift.png" not in first, "a figure is not drawn again"
     assert {path.name: path.read_bytes() for path in (tmp_path / "reports").rglob("*.*")} == first, "written again, nothing changes"
 
 
