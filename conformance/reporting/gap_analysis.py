@@ -1,9 +1,9 @@
 """What the trainings of :mod:`conformance.experiments.gap_runs` say: means, intervals, and the part of the gap that each cause explains.
 
-Pure functions of the records. Sentences and seeds are drawn again together (Efron 1979): a draw takes the same test sentences and the
-same seeds in every cell, so that a difference between two cells is one of pairs. Of n seeds n - 1 are drawn, without which so few would
-make intervals too narrow (Rao and Wu 1988); of a single seed the interval knows nothing but the sentences, and no effect counts as shown.
-The draws come from a frozen stream of NumPy.
+Pure functions of the records. A mean over seeds is uncertain for two reasons, whose variances add up. The test sentences are a sample:
+they are drawn again (bootstrap, Efron 1979), the same ones in every cell, so that a difference between two cells is one of pairs. The
+seeds are a sample, too, and few: their variance is that of the differences seed by seed, and the quantile is Student's, with the degrees
+of freedom of Welch and Satterthwaite. The draws come from a frozen stream of NumPy.
 """
 
 from __future__ import annotations
@@ -112,15 +112,25 @@ def common_seeds(made: Mapping[Key, Cell], family: str) -> tuple[int, ...]:
 
 def combined(made: Mapping[Key, Cell], seeds: Sequence[int], terms: Mapping[Key, float]) -> Estimate:
     """A sum of means of cells over these seeds, each with its factor: a difference, or a share of one."""
-    draws = np.random.RandomState(1).randint(len(seeds), size=(DRAWS, max(1, len(seeds) - 1)))
-    often = np.stack([(draws == n).mean(axis=1) for n in range(len(seeds))])
-    value, drawn = 0.0, np.zeros(DRAWS)
+    by_seed, drawn = np.zeros(len(seeds)), np.zeros(DRAWS)
     for key, factor in terms.items():
         places = [made[key].seeds.index(seed) for seed in seeds]
-        value += factor * float(made[key].scores[places].mean())
-        drawn += factor * (made[key].drawn[places] * often).sum(axis=0)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Estimate(value, float(low), float(high), len(seeds))
+        by_seed += factor * made[key].scores[places]
+        drawn += factor * made[key].drawn[places].mean(axis=0)
+    value, half = float(by_seed.mean()), half_width(by_seed, drawn)
+    return Estimate(value, value - half, value + half, len(seeds))
+
+
+def half_width(by_seed: Array, drawn: Array) -> float:
+    """Half of the interval of 95 % of a mean over seeds, from its value for every seed and on the sentences of every draw."""
+    from scipy.stats import t
+
+    count = len(by_seed)
+    of_sentences = float(drawn.var(ddof=1))
+    of_seeds = float(by_seed.var(ddof=1)) / count if count > 1 else 0.0
+    variance = of_sentences + of_seeds
+    freedom = variance**2 / (of_seeds**2 / (count - 1)) if of_seeds else np.inf
+    return float(t.ppf(0.975, freedom)) * float(np.sqrt(variance))
 
 
 def causes(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:
@@ -145,11 +155,18 @@ def causes(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:
     return {"gap": combined(made, seeds, {good: 1.0, bad: -1.0}), **found}  # type: ignore[dict-item]
 
 
-def right_scores(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:
-    """Macro-F1 of the study's two trainings with right gradients: Keras's model with Adam, the from-scratch one in NumPy with SGD."""
-    seeds = common_seeds(made, family)
+def score_range(cell: Cell, seeds: Sequence[int]) -> dict[str, float]:
+    """Macro-F1 of a cell over these seeds: the mean, the least and the largest."""
+    chosen = cell.scores[[cell.seeds.index(seed) for seed in seeds]]
+    return {
+        name: round(float(value), DIGITS) for name, value in (("mean", chosen.mean()), ("least", chosen.min()), ("largest", chosen.max()))
+    }
+
+
+def right_scores(made: Mapping[Key, Cell], family: str) -> dict[str, dict[str, float]]:
+    """The study's two trainings with right gradients: Keras's model with Adam, the from-scratch one in NumPy with SGD."""
     keys = {KERAS: (family, STUDY, "adam", KERAS, ""), SCRATCH: (family, SCRATCH, "sgd", NUMPY, "")}
-    return {name: combined(made, seeds, {key: 1.0}) for name, key in keys.items()}
+    return {name: score_range(made[key], common_seeds(made, family)) for name, key in keys.items()}
 
 
 def code_differences(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
@@ -171,7 +188,10 @@ def code_differences(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
                         "model": model,
                         "optimizer": optimizer,
                         "seeds": list(seeds),
-                        **{f"{side}_macro_f1": _mean(made[key], seeds) for side, key in zip((KERAS, NUMPY), keys, strict=True)},
+                        **{
+                            f"{side}_macro_f1": score_range(made[key], seeds)["mean"]
+                            for side, key in zip((KERAS, NUMPY), keys, strict=True)
+                        },
                         "difference": found.to_json(),
                         "half_width": round((found.high - found.low) / 2, DIGITS),
                         "contains_0": not found.shown,
@@ -197,15 +217,11 @@ def fault_effects(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
                             "optimizer": optimizer,
                             "fault": fault,
                             "seeds": list(seeds),
-                            "right_macro_f1": _mean(made[right], seeds),
-                            "score": combined(made, seeds, {wrong: 1.0}).to_json(),
+                            "right_macro_f1": score_range(made[right], seeds)["mean"],
+                            "score": score_range(made[wrong], seeds),
                             "diverged": len(set(made[wrong].diverged) & set(seeds)),
                             "cost": cost.to_json(),
                             "shown": cost.shown,
                         }
                     )
     return rows
-
-
-def _mean(cell: Cell, seeds: Sequence[int]) -> float:
-    return round(float(cell.scores[[cell.seeds.index(seed) for seed in seeds]].mean()), DIGITS)

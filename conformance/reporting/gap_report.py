@@ -27,9 +27,10 @@ the model, the optimizer, the code, and mistakes in the gradients of that code. 
 from the same weights of their model, see the same batches in the same order and drop the same values, whether Keras trains or the NumPy
 reference; 10 epochs, batches of 32, learning rate 0.001 for both optimizers, float32.
 
-Intervals are of 95 %, from {draws:,} bootstrap draws of test sentences and seeds together, the same sentences and seeds on both sides of a
-difference. The test split has {sentences} sentences, and seeds are few: that is what limits everything below. An effect counts as shown
-where the interval leaves out 0 and there are two seeds at least. {seeds}"""
+Intervals are of 95 %: the test sentences are drawn again ({draws:,} bootstrap draws, the same sentences on both sides of a difference), and
+the scatter of the seeds is added, with Student's quantile, for they are few. The test split has {sentences} sentences: both are what limits
+everything below. An effect counts as shown where the interval leaves out 0 and there are two seeds at least. Ranges are from the least to
+the largest score of any seed. {seeds}"""
 
 MODELS = """\
 Models: Embedding(256), then SimpleRNN(128), Bidirectional(64), Bidirectional(64), or LSTM(128), LSTM(128), Bidirectional(128) (Keras
@@ -52,7 +53,7 @@ def summary(records: Sequence[Mapping[str, Any]], labels: str) -> dict[str, Any]
         seeds = analysis.common_seeds(made, family)
         if seeds:
             found = {name: one.to_json() for name, one in analysis.causes(made, family).items()}
-            scores = {name: one.to_json() for name, one in analysis.right_scores(made, family).items()}
+            scores = analysis.right_scores(made, family)
             families[family] = {"seeds": list(seeds), "published": list(PUBLISHED[family]), "scores": scores, "causes": found}
     return {
         "sentences": len(labels),
@@ -96,9 +97,13 @@ def _conclusion(found: Summary, family: str) -> str:
         f"Measured here with right gradients on both sides: a gap of {_interval(gap)}."
     ]
     said += [_cause_sentence(CAUSE[name], one, gap) for name, one in causes.items()]
-    right = _estimate(own["scores"][SCRATCH])
-    fits = "within" if right.low <= bad <= right.high else "outside of"
-    said.append(f"From scratch with right gradients the score is {_interval(right)}; the study's {bad:.4f} lies {fits} that interval.")
+    for name, words, published in (
+        (KERAS, "As in the study with Keras and Adam", good),
+        (SCRATCH, "As from scratch, with right gradients", bad),
+    ):
+        one = own["scores"][name]
+        fits = "within" if one["least"] <= published <= one["largest"] else "outside of"
+        said.append(f"{words}, the seeds score {_range(one)}; the study's {published:.4f} lies {fits} that range.")
     return " ".join([*said, _fault_conclusion(found, family)])
 
 
@@ -122,8 +127,8 @@ def _fault_conclusion(found: Summary, family: str) -> str:
     if helpful:
         said += f", and {_listed(helpful)} {'raises' if len(helpful) == 1 else 'raise'} it"
     bad = PUBLISHED[family][1]
-    fitting = [code(row["fault"]) for row in rows if row["score"]["low"] <= bad <= row["score"]["high"]]
-    return f"{said}. The study's {bad:.4f} lies within the interval of the score with {', '.join(fitting) or 'none of them'}."
+    fitting = [code(row["fault"]) for row in rows if row["score"]["least"] <= bad <= row["score"]["largest"]]
+    return f"{said}. The study's {bad:.4f} lies within the range of the seeds with {', '.join(fitting) or 'none of them'}."
 
 
 def _listed(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -190,7 +195,7 @@ def _fault_table(found: Summary) -> str:
             code(row["fault"]),
             len(row["seeds"]),
             f"{row['right_macro_f1']:.4f}",
-            _interval(_estimate(row["score"])),
+            _range(row["score"]),
             row["diverged"],
             _interval(_estimate(row["cost"])),
             "yes" if row["shown"] else "no",
@@ -206,6 +211,10 @@ def _estimate(stored: Mapping[str, float]) -> Estimate:
 
 def _interval(one: Estimate) -> str:
     return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+
+
+def _range(one: Mapping[str, float]) -> str:
+    return f"{one['mean']:.3f} ({one['least']:.3f} to {one['largest']:.3f})"
 
 
 def _share(part: float, whole: float, words: str = " of the gap") -> str:

@@ -114,35 +114,38 @@ def test_one_seed_shows_nothing():
     assert not any(row["shown"] for row in found["faults"]), "of a mistake neither"
 
 
-def test_the_interval_widens_with_the_scatter_of_the_seeds():
-    def scattered(seed):
-        return [record(Run(seed, "rnn", m, o, s), 10 + 30 * (seed % 2)) for m in MODELS for o in OPTIMIZERS for s in SIDES]
-
-    alike = [record(Run(seed, "rnn", m, o, s), 25) for seed in range(4) for m in MODELS for o in OPTIMIZERS for s in SIDES]
-    widths = []
-    for records in (alike, [one for seed in range(4) for one in scattered(seed)]):
-        score = gap_analysis.right_scores(gap_analysis.cells(records, LABELS), "rnn")[KERAS]
-        widths.append(score.high - score.low)
-    assert widths[1] > 1.5 * widths[0], "seeds that score differently make the mean less certain"
-
-
-def test_of_n_seeds_a_draw_takes_one_less():
-    """One of five seeds scores 0 on every draw, the others 1: of four drawn, three can be that one in 2.7 % of the draws, of five hardly."""
-    wrong = {4: len(LABELS)}
-    records = [
-        record(Run(seed, "rnn", m, o, s), wrong.get(seed, 0)) for seed in range(5) for m in MODELS for o in OPTIMIZERS for s in SIDES
-    ]
-    score = gap_analysis.right_scores(gap_analysis.cells(records, LABELS), "rnn")[KERAS]
-    assert (score.value, score.low, score.high) == pytest.approx((0.8, 0.25, 1.0)), "so the interval begins at 1 - 3 / 4"
+def test_the_interval_has_the_scatter_of_sentences_and_of_seeds():
+    steady, scattered = np.full(4, 0.5), np.array([0.3, 0.4, 0.6, 0.7])
+    drawn = np.random.default_rng(0).normal(0.5, 0.02, size=2000)
+    sentences, none = drawn.std(ddof=1), np.full(2000, 0.5)
+    assert gap_analysis.half_width(steady, drawn) == pytest.approx(1.959964 * sentences), "the sentences alone: the normal distribution"
+    assert gap_analysis.half_width(steady[:1], drawn) == pytest.approx(1.959964 * sentences), "as with one seed, whose scatter nobody knows"
+    deviation = scattered.std(ddof=1) / 2
+    assert gap_analysis.half_width(scattered, none) == pytest.approx(3.182446 * deviation), "four seeds alone: Student's with 3 degrees"
+    both = np.hypot(deviation, sentences)
+    assert 1.959964 * both < gap_analysis.half_width(scattered, drawn) < 3.182446 * both, "both: variances add up, degrees lie between"
+    assert gap_analysis.half_width(steady, none) == 0, "neither: nothing is uncertain"
 
 
-def test_the_published_score_is_compared_with_the_intervals():
-    near = gap_report.markdown(gap_report.summary(study(lambda m, o, s: 9 if o == "adam" else 58, fault_wrong=58), LABELS))
-    assert "the study's 0.3556 lies within that interval" in near, "58 of 90 wrong is a score of 0.36"
-    assert "within the interval of the score with `doubled`" in near, "with the mistake as well"
+def test_a_difference_is_taken_seed_by_seed():
+    def wrong(seed, side):
+        return 10 + 20 * seed + 3 * (side == NUMPY)
+
+    records = [record(Run(seed, "rnn", m, o, s), wrong(seed, s)) for seed in range(3) for m in MODELS for o in OPTIMIZERS for s in SIDES]
+    row = gap_analysis.code_differences(gap_analysis.cells(records, LABELS))[0]
+    assert row["difference"]["value"] == pytest.approx(-0.0333, abs=1e-4), "three sentences of ninety in every seed"
+    assert row["half_width"] < 0.05, "how far the seeds lie apart does not matter: both sides share it"
+    assert row["keras_macro_f1"] == pytest.approx(2 / 3, abs=1e-3), "30 of 90 as a mean"
+
+
+def test_the_published_score_is_compared_with_the_seeds():
+    around = [one for seed, wrong in enumerate((55, 61)) for one in study(lambda m, o, s: wrong, seeds=(seed,), fault_wrong=wrong)]  # noqa: B023
+    near = gap_report.markdown(gap_report.summary(around, LABELS))
+    assert "the study's 0.3556 lies within that range" in near, "58 of 90 wrong would be a score of 0.36"
+    assert "within the range of the seeds with `doubled`" in near, "with the mistake as well"
     far = gap_report.markdown(gap_report.summary(study(lambda m, o, s: 9, fault_wrong=9), LABELS))
-    assert "the study's 0.3556 lies outside of that interval" in far, "9 of 90 wrong is not"
-    assert "within the interval of the score with none of them" in far, "with the mistake neither"
+    assert "the study's 0.3556 lies outside of that range" in far, "9 of 90 wrong is not"
+    assert "within the range of the seeds with none of them" in far, "with the mistake neither"
 
 
 def test_the_report_is_the_same_each_time_and_its_summary_is_json():
