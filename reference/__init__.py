@@ -19,6 +19,8 @@ from reference.activation_layers import (
     softmax_forward,
 )
 from reference.activations import ACTIVATIONS, activation_function, hard_swish, hard_swish_backward, swish, swish_backward
+from reference.callbacks import EarlyStopping, HistoryLog, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
+from reference.checkpoints import CheckpointError
 from reference.convolution import conv1d_backward, conv1d_forward, conv2d_backward, conv2d_forward
 from reference.core import (
     dense_backward,
@@ -193,13 +195,20 @@ from reference.spatial_dropout import (
 )
 from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
 from reference.training import TrainingState, start_training, train_step, with_weights
-from reference.training_loop import History, evaluate, fit
+from reference.training_loop import evaluate, fit
+from reference.training_run import History
 from reference.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
 
 __all__ = [
     "ACTIVATIONS",
+    "CheckpointError",
+    "EarlyStopping",
     "History",
+    "HistoryLog",
+    "LearningRateScheduler",
     "Model",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
     "TrainingState",
     "activation_backward",
     "activation_forward",

@@ -29,11 +29,26 @@ BY_LOGITS = ("softmax", "sigmoid")
 
 
 class Step(NamedTuple):
-    """One call of a layer: its function without ``_forward``, how many outputs it has, its input, what its gradients need."""
+    """One call of a layer.
+
+    Attributes
+    ----------
+    name : str
+        Of its function, without ``_forward``.
+    outputs : int
+    first : bool
+        Whether it is called on an input of the model, whose gradient nobody needs.
+    x : array or list of arrays
+    options : dict
+        Of the call.
+    saved : object
+        What its gradients need.
+    """
 
     layer: Layer
     name: str
     outputs: int
+    first: bool
     x: Any
     options: Mapping[str, Any]
     saved: Any
@@ -89,7 +104,8 @@ class Tape(Recorder):
         if normalizes and training:
             self.moved[layer.name] = result[1:]
         count = output_count(layer.class_name, layer.config)
-        self.steps[node] = Step(layer, call.name, count, x, options, saved)
+        first = not self.prefix and all(ref.layer in self.graph.specs for ref in leaves(self.graph.calls[node].args[0]))
+        self.steps[node] = Step(layer, call.name, count, first, x, options, saved)
         return result
 
     def nested(self, node: Node, inputs: Mapping[str, Any]) -> Tape:
@@ -167,7 +183,7 @@ def _through_model(
             _add(gradients, ref, gradient)
     back = step.tape.backward(*given, found)
     names = {ref: ref.layer for ref in leaves(step.graph.inputs)}
-    return {names[ref]: gradient.reshape(step.shapes[names[ref]]) for ref, gradient in back.items()}
+    return {names[ref]: gradient.reshape(step.shapes[names[ref]]) for ref, gradient in back.items() if ref in names}
 
 
 def _through_layer(
@@ -195,7 +211,9 @@ def _gradients(step: Step, grad_output: Any) -> tuple[list[Array | None], list[G
     layer, signature = step.layer, signature_of(step.layer.class_name)
     if layer.class_name == "Embedding":
         return [None], [_rows(step.saved, grad_output)], []
-    grad_x, *others = pair(step.name)[1](grad_output, step.saved)
+    # A convolution alone has a gradient by its input that is dear and stands apart from those by its weights.
+    unneeded = {"of_input": False} if step.first and layer.class_name in ("Conv1D", "Conv2D") else {}
+    grad_x, *others = pair(step.name)[1](grad_output, step.saved, **unneeded)
     inputs = grad_x if signature.merges else [grad_x]
     if layer.class_name == "TimeDistributed":
         inner = layer.config["layer"]

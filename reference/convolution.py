@@ -206,22 +206,24 @@ def _convolution_run(
     return outputs[0], Saved(x, kernel, bias is not None, outputs[-1], outputs[0], geometry, activation)
 
 
-def _convolution_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _convolution_gradients(grad_output: ArrayLike, saved: Saved, of_input: bool = True) -> Gradients:
+    """Without `of_input` the gradient of x is None: the first layer of a model has no use for it."""
     x, kernel, biased, z, y, geometry, activation = saved
     rank, groups = kernel.ndim - 2, geometry.groups
     grad_z = activation_gradient(activation, fitting(grad_output, y.shape, y.dtype), z, y)
     grad_z = to_channels_last(grad_z, geometry.data_format)
     columns = _columns(kernel, groups)
     grad_columns = np.zeros_like(columns)
-    grad_x = np.empty_like(to_channels_last(x, geometry.data_format))
+    grad_x = np.empty_like(to_channels_last(x, geometry.data_format)) if of_input else None
     for rows, patches in _patch_chunks(x, kernel.shape[:rank], geometry):
         # (groups, places, filters / groups)
         part = np.moveaxis(grad_z[rows].reshape(-1, groups, kernel.shape[-1] // groups), 1, 0)
         grad_columns += np.swapaxes(_rows(patches, groups), 1, 2) @ part
-        grad_x[rows] = _unpatched(part, patches.shape, kernel, grad_x.shape[1:-1], geometry)
+        if grad_x is not None:
+            grad_x[rows] = _unpatched(part, patches.shape, kernel, grad_x.shape[1:-1], geometry)
     grad_kernel = np.moveaxis(grad_columns, 0, 1).reshape(kernel.shape)
     grad_bias = summed(grad_z, tuple(range(rank + 1))).reshape(-1) if biased else None
-    return from_channels_last(grad_x, geometry.data_format), grad_kernel, grad_bias
+    return None if grad_x is None else from_channels_last(grad_x, geometry.data_format), grad_kernel, grad_bias
 
 
 def _unpatched(part: Array, patches: tuple[int, ...], kernel: Array, sizes: Sequence[int], geometry: Geometry) -> Array:

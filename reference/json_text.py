@@ -33,23 +33,20 @@ def parse_json(data: bytes) -> Any:
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
-    """Write a value as JSON into a new file beside `path`, then put that in its place.
+    """Write a value as JSON with :func:`write_whole`; ``ValueError`` if it has no JSON form, as NaN and infinity have none."""
+    write_whole(path, json.dumps(document, allow_nan=False).encode())
 
-    Whatever happens, `path` holds all of the new text or all of the old.
 
-    Raises
-    ------
-    ValueError
-        If the value has no JSON form, NaN and infinity among its numbers included.
-    OSError
-        If the file cannot be written.
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a new file beside `path`, then put that in its place; ``OSError`` if it cannot be written.
+
+    Whatever happens, `path` holds all of the new data or all of the old.
     """
     path = Path(path)
-    text = json.dumps(document, allow_nan=False)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(text)
+        with open(temporary, "xb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -27,7 +27,7 @@ from reference.json_text import write_json
 
 if TYPE_CHECKING:
     from reference.training import TrainingState
-    from reference.training_loop import History
+    from reference.training_run import History
 
 __all__ = ["ArchiveError", "Layer", "Model", "load_json", "load_model"]
 

@@ -212,6 +212,8 @@ def _max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
     grad_x, zero = np.empty_like(x), x.dtype.type(0)
     taps = list(tap_slices(geometry.pool, geometry.strides, (1,) * len(geometry.pool), geometry.out))
     firsts = _first_cells(x, geometry, taps)
+    # Twice as fast as np.where, but no use for infinite numbers, whose product with 0 is NaN.
+    gated = np.multiply if np.isfinite(grad).all() else lambda one, chosen: np.where(chosen, one, zero)
     # A padded cell is NaN, which equals nothing, and never the first cell: no window chooses it.
     for rows, cells in _chunks(x, geometry, np.nan):
         undecided = np.ones(y[rows].shape, bool)
@@ -223,7 +225,7 @@ def _max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
                 chosen |= first & np.isnan(cells[tap])
             chosen &= undecided
             undecided ^= chosen
-            spread[tap] += np.where(chosen, grad[rows], zero)
+            spread[tap] += gated(grad[rows], chosen)
         grad_x[rows] = _cropped(spread, x, geometry)
     return (from_channels_last(grad_x, data_format),)
 

@@ -6,6 +6,7 @@ never are. Regularizers count for the weights that are trained, in the loss of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from reference.optimizer_step import single
 Array = NDArray[Any]
 
 ORIGIN = {"recurrent_kernel": "recurrent"}
-"""Weights whose regularizer and constraint do not bear their own name."""
+"""Weights whose regularizer does not bear their own name."""
 PENALTIES = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
 
 
@@ -45,7 +46,7 @@ class Weight:
     l2: float
 
 
-def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any]) -> list[Weight]:
+def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any], training: bool = True) -> list[Weight]:
     """The weights that are trained, layer by layer.
 
     Parameters
@@ -53,19 +54,21 @@ def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any]) -> l
     layers : mapping of path to Layer
     config : mapping
         The configuration of the model.
+    training : bool
+        Whether the weights will move, and not only count in a loss.
 
     Raises
     ------
     NotImplementedError
-        For constraints, regularizers other than L1, L2 and L1L2, activity regularizers, and layers whose training is not implemented; the
-        sentence names the layer.
+        For regularizers other than L1, L2 and L1L2, activity regularizers, and in training also for constraints and layers whose training
+        is not implemented; the sentence names the layer.
     """
     frozen = list(_frozen_models(config, ""))
     found = []
     for layer in layers.values():
-        _refuse(layer)
+        _refuse(layer, training)
         held = any(layer.name.startswith(path) for path in frozen)
-        for index, (name, options, trains) in enumerate(_weights(layer)):
+        for index, (name, options, trains) in enumerate(_weights(layer) if layer.weights else ()):
             penalty = _penalty(layer, name, options)
             if trains and not held and not name.startswith("moving_"):
                 found.append(Weight(layer.name, index, name, *penalty))
@@ -122,8 +125,6 @@ def _frozen_models(model: Mapping[str, Any], prefix: str) -> Iterator[str]:
 def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float, float]:
     """The coefficients of a weight's regularizer."""
     title = ORIGIN.get(name, name)
-    if options.get(f"{title}_constraint"):
-        raise NotImplementedError(f"layer {layer.name!r}: {title}_constraint is not supported in training")
     given = options.get(f"{title}_regularizer")
     if given is None:
         return 0.0, 0.0
@@ -131,17 +132,20 @@ def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float
     if kind not in PENALTIES or not isinstance(given, Mapping):
         known = ", ".join(PENALTIES)
         raise NotImplementedError(f"layer {layer.name!r}: {title}_regularizer is {kind!r}, not one of {known}")
-    values = {key: float(given["config"].get(key) or 0) for key in PENALTIES[kind]}
-    return values.get("l1", 0.0), values.get("l2", 0.0)
+    values = {key: (given.get("config") or {}).get(key) or 0 for key in PENALTIES[kind]}
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values.values()):
+        raise ValueError(f"layer {layer.name!r}: {title}_regularizer has the coefficients {values}, not finite numbers")
+    return float(values.get("l1", 0)), float(values.get("l2", 0))
 
 
-def _refuse(layer: Layer) -> None:
-    """Refuse what acts in training alone and is not implemented."""
+def _refuse(layer: Layer, training: bool) -> None:
+    """Refuse what changes the loss, or acts in training, and is not implemented."""
     inner = layer.config["layer"] if layer.class_name in WRAPPERS else None
     for options in [layer.config, *([inner["config"]] if inner else [])]:
-        if options.get("activity_regularizer"):
-            raise NotImplementedError(f"layer {layer.name!r}: activity_regularizer is not supported in training")
-    if layer.class_name != "TimeDistributed" or inner is None:
+        for name in options:
+            if options[name] and (name == "activity_regularizer" or (training and name.endswith("_constraint"))):
+                raise NotImplementedError(f"layer {layer.name!r}: {name} is not supported in training")
+    if not training or layer.class_name != "TimeDistributed" or inner is None:
         return
     name, options = inner["class_name"], inner["config"]
     drops = (signature_of(name).drops and options.get("rate")) or options.get("dropout") or options.get("recurrent_dropout")

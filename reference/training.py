@@ -23,9 +23,10 @@ from reference.backpropagation import Tape, add_gradients
 from reference.calls import signature_of
 from reference.execution import Layer, frozen, run_graph
 from reference.network import Model
-from reference.optimizer_step import Gradient, State
+from reference.optimizer_step import Gradient, State, single
 from reference.trainable import penalty, penalty_gradient
 from reference.training_data import targets_of, weights_of
+from reference.training_metrics import metric_keys, metrics_of
 from reference.training_plan import Plan, make_plan
 
 Array = NDArray[Any]
@@ -34,7 +35,7 @@ Weights = Mapping[str, Array | None]
 Draw = Callable[[str, Layer], dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingState:
     """All that changes in a training.
 
@@ -62,6 +63,9 @@ class TrainingState:
     seed: int
     learning_rate: float
 
+    def __repr__(self) -> str:
+        return f"<TrainingState after {self.step} steps of {self.plan.optimizer.name}, seed {self.seed}>"
+
     @property
     def iterations(self) -> int:
         """How often the optimizer has moved the weights: fewer than the steps where it accumulates gradients."""
@@ -74,15 +78,28 @@ class TrainingState:
 
 
 class Batch(NamedTuple):
-    """What a run of the model on a batch gave: the loss, the loss and the predictions of every output, and how many samples there were."""
+    """What a run of the model on a batch gave.
+
+    Attributes
+    ----------
+    loss : float
+    losses : dict of ``<output>_loss`` to float
+        Where several outputs have one.
+    predictions, masks : dicts of output name to array
+    size : int
+        The number of samples.
+    """
 
     loss: float
     losses: dict[str, float]
     predictions: dict[str, Array]
+    masks: dict[str, Array | None]
     size: int
 
 
-def start_training(model: Model, *, optimizer: Any = "rmsprop", loss: Any, loss_weights: Any = None, seed: int = 0) -> TrainingState:
+def start_training(
+    model: Model, *, optimizer: Any = "rmsprop", loss: Any, loss_weights: Any = None, metrics: Any = None, seed: int = 0
+) -> TrainingState:
     """The state before the first step.
 
     Parameters
@@ -94,8 +111,12 @@ def start_training(model: Model, *, optimizer: Any = "rmsprop", loss: Any, loss_
         of the number of the update, such as ``functools.partial(reference.cosine_decay, initial_learning_rate=0.1, decay_steps=100)``.
     loss : name, function or pair; for several outputs also a list, or a dict by output name
     loss_weights : number, list or dict, optional
+    metrics : list of names, or for several outputs a list of lists or a dict by output name, optional
+        ``"accuracy"``, ``"macro_f1"``, any loss; see :mod:`reference.training_metrics`.
     seed : int
         Of all random numbers; not negative.
+
+    A learning rate is rounded to float32, in which Keras keeps it (but for ``floatx="float64"``).
 
     Raises
     ------
@@ -106,10 +127,14 @@ def start_training(model: Model, *, optimizer: Any = "rmsprop", loss: Any, loss_
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed is an int from 0, not {seed!r}")
-    plan = make_plan(model, optimizer, loss, loss_weights)
+    return first_state(model, make_plan(model, optimizer, loss, loss_weights, metrics), seed)
+
+
+def first_state(model: Model, plan: Plan, seed: int = 0) -> TrainingState:
+    """The state before the first step of a plan."""
     rate = plan.optimizer.options["learning_rate"]
     weights = {layer.name: list(layer.weights) for layer in model.layers}
-    return TrainingState(plan, weights, None, 0, seed, float("nan") if callable(rate) else float(rate))
+    return TrainingState(plan, weights, None, 0, seed, float("nan") if callable(rate) else single(rate))
 
 
 def with_weights(model: Model, state: TrainingState) -> Model:
@@ -145,7 +170,7 @@ def train_step(
     -------
     state, logs : TrainingState, dict
         `logs` holds ``loss``, that of the weights before the step, regularisation included; ``<output>_loss`` where several outputs have
-        losses.
+        losses; and the metrics of the batch.
 
     Raises
     ------
@@ -160,8 +185,12 @@ def train_step(
     targets = targets_of(state.plan, y, shapes, samples)
     weights = weights_of(state.plan, sample_weight, shapes, samples)
     masks = dict(dropout_masks or {})
+    metrics = metrics_of(state.plan, targets, shapes)
     state, batch = make_step(model, state, inputs, targets, weights, masks)
-    return state, {"loss": batch.loss, **batch.losses}
+    logs = {"loss": batch.loss, **batch.losses}
+    for key, output, metric in metric_keys(metrics, state.plan):
+        logs[key] = metric.result(metric.count(targets[output], batch.predictions[output], batch.masks[output]))
+    return state, logs
 
 
 def make_step(
@@ -211,7 +240,8 @@ def _losses(
         into[ref] = into[ref] + weighted if ref in into else weighted
         total += objective.weight * value
     predictions = {name: values[ref] for name, ref in plan.outputs.items()}
-    return Batch(total, losses if len(losses) > 1 else {}, predictions, size), by_value, by_logits
+    masks = {name: carried.get(ref) for name, ref in plan.outputs.items()}
+    return Batch(total, losses if len(losses) > 1 else {}, predictions, masks, size), by_value, by_logits
 
 
 def _moved(

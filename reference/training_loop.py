@@ -3,108 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference.checkpoints import description, load_checkpoint, save_checkpoint
 from reference.network import Model
 from reference.progress import Progress
-from reference.shapes import Shape
-from reference.training import Batch, TrainingState, make_step, measure, start_training, with_weights
-from reference.training_data import class_weights, targets_of, weights_of
-from reference.training_metrics import Metric, metric_named
-from reference.training_plan import Plan, by_output
-
-Array = NDArray[Any]
-Logs = dict[str, float]
-
-
-class Samples(NamedTuple):
-    """Data that has been checked: inputs by name, labels and sample weights by output."""
-
-    inputs: dict[str, Array]
-    targets: dict[str, Array]
-    weights: dict[str, Array | None]
-
-    @property
-    def number(self) -> int:
-        """How many samples there are."""
-        return len(next(iter(self.inputs.values())))
-
-    def take(self, which: Any) -> Samples:
-        """Some of the samples: a slice, or their numbers."""
-        weights = {name: None if one is None else one[which] for name, one in self.weights.items()}
-        inputs, targets = ({name: one[which] for name, one in part.items()} for part in self[:2])
-        return Samples(inputs, targets, weights)
-
-
-@dataclass
-class History:
-    """What a training gave.
-
-    Attributes
-    ----------
-    history : dict of str to list of float
-        By Keras's keys (``loss``, ``accuracy``, ``val_loss`` ...), a number for each epoch.
-    epoch : list of int
-        The epochs, from 0.
-    model : Model
-        With the weights after the last of them.
-    state : TrainingState
-        After the last of them.
-    """
-
-    history: dict[str, list[float]]
-    epoch: list[int]
-    model: Model
-    state: TrainingState
-
-
-@dataclass
-class Run:
-    """A training that is going on: what callbacks see as ``self.training``, and may change.
-
-    Attributes
-    ----------
-    state : TrainingState
-        Of the last step; one in its place goes on from there.
-    stop_training : bool
-        Set to end the training after this epoch.
-    history, epochs : dict of lists, list
-        Of the epochs that are finished.
-    """
-
-    model: Model
-    state: TrainingState
-    metrics: dict[str, list[Metric]]
-    stop_training: bool = False
-    history: dict[str, list[float]] = field(default_factory=dict)
-    epochs: list[int] = field(default_factory=list)
-
-    @property
-    def directions(self) -> dict[str, bool]:
-        """Of every metric by its key: whether more is better."""
-        found = {name: metric.grows for name, metric in _keys(self.metrics, self.state.plan)}
-        return {"loss": False, **found}
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
-        return self.state.rate()
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        if callable(self.state.plan.optimizer.options["learning_rate"]):
-            raise ValueError("the learning rate follows a schedule: it cannot be set")
-        # Keras keeps it in a float32 variable.
-        self.state = replace(self.state, learning_rate=float(np.float32(value)))
-
-    def current_model(self) -> Model:
-        """The model with the weights of the last step."""
-        return with_weights(self.model, self.state)
+from reference.training import TrainingState, first_state, make_step, measure, start_training
+from reference.training_data import class_weights
+from reference.training_metrics import metrics_of
+from reference.training_plan import Plan, make_plan
+from reference.training_run import History, Logs, Run, Samples, Totals, checked
 
 
 def fit(
@@ -129,6 +43,7 @@ def fit(
     validation_batch_size: int | None = None,
     validation_freq: int = 1,
     seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> History:
     """Train a model for some epochs, with the names and the meaning of Keras's ``compile`` and ``fit``.
 
@@ -138,10 +53,8 @@ def fit(
         It is not changed; see :meth:`Model.fit` for what is.
     x, y, sample_weight
         As in :func:`reference.train_step`, of all samples.
-    optimizer, loss, loss_weights, seed
+    optimizer, loss, loss_weights, metrics, seed
         As in :func:`reference.start_training`.
-    metrics : list of names, or for several outputs a list of lists or a dict by output name
-        ``"accuracy"``, ``"macro_f1"``, any loss ...
     batch_size, epochs, initial_epoch : int
         The last batch of an epoch may be smaller. `epochs` counts from epoch 0.
     verbose : 0, 1 or 2
@@ -156,6 +69,9 @@ def fit(
     class_weight : dict of class to float, optional
         1 for classes that it does not name; not together with `sample_weight`.
     validation_batch_size, validation_freq : int, optional
+    checkpoint : path, optional
+        A file (``.npz``) that holds the whole training after each epoch. Where it is there, the training goes on from it: whatever
+        interrupted it, it ends with the same bits as one that was not interrupted. See :mod:`reference.checkpoints`.
 
     Returns
     -------
@@ -165,11 +81,17 @@ def fit(
     ------
     ValueError, TypeError, NotImplementedError
         If something does not fit, before the first step.
+    CheckpointError
+        If `checkpoint` is damaged or that of another training (a ``ValueError``).
     FloatingPointError
         If the loss of a batch, or a weight, is NaN or infinite; the sentence names epoch and batch.
     """
-    _check_counts(batch_size, epochs, initial_epoch, validation_batch_size or 1, validation_freq, verbose)
-    state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, seed=seed)
+    validation_batch_size = batch_size if validation_batch_size is None else validation_batch_size
+    _check_counts(batch_size=batch_size, epochs=epochs, initial_epoch=initial_epoch)
+    _check_counts(validation_batch_size=validation_batch_size, validation_freq=validation_freq)
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose is 0, 1 or 2, not {verbose!r}")
+    state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, seed=seed)
     if class_weight is not None and sample_weight is not None:
         raise ValueError("class_weight and sample_weight cannot both be given")
     samples, shapes = checked(model, state.plan, x, y, sample_weight)
@@ -181,8 +103,9 @@ def fit(
     if class_weight is not None:
         weights = class_weights(state.plan, class_weight, samples.targets)
         samples = samples._replace(weights=dict.fromkeys(samples.targets, weights))
-    run = Run(model, state, metrics_of(state.plan, metrics, samples, shapes))
-    loop = _Loop(run, samples, validation, batch_size, validation_batch_size or batch_size, validation_freq, shuffle, epochs, verbose)
+    run = Run(model, state, metrics_of(state.plan, samples.targets, shapes))
+    sizes = (batch_size, validation_batch_size, validation_freq)
+    loop = _Loop(run, samples, validation, *sizes, shuffle, epochs, verbose, None if checkpoint is None else Path(checkpoint))
     return loop.run(list(callbacks), initial_epoch)
 
 
@@ -204,10 +127,10 @@ def evaluate(
     sample_weight: Any = None,
 ) -> Logs:
     """Loss and metrics of a model, as Keras's ``evaluate(return_dict=True)``; arguments and errors are those of :func:`fit`."""
-    _check_counts(batch_size)
-    state = start_training(model, loss=loss, loss_weights=loss_weights)
+    _check_counts(batch_size=batch_size)
+    state = first_state(model, make_plan(model, "sgd", loss, loss_weights, metrics, training=False))
     samples, shapes = checked(model, state.plan, x, y, sample_weight)
-    return _evaluated(Run(model, state, metrics_of(state.plan, metrics, samples, shapes)), samples, batch_size)
+    return _evaluated(Run(model, state, metrics_of(state.plan, samples.targets, shapes)), samples, batch_size)
 
 
 class _Keep:
@@ -219,9 +142,9 @@ class _Keep:
         self.model = model
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self.model.context.layers.update(self.training.current_model().context.layers)
+        self.on_train_end()
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
+    def on_train_end(self) -> None:
         self.model.context.layers.update(self.training.current_model().context.layers)
 
 
@@ -238,6 +161,7 @@ class _Loop:
     shuffle: bool
     epochs: int
     verbose: int
+    checkpoint: Path | None
 
     def run(self, callbacks: list[Any], initial_epoch: int) -> History:
         """Train."""
@@ -246,6 +170,10 @@ class _Loop:
             callback.training = training
         progress = Progress(self.verbose, self.epochs, math.ceil(self.samples.number / self.batch_size))
         _call(callbacks, "on_train_begin")
+        about = description(training, self.samples, self.validation, self.batch_size, self.shuffle) if self.checkpoint else {}
+        if self.checkpoint is not None and self.checkpoint.exists():
+            load_checkpoint(self.checkpoint, training, callbacks, about)
+            initial_epoch = max([initial_epoch, *(epoch + 1 for epoch in training.epochs)])
         for epoch in range(initial_epoch, self.epochs):
             if training.stop_training:
                 break
@@ -259,6 +187,8 @@ class _Loop:
             training.epochs.append(epoch)
             for name, value in logs.items():
                 training.history.setdefault(name, []).append(value)
+            if self.checkpoint is not None:
+                save_checkpoint(self.checkpoint, training, callbacks, about)
             progress.epoch(epoch, logs)
         training.state = _averaged(training.state)
         _call(callbacks, "on_train_end")
@@ -267,7 +197,7 @@ class _Loop:
     def _epoch(self, epoch: int, callbacks: list[Any], progress: Progress) -> Logs:
         """One epoch: a step for every batch."""
         training = self.training
-        totals = _Totals(training)
+        totals = Totals(training)
         told = progress.verbose == 1 or any(hasattr(callback, "on_train_batch_end") for callback in callbacks)
         for number, batch in enumerate(self._batches(epoch)):
             _call(callbacks, "on_train_batch_begin", number)
@@ -292,72 +222,8 @@ class _Loop:
             yield self.samples.take(rows if order is None else order[rows])
 
 
-class _Totals:
-    """What the batches of an epoch add up to."""
-
-    def __init__(self, run: Run) -> None:
-        self.plan, self.metrics, self.samples = run.state.plan, run.metrics, 0
-        self.sums: dict[str, float] = {}
-        self.counts: dict[tuple[str, str], Array] = {}
-
-    def add(self, found: Batch, batch: Samples) -> None:
-        """Losses count by the size of the batch."""
-        self.samples += found.size
-        for name, value in {"loss": found.loss, **found.losses}.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value * found.size
-        for output, metrics in self.metrics.items():
-            for metric in metrics:
-                counts = metric.count(batch.targets[output], found.predictions[output])
-                key = (output, metric.name)
-                self.counts[key] = self.counts[key] + counts if key in self.counts else counts
-
-    def logs(self) -> Logs:
-        """The numbers so far."""
-        losses = {name: value / self.samples for name, value in self.sums.items()}
-        return losses | {
-            key: metric.result(self.counts[output, metric.name])
-            for (output, metrics) in self.metrics.items()
-            for key, metric in _keys({output: metrics}, self.plan)
-        }
-
-
-def checked(model: Model, plan: Plan, x: Any, y: Any, sample_weight: Any) -> tuple[Samples, dict[str, Shape]]:
-    """The data of a training, and the shapes of the model's outputs; ``ValueError`` where they do not fit, or there are none."""
-    inputs, found = model._inputs(x)
-    shapes = dict(zip(plan.outputs, found.outputs, strict=True))
-    samples = len(next(iter(inputs.values())))
-    if not samples:
-        raise ValueError("x has no samples")
-    for name, value in inputs.items():
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise ValueError(f"input {name!r} holds NaN or infinite numbers")
-    return Samples(inputs, targets_of(plan, y, shapes, samples), weights_of(plan, sample_weight, shapes, samples)), shapes
-
-
-def metrics_of(plan: Plan, metrics: Any, samples: Samples, shapes: Mapping[str, Shape]) -> dict[str, list[Metric]]:
-    """The metrics of every output that has a loss."""
-    if metrics is None:
-        return {}
-    given = {next(iter(plan.outputs)): metrics} if len(plan.outputs) == 1 and not isinstance(metrics, dict) else metrics
-    found: dict[str, list[Metric]] = {}
-    for name, some in by_output("metrics", plan.outputs, given).items():
-        wanted = some if isinstance(some, list) else [] if some is None else [some]
-        if wanted and name not in plan.objectives:
-            raise ValueError(f"metrics: the output {name!r} has no loss, and so no labels")
-        shape = tuple(size or 1 for size in shapes[name])
-        found[name] = [metric_named(one, samples.targets[name], shape) for one in wanted]
-    return found
-
-
-def _keys(metrics: Mapping[str, list[Metric]], plan: Plan) -> Iterator[tuple[str, Metric]]:
-    """Metrics by their keys in the history."""
-    for output, some in metrics.items():
-        for metric in some:
-            yield (metric.name if len(plan.outputs) == 1 else f"{output}_{metric.name}"), metric
-
-
 def _evaluated(run: Run, samples: Samples, batch_size: int) -> Logs:
-    totals, model = _Totals(run), run.current_model()
+    totals, model = Totals(run), run.current_model()
     for start in range(0, samples.number, batch_size):
         batch = samples.take(slice(start, start + batch_size))
         totals.add(measure(model, run.state, *batch), batch)
@@ -365,7 +231,7 @@ def _evaluated(run: Run, samples: Samples, batch_size: int) -> Logs:
 
 
 def _validation(model: Model, plan: Plan, given: Any) -> Samples:
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError("validation_data is a tuple (x, y) or (x, y, sample_weight)")
     try:
         return checked(model, plan, *given, *[None] * (3 - len(given)))[0]
@@ -405,11 +271,8 @@ def _call(callbacks: list[Any], hook: str, *args: Any, **kwargs: Any) -> None:
             function(*args, **kwargs)
 
 
-def _check_counts(batch_size: int, epochs: int = 1, initial_epoch: int = 0, *others: int) -> None:
-    named = {"batch_size": (batch_size, 1), "epochs": (epochs, 1), "initial_epoch": (initial_epoch, 0)}
-    named |= dict(zip(("validation_batch_size", "validation_freq"), ((one, 1) for one in others), strict=False))
-    for name, (value, lowest) in named.items():
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        lowest = 0 if name == "initial_epoch" else 1
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < lowest:
             raise ValueError(f"{name} is an int from {lowest}, not {value!r}")
-    if len(others) > 2 and others[2] not in (0, 1, 2):
-        raise ValueError(f"verbose is 0, 1 or 2, not {others[2]!r}")

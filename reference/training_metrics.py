@@ -7,7 +7,7 @@ is a metric as well: its mean over the samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.reduction import same_rank
+from reference.shapes import Shape
 from reference.training_names import LOSSES, named
+from reference.training_plan import Plan
 
 Array = NDArray[Any]
 
@@ -27,7 +29,7 @@ class Metric:
     Attributes
     ----------
     count : callable
-        From labels and predictions of a batch to an array of counts, which add up over batches.
+        From labels, predictions and mask (or None) of a batch to an array of counts, which add up over batches.
     result : callable
         From counts to the number.
     grows : bool
@@ -35,7 +37,7 @@ class Metric:
     """
 
     name: str
-    count: Callable[[Array, Array], Array]
+    count: Callable[[Array, Array, Array | None], Array]
     result: Callable[[Array], float]
     grows: bool
 
@@ -49,11 +51,29 @@ def metric_named(given: Any, y: Array, shape: tuple[int, ...]) -> Metric:
     title = title or found.name
     if found.name == "macro_f1":
         classes = max(2, shape[-1])
-        return Metric(title, lambda true, p: _confusion(true, p, classes), _macro_f1, True)
+        return Metric(title, lambda true, p, mask: _confusion(true, p, mask, classes), _macro_f1, True)
     if found.name in _SHARES:
-        return Metric(title, lambda true, p: _total(found.function(true, p, **found.options)), _mean, True)
+        return Metric(title, lambda true, p, mask: _total(found.function(true, p, **found.options), mask), _mean, True)
     options = {**found.options, "reduction": "none"}
-    return Metric(title, lambda true, p: _total(found.function(true, p, **options)), _mean, False)
+    return Metric(title, lambda true, p, mask: _total(found.function(true, p, **options), mask), _mean, False)
+
+
+def metrics_of(plan: Plan, targets: Mapping[str, Array], shapes: Mapping[str, Shape]) -> dict[str, list[Metric]]:
+    """The metrics of every output, for these labels and outputs of these shapes."""
+    found = {}
+    for name, wanted in plan.metrics.items():
+        if wanted and name not in plan.objectives:
+            raise ValueError(f"metrics: the output {name!r} has no loss, and so no labels")
+        shape = tuple(size or 1 for size in shapes[name])
+        found[name] = [metric_named(one, targets[name], shape) for one in wanted]
+    return found
+
+
+def metric_keys(metrics: Mapping[str, list[Metric]], plan: Plan) -> Iterator[tuple[str, str, Metric]]:
+    """Metrics with their keys in the history and their outputs."""
+    for output, some in metrics.items():
+        for metric in some:
+            yield (metric.name if len(plan.outputs) == 1 else f"{output}_{metric.name}"), output, metric
 
 
 def class_ids(y: Array, classes: int) -> Array:
@@ -88,19 +108,26 @@ _SHARES: dict[str, Callable[..., Array]] = {
 }
 
 
-def _total(values: Array) -> Array:
-    return np.array([np.sum(values, dtype=np.float64), values.size])
+def _total(values: Array, mask: Array | None) -> Array:
+    """The sum of the values that the mask of the predictions keeps, and how many these are."""
+    if mask is None:
+        return np.array([np.sum(values, dtype=np.float64), values.size])
+    values = values.mean(axis=tuple(range(mask.ndim, values.ndim)))
+    return np.array([np.sum(values * mask, dtype=np.float64), np.count_nonzero(mask)])
 
 
 def _mean(counts: Array) -> float:
     return float(counts[0] / counts[1]) if counts[1] else 0.0
 
 
-def _confusion(y: Array, p: Array, classes: int = 2) -> Array:
-    """How many samples of every true class (rows) were predicted as each class (columns)."""
+def _confusion(y: Array, p: Array, mask: Array | None = None, classes: int = 2) -> Array:
+    """How many samples of every true class (rows) were predicted as each class (columns); ids that are no class do not count."""
     true = class_ids(y, classes).astype(np.int64).reshape(-1)
-    predicted = (p > 0.5).reshape(-1) if p.shape[-1] == 1 else p.argmax(axis=-1).reshape(-1)
-    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    predicted = ((p > 0.5) if p.shape[-1] == 1 else p.argmax(axis=-1)).reshape(-1)
+    kept = (true >= 0) & (true < classes)
+    if mask is not None:
+        kept &= mask.reshape(-1)
+    return np.bincount(true[kept] * classes + predicted[kept], minlength=classes**2).reshape(classes, classes)
 
 
 def _macro_f1(counts: Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -48,6 +49,7 @@ class Plan:
         Of the outputs that have a loss.
     optimizer : Named
         With ``learning_rate`` among its options: a number, or a function of the number of the update.
+    metrics : dict of output name to what was asked for
     trained : list of Weight
     frozen : set of layer path
         Layers whose own ``trainable`` is False.
@@ -56,6 +58,7 @@ class Plan:
     outputs: dict[str, Ref]
     objectives: dict[str, Objective]
     optimizer: Named
+    metrics: dict[str, list[Any]]
     trained: list[Weight]
     frozen: frozenset[str]
 
@@ -64,7 +67,7 @@ class Plan:
         return layer.class_name != "BatchNormalization" or layer.name not in self.frozen
 
 
-def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None) -> Plan:
+def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None, metrics: Any = None, *, training: bool = True) -> Plan:
     """Check what is asked of a training.
 
     Parameters
@@ -74,6 +77,9 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None)
     optimizer, loss
         See :mod:`reference.training_names`. For several outputs one loss for all, a list, or a dict by output name; None is no loss.
     loss_weights : number, list or dict, optional
+    metrics : list of names, or for several outputs a list of lists or a dict by output name, optional
+    training : bool
+        Whether weights will move; an evaluation alone needs less of what a model may have.
 
     Raises
     ------
@@ -96,8 +102,10 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None)
     if not objectives:
         raise ValueError("training needs a loss for one output at least")
     frozen = frozenset(layer.name for layer in model.layers if not layer.config.get("trainable", True))
-    trained = trained_weights(model.context.layers, model.config)
-    return Plan(outputs, objectives, optimizer_named(optimizer), trained, frozen)
+    trained = trained_weights(model.context.layers, model.config, training)
+    if training and not trained:
+        warnings.warn("the model has no weights that are trained: all layers are frozen, or have none", stacklevel=3)
+    return Plan(outputs, objectives, optimizer_named(optimizer), _metrics(outputs, metrics), trained, frozen)
 
 
 def output_names(graph: Graph) -> dict[str, Ref]:
@@ -127,6 +135,16 @@ def by_output(what: str, outputs: Mapping[str, Ref], given: Any) -> dict[str, An
             raise ValueError(f"{what}: {len(given)} were given for the outputs {list(outputs)}")
         return dict(zip(outputs, given, strict=True))
     return dict.fromkeys(outputs, given)
+
+
+def _metrics(outputs: Mapping[str, Ref], given: Any) -> dict[str, list[Any]]:
+    """The metrics that are asked for, by output."""
+    if given is None:
+        return {}
+    if len(outputs) == 1 and not isinstance(given, dict):
+        given = {next(iter(outputs)): given}
+    found = by_output("metrics", outputs, given)
+    return {name: some if isinstance(some, list) else [] if some is None else [some] for name, some in found.items()}
 
 
 def _check_functions(model: Model) -> None:
