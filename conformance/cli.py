@@ -9,6 +9,7 @@ import typer
 
 from conformance import __version__
 from conformance.experiments.commands import train_command
+from conformance.experiments.run_commands import gap_command, lockstep_command
 
 DONE, DIFFERENT, USAGE = 0, 1, 2
 
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("train")(train_command)
+app.command("lockstep")(lockstep_command)
+app.command("gap")(gap_command)
 
 DATA_HELP = "Folder with the data sets; without it CONFORM_DATA, or a download."
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help=DATA_HELP)]
@@ -66,6 +69,7 @@ def report_command(
         raise _usage(f"--records: {records} is not what --conform-json writes ({type(error).__name__}: {error}).") from None
     generate.write_deviations(folder, typer.echo)
     generate.write_macro_f1(folder, data, typer.echo)
+    generate.write_training(folder, typer.echo)
     if timings:
         generate.write_timings(folder, data, typer.echo)
 
@@ -76,7 +80,7 @@ def bench_command(data: Data = None) -> None:
     from conformance.reporting import generate
 
     try:
-        generate.write_timings(generate.reports_dir(), data, typer.echo, (generate.TRAINING,))
+        generate.write_timings(generate.reports_dir(), data, typer.echo, (generate.TIMED_TRAINING,))
     except FileNotFoundError as error:
         raise _usage(str(error)) from None
 

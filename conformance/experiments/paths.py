@@ -21,6 +21,11 @@ def checkpoints_dir() -> Path:
     return fixtures_dir() / "checkpoints"
 
 
+def runs_dir() -> Path:
+    """The folder of the records of trainings that are compared: ``lockstep.json``, and ``gap/`` with a file for each run."""
+    return fixtures_dir() / "runs"
+
+
 def cache_dir() -> Path:
     """The folder of this project in the user's cache: downloads, and the states of trainings under way."""
     import pooch

@@ -194,18 +194,23 @@ class _Training:
 
 
 def evaluate(model: Any, inputs: Inputs, split: str) -> dict[str, float]:
-    """Loss, accuracy and macro-F1 (scikit-learn) of the model's probabilities on one split.
+    """The :func:`scores` of the model's probabilities on one split."""
+    labels = inputs.labels(split)
+    batches = _batches(np.arange(len(labels)), EVALUATION_BATCH)
+    probabilities = np.concatenate([model.predict_on_batch(inputs.batch(split, rows)) for rows in batches])
+    return scores(probabilities, labels)
+
+
+def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Loss, accuracy and macro-F1 (scikit-learn) of probabilities (samples, classes).
 
     The loss is the mean of ``-log(p[label])`` in float64, with ``p`` clipped at 1e-7 as Keras clips it.
     """
     from sklearn.metrics import f1_score
 
-    labels = inputs.labels(split)
-    batches = _batches(np.arange(len(labels)), EVALUATION_BATCH)
-    probabilities = np.concatenate([model.predict_on_batch(inputs.batch(split, rows)) for rows in batches])
     picked = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     predicted = probabilities.argmax(axis=1)
-    every = list(range(len(inputs.dataset.classes)))
+    every = list(range(probabilities.shape[1]))
     return {
         "loss": float(-np.log(np.clip(picked, 1e-7, 1.0)).mean()),
         "accuracy": float((predicted == labels).mean()),

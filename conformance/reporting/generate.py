@@ -5,19 +5,21 @@ Files are written only when their content changes. Nothing is ever trained here.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from conformance.experiments import grid
-from conformance.experiments.paths import checkpoints_dir, fixtures_dir
+from conformance.experiments.paths import checkpoints_dir, fixtures_dir, runs_dir
 from conformance.record import write_json, write_text
-from conformance.reporting import conformance_report, deviations_report, macro_f1_report, scoring
+from conformance.reporting import conformance_report, deviations_report, figures, gap_report, macro_f1_report, scoring, training_report
 
 Say = Callable[[str], None]
 CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
-PREDICT, TRAINING = "conformance.reporting.timing", "conformance.reporting.training_timing"
+TRAINING, GAP = "training.json", "training_gap.json"
+TIMED_PREDICT, TIMED_TRAINING = "conformance.reporting.timing", "conformance.reporting.training_timing"
 """The modules that time something."""
 
 
@@ -72,7 +74,50 @@ def write_deviations(folder: Path, say: Say) -> None:
     _text(folder / "keras_deviations.md", deviations_report.markdown(), say)
 
 
-def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[str] = (PREDICT,)) -> None:
+def write_training(folder: Path, say: Say, runs: Path | None = None) -> None:
+    """``training.md`` and ``training_gap.md`` with their figures, from the records of ``conform lockstep`` and ``conform gap``."""
+    place = runs or runs_dir()
+    manifest = _read(place / "gap" / "manifest.json")
+    records = [_read(place / "gap" / name) for name in manifest["files"]] if manifest else []
+    if manifest:
+        found = gap_report.summary(records, manifest["test_labels"])
+        _json(folder / "data" / GAP, found)
+        _text(folder / "training_gap.md", gap_report.markdown(found), say)
+    lockstep = _read(place / "lockstep.json")
+    if lockstep:
+        drawn = [
+            name
+            for name, draw, data in (
+                (training_report.DRIFT, figures.draw_drift, training_report.drift_data(lockstep)),
+                (training_report.HISTORIES, figures.draw_histories, training_report.history_data(records)),
+            )
+            if data and _figure(folder / name, draw, data, say)
+        ]
+        _json(folder / "data" / TRAINING, lockstep["rows"])
+        _text(folder / "training.md", training_report.markdown(lockstep, drawn), say)
+    for made, command in ((lockstep, "lockstep"), (manifest, "gap")):
+        if not made:
+            say(f"There are no records of `conform {command}` in {place}: its report stays as it is.")
+
+
+def _figure(path: Path, draw: Callable[[Path, Any], None], data: Any, say: Say) -> bool:
+    """Draw a figure unless it shows these data already; whether it is there."""
+    if figures.shows(path, data):
+        say(f"{path.name}: unchanged")
+    elif importlib.util.find_spec("matplotlib") is None:
+        say(f"{path.name} needs matplotlib, which is not installed, and stays as it is.")
+    else:
+        draw(path, data)
+        say(f"{path.name}: written")
+    return path.is_file()
+
+
+def _read(path: Path) -> Any:
+    """What a JSON file holds, or None where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[str] = (TIMED_PREDICT,)) -> None:
     """``data/timings.json``, with one thread and with all; what cannot be timed here stays as it is."""
     from conformance.reporting.timing import apart, cores
 
@@ -100,7 +145,7 @@ def _timed(one: Mapping[str, Any]) -> tuple[str, str, int]:
 def stored_json(folder: Path, name: str, default: Any) -> Any:
     """What an earlier run stored, or `default`."""
     path = folder / "data" / name
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+    return _read(path) if path.is_file() else default
 
 
 def _json(path: Path, value: Any) -> None:

@@ -22,6 +22,7 @@ def reports(tmp_path, monkeypatch):
     """A folder instead of the checkout's, and nothing scored."""
     monkeypatch.setattr(generate, "reports_dir", lambda: tmp_path)
     monkeypatch.setattr(generate, "write_macro_f1", lambda folder, data, say: say(f"scored with {data}"))
+    monkeypatch.setattr(generate, "write_training", lambda folder, say: say("trainings told"))
     monkeypatch.setattr(generate, "write_timings", lambda folder, data, say: say("timed"))
     return tmp_path
 
@@ -40,7 +41,7 @@ def test_version(conform):
 def test_help_names_every_command(conform):
     result = conform("--help")
     assert result.exit_code == 0, "help is not a mistake"
-    assert all(name in result.stdout for name in ("report", "train", "doctor")), "every command is named"
+    assert all(name in result.stdout for name in ("report", "train", "lockstep", "gap", "doctor")), "every command is named"
 
 
 @pytest.mark.parametrize("arguments", [["reprot"], ["report", "--nonsense"], ["report", "--records", "missing.json"], ["train", "nobody"]])
@@ -56,6 +57,7 @@ def test_report_writes_what_the_records_say_and_renders_it_again_without_them(co
     result = conform("report", "--records", str(reports / "run.json"), "--data", str(reports))
     assert result.exit_code == 0, result.output
     assert f"scored with {reports}" in result.output, "--data reaches the scoring"
+    assert "trainings told" in result.output, "recorded trainings have their reports"
     assert "timed" not in result.output, "timings are taken only when asked for"
     first = {path.name: path.read_bytes() for path in reports.rglob("*.*")}
     assert {"conformance.md", "conformance.json", "keras_deviations.md"} <= set(first), "both reports are there"
