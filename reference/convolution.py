@@ -222,11 +222,11 @@ def _convolution_gradients(grad_output: ArrayLike, saved: Saved, of_input: bool 
     grad_x = np.empty_like(to_channels_last(x, geometry.data_format)) if of_input else None
     for rows, patches in _patch_chunks(x, kernel.shape[:rank], geometry):
         # (groups, places, filters / groups)
-        part = np.moveaxis(grad_z[rows].reshape(-1, groups, kernel.shape[-1] // groups), 1, 0)
-        grad_columns += np.swapaxes(_rows(patches, groups), 1, 2) @ part
+        part = grad_z[rows].reshape(-1, groups, kernel.shape[-1] // groups).swapaxes(0, 1)
+        grad_columns += _rows(patches, groups).swapaxes(1, 2) @ part
         if grad_x is not None:
             grad_x[rows] = _unpatched(part, patches.shape, kernel, grad_x.shape[1:-1], geometry)
-    grad_kernel = np.moveaxis(grad_columns, 0, 1).reshape(kernel.shape)
+    grad_kernel = grad_columns.swapaxes(0, 1).reshape(kernel.shape)
     grad_bias = summed(grad_z, tuple(range(rank + 1))).reshape(-1) if biased else None
     return None if grad_x is None else from_channels_last(grad_x, geometry.data_format), grad_kernel, grad_bias
 
@@ -239,8 +239,8 @@ def _unpatched(part: Array, patches: tuple[int, ...], kernel: Array, sizes: Sequ
     channels = kernel.shape[-2] * groups
     padded = np.zeros((patches[0], *(axis[0] + sum(padding_widths(*axis, padding)) for axis in axes), channels), kernel.dtype)
     for tap, cells in zip(kernel.reshape(-1, *kernel.shape[-2:]), tap_slices(window, strides, dilation, out), strict=True):
-        grad = part @ np.swapaxes(_columns(tap, groups), 1, 2)
-        padded[cells] += np.moveaxis(grad, 0, 1).reshape(patches[0], *out, channels)
+        grad = part @ _columns(tap, groups).swapaxes(1, 2)
+        padded[cells] += grad.swapaxes(0, 1).reshape(patches[0], *out, channels)
     return crop(padded, sizes, window, strides, dilation, padding)
 
 
@@ -282,7 +282,7 @@ def _patch_chunks(x: Array, kernel: Sequence[int], geometry: Geometry) -> Iterat
 def _product(patches: Array, kernel: Array, groups: int) -> Array:
     """Patches times kernel, group by group: (batch, *out, filters)."""
     places, filters = patches.shape[: kernel.ndim - 1], kernel.shape[-1]
-    return np.moveaxis(_rows(patches, groups) @ _columns(kernel, groups), 0, 1).reshape(*places, filters)
+    return (_rows(patches, groups) @ _columns(kernel, groups)).swapaxes(0, 1).reshape(*places, filters)
 
 
 def _rows(patches: Array, groups: int) -> Array:
@@ -295,7 +295,7 @@ def _rows(patches: Array, groups: int) -> Array:
 def _columns(kernel: Array, groups: int) -> Array:
     """The kernel, or one cell of it, as one matrix a group: (groups, terms, filters / groups)."""
     terms, filters = math.prod(kernel.shape[:-1]), kernel.shape[-1]
-    return np.moveaxis(kernel.reshape(terms, groups, filters // groups), 1, 0)
+    return kernel.reshape(terms, groups, filters // groups).swapaxes(0, 1)
 
 
 def _check_convolution(
