@@ -9,6 +9,7 @@ in ``get_state()`` and takes back in ``set_state(state)``, so that a training th
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import math
 import os
@@ -207,16 +208,23 @@ class ReduceLROnPlateau:
 
 
 class LearningRateScheduler:
-    """Before each epoch the learning rate becomes ``schedule(epoch, rate)``. Source: keras.callbacks.LearningRateScheduler."""
+    """Before each epoch the learning rate becomes ``schedule(epoch, rate)``, or ``schedule(epoch)`` where that takes one argument.
+
+    Source: keras.callbacks.LearningRateScheduler.
+    """
 
     training: Run
 
-    def __init__(self, schedule: Callable[[int, float], float]) -> None:
+    def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Set it."""
-        rate = self.schedule(epoch, self.training.learning_rate)
+        try:
+            given = inspect.signature(self.schedule).bind(epoch, self.training.learning_rate).args
+        except TypeError:
+            given = (epoch,)
+        rate = self.schedule(*given)
         if not isinstance(rate, float | np.floating) or not math.isfinite(rate):
             raise ValueError(f"the schedule gives a finite float, not {rate!r} for epoch {epoch}")
         self.training.learning_rate = float(rate)
@@ -259,8 +267,11 @@ class ModelCheckpoint:
             if current is None or not self.monitor.improves(self.training, current, self.best):
                 return
             self.best = current
-        model = self.training.current_model()
-        getattr(model, "save", model.save_json)(self.filepath.format(epoch=epoch + 1, **logs))
+        try:
+            path = self.filepath.format(epoch=epoch + 1, **logs)
+        except KeyError as error:
+            raise ValueError(f"filepath={self.filepath!r} names {error}; the logs hold {', '.join(logs)}") from None
+        self.training.current_model().save(path)
 
     def get_state(self) -> dict[str, Any]:
         """What the next epoch needs."""

@@ -215,7 +215,10 @@ def _run_layer(
     options = dict(call.options)
     if training:
         options["training"] = True
-    if mask is not None and "mask" in signature.takes and (training or not signature.keeps_mask or layer.class_name == "Softmax"):
+    # As in Keras a call with states does not see the mask that its sequence carries, only one that is an argument; its outputs carry it on.
+    unseen = kwargs.get("initial_state") is not None and kwargs.get("mask") is None
+    takes = "mask" in signature.takes and not unseen
+    if mask is not None and takes and (training or not signature.keeps_mask or layer.class_name == "Softmax"):
         options["mask"] = mask
     if kwargs.get("initial_state") is not None:
         state = kwargs["initial_state"]

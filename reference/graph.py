@@ -324,7 +324,10 @@ def as_input(spec: Input, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     ValueError
         If the shape does not fit; the sentence names the input and both shapes.
     """
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"input {spec.name!r} is no array ({error})") from None
     shape = fit_shape(spec.name, spec.shape, array.shape)
     array = array.reshape(array.shape[0], *(size or 0 for size in shape[1:]))
     if spec.dtype == "string":

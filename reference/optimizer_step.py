@@ -38,7 +38,7 @@ class Common(TypedDict, total=False):
     global_clipnorm : float or None
         All gradients together are scaled to this norm, if theirs is larger.
     clipvalue : float or None
-        Every element is held in [-clipvalue, clipvalue]. Only one of the three may be given; 0 clips nothing.
+        Every element is held in [-clipvalue, clipvalue]. Only one of the three may be given; 0 or less clips nothing.
     use_ema, ema_momentum, ema_overwrite_frequency : bool, 0.99, int or None
         Keep ``a = ema_momentum * a + (1 - ema_momentum) * v``, first ``a = v``; every so many updates ``v = a``.
     loss_scale_factor : float or None
@@ -118,8 +118,10 @@ def _check(options: Options) -> None:
     if len(clips) > 1:
         raise ValueError(f"only one of {', '.join(clips)} can be given")
     steps = options.get("gradient_accumulation_steps")
-    if steps and steps < 2:
-        raise ValueError(f"gradient_accumulation_steps is at least 2, not {steps}")
+    if steps and (not isinstance(steps, int | np.integer) or steps < 2):
+        raise ValueError(f"gradient_accumulation_steps is an int of at least 2, not {steps!r}")
+    if options.get("use_ema") and not 0 <= options.get("ema_momentum", 0.99) <= 1:
+        raise ValueError(f"ema_momentum is from 0 to 1, not {options['ema_momentum']}")
 
 
 def _unscaled(gradient: Any, like: Array, options: Options) -> Gradient | None:
@@ -146,15 +148,15 @@ def _accumulated(
 def _clipped(gradients: Sequence[Gradient | None], variables: Sequence[Array], options: Options) -> list[Gradient | None]:
     """Gradients as `clipnorm`, `global_clipnorm` or `clipvalue` leave them."""
     norm, together, limit = options.get("clipnorm"), options.get("global_clipnorm"), options.get("clipvalue")
-    if norm:
+    if norm and norm > 0:
         return [_each(g, lambda x: x * norm / np.maximum(np.sqrt(np.sum(x * x)), norm)) for g in gradients]
-    if together:
+    if together and together > 0:
         length = np.sqrt(sum(np.sum(_values(g) ** 2) for g in gradients if g is not None))
         with np.errstate(divide="ignore"):
             # The last term is 0, and NaN where the norm is infinite.
             scale = together * np.minimum(1 / length, 1 / together) + (length - length)
         return [None if g is None else dense(g, v) * scale for g, v in zip(gradients, variables, strict=True)]
-    if limit:
+    if limit and limit > 0:
         return [_each(g, lambda x: np.clip(x, -limit, limit)) for g in gradients]
     return list(gradients)
 

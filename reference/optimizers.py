@@ -31,8 +31,10 @@ def sgd_step(
 ) -> Result:
     """``m = momentum m - lr g``, ``v += m``; with `nesterov` ``v += momentum m - lr g``. Without momentum ``v -= lr g``.
 
-    `momentum` is rounded to float32. Source: keras.optimizers.SGD.
+    `momentum` is from 0 to 1 (ValueError) and is rounded to float32. Source: keras.optimizers.SGD.
     """
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"momentum is from 0 to 1, not {momentum}")
     mu = single(momentum)
 
     def update(v: Array, gradient: Gradient, slots: Slots, lr: float, t: int) -> tuple[Array, dict[str, Array]]:

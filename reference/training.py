@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from reference.backpropagation import Tape, add_gradients
@@ -125,9 +126,9 @@ def start_training(
     NotImplementedError
         If the model has what training does not support (constraints, activity regularizers ...); the sentence names the layer.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed is an int from 0, not {seed!r}")
-    return first_state(model, make_plan(model, optimizer, loss, loss_weights, metrics), seed)
+    return first_state(model, make_plan(model, optimizer, loss, loss_weights, metrics), int(seed))
 
 
 def first_state(model: Model, plan: Plan, seed: int = 0) -> TrainingState:
@@ -259,7 +260,9 @@ def _moved(
     ]
     optimizer = state.optimizer
     if variables:
-        options = {name: value for name, value in plan.optimizer.options.items() if name != "learning_rate"}
+        # In a training the loss is multiplied by loss_scale_factor, and its gradients are divided by it: nothing is left of it.
+        passed = ("learning_rate", "loss_scale_factor")
+        options = {name: value for name, value in plan.optimizer.options.items() if name not in passed}
         variables, optimizer = plan.optimizer.function(variables, gradients, optimizer, learning_rate=state.rate(), **options)
         for weight, value in zip(plan.trained, variables, strict=True):
             weights[weight.path][weight.index] = value

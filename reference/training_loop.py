@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from reference.training_metrics import metrics_of
 from reference.training_plan import Plan, make_plan
 from reference.training_run import History, Logs, Run, Samples, Totals, checked
 
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end")
+
 
 def fit(
     model: Model,
@@ -30,10 +32,10 @@ def fit(
     loss: Any,
     loss_weights: Any = None,
     metrics: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = 32,
     epochs: int = 1,
-    verbose: int = 1,
-    callbacks: Sequence[Any] = (),
+    verbose: int | str = 1,
+    callbacks: Any = (),
     validation_split: float = 0.0,
     validation_data: Any = None,
     shuffle: bool = True,
@@ -56,10 +58,10 @@ def fit(
     optimizer, loss, loss_weights, metrics, seed
         As in :func:`reference.start_training`.
     batch_size, epochs, initial_epoch : int
-        The last batch of an epoch may be smaller. `epochs` counts from epoch 0.
-    verbose : 0, 1 or 2
-        Nothing, a moving line where the output is a terminal, a line for each epoch.
-    callbacks : list of objects
+        The last batch of an epoch may be smaller; None is 32. `epochs` counts from epoch 0.
+    verbose : 0, 1, 2 or 'auto'
+        Nothing, a moving line where the output is a terminal (as 'auto'), a line for each epoch.
+    callbacks : object or list of objects, optional
         With any of Keras's hooks (``on_epoch_end(epoch, logs)`` ...); ``training`` of each is the :class:`Run`.
     validation_split : float
         Part of the samples, the last ones before any shuffling, that is not trained on but evaluated after each epoch.
@@ -86,11 +88,15 @@ def fit(
     FloatingPointError
         If the loss of a batch, or a weight, is NaN or infinite; the sentence names epoch and batch.
     """
+    batch_size, verbose = 32 if batch_size is None else batch_size, 1 if verbose == "auto" else verbose
     validation_batch_size = batch_size if validation_batch_size is None else validation_batch_size
     _check_counts(batch_size=batch_size, epochs=epochs, initial_epoch=initial_epoch)
     _check_counts(validation_batch_size=validation_batch_size, validation_freq=validation_freq)
     if verbose not in (0, 1, 2):
-        raise ValueError(f"verbose is 0, 1 or 2, not {verbose!r}")
+        raise ValueError(f"verbose is 0, 1, 2 or 'auto', not {verbose!r}")
+    hooked = _callbacks(callbacks)
+    if checkpoint is not None and not Path(checkpoint).parent.is_dir():
+        raise ValueError(f"checkpoint={os.fspath(checkpoint)!r}: there is no folder {str(Path(checkpoint).parent)!r}")
     state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, seed=seed)
     if class_weight is not None and sample_weight is not None:
         raise ValueError("class_weight and sample_weight cannot both be given")
@@ -101,17 +107,17 @@ def fit(
     elif validation_split:
         samples, validation = _split(samples, validation_split)
     if class_weight is not None:
-        weights = class_weights(state.plan, class_weight, samples.targets)
+        weights = class_weights(state.plan, class_weight, samples.targets, shapes)
         samples = samples._replace(weights=dict.fromkeys(samples.targets, weights))
     run = Run(model, state, metrics_of(state.plan, samples.targets, shapes))
     sizes = (batch_size, validation_batch_size, validation_freq)
     loop = _Loop(run, samples, validation, *sizes, shuffle, epochs, verbose, None if checkpoint is None else Path(checkpoint))
-    return loop.run(list(callbacks), initial_epoch)
+    return loop.run(hooked, initial_epoch)
 
 
-def fit_in_place(model: Model, x: Any, y: Any, *, callbacks: Sequence[Any] = (), **options: Any) -> History:
+def fit_in_place(model: Model, x: Any, y: Any, *, callbacks: Any = (), **options: Any) -> History:
     """:func:`fit`, which leaves the weights of every finished epoch in the model itself."""
-    history = fit(model, x, y, callbacks=[*callbacks, _Keep(model)], **options)
+    history = fit(model, x, y, callbacks=[*_callbacks(callbacks), _Keep(model)], **options)
     return replace(history, model=model)
 
 
@@ -262,6 +268,15 @@ def _averaged(state: TrainingState) -> TrainingState:
     for weight, average in zip(state.plan.trained, state.optimizer["average"], strict=True):
         weights[weight.path][weight.index] = average
     return replace(state, weights=weights)
+
+
+def _callbacks(given: Any) -> list[Any]:
+    """The callbacks as a list; ``TypeError`` for what is none."""
+    found = list(given) if isinstance(given, list | tuple) else [] if given is None else [given]
+    for one in found:
+        if isinstance(one, type | str) or not any(hasattr(one, hook) for hook in HOOKS):
+            raise TypeError(f"a callback is an object with one of the hooks {', '.join(HOOKS)}, not {one!r}")
+    return found
 
 
 def _call(callbacks: list[Any], hook: str, *args: Any, **kwargs: Any) -> None:

@@ -2,7 +2,7 @@
 
 A metric's counts are an array, and those of several batches add up: the share of an epoch is that of its samples, not the mean over its
 batches. `accuracy` is, as in Keras, binary for one column of predictions, sparse for class ids and else that of one-hot labels. Every loss
-is a metric as well: its mean over the samples.
+is a metric as well: its mean over the samples. As in Keras `cosine_similarity` alone has the other sign: more is better.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.losses import cosine_similarity
 from reference.reduction import same_rank
 from reference.shapes import Shape
+from reference.training_data import check_label_shape
 from reference.training_names import LOSSES, named
 from reference.training_plan import Plan
 
@@ -42,16 +44,20 @@ class Metric:
     grows: bool
 
 
-def metric_named(given: Any, y: Array, shape: tuple[int, ...]) -> Metric:
-    """The metric of a name for labels `y` and predictions of this shape (the batch first); ``ValueError`` lists close names."""
+def metric_named(given: Any, y: Array, shape: tuple[int, ...], where: str = "y") -> Metric:
+    """The metric of a name for labels `y` and predictions of this shape (the batch first).
+
+    ``ValueError`` for a name that there is not, listing close ones, and for labels of a shape that the metric does not take.
+    """
     title = given if isinstance(given, str) else ""
     if title.lower() in ("accuracy", "acc"):
         given = "binary_accuracy" if shape[-1] == 1 else "sparse_categorical_accuracy" if _is_sparse(y, shape) else "categorical_accuracy"
-    found = named("metric", {**_SHARES, "macro_f1": _confusion, **LOSSES}, given)
+    found = named("metric", {**LOSSES, **_SHARES, "macro_f1": _confusion}, given)
     title = title or found.name
     if found.name == "macro_f1":
         classes = max(2, shape[-1])
         return Metric(title, lambda true, p, mask: _confusion(true, p, mask, classes), _macro_f1, True)
+    check_label_shape(where, y, found.name, (len(y), *shape[1:]))
     if found.name in _SHARES:
         return Metric(title, lambda true, p, mask: _total(found.function(true, p, **found.options), mask), _mean, True)
     options = {**found.options, "reduction": "none"}
@@ -65,7 +71,8 @@ def metrics_of(plan: Plan, targets: Mapping[str, Array], shapes: Mapping[str, Sh
         if wanted and name not in plan.objectives:
             raise ValueError(f"metrics: the output {name!r} has no loss, and so no labels")
         shape = tuple(size or 1 for size in shapes[name])
-        found[name] = [metric_named(one, targets[name], shape) for one in wanted]
+        where = "y" if len(plan.outputs) == 1 else f"y of the output {name!r}"
+        found[name] = [metric_named(one, targets[name], shape, where) for one in wanted]
     return found
 
 
@@ -101,10 +108,15 @@ def _binary_accuracy(y: Array, p: Array, *, threshold: float = 0.5) -> Array:
     return np.asarray(np.mean(true == (predicted > threshold), axis=-1))
 
 
+def _cosine_similarity(y: Array, p: Array, *, axis: int = -1) -> Array:
+    return -cosine_similarity(y, p, axis=axis, reduction="none")
+
+
 _SHARES: dict[str, Callable[..., Array]] = {
     "sparse_categorical_accuracy": _sparse_categorical_accuracy,
     "categorical_accuracy": _categorical_accuracy,
     "binary_accuracy": _binary_accuracy,
+    "cosine_similarity": _cosine_similarity,
 }
 
 

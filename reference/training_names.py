@@ -75,7 +75,8 @@ def named(what: str, table: Mapping[str, Callable[..., Any]], given: Any, more: 
     elif isinstance(one, str):
         name, title = _lookup(what, table, one), one
     else:
-        raise TypeError(f"a {what} is a name, a function of the reference, or a pair of either with options, not {given!r}")
+        article = "an" if what == "optimizer" else "a"
+        raise TypeError(f"{article} {what} is a name, a function of the reference, or a pair of either with options, not {given!r}")
     _check_options(f"{what} {name}", table[name], options, more)
     return Named(name, title, table[name], dict(options))
 
@@ -102,7 +103,10 @@ def optimizer_named(given: Any) -> Named:
     if not callable(rate) and not (isinstance(rate, int | float | np.number) and np.isfinite(rate)):
         raise ValueError(f"optimizer {found.name}: learning_rate is a finite number or a function of the step, not {rate!r}")
     options = {name: value for name, value in found.options.items() if name != "learning_rate"}
-    found.function([np.zeros(1)], [np.zeros(1)], None, learning_rate=rate(0) if callable(rate) else rate, **options)
+    try:
+        found.function([np.zeros(1)], [np.zeros(1)], None, learning_rate=rate(0) if callable(rate) else rate, **options)
+    except TypeError as error:
+        raise ValueError(f"optimizer {found.name} with {found.options}: {error}") from None
     return found._replace(options={**options, "learning_rate": rate})
 
 
@@ -126,5 +130,6 @@ def _check_options(title: str, function: Callable[..., Any], options: Mapping[st
     known = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - set(GIVEN_LATER) | set(more)
     for name in options:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)
-            raise ValueError(f"{title} has no option {name!r}; did you mean {' or '.join(near)}?")
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
+            raise ValueError(f"{title} has no option {name!r}; {hint}")

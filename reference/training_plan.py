@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from reference.calls import signature_of
@@ -97,8 +98,10 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None,
     for name, given in losses.items():
         if given is not None:
             found = loss_named(given)
-            weight = weights[name]
-            objectives[name] = Objective(found, backward_of(found), 1.0 if weight is None else float(weight))
+            weight = 1.0 if weights[name] is None else weights[name]
+            if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
+                raise ValueError(f"loss_weights: the output {name!r} has {weight!r}, which is no finite number")
+            objectives[name] = Objective(found, backward_of(found), float(weight))
     if not objectives:
         raise ValueError("training needs a loss for one output at least")
     frozen = frozenset(layer.name for layer in model.layers if not layer.config.get("trainable", True))

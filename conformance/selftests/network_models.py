@@ -94,7 +94,10 @@ def ends_nested(keras: Any) -> Any:
 
 
 def masked(keras: Any) -> Any:
-    """Masks as nodes of the graph, handed to a nested model that uses them, and named in a call where none travels."""
+    """Masks as nodes of the graph, handed to a nested model that uses them, and named in a call where none travels.
+
+    A call with states does not see the mask of its sequence, but hands it on.
+    """
     layers = keras.layers
     ids = keras.Input((7,), dtype="int32")
     inside = keras.Input((7, 3))
@@ -102,9 +105,11 @@ def masked(keras: Any) -> Any:
     embedding = layers.Embedding(9, 3, mask_zero=True)
     x = embedding(ids)
     named = layers.LSTM(2)(layers.Embedding(9, 3)(ids), mask=embedding.compute_mask(ids))
+    stated = layers.GRU(2, return_sequences=True)(x, initial_state=named)
     x = layers.Bidirectional(layers.LSTM(2, return_sequences=True, go_backwards=False))(layers.Dropout(0.1)(x))
     y = inner(layers.Dense(3)(x))
-    return keras.Model(ids, [layers.LSTM(4, zero_output_for_mask=True)(y), layers.Dense(2)(layers.Flatten()(y)), y, named])
+    ends = [layers.LSTM(4, zero_output_for_mask=True)(y), layers.Dense(2)(layers.Flatten()(y)), layers.SimpleRNN(2)(stated)]
+    return keras.Model(ids, [*ends, y, named])
 
 
 def two_directions(keras: Any) -> Any:

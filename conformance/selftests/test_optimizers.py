@@ -69,6 +69,14 @@ def test_options_that_keras_refuses_are_refused(options, error):
         reference.sgd_step([np.ones(2)], [np.ones(2)], None, **options)
 
 
+@pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_a_limit_that_is_not_positive_clips_nothing(clip):
+    (want,), _ = reference.sgd_step([np.zeros(2)], [np.array([3.0, -4.0])])
+    for limit in (0, -1.0):
+        (got,), _ = reference.sgd_step([np.zeros(2)], [np.array([3.0, -4.0])], **{clip: limit})
+        assert np.array_equal(got, want), f"{clip}={limit} clips nothing in Keras, here it makes {got} of {want}"
+
+
 def test_a_step_needs_a_gradient():
     with pytest.raises(ValueError, match="at least that is not None"):
         reference.sgd_step([np.ones(2)], [None], None)

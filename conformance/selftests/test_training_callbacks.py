@@ -156,6 +156,9 @@ def test_the_scheduler_sets_the_rate_of_every_epoch() -> None:
     history = reference.fit(small_model(), VECTORS, CLASSES, callbacks=[reference.LearningRateScheduler(schedule)], **options)
     assert rates == [(0, 0.5), (1, 0.25), (2, 0.125)], f"the schedule was asked with {rates}"
     assert history.history["learning_rate"] == [0.25, 0.125, 0.0625], "the history tells the rates that were used"
+    tenth = reference.LearningRateScheduler(lambda epoch: 0.125 / (epoch + 1))
+    rates_of_epochs = reference.fit(small_model(), VECTORS, CLASSES, callbacks=tenth, **options).history["learning_rate"]
+    assert rates_of_epochs == [0.125, 0.0625, float(np.float32(0.125 / 3))], "a schedule of the epoch alone is asked without the rate"
     still = reference.LearningRateScheduler(lambda epoch, rate: 0.0)
     unmoved = reference.fit(small_model(), VECTORS, CLASSES, callbacks=[still], **options)
     one, other = (model.context.layers["first"].weights[0] for model in (unmoved.model, small_model()))

@@ -77,7 +77,9 @@ CASES: dict[str, tuple[Any, Any, Any, dict[str, Any], dict[str, Any]]] = {
         chain, X, CLASSES, {"loss": SPARSE, "metrics": ["acc"]},
         {"class_weight": {0: 2.0, 2: 0.5}, "validation_data": (X[:20], CLASSES[:20], WEIGHTS[:20])},
     ),
-    "one-hot": (chain, X, ONE_HOT, {"loss": "categorical_crossentropy", "metrics": ["accuracy"]}, {"class_weight": {1: 3.0}}),
+    "one-hot": (
+        chain, X, ONE_HOT, {"loss": "categorical_crossentropy", "metrics": ["accuracy", "cosine_similarity"]}, {"class_weight": {1: 3.0}}
+    ),
     "one unit": (
         lambda keras: chain(keras, 1, "sigmoid"), X, BINARY, {"loss": "bce", "metrics": ["accuracy", "mse"]}, {"sample_weight": WEIGHTS}
     ),

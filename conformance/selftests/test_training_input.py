@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "validation_data": ({"validation_data": (VECTORS, CLASSES[:3])}, "validation_data: y has 3 labels for 20 samples"),
     "sample_weight": ({"sample_weight": np.ones(3)}, r"sample_weight has the shape \(3,\)"),
     "both weights": ({"sample_weight": np.ones(20), "class_weight": {0: 1.0}}, "class_weight and sample_weight cannot both"),
+    "weights by class and sample": (
+        {"sample_weight": np.ones((20, 3))},
+        r"sample_weight has the shape \(20, 3\); the losses of the output 'last' have the shape \(20,\)",
+    ),
+    "class weights of a list": ({"class_weight": [1.0, 2.0, 3.0]}, "class_weight is a dict of class to weight, not"),
+    "class weights by text": ({"class_weight": {"0": 2.0}}, "class_weight is a dict of ints to finite numbers, but holds '0'"),
+    "class weights with NaN": ({"class_weight": {0: np.nan}}, "class_weight .* holds 0: nan"),
+    "a metric of one-hot labels": ({"metrics": ["mse"]}, r"y has the shape \(20,\); mean_squared_error .* takes \(20, 3\)"),
+    "a metric of class ids": (
+        {"y": ONE_HOT, "loss": "mse", "metrics": ["sparse_categorical_accuracy"]},
+        r"y has the shape \(20, 3\); sparse_categorical_accuracy takes class ids of the shape \(20,\)",
+    ),
+    "rows of unequal length": ({"x": [[1.0] * 4] * 19 + [[1.0]]}, "input 'x' is no array"),
+    "a limit of text": ({"optimizer": ("sgd", {"clipnorm": "1"})}, "optimizer sgd with {'clipnorm': '1'}"),
+    "a schedule without its options": ({"optimizer": ("sgd", {"learning_rate": reference.cosine_decay})}, "optimizer sgd .* missing 2"),
+    "a momentum above 1": ({"optimizer": ("sgd", {"momentum": 9})}, "momentum is from 0 to 1, not 9"),
+    "an average that grows": ({"optimizer": ("sgd", {"use_ema": True, "ema_momentum": 2})}, "ema_momentum is from 0 to 1, not 2"),
+    "half a step": ({"optimizer": ("sgd", {"gradient_accumulation_steps": 2.5})}, "gradient_accumulation_steps is an int"),
+    "a weight of a loss": ({"loss_weights": "much"}, "loss_weights: the output 'last' has 'much'"),
+    "no folder": ({"checkpoint": "no/such/folder/run.npz"}, "there is no folder 'no/such/folder'"),
     "losses of other outputs": ({"loss": {"lost": "mse"}}, r"loss: the model has no output 'lost'; its outputs are \['last'\]"),
 }
 
@@ -60,6 +81,45 @@ def test_it_is_refused_before_anything_moves(name: str) -> None:
     with pytest.raises(ValueError, match=said):
         model.fit(given.pop("x"), given.pop("y"), **given)
     assert distance(model, small_model()) == 0, "the model was changed"
+
+
+@pytest.mark.parametrize("callback", [reference.EarlyStopping, "EarlyStopping", object()])
+def test_what_is_no_callback_is_refused(callback: Any) -> None:
+    with pytest.raises(TypeError, match="a callback is an object with one of the hooks"):
+        small_model().fit(VECTORS, CLASSES, loss=SPARSE, verbose=0, callbacks=[callback])
+
+
+def test_a_file_name_that_the_logs_cannot_fill_is_refused(tmp_path: Path) -> None:
+    callback = reference.ModelCheckpoint(tmp_path / "{val_loss}.json")
+    with pytest.raises(ValueError, match=r"names 'val_loss'; the logs hold loss"):
+        small_model().fit(VECTORS, CLASSES, loss=SPARSE, verbose=0, callbacks=callback)
+    assert not list(tmp_path.iterdir()), "something was written"
+
+
+def test_labels_and_weights_may_be_lists_as_may_what_keras_gives_by_default() -> None:
+    weights = np.linspace(0, 2, 20)
+    good: dict[str, Any] = {"loss": SPARSE, "verbose": 0, "seed": 3}
+    want = reference.fit(small_model(), VECTORS, CLASSES, sample_weight=weights, **good).history
+    forms: list[tuple[Any, Any, dict[str, Any]]] = [
+        (CLASSES.tolist(), weights.tolist(), {}),
+        ([CLASSES], [weights], {"batch_size": None, "callbacks": None}),
+        (CLASSES[:, None], (weights[:, None],), {"seed": np.int64(3), "verbose": "auto"}),
+    ]
+    for y, sample_weight, more in forms:
+        got = reference.fit(small_model(), VECTORS, y, sample_weight=sample_weight, **{**good, **more}).history
+        assert got == want, f"labels as {type(y).__name__} and weights as {type(sample_weight).__name__} make another loss"
+
+
+def test_a_class_weight_is_of_samples_not_of_their_steps() -> None:
+    layers = [
+        ("InputLayer", {"name": "x", "batch_shape": [None, 2, 4]}),
+        ("Dense", {"name": "steps", "units": 3, "activation": "softmax"}),
+    ]
+    described = [{"module": "keras.layers", "class_name": name, "config": config} for name, config in layers]
+    model = reference.new_model({"module": "keras", "class_name": "Sequential", "config": {"name": "m", "layers": described}})
+    x, labels = VECTORS.reshape(10, 2, 4), CLASSES.reshape(10, 2)
+    with pytest.raises(ValueError, match=r"class_weight takes one label for each sample, not labels of the shape \(10, 2\)"):
+        model.fit(x, labels, verbose=0, loss=SPARSE, class_weight={0: 2.0})
 
 
 @pytest.mark.parametrize("option", ["kernel_constraint", "activity_regularizer", "kernel_regularizer"])

@@ -179,7 +179,7 @@ LOSSES = [
     (3, "sigmoid", ONE_HOT, "binary_crossentropy", {"label_smoothing": 0.25}, ("adamax", {})),
     (1, "sigmoid", BINARY, "binary_focal_crossentropy", {}, ("lion", {})),
     (3, "softmax", ONE_HOT, "categorical_focal_crossentropy", {}, ("ftrl", {})),
-    (3, None, RNG.normal(size=(SAMPLES, 3)), "huber", {"delta": 0.5}, ("sgd", {"global_clipnorm": 0.125})),
+    (3, None, RNG.normal(size=(SAMPLES, 3)), "huber", {"delta": 0.5}, ("sgd", {"global_clipnorm": 0.125, "loss_scale_factor": 8.0})),
     (3, "softmax", ONE_HOT, "kl_divergence", {"reduction": "sum"}, ("sgd", {"clipvalue": 0.0625})),
 ]
 
