@@ -31,11 +31,10 @@ def set_noise(model: Any, noise: Array) -> None:
 
 
 def replayed_masks(model: Any, noise: Array, batch: int) -> dict[str, Array]:
-    """What a step of the model on so many samples drops from these states: by layer, True where kept. The states are left as given."""
+    """What a step of the model on so many samples drops from these states: by layer, True where kept. The states move on, as in a step."""
     set_noise(model, noise)
     masks = {}
     for layer in dropouts(model):
         ones = np.ones((batch, *layer.input.shape[1:]), layer.compute_dtype)
         masks[layer.name] = np.asarray(layer(ones, training=True)) != 0
-    set_noise(model, noise)
     return masks

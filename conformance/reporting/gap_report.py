@@ -30,7 +30,7 @@ reference; 10 epochs, batches of 32, learning rate 0.001 for both optimizers, fl
 Intervals are of 95 %: the test sentences are drawn again ({draws:,} bootstrap draws, the same sentences on both sides of a difference), and
 the scatter of the seeds is added, with Student's quantile, for they are few. The test split has {sentences} sentences: both are what limits
 everything below. An effect counts as shown where the interval leaves out 0 and there are two seeds at least. Ranges are from the least to
-the largest score of any seed. {seeds}"""
+the largest score of any seed. Nothing is corrected for the number of comparisons. {seeds}"""
 
 MODELS = """\
 Models: Embedding(256), then SimpleRNN(128), Bidirectional(64), Bidirectional(64), or LSTM(128), LSTM(128), Bidirectional(128) (Keras
@@ -81,8 +81,8 @@ def markdown(found: Summary) -> str:
 
 
 def _how_to_read(found: Summary) -> str:
-    numbers = {len(one["seeds"]) for one in found["families"].values()}
-    seeds = f"Seeds for which all cells are there: {' and '.join(map(str, sorted(numbers))) or 'none yet'}."
+    complete = ", ".join(f"{TITLES[family]} {len(one['seeds'])}" for family, one in found["families"].items())
+    seeds = f"Seeds for which all eight trainings without a mistake are there: {complete or 'none yet'}."
     return HOW_TO_READ.format(draws=analysis.DRAWS, sentences=found["sentences"], seeds=seeds)
 
 
@@ -93,8 +93,8 @@ def _conclusion(found: Summary, family: str) -> str:
     good, bad = own["published"]
     gap = causes.pop("gap")
     said = [
-        f"**{TITLES[family]}.** Published: {good:.4f} with Keras, {bad:.4f} from scratch, a gap of {good - bad:.2f}. "
-        f"Measured here with right gradients on both sides: a gap of {_interval(gap)}."
+        f"Published: {good:.4f} with Keras, {bad:.4f} from scratch, a gap of {good - bad:.2f}. Measured here with right gradients on both "
+        f"sides: a gap of {_interval(gap)}, {gap.seeds} seeds."
     ]
     said += [_cause_sentence(CAUSE[name], one, gap) for name, one in causes.items()]
     for name, words, published in (
@@ -104,7 +104,8 @@ def _conclusion(found: Summary, family: str) -> str:
         one = own["scores"][name]
         fits = "within" if one["least"] <= published <= one["largest"] else "outside of"
         said.append(f"{words}, the seeds score {_range(one)}; the study's {published:.4f} lies {fits} that range.")
-    return " ".join([*said, _fault_conclusion(found, family)])
+    said += _fault_conclusion(found, family)
+    return f"**{TITLES[family]}**\n\n" + "\n".join(f"- {sentence}" for sentence in said)
 
 
 def _cause_sentence(words: str, one: Estimate, gap: Estimate) -> str:
@@ -115,11 +116,11 @@ def _cause_sentence(words: str, one: Estimate, gap: Estimate) -> str:
     return f"{words[0].upper()}{words[1:]} accounts for {_interval(one)}, {_share(one.value, gap.value)}."
 
 
-def _fault_conclusion(found: Summary, family: str) -> str:
+def _fault_conclusion(found: Summary, family: str) -> list[str]:
     """Which mistakes change the score with the study's optimizer, SGD, and which would make it the published one."""
     rows = [row for row in found["faults"] if row["family"] == family and row["optimizer"] == "sgd"]
     if not rows:
-        return ""
+        return []
     costly = [row for row in rows if row["shown"] and row["cost"]["value"] > 0]
     helpful = [row for row in rows if row["shown"] and row["cost"]["value"] < 0]
     said = f"Of {len(rows)} mistakes in the gradients, tried with SGD, {_listed(costly) or 'none'} "
@@ -128,7 +129,7 @@ def _fault_conclusion(found: Summary, family: str) -> str:
         said += f", and {_listed(helpful)} {'raises' if len(helpful) == 1 else 'raise'} it"
     bad = PUBLISHED[family][1]
     fitting = [code(row["fault"]) for row in rows if row["score"]["least"] <= bad <= row["score"]["largest"]]
-    return f"{said}. The study's {bad:.4f} lies within the range of the seeds with {', '.join(fitting) or 'none of them'}."
+    return [f"{said}.", f"The study's {bad:.4f} lies within the range of the seeds with {', '.join(fitting) or 'none of them'}."]
 
 
 def _listed(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -19,11 +19,10 @@ TINY = Row(
     name="tiny",
     family="rnn",
     dataset="reviews",
-    parameters=5469,
+    parameters=5433,
     epochs=2,
     batch_size=24,
-    stack=(Recurrent(4), Recurrent(3, bidirectional=True)),
-    dropout_between=0.5,
+    stack=(Recurrent(3, bidirectional=True),),
     embedding=4,
     sequence_length=8,
 )
