@@ -124,6 +124,7 @@ def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[s
     timed: list[dict[str, Any]] = []
     for module in modules:
         for threads in sorted({1, cores()}):
+            say(f"Timing with {threads} of {cores()} threads; nothing else should run meanwhile.")
             found, sentences = apart(module, threads, data)
             timed += found
         for sentence in sentences:
