@@ -214,6 +214,34 @@ def test_a_penalty_moves_a_weight_that_no_loss_reaches(keras: Any, tmp_path: Pat
     assert np.allclose(new, old * (1 - 0.01 * 2 * 0.01), rtol=1e-8, atol=0), "it has not moved by the rate times the slope of the penalty"
 
 
+def test_what_is_frozen_is_what_keras_does_not_train(keras: Any, tmp_path: Path) -> None:
+    """A layer set free inside a frozen model, a model whose name goes on from that of a frozen one, a frozen layer in a wrapper."""
+    layers, x = keras.layers, keras.Input((5, 4))
+    held = keras.Sequential([keras.Input((5, 4)), layers.Dense(6)], name="part")
+    free = keras.Sequential([keras.Input((5, 6)), layers.Dense(7)], name="part_two")
+    wrapper = layers.TimeDistributed(layers.Dense(8))
+    model = keras.Model(x, layers.Dense(9)(wrapper(free(held(x)))))
+    redraw(model)
+    held.trainable, wrapper.layer.trainable = False, False
+    held.layers[0].trainable = True
+    before, after = stepped(model, tmp_path / "m.keras", RNG.normal(size=(4, 5, 4)), RNG.normal(size=(4, 5, 9)), "mse")
+    pairs = [pair for old, new in zip(before.layers, after.layers, strict=True) for pair in zip(old.weights, new.weights, strict=True)]
+    moved = [a.shape for a, b in pairs if not np.array_equal(a, b)]
+    wanted = [tuple(weight.shape) for weight in model.trainable_weights]
+    assert moved == wanted, f"weights of the shapes {moved} have moved, in Keras {wanted} are trained"
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["two layers", "one layer twice"])
+def test_every_call_of_dropout_draws_for_itself(shared: bool, keras: Any, tmp_path: Path) -> None:
+    layers, x = keras.layers, keras.Input((400,))
+    first = layers.Dropout(0.5)
+    y = (first if shared else layers.Dropout(0.5))(first(x))
+    model = keras.Model(x, layers.Dense(1, use_bias=False)(y))
+    before, after = stepped(model, tmp_path / "m.keras", np.ones((1, 400)), np.ones((1, 1)), "mse")
+    share = np.mean(before.layers[-1].weights[0] != after.layers[-1].weights[0])
+    assert 0.15 < share < 0.35, f"two masks of a half each keep a quarter, and {share} of the features were kept by both"
+
+
 def test_logits_are_found_below_whatever_layer_makes_probabilities(keras: Any, tmp_path: Path) -> None:
     """Probabilities are 0 and 1, where they say nothing more about the logits."""
     layers = keras.layers
