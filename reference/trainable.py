@@ -1,7 +1,8 @@
 """Which weights of a model an optimizer moves, and what regularizers add to the loss for them.
 
-As in Keras a weight is trained unless its layer, a layer that wraps it or a model that holds it has ``trainable=False``; moving statistics
-never are. Regularizers count for the weights that are trained, in the loss of an evaluation as well.
+As in Keras a weight is trained unless its layer or a layer that wraps it has ``trainable=False``; moving statistics never are. Freezing a
+model freezes its layers, one by one: a layer that is set free again afterwards is trained. Regularizers count for the weights that are
+trained, in the loss of an evaluation as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.archive_config import MODELS
 from reference.calls import WRAPPERS, signature_of, weight_names
 from reference.execution import Layer
 from reference.optimizer_step import single
@@ -46,14 +46,12 @@ class Weight:
     l2: float
 
 
-def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any], training: bool = True) -> list[Weight]:
+def trained_weights(layers: Mapping[str, Layer], training: bool = True) -> list[Weight]:
     """The weights that are trained, layer by layer.
 
     Parameters
     ----------
     layers : mapping of path to Layer
-    config : mapping
-        The configuration of the model.
     training : bool
         Whether the weights will move, and not only count in a loss.
 
@@ -63,14 +61,12 @@ def trained_weights(layers: Mapping[str, Layer], config: Mapping[str, Any], trai
         For regularizers other than L1, L2 and L1L2, activity regularizers, and in training also for constraints and layers whose training
         is not implemented; the sentence names the layer.
     """
-    frozen = list(_frozen_models(config, ""))
     found = []
     for layer in layers.values():
         _refuse(layer, training)
-        held = any(layer.name.startswith(path) for path in frozen)
         for index, (name, options, trains) in enumerate(_weights(layer) if layer.weights else ()):
             penalty = _penalty(layer, name, options)
-            if trains and not held and not name.startswith("moving_"):
+            if trains and not name.startswith("moving_"):
                 found.append(Weight(layer.name, index, name, *penalty))
     return found
 
@@ -111,15 +107,6 @@ def _weights(layer: Layer) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     for class_name, options in parts:
         for name in weight_names(class_name, options):
             yield name, options, trains and bool(options.get("trainable", True))
-
-
-def _frozen_models(model: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    """The beginning of the paths of all layers within models that are frozen; empty for the whole model."""
-    if not model["config"].get("trainable", True):
-        yield prefix
-    for layer in model["config"]["layers"]:
-        if layer["class_name"] in MODELS:
-            yield from _frozen_models(layer, f"{prefix}{layer['config']['name']}/")
 
 
 def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float, float]:

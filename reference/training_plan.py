@@ -105,7 +105,7 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None,
     if not objectives:
         raise ValueError("training needs a loss for one output at least")
     frozen = frozenset(layer.name for layer in model.layers if not layer.config.get("trainable", True))
-    trained = trained_weights(model.context.layers, model.config, training)
+    trained = trained_weights(model.context.layers, training)
     if training and not trained:
         warnings.warn("the model has no weights that are trained: all layers are frozen, or have none", stacklevel=3)
     return Plan(outputs, objectives, optimizer_named(optimizer), _metrics(outputs, metrics), trained, frozen)

@@ -201,10 +201,14 @@ def test_a_maximum_is_chosen_as_keras_chooses_it(what, options):
 IMAGES = np.random.default_rng(3).normal(size=(4, 6, 5, 3))
 
 
-@pytest.mark.parametrize("name", ["dropout", "spatial_dropout1d", "spatial_dropout2d"])
-def test_a_seed_drops_the_same_in_both_directions(name):
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("dropout", {}), ("spatial_dropout1d", {}), ("spatial_dropout2d", {}), ("spatial_dropout2d", {"data_format": "channels_first"})],
+    ids=lambda one: one if isinstance(one, str) else "-".join(one.values()) or "alone",
+)
+def test_a_seed_drops_the_same_in_both_directions(name, more):
     x = IMAGES[:, 0] if name == "spatial_dropout1d" else IMAGES
-    options = {"rate": 0.4, "training": True}
+    options = {"rate": 0.4, "training": True, **more}
     y = getattr(reference, f"{name}_forward")(x, seed=5, **options)
     backward = getattr(reference, f"{name}_backward")
     (grad_x,) = backward(x, x, seed=5, **options)
@@ -239,6 +243,17 @@ def test_integers_among_several_inputs_have_no_gradient():
     for name, shape in (("add", (2, 3)), ("concatenate", (2, 6))):
         (gradients,) = getattr(reference, f"{name}_backward")(np.ones(shape), [whole, broken])
         assert gradients[0] is None and gradients[1].shape == (2, 3), f"{name} does not tell integers from floats"
+
+
+def test_what_is_added_to_every_sample_gets_the_sum_over_the_batch():
+    g = IMAGES[:, 0]
+    ((_, grad_row),) = reference.add_backward(g, [g, g[:1]])
+    assert np.allclose(grad_row, g.sum(axis=0, keepdims=True), rtol=0, atol=1e-12), "the batch axis was repeated, its gradients add up"
+
+
+def test_an_infinite_gradient_stays_in_its_cell():
+    (grad_x,) = reference.max_pooling1d_backward(np.array([[[np.inf], [2.0]]]), np.arange(4.0).reshape(1, 4, 1), pool_size=2)
+    assert grad_x.ravel().tolist() == [0, np.inf, 0, 2], f"beside the largest value the gradient is 0, not {grad_x.ravel()}"
 
 
 def test_a_weight_that_is_not_there_has_no_gradient():

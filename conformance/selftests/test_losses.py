@@ -40,6 +40,33 @@ def test_the_loss_is_the_one_of_keras(prediction, reduction, ignore_class, weigh
     assert worst < 1e-11, f"the loss is {got}, in Keras {wanted}"
 
 
+ONE_HOT = np.eye(3)[LABELS]
+SELDOM = {
+    "KLDivergence-labels of 0": ("kl_divergence", ONE_HOT, PROBABILITIES, {}),
+    "CategoricalCrossentropy-two classes at once": (
+        "categorical_crossentropy", np.maximum(ONE_HOT, ONE_HOT[::-1]), LOGITS, {"from_logits": True}
+    ),
+    "MeanSquaredError-a column for a row": ("mean_squared_error", LOGITS, PROBABILITIES[:, :1], {}),
+    "CosineSimilarity-a short vector": ("cosine_similarity", ONE_HOT, 1e-9 * LOGITS, {}),
+}  # fmt: skip
+"""Labels and predictions with a gradient that no declared case asks for."""
+
+
+@pytest.mark.parametrize("what", SELDOM)
+def test_seldom_gradients_are_those_of_keras(what):
+    from conformance.oracle.environment import import_keras, tensorflow
+
+    tf, (name, labels, predicted, options) = tensorflow(), SELDOM[what]
+    tensor = tf.constant(predicted)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        loss = getattr(import_keras().losses, what.partition("-")[0])(**options, dtype="float64")(labels, tensor)
+    wanted = tape.gradient(loss, tensor).numpy()
+    got = getattr(reference, f"{name}_backward")(labels, predicted, **options)
+    worst = np.max(np.abs(got - wanted) / (1e-7 + np.abs(wanted)))
+    assert worst < 1e-9, f"{what}: the gradient is {got}, in Keras {wanted}"
+
+
 @pytest.mark.parametrize("name", LOSS_CASES)
 def test_gradients_are_the_slopes_of_the_value(name):
     """A witness without Keras: the first cases of each loss, at inputs whose neighbours are on no other side of a kink."""

@@ -16,8 +16,8 @@ import reference
 import reference.metrics
 from conformance.selftests.file_models import redraw
 from conformance.selftests.network_models import BUILDERS, inputs_for
-from conformance.selftests.training_models import RATE, SAMPLES, apart, float64
-from reference.network import load_model
+from conformance.selftests.training_models import RATE, SAMPLES, apart, distance, float64
+from reference.network import Model, load_model
 from reference.training import start_training, train_step, with_weights
 
 SAME, MOVED = 1e-13, 1e-5
@@ -161,6 +161,118 @@ def test_graphs_are_trained_as_by_keras(name: str, keras: Any, tmp_path: Path) -
     of_losses, of_weights, moved = apart(model, tmp_path, x, y, optimizer=("sgd", {}), loss="mse", steps=2)
     assert of_losses < SAME and of_weights < SAME, f"losses are {of_losses:.2g} away from Keras's and weights {of_weights:.2g}"
     assert moved > MOVED, "the weights have hardly moved: the comparison says nothing"
+
+
+def stepped(model: Any, path: Path, x: Any, y: Any, loss: Any = SPARSE) -> tuple[Model, Model]:
+    """A Keras model in the reference, before and after one step."""
+    model.save(path)
+    loaded = load_model(path)
+    return loaded, with_weights(loaded, train_step(loaded, start_training(loaded, optimizer="sgd", loss=loss), x, y)[0])
+
+
+def test_a_model_within_is_trained_as_its_layers_in_a_row(keras: Any, tmp_path: Path) -> None:
+    """Its first layer is a convolution, which needs no gradient of its input where that is the input of the whole model."""
+    layers = keras.layers
+    inner = keras.Sequential([keras.Input((4, 4, 3)), layers.Conv2D(2, 2), layers.GlobalAveragePooling2D(), layers.Dense(3)])
+    outer = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(3, 3), inner])
+    redraw(outer)
+    row = keras.Sequential([keras.Input((6, 6, 2)), outer.layers[0], *inner.layers])
+    trained = [stepped(model, tmp_path / f"{model.name}.keras", IMAGES, ONE_HOT, "mse")[1] for model in (outer, row)]
+    assert distance(*trained) < SAME, "the layers of a model within are trained otherwise than in a row"
+
+
+def test_a_model_within_gives_the_logits_of_each_of_its_outputs(keras: Any, tmp_path: Path) -> None:
+    x, y = keras.Input((4,)), keras.Input((4,))
+    inner = keras.Model(x, [keras.layers.Dense(3, activation="softmax")(x) for _ in range(2)])
+    redraw(inner)
+    outer = keras.Model(y, inner(y))
+    trained = [stepped(model, tmp_path / f"{model.name}.keras", VECTORS, [CLASSES, CLASSES])[1] for model in (inner, outer)]
+    assert distance(*trained) < SAME, "a model is trained otherwise where another one is nothing but it"
+
+
+def test_every_weight_that_is_trained_moves(keras: Any, tmp_path: Path) -> None:
+    """Weights whose place shifts where another one is removed, and layers that make initial states."""
+    layers, vectors, images = keras.layers, keras.Input((4,)), keras.Input((6, 6, 2))
+    x = layers.Dense(3, use_bias=False)(layers.Reshape((3, 24))(images))
+    x = layers.LayerNormalization(center=False)(layers.BatchNormalization(scale=False)(x))
+    states = [layers.Dense(2)(vectors) for _ in range(2)]
+    x = layers.Bidirectional(layers.SimpleRNN(2, use_bias=False))(x, initial_state=states)
+    model = keras.Model([images, vectors], layers.Dense(3)(layers.LayerNormalization(scale=False)(x)))
+    redraw(model)
+    before, after = stepped(model, tmp_path / "m.keras", [IMAGES, VECTORS], ONE_HOT, "mse")
+    for old, new in zip(before.layers, after.layers, strict=True):
+        still = [n for n, (a, b) in enumerate(zip(old.weights, new.weights, strict=True)) if np.abs(a - b).max() < 1e-9]
+        assert not still, f"the weights {still} of {old.name} have not moved"
+
+
+def test_a_penalty_moves_a_weight_that_no_loss_reaches(keras: Any, tmp_path: Path) -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, [keras.layers.Dense(3)(x), keras.layers.Dense(3, kernel_regularizer="l2")(x)])
+    redraw(model)
+    before, after = stepped(model, tmp_path / "m.keras", VECTORS, [ONE_HOT, ONE_HOT], ["mse", None])
+    old, new = before.layers[1].weights[0], after.layers[1].weights[0]
+    assert np.allclose(new, old * (1 - 0.01 * 2 * 0.01), rtol=1e-8, atol=0), "it has not moved by the rate times the slope of the penalty"
+
+
+def test_what_is_frozen_is_what_keras_does_not_train(keras: Any, tmp_path: Path) -> None:
+    """A layer set free inside a frozen model, a model whose name goes on from that of a frozen one, a frozen layer in a wrapper."""
+    layers, x = keras.layers, keras.Input((5, 4))
+    held = keras.Sequential([keras.Input((5, 4)), layers.Dense(6)], name="part")
+    free = keras.Sequential([keras.Input((5, 6)), layers.Dense(7)], name="part_two")
+    wrapper = layers.TimeDistributed(layers.Dense(8))
+    model = keras.Model(x, layers.Dense(9)(wrapper(free(held(x)))))
+    redraw(model)
+    held.trainable, wrapper.layer.trainable = False, False
+    held.layers[0].trainable = True
+    before, after = stepped(model, tmp_path / "m.keras", RNG.normal(size=(4, 5, 4)), RNG.normal(size=(4, 5, 9)), "mse")
+    pairs = [pair for old, new in zip(before.layers, after.layers, strict=True) for pair in zip(old.weights, new.weights, strict=True)]
+    moved = [a.shape for a, b in pairs if not np.array_equal(a, b)]
+    wanted = [tuple(weight.shape) for weight in model.trainable_weights]
+    assert moved == wanted, f"weights of the shapes {moved} have moved, in Keras {wanted} are trained"
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["two layers", "one layer twice"])
+def test_every_call_of_dropout_draws_for_itself(shared: bool, keras: Any, tmp_path: Path) -> None:
+    layers, x = keras.layers, keras.Input((400,))
+    first = layers.Dropout(0.5)
+    y = (first if shared else layers.Dropout(0.5))(first(x))
+    model = keras.Model(x, layers.Dense(1, use_bias=False)(y))
+    before, after = stepped(model, tmp_path / "m.keras", np.ones((1, 400)), np.ones((1, 1)), "mse")
+    share = np.mean(before.layers[-1].weights[0] != after.layers[-1].weights[0])
+    assert 0.15 < share < 0.35, f"two masks of a half each keep a quarter, and {share} of the features were kept by both"
+
+
+def test_logits_are_found_below_whatever_layer_makes_probabilities(keras: Any, tmp_path: Path) -> None:
+    """Probabilities are 0 and 1, where they say nothing more about the logits."""
+    layers = keras.layers
+    ends = {
+        "Dense": [layers.Dense(3, activation="softmax")],
+        "Softmax": [layers.Dense(3), layers.Softmax()],
+        "Activation": [layers.Dense(3), layers.Activation("softmax")],
+        "Conv1D": [layers.Reshape((1, 4)), layers.Conv1D(3, 1, activation="softmax")],
+    }
+    kernel, moves = 100 * RNG.normal(size=(4, 3)), {}
+    for end, row in ends.items():
+        model = keras.Sequential([keras.Input((4,)), *row])
+        holder = next(layer for layer in model.layers if layer.weights)
+        holder.set_weights([kernel.reshape(holder.get_weights()[0].shape), np.zeros(3)])
+        before, after = stepped(model, tmp_path / f"{end}.keras", VECTORS, CLASSES[:, None] if end == "Conv1D" else CLASSES)
+        moves[end] = distance(before, after)
+    assert min(moves.values()) > MOVED, f"the kernels moved by {moves}: where they hardly did, clipped probabilities have no gradient"
+
+
+def test_gradients_of_an_output_that_is_used_again_add_up(keras: Any, tmp_path: Path) -> None:
+    """One comes to the softmax from the layer behind, one to its logits from the loss."""
+    x = keras.Input((4,))
+    shares = keras.layers.Dense(3, activation="softmax")(x)
+    model = keras.Model(x, [shares, keras.layers.Dense(3)(shares)])
+    redraw(model)
+    moves = []
+    for loss in ([SPARSE, None], [None, "mse"], [SPARSE, "mse"]):
+        before, after = stepped(model, tmp_path / "m.keras", VECTORS, [CLASSES, ONE_HOT], loss)
+        moves.append(after.layers[0].weights[0] - before.layers[0].weights[0])
+    assert min(np.abs(move).max() for move in moves[:2]) > MOVED, "the kernel has hardly moved: the comparison says nothing"
+    assert np.abs(moves[0] + moves[1] - moves[2]).max() < SAME, "two losses together move a kernel otherwise than one by one"
 
 
 def classifier(keras: Any, units: int, activation: str | None) -> Any:
