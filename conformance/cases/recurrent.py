@@ -67,6 +67,14 @@ SPECIAL = [
     ),
 ]
 
+
+def _together(title: str, **config: Any) -> Special:
+    """Options that are asked of gradients alone and not in pairs, in one case: what reverses time, and what stops it."""
+    every = {"units": 5, "return_sequences": True, "return_state": True, **config}
+    named = f"{title}-return_sequences-return_state-mask=gap-initial_state=given"
+    return Special(named, (3, 6, 4), every, {"mask": "gap", "initial_state": "given"}, ("float64",))
+
+
 DRAWN = {"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)}
 
 
@@ -84,6 +92,8 @@ def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCas
             *SPECIAL,
             Special("training-dropout=1", (3, 6, 4), {"units": 5, "dropout": 1.0, "recurrent_dropout": 1.0}, {"training": True}),
             Special("training-dropout-go_backwards", (3, 6, 4), {"units": 5, "dropout": 0.3, "go_backwards": True}, {"training": True}),
+            _together("go_backwards", go_backwards=True),
+            _together("go_backwards-zero_output_for_mask", go_backwards=True, zero_output_for_mask=True),
             *more,
         ],
         deviations={"D3": _unrolled_zeros},
@@ -144,6 +154,8 @@ BIDIRECTIONAL = LayerCases(
     keras_config=_wrapper_config,
     special=[
         *SPECIAL,
+        _together("concat"),
+        _together("merge_mode=mul", merge_mode="mul"),
         *(
             Special(f"{special.title}-layer={name}", special.shape, {**special.config, "layer": name}, special.call)
             for name in ("GRU", "SimpleRNN")
