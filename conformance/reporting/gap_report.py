@@ -166,8 +166,9 @@ def _code_sentence(found: Summary) -> str:
         scattered = sum(row["half_width"] > 0 for row in rows)
         return (
             f"**Keras and NumPy differ in {len(apart)} of {len(rows)} cells by more than the intervals explain: {cells}.** Of {scattered} "
-            f"intervals of 95 % at least one leaves out 0 with a probability of {100 * (1 - 0.95**scattered):.0f} % where nothing differs; and "
-            "[in float64 the same steps agree to the last digits](training.md), so that nothing but rounding can part the two."
+            f"intervals of 95 % at least one leaves out 0 with a probability of {100 * (1 - 0.95**scattered):.0f} % where nothing differs. "
+            "In float64 [small models with these layers](training.md) train alike to the last digits, so that rounding is the likely cause; "
+            "these models themselves were not trained in float64."
         )
     return (
         f"In none of the {len(rows)} cells can the two be told apart; a difference of more than {width:.3f} would have shown in each. "
