@@ -167,7 +167,7 @@ def _code_sentence(found: Summary) -> str:
         return (
             f"**Keras and NumPy differ in {len(apart)} of {len(rows)} cells by more than the intervals explain: {cells}.** Of {scattered} "
             f"intervals of 95 % at least one leaves out 0 with a probability of {100 * (1 - 0.95**scattered):.0f} % where nothing differs. "
-            "In float64 [small models with these layers](training.md) train alike to the last digits, so that rounding is the likely cause; "
+            "In float64 [small models with these layers](training.md) train alike to the last digits, so rounding is the likely cause; "
             "these models themselves were not trained in float64."
         )
     return (
