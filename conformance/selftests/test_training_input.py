@@ -152,7 +152,8 @@ def test_layers_of_others_are_not_trained(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_model_that_is_frozen_whole_is_warned_of() -> None:
     model = small_model()
-    model.config["config"]["trainable"] = False
+    for layer in model.layers:
+        layer.config["trainable"] = False
     with pytest.warns(UserWarning, match="no weights that are trained"):
         trained = reference.fit(model, VECTORS, CLASSES, loss=SPARSE).model
     assert np.array_equal(trained.context.layers["last"].weights[0], model.context.layers["last"].weights[0]), "a frozen weight moved"
