@@ -193,11 +193,9 @@ def _convolution_run(
     geometry = Geometry(strides, padding, dilation, data_format, groups)
     activate = activation_function(activation)
     outputs: list[Array] = []
+    columns = _with_bias(_columns(kernel, groups), bias)
     for rows, patches in _patch_chunks(x, kernel.shape[:rank], geometry):
-        part = _product(patches, kernel, groups)
-        if bias is not None:
-            part += bias
-        part = from_channels_last(part, data_format)
+        part = from_channels_last(_product(patches, columns, bias is not None), data_format)
         if not outputs:
             kept = [activate(part[:1]), part] if keep and activate is not linear else [activate(part[:1])]
             outputs = [np.empty((x.shape[0], *one.shape[1:]), one.dtype) for one in kept]
@@ -279,17 +277,29 @@ def _patch_chunks(x: Array, kernel: Sequence[int], geometry: Geometry) -> Iterat
         )
 
 
-def _product(patches: Array, kernel: Array, groups: int) -> Array:
-    """Patches times kernel, group by group: (batch, *out, filters)."""
-    places, filters = patches.shape[: kernel.ndim - 1], kernel.shape[-1]
-    return (_rows(patches, groups) @ _columns(kernel, groups)).swapaxes(0, 1).reshape(*places, filters)
+def _product(patches: Array, columns: Array, biased: bool) -> Array:
+    """Patches times kernel, group by group: (batch, *out, filters); the bias is the weight of one more term, which is 1."""
+    groups, _, filters = columns.shape
+    product = _rows(patches, groups, biased) @ columns
+    return product.swapaxes(0, 1).reshape(*patches.shape[: (patches.ndim - 1) // 2], groups * filters)
 
 
-def _rows(patches: Array, groups: int) -> Array:
-    """Patches as one matrix a group: (groups, places, terms)."""
+def _with_bias(columns: Array, bias: Array | None) -> Array:
+    """The columns of a kernel with the bias below: (groups, terms + 1, filters / groups)."""
+    return columns if bias is None else np.concatenate([columns, bias.reshape(columns.shape[0], 1, -1).astype(columns.dtype)], axis=1)
+
+
+def _rows(patches: Array, groups: int, biased: bool = False) -> Array:
+    """Patches as one matrix a group: (groups, places, terms), with a last term of 1 for a bias."""
     half = (patches.ndim - 1) // 2
-    places, terms = math.prod(patches.shape[:half]), math.prod(patches.shape[half:-2]) * patches.shape[-1]
-    return np.moveaxis(patches, -2, 0).reshape(groups, places, terms)
+    places, terms = patches.shape[:half], math.prod(patches.shape[half:-2]) * patches.shape[-1]
+    by_group = np.moveaxis(patches, -2, 0)
+    if not biased:
+        return by_group.reshape(groups, math.prod(places), terms)
+    rows = np.empty((groups, *places, terms + 1), patches.dtype)
+    rows[..., -1] = 1
+    rows[..., :-1].reshape(by_group.shape)[...] = by_group  # a view, for axes are only split
+    return rows.reshape(groups, math.prod(places), terms + 1)
 
 
 def _columns(kernel: Array, groups: int) -> Array:

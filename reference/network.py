@@ -115,8 +115,8 @@ class Model:
         parts = []
         for start in range(0, max(samples, 1), batch_size):
             stop = min(start + batch_size, samples)
-            whole_batch = [slice(start, stop)]
-            parts += in_threads(functools.partial(self._outputs, inputs), shares(start, stop) if self.threaded else whole_batch)
+            places = shares(start, stop, found.numbers) if self.threaded else [slice(start, stop)]
+            parts += in_threads(functools.partial(self._outputs, inputs), places)
         whole = {ref: np.concatenate([part[ref] for part in parts]) for ref in parts[0]}
         outputs = map_leaves(whole.__getitem__, self.graph.outputs)
         return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs

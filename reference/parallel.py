@@ -14,16 +14,17 @@ from itertools import pairwise
 from threading import Lock
 from typing import Any
 
-SMALLEST_SHARE = 32
-"""Fewer samples are not worth a thread."""
+SMALLEST_SHARE, SMALLEST_WORK = 32, 2**21
+"""Fewer samples, or fewer numbers in the outputs of all layers, are not worth a thread."""
 
 _PRODUCTS = Lock()
 
 
-def shares(start: int, stop: int) -> list[slice]:
-    """The samples from `start` to `stop` in slices of nearly the same size, one a core at most."""
-    number = max(1, min(threads(), (stop - start) // SMALLEST_SHARE))
-    edges = [start + (stop - start) * n // number for n in range(number + 1)]
+def shares(start: int, stop: int, numbers: int) -> list[slice]:
+    """The samples from `start` to `stop`, for each of which layers give so many numbers, in slices of nearly the same size, one a core."""
+    samples = stop - start
+    number = max(1, min(threads(), samples // SMALLEST_SHARE, samples * numbers // SMALLEST_WORK))
+    edges = [start + samples * n // number for n in range(number + 1)]
     return [slice(first, last) for first, last in pairwise(edges)]
 
 
