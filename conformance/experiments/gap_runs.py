@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from conformance.experiments.gap_faults import FAULTS
-from conformance.experiments.grid import Recurrent, Row, find
+from conformance.experiments.grid import find
+from conformance.experiments.row import Recurrent, Row
 
 KERAS, NUMPY = "keras", "numpy"
 STUDY, SCRATCH = "study", "scratch"

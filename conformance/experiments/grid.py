@@ -1,114 +1,15 @@
-"""The rows of the tables, as data: each is one model, one data set and one way of training.
-
-A row states its total of parameters; the trainer refuses to train a model whose total differs, for that is another
-model. Sweeps vary a row with :func:`dataclasses.replace`. A row is written into its checkpoint's manifest, so a row
-that changes makes its checkpoint stale.
-"""
+"""The declared rows: every model of the studies' grids, the best one of each family, and the two embedded tasks."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
-Family = Literal["cnn", "rnn", "lstm"]
-
-
-@dataclass(frozen=True)
-class Recurrent:
-    """One recurrent layer: its units, and whether it reads both ways (``Bidirectional``, halves concatenated)."""
-
-    units: int
-    bidirectional: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One trained model.
-
-    Attributes
-    ----------
-    name : str
-        Name of the task on the command line, and of the checkpoint's folder.
-    family : {"cnn", "rnn", "lstm"}
-        Convolutions, ``SimpleRNN`` layers or ``LSTM`` layers.
-    dataset : str
-        A name that :func:`conformance.experiments.datasets.load` knows.
-    parameters : int
-        Total of the model's parameters; exact.
-    epochs, batch_size, learning_rate, seed
-        Of the training; the optimizer is Adam, the loss sparse categorical cross-entropy.
-    dropout : float
-        Rate of the ``Dropout`` before the last ``Dense``; 0 leaves the layer out.
-    filters, kernels, pooling, dense
-        For "cnn": ``Conv2D(filters, kernels, same, relu)`` and a pooling of 2 by 2 ("max" or "average") for each block,
-        then ``Flatten`` and ``Dense(dense, relu)``.
-    stack : tuple of Recurrent
-        For "rnn" and "lstm": the recurrent layers; all but the last return sequences.
-    embedding, mask
-        ``output_dim`` and ``mask_zero`` of the ``Embedding``.
-    dropout_between : float
-        Rate of the ``Dropout`` between recurrent layers; 0 leaves it out.
-    max_tokens, sequence_length
-        Of the text vectorization, which stands before the model and outside its archive.
-    """
-
-    name: str
-    family: Family
-    dataset: str
-    parameters: int
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 0.001
-    seed: int = 0
-    dropout: float = 0.5
-    filters: tuple[int, ...] = ()
-    kernels: tuple[tuple[int, int], ...] = ()
-    pooling: Literal["max", "average"] = "max"
-    dense: int = 128
-    stack: tuple[Recurrent, ...] = ()
-    embedding: int = 256
-    mask: bool = False
-    dropout_between: float = 0.0
-    max_tokens: int = 5000
-    sequence_length: int = 100
-
-    def __post_init__(self) -> None:
-        """Refuse a row that describes no model of its family."""
-        if self.family == "cnn":
-            if not self.filters or len(self.filters) != len(self.kernels):
-                raise ValueError(f"{self.name}: a CNN needs as many kernels as filters, and at least one.")
-        elif not self.stack:
-            raise ValueError(f"{self.name}: a recurrent model needs a stack of layers.")
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the model reads token ids."""
-        return self.family != "cnn"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields that describe this row's family, in JSON's types."""
-        other = _TEXT_FIELDS if self.family == "cnn" else _IMAGE_FIELDS
-        return {key: _json(value) for key, value in asdict(self).items() if key not in other}
-
-    def is_described_by(self, stored: dict[str, Any]) -> bool:
-        """Whether a stored description is of this row; a field that it does not know yet must have its default."""
-        own = self.to_json()
-        defaults = {field.name: _json(field.default) for field in fields(self)}
-        return all(own[key] == stored.get(key, defaults[key]) for key in own) and stored.keys() <= own.keys()
-
-
-_IMAGE_FIELDS = frozenset({"filters", "kernels", "pooling", "dense"})
-_TEXT_FIELDS = frozenset({"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length"})
-
-
-def _json(value: Any) -> Any:
-    return [_json(item) for item in value] if isinstance(value, tuple) else value
+from conformance.experiments.row import Family, Recurrent, Row
 
 
 def _cnn(name: str, parameters: int, filters: tuple[int, ...], kernel: int = 3, **other: Any) -> Row:
-    kernels = ((kernel, kernel),) * len(filters)
-    settings: dict[str, Any] = {"dataset": "cifar10", "batch_size": 64, "kernels": kernels} | other
+    settings: dict[str, Any] = {"dataset": "cifar10", "batch_size": 64, "kernels": ((kernel, kernel),) * len(filters)} | other
     return Row(name=name, family="cnn", parameters=parameters, filters=filters, **settings)
 
 
@@ -116,37 +17,55 @@ def _text(name: str, family: Family, parameters: int, stack: tuple[Recurrent, ..
     return Row(name=name, family=family, parameters=parameters, stack=stack, **({"dataset": "nusax"} | other))
 
 
-ROWS: tuple[Row, ...] = (
+def _both_ways(*units: int) -> tuple[Recurrent, ...]:
+    return tuple(Recurrent(number, bidirectional=True) for number in units)
+
+
+def _one_way(*units: int) -> tuple[Recurrent, ...]:
+    return tuple(Recurrent(number) for number in units)
+
+
+CNN: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64", 545_098, (32, 64)),
     _cnn("cifar10-cnn-32-64-average", 545_098, (32, 64), pooling="average"),
-    _text("nusax-rnn-128", "rnn", 775_683, (Recurrent(128),)),
-    _text("nusax-rnn-128-mask", "rnn", 775_683, (Recurrent(128),), mask=True),
-    _text("nusax-birnn-128", "rnn", 825_347, (Recurrent(128, bidirectional=True),)),
-    _text("nusax-birnn-128-mask", "rnn", 825_347, (Recurrent(128, bidirectional=True),), mask=True),
-    _text(
-        "nusax-rnn-final",
-        "rnn",
-        825_091,
-        (Recurrent(128), Recurrent(64, bidirectional=True), Recurrent(64, bidirectional=True)),
-        dropout_between=0.5,
-    ),
-    _text("nusax-bilstm-64", "lstm", 890_755, (Recurrent(64, bidirectional=True),)),
-    _text("nusax-bilstm-64-mask", "lstm", 890_755, (Recurrent(64, bidirectional=True),), mask=True),
-    _text("nusax-lstm-128", "lstm", 923_523, (Recurrent(128),)),
-    _text("nusax-lstm-128-mask", "lstm", 923_523, (Recurrent(128),), mask=True),
-    _text(
-        "nusax-lstm-final",
-        "lstm",
-        1_318_659,
-        (Recurrent(128), Recurrent(128), Recurrent(128, bidirectional=True)),
-        dropout_between=0.5,
-    ),
+    _cnn("cifar10-cnn-32", 1_050_890, (32,)),
+    _cnn("cifar10-cnn-32-64-128", 356_810, (32, 64, 128)),
+    _cnn("cifar10-cnn-32-64-128-256", 520_906, (32, 64, 128, 256)),
+    _cnn("cifar10-cnn-16-32", 268_650, (16, 32)),
+    _cnn("cifar10-cnn-64-128", 1_125_642, (64, 128)),
+    _cnn("cifar10-cnn-32-64-5x5", 579_402, (32, 64), 5),
+    _cnn("cifar10-cnn-32-64-7x7-3x3", 548_938, (32, 64), kernels=((7, 7), (3, 3))),
+    _cnn("cifar10-cnn-32-64-3x3-5x5", 577_866, (32, 64), kernels=((3, 3), (5, 5))),
+)
+RNN: tuple[Row, ...] = (
+    _text("nusax-rnn-128", "rnn", 775_683, _one_way(128)),
+    _text("nusax-rnn-128-mask", "rnn", 775_683, _one_way(128), mask=True),
+    _text("nusax-birnn-128", "rnn", 825_347, _both_ways(128)),
+    _text("nusax-birnn-128-mask", "rnn", 825_347, _both_ways(128), mask=True),
+    _text("nusax-rnn-final", "rnn", 825_091, _one_way(128) + _both_ways(64, 64), dropout_between=0.5),
+    _text("nusax-birnn-64", "rnn", 767_491, _both_ways(64)),
+    _text("nusax-birnn-64-64", "rnn", 792_195, _both_ways(64, 64)),
+    _text("nusax-birnn-64-64-64", "rnn", 816_899, _both_ways(64, 64, 64)),
+    _text("nusax-birnn-32", "rnn", 744_707, _both_ways(32)),
+)
+LSTM: tuple[Row, ...] = (
+    _text("nusax-bilstm-64", "lstm", 890_755, _both_ways(64)),
+    _text("nusax-bilstm-64-mask", "lstm", 890_755, _both_ways(64), mask=True),
+    _text("nusax-lstm-128", "lstm", 923_523, _one_way(128)),
+    _text("nusax-lstm-128-mask", "lstm", 923_523, _one_way(128), mask=True),
+    _text("nusax-lstm-final", "lstm", 1_318_659, _one_way(128, 128) + _both_ways(128), dropout_between=0.5),
+    _text("nusax-bilstm-64-64", "lstm", 989_571, _both_ways(64, 64)),
+    _text("nusax-bilstm-64-64-64", "lstm", 1_088_387, _both_ways(64, 64, 64)),
+    _text("nusax-bilstm-32", "lstm", 800_195, _both_ways(32)),
+    _text("nusax-bilstm-128", "lstm", 1_121_027, _both_ways(128)),
+)
+EMBEDDED: tuple[Row, ...] = (
     _cnn("digits-cnn", 6_058, (8, 16), dataset="digits", dense=64, batch_size=32, dropout=0.25, epochs=20),
     _text(
         "reviews-lstm",
         "lstm",
         54_003,
-        (Recurrent(24, bidirectional=True),),
+        _both_ways(24),
         dataset="reviews",
         embedding=32,
         mask=True,
@@ -156,15 +75,40 @@ ROWS: tuple[Row, ...] = (
         learning_rate=0.003,
     ),
 )
+ROWS: tuple[Row, ...] = CNN + RNN + LSTM + EMBEDDED
+"""The rows that have a checkpoint."""
 
-_BY_NAME = {row.name: row for row in ROWS}
-NAMES: tuple[str, ...] = tuple(_BY_NAME)
+UNKEPT: tuple[Row, ...] = (
+    _cnn("cifar10-cnn-32-64-2x2", 534_378, (32, 64), 2),
+    _cnn("cifar10-cnn-32-64-4x4", 560_106, (32, 64), 4),
+    _cnn("cifar10-cnn-64-64", 564_426, (64, 64)),
+    _cnn("cifar10-cnn-128-128", 1_201_162, (128, 128)),
+    _text("nusax-birnn-16-8", "rnn", 735_459, _both_ways(16, 8)),
+    _text("nusax-birnn-32-16", "rnn", 747_203, _both_ways(32, 16)),
+    _text("nusax-birnn-64-32", "rnn", 777_603, _both_ways(64, 32)),
+    _text("nusax-rnn-16-8", "rnn", 730_611, _one_way(16, 8)),
+    _text("nusax-rnn-32-16", "rnn", 736_099, _one_way(32, 16)),
+    _text("nusax-rnn-64-32", "rnn", 749_763, _one_way(64, 32)),
+    _text("nusax-bilstm-16-8", "lstm", 763_635, _both_ways(16, 8)),
+    _text("nusax-bilstm-32-16", "lstm", 810_467, _both_ways(32, 16)),
+    _text("nusax-bilstm-64-32", "lstm", 931_779, _both_ways(64, 32)),
+    _text("nusax-lstm-16-8", "lstm", 744_315, _one_way(16, 8)),
+    _text("nusax-lstm-32-16", "lstm", 766_195, _one_way(32, 16)),
+    _text("nusax-lstm-64-32", "lstm", 820_707, _one_way(64, 32)),
+)
+"""Study A's variations, whose runs are recorded and whose weights are not kept."""
+
+NAMES: tuple[str, ...] = tuple(row.name for row in ROWS)
+SEEDS = {"cifar10": 1, "nusax": 5, "digits": 1, "reviews": 1}
+"""With how many seeds a row of this data set is trained."""
+ALL: tuple[str, ...] = tuple(row.name for row in ROWS + UNKEPT)
+_BY_NAME = {row.name: row for row in ROWS + UNKEPT}
 
 
 def find(name: str) -> Row:
     """The row of this name; raises ``KeyError`` with a sentence that names the nearest ones."""
     if name in _BY_NAME:
         return _BY_NAME[name]
-    near = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(NAMES)}."
+    near = difflib.get_close_matches(name, _BY_NAME, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_BY_NAME)}."
     raise KeyError(f"There is no task {name!r}; {hint}")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.experiments.datasets import Dataset
-from conformance.experiments.grid import Row
 from conformance.experiments.paths import checkpoints_dir
+from conformance.experiments.row import Row
 
 VOCABULARY_FILE = "vocabulary.txt"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.experiments.grid import Row
+from conformance.experiments.row import Row
 
 
 class ParameterTotalError(Exception):
@@ -50,9 +50,25 @@ def _convolution_layers(keras: Any, row: Row) -> list[Any]:
     pooling = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[row.pooling]
     built = []
     for block, (filters, kernel) in enumerate(zip(row.filters, row.kernels, strict=True), start=1):
-        built.append(layers.Conv2D(filters, kernel, padding="same", activation="relu", name=f"conv2d_{block}"))
+        for number in range(1, (row.convolutions[block - 1] if row.convolutions else 1) + 1):
+            built += _convolution(layers, row, filters, kernel, f"{block}" if number == 1 else f"{block}_{number}")
         built.append(pooling(2, name=f"pooling_{block}"))
+        if row.block_dropout:
+            built.append(layers.Dropout(row.block_dropout, name=f"dropout_{block}"))
+    if row.head == "average":
+        return [*built, layers.GlobalAveragePooling2D(name="average")]
     return [*built, layers.Flatten(name="flatten"), layers.Dense(row.dense, activation="relu", name="dense")]
+
+
+def _convolution(layers: Any, row: Row, filters: int, kernel: tuple[int, int], number: str) -> list[Any]:
+    """A convolution and its relu, with a normalisation between them where the row asks for it."""
+    if not row.normalization:
+        return [layers.Conv2D(filters, kernel, padding="same", activation="relu", name=f"conv2d_{number}")]
+    return [
+        layers.Conv2D(filters, kernel, padding="same", use_bias=False, name=f"conv2d_{number}"),
+        layers.BatchNormalization(name=f"normalization_{number}"),
+        layers.ReLU(name=f"relu_{number}"),
+    ]
 
 
 def _recurrent_layers(keras: Any, row: Row, vocabulary_size: int | None) -> list[Any]:

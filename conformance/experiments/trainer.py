@@ -22,12 +22,16 @@ from typing import Any
 import numpy as np
 
 from conformance.experiments.datasets import Dataset
-from conformance.experiments.grid import Row
 from conformance.experiments.inputs import VOCABULARY_FILE, Inputs, write_vocabulary
 from conformance.experiments.models import build_model
+from conformance.experiments.row import Row
 
-MODEL_FILE, MANIFEST_FILE, HISTORY_FILE = "model.keras", "manifest.json", "history.json"
+MODEL_FILE, MANIFEST_FILE, HISTORY_FILE, BEST_FILE = "model.keras", "manifest.json", "history.json", "best.weights.h5"
 EVALUATION_BATCH = 500
+MEASURED = 10_000
+"""The macro-F1 of training is measured on so many of the split's first samples, as they are, at the end of an epoch."""
+SHIFT = 4
+"""By how many pixels an augmented image moves at most."""
 NOTICES = {
     "nusax": "Vocabulary and weights derive from NusaX-Senti (Winata et al. 2022, arXiv:2205.15960), CC BY-SA 4.0.",
     "cifar10": "Weights derive from CIFAR-10 (Krizhevsky 2009).",
@@ -88,19 +92,27 @@ def train(
     """
     if not force and (manifest := finished(row, out_dir)):
         return manifest
-    inputs = Inputs.of(row, dataset)
-    training = _Training(row, inputs, work_dir / row.name)
-    while len(training.history) < row.epochs:
+    training = trained(row, dataset, work_dir, progress, on_epoch_end)
+    manifest = publish(training, out_dir / row.name)
+    training.forget()
+    return manifest
+
+
+def trained(
+    row: Row, dataset: Dataset, work_dir: Path, progress: bool = True, on_epoch_end: Callable[[int], None] | None = None
+) -> Training:
+    """Train the row to its end, from where its state in ``work_dir`` stands; arguments as in :func:`train`."""
+    training = Training(row, Inputs.of(row, dataset), work_dir / (f"{row.name}-seed-{row.seed}" if row.seed else row.name))
+    while not training.is_over:
         training.run_epoch(progress)
         training.save()
         if on_epoch_end:
             on_epoch_end(len(training.history))
-    manifest = _publish(training, out_dir / row.name)
-    shutil.rmtree(training.folder)
-    return manifest
+    training.take_best()
+    return training
 
 
-class _Training:
+class Training:
     """A training under way: the compiled model, the history of its epochs, and the folder that keeps both."""
 
     def __init__(self, row: Row, inputs: Inputs, folder: Path) -> None:
@@ -108,8 +120,29 @@ class _Training:
         self.history: list[dict[str, float]] = []
         self.model = self._restored() or self._new()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether every epoch was run, or the row's patience is at its end."""
+        return len(self.history) >= self.row.epochs or 0 < self.row.patience <= len(self.history) - self.best_epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch, from 1, whose weights are the training's result: the last, or that of the smallest validation loss."""
+        if not self.row.patience or not self.history:
+            return len(self.history)
+        return 1 + int(np.argmin([epoch["valid_loss"] for epoch in self.history]))
+
+    def take_best(self) -> None:
+        """Give the model the weights of its best epoch."""
+        if self.best_epoch < len(self.history):
+            self.model.load_weights(self.folder / BEST_FILE)
+
+    def forget(self) -> None:
+        """Remove the state: what came of the training is kept elsewhere."""
+        shutil.rmtree(self.folder)
+
     def _identity(self) -> dict[str, Any]:
-        return {"row": self.row.to_json(), "data": self.inputs.dataset.sha256, "versions": _versions()}
+        return {"row": self.row.to_json(), "data": self.inputs.dataset.sha256, "versions": versions()}
 
     def _restored(self) -> Any:
         from conformance.oracle.environment import import_keras
@@ -153,21 +186,26 @@ class _Training:
         draw = np.random.default_rng([self.row.seed, epoch])
         order = draw.permutation(len(labels))
         self._seed_noise(draw)
+        self.model.optimizer.learning_rate.assign(learning_rate(self.row, epoch))
         sums = np.zeros(2)
         start = time.perf_counter()
         bar = tqdm(list(_batches(order, self.row.batch_size)), disable=not progress, unit="batch")
         bar.set_description(f"{self.row.name} epoch {epoch + 1}/{self.row.epochs}")
         for rows in bar:
             self.model.reset_metrics()  # newer Keras does so itself: what comes back is this batch's alone
-            logs = self.model.train_on_batch(self.inputs.batch("train", rows), labels[rows], return_dict=True)
+            samples = self.inputs.batch("train", rows)
+            samples = augmented(samples, draw) if self.row.augment else samples
+            logs = self.model.train_on_batch(samples, labels[rows], return_dict=True)
             sums += len(rows) * np.array([logs["loss"], logs["accuracy"]], np.float64)
         seconds = time.perf_counter() - start
         valid = evaluate(self.model, self.inputs, "valid")
+        seen = evaluate(self.model, self.inputs, "train", MEASURED)
         self.history.append(
             {
                 "epoch": epoch + 1,
                 "train_loss": float(sums[0]) / len(labels),
                 "train_accuracy": float(sums[1]) / len(labels),
+                "train_macro_f1": seen["macro_f1"],
                 **{f"valid_{key}": value for key, value in valid.items()},
                 "seconds": round(seconds, 3),
             }
@@ -186,6 +224,8 @@ class _Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = self.folder / f"epoch-{len(self.history):03d}.keras"
         _write(state, self.model.save)
+        if self.row.patience and self.best_epoch == len(self.history):
+            _write(self.folder / BEST_FILE, self.model.save_weights)
         saved = {"identity": self._identity(), "state": state.name, "history": self.history}
         _write_json(self.folder / HISTORY_FILE, saved)
         for older in self.folder.glob("epoch-*.keras"):
@@ -193,12 +233,32 @@ class _Training:
                 older.unlink()
 
 
-def evaluate(model: Any, inputs: Inputs, split: str) -> dict[str, float]:
-    """The :func:`scores` of the model's probabilities on one split."""
-    labels = inputs.labels(split)
-    batches = _batches(np.arange(len(labels)), EVALUATION_BATCH)
-    probabilities = np.concatenate([model.predict_on_batch(inputs.batch(split, rows)) for rows in batches])
-    return scores(probabilities, labels)
+def learning_rate(row: Row, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0."""
+    share = (1 + np.cos(np.pi * epoch / row.epochs)) / 2 if row.schedule == "cosine" else 1.0
+    return row.learning_rate * float(share)
+
+
+def augmented(images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Images (batch, height, width, channels), each mirrored with probability 1/2 and moved by -4 to 4 pixels each way; zeros move in."""
+    count, height, width, _ = images.shape
+    moved = np.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(moved, (height, width), axis=(1, 2))
+    top, left = draw.integers(2 * SHIFT + 1, size=(2, count))
+    result = windows[np.arange(count), top, left].transpose(0, 2, 3, 1)
+    mirrored = np.less(draw.random(count), 0.5)
+    return np.ascontiguousarray(np.where(mirrored[:, None, None, None], result[:, :, ::-1], result))
+
+
+def evaluate(model: Any, inputs: Inputs, split: str, samples: int | None = None) -> dict[str, float]:
+    """The :func:`scores` of the model's probabilities on one split, or on so many of its first samples."""
+    return scores(probabilities(model, inputs, split, samples), inputs.labels(split)[:samples])
+
+
+def probabilities(model: Any, inputs: Inputs, split: str, samples: int | None = None) -> np.ndarray:
+    """What Keras's model gives to a split, or to so many of its first samples: (samples, classes)."""
+    batches = _batches(np.arange(len(inputs.labels(split)[:samples])), EVALUATION_BATCH)
+    return np.concatenate([model.predict_on_batch(inputs.batch(split, rows)) for rows in batches])
 
 
 def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -218,7 +278,7 @@ def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def _publish(training: _Training, folder: Path) -> dict[str, Any]:
+def publish(training: Training, folder: Path) -> dict[str, Any]:
     """Write the checkpoint, the manifest last, so that a manifest vouches for what stands beside it."""
     row, inputs, dataset = training.row, training.inputs, training.inputs.dataset
     folder.mkdir(parents=True, exist_ok=True)
@@ -232,7 +292,7 @@ def _publish(training: _Training, folder: Path) -> dict[str, Any]:
         "command": f"conform train {row.name}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "seed": row.seed,
-        "versions": _versions(),
+        "versions": versions(),
         "dataset": {"title": dataset.title, "sha256": dataset.sha256, "notice": NOTICES[dataset.name]},
         "parameters": model.count_params(),
         "epochs_run": len(training.history),
@@ -243,11 +303,14 @@ def _publish(training: _Training, folder: Path) -> dict[str, Any]:
         _write(folder / VOCABULARY_FILE, lambda path: write_vocabulary(path, inputs.vocabulary or []))
         digest = _sha256(folder / VOCABULARY_FILE)
         manifest["vocabulary"] = {"file": VOCABULARY_FILE, "terms": len(inputs.vocabulary), "sha256": digest}
+    if row.patience:
+        manifest["best_epoch"] = training.best_epoch
     _write_json(folder / MANIFEST_FILE, manifest)
     return manifest
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What the training was made with."""
     from conformance.oracle.environment import import_keras, tensorflow
 
     keras = import_keras()

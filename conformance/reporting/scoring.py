@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from conformance.experiments.grid import Row
+from conformance.experiments.row import Row
 from conformance.reporting.coarse import kept_power
 
 Array = NDArray[Any]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.experiments.grid import Row
+from conformance.experiments.row import Row
 from conformance.oracle.environment import THREAD_VARIABLES
 
 BATCH = 256

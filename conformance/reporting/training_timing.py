@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from conformance.experiments.grid import Row
+from conformance.experiments.row import Row
 from conformance.reporting.timing import circumstances, median_times
 
 TASKS = {"nusax-bilstm-64": None, "cifar10-cnn-32-64": 2000}

@@ -11,9 +11,9 @@ from conformance.cli import app
 from conformance.experiments import datasets, gap_runs, gap_training, run_commands
 from conformance.experiments.gap_faults import FAULTS
 from conformance.experiments.gap_runs import Run
-from conformance.experiments.grid import Recurrent, Row
 from conformance.experiments.inputs import Inputs
 from conformance.experiments.paths import runs_dir
+from conformance.experiments.row import Recurrent, Row
 
 TINY = Row(
     name="tiny",

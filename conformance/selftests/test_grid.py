@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from conformance.experiments import commands, datasets, grid
-from conformance.experiments.grid import Recurrent, Row
 from conformance.experiments.models import ParameterTotalError, build_model
+from conformance.experiments.row import Recurrent, Row
 
 SHAPES = {"cifar10": (32, 32, 3), "digits": (8, 8, 1)}
 CLASSES = {"cifar10": 10, "digits": 10, "nusax": 3, "reviews": 3}

@@ -63,20 +63,20 @@ def test_a_killed_training_resumes_and_ends_as_if_it_had_not_been_killed(digits,
 
 
 def test_a_state_of_another_row_or_other_data_is_not_resumed(digits, tmp_path):
-    state = trainer._Training(ROW, inputs.Inputs.of(ROW, digits), tmp_path)
+    state = trainer.Training(ROW, inputs.Inputs.of(ROW, digits), tmp_path)
     state.model.optimizer.build(state.model.trainable_variables)
     state.history = [{"epoch": 1}]
     state.save()
-    assert trainer._Training(ROW, inputs.Inputs.of(ROW, digits), tmp_path).history == [{"epoch": 1}], "the same: resumed"
+    assert trainer.Training(ROW, inputs.Inputs.of(ROW, digits), tmp_path).history == [{"epoch": 1}], "the same: resumed"
     other_data = dataclasses.replace(digits, sha256="0" * 64)
-    assert not trainer._Training(ROW, inputs.Inputs.of(ROW, other_data), tmp_path).history, "other data: from the start"
+    assert not trainer.Training(ROW, inputs.Inputs.of(ROW, other_data), tmp_path).history, "other data: from the start"
     other_row = dataclasses.replace(ROW, seed=1)
-    assert not trainer._Training(other_row, inputs.Inputs.of(ROW, digits), tmp_path).history, "other row: from the start"
+    assert not trainer.Training(other_row, inputs.Inputs.of(ROW, digits), tmp_path).history, "other row: from the start"
 
 
 def test_every_epoch_has_its_own_order_and_noise(digits, tmp_path):
     row = dataclasses.replace(ROW, dropout=0.5)
-    state = trainer._Training(row, inputs.Inputs.of(row, digits), tmp_path)
+    state = trainer.Training(row, inputs.Inputs.of(row, digits), tmp_path)
     orders, noises = [], []
     train_on_batch = state.model.train_on_batch
 
@@ -128,7 +128,7 @@ def test_a_finished_row_is_skipped_unless_forced(digits, whole, monkeypatch, tmp
         began.append(True)
         raise Killed
 
-    monkeypatch.setattr(trainer, "_Training", begin)
+    monkeypatch.setattr(trainer, "Training", begin)
     assert trainer.train(ROW, digits, folder, tmp_path, progress=False) == manifest, "the stored manifest comes back"
     assert not began, "a finished row is not trained again"
     with pytest.raises(Killed):

@@ -1,0 +1,128 @@
+"""A row of the tables: one model, one data set and one way of training, as data.
+
+A row states its total of parameters; the trainer refuses to train a model whose total differs, for that is another
+model. Seeds vary a row with :func:`dataclasses.replace`. A row is written into its checkpoint's manifest and into the
+records of its runs, so a row that changes makes them stale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Family = Literal["cnn", "rnn", "lstm"]
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """One recurrent layer: its units, and whether it reads both ways (``Bidirectional``, halves concatenated)."""
+
+    units: int
+    bidirectional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One trained model.
+
+    Attributes
+    ----------
+    name : str
+        Name of the task on the command line, and of the checkpoint's folder.
+    family : {"cnn", "rnn", "lstm"}
+        Convolutions, ``SimpleRNN`` layers or ``LSTM`` layers.
+    dataset : str
+        A name that :func:`conformance.experiments.datasets.load` knows.
+    parameters : int
+        Total of the model's parameters; exact.
+    epochs, batch_size, learning_rate, seed
+        Of the training; the optimizer is Adam, the loss sparse categorical cross-entropy.
+    dropout : float
+        Rate of the ``Dropout`` before the last ``Dense``; 0 leaves the layer out.
+    schedule : {"constant", "cosine"}
+        Of the learning rate: as it is, or down to 0 along half a cosine over all epochs, changed after each.
+    patience : int
+        Stop after so many epochs without a smaller validation loss, and keep the weights of the best; 0 runs all epochs.
+    filters, kernels, pooling, dense
+        For "cnn": ``Conv2D(filters, kernels, same, relu)`` and a pooling of 2 by 2 ("max" or "average") for each block,
+        then ``Flatten`` and ``Dense(dense, relu)``.
+    convolutions : tuple of int
+        For "cnn": how many convolutions a block has; one each where it is empty.
+    normalization : bool
+        For "cnn": a ``BatchNormalization`` between each convolution, which has no bias then, and its relu.
+    block_dropout : float
+        For "cnn": rate of the ``Dropout`` after each block; 0 leaves it out.
+    head : {"dense", "average"}
+        For "cnn": ``Flatten`` and ``Dense``, or a ``GlobalAveragePooling2D`` instead of both.
+    augment : bool
+        For "cnn": training images are mirrored at random and moved by up to 4 pixels each way, zeros moving in.
+    stack : tuple of Recurrent
+        For "rnn" and "lstm": the recurrent layers; all but the last return sequences.
+    embedding, mask
+        ``output_dim`` and ``mask_zero`` of the ``Embedding``.
+    dropout_between : float
+        Rate of the ``Dropout`` between recurrent layers; 0 leaves it out.
+    max_tokens, sequence_length
+        Of the text vectorization, which stands before the model and outside its archive.
+    """
+
+    name: str
+    family: Family
+    dataset: str
+    parameters: int
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 0.001
+    seed: int = 0
+    dropout: float = 0.5
+    schedule: Literal["constant", "cosine"] = "constant"
+    patience: int = 0
+    filters: tuple[int, ...] = ()
+    kernels: tuple[tuple[int, int], ...] = ()
+    pooling: Literal["max", "average"] = "max"
+    dense: int = 128
+    convolutions: tuple[int, ...] = ()
+    normalization: bool = False
+    block_dropout: float = 0.0
+    head: Literal["dense", "average"] = "dense"
+    augment: bool = False
+    stack: tuple[Recurrent, ...] = ()
+    embedding: int = 256
+    mask: bool = False
+    dropout_between: float = 0.0
+    max_tokens: int = 5000
+    sequence_length: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse a row that describes no model of its family."""
+        if self.family == "cnn":
+            if not self.filters or len(self.filters) != len(self.kernels):
+                raise ValueError(f"{self.name}: a CNN needs as many kernels as filters, and at least one.")
+            if self.convolutions and len(self.convolutions) != len(self.filters):
+                raise ValueError(f"{self.name}: a CNN needs as many counts of convolutions as filters, or none.")
+        elif not self.stack:
+            raise ValueError(f"{self.name}: a recurrent model needs a stack of layers.")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the model reads token ids."""
+        return self.family != "cnn"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that describe this row's family, in JSON's types."""
+        other = _TEXT_FIELDS if self.family == "cnn" else _IMAGE_FIELDS
+        return {key: _json(value) for key, value in asdict(self).items() if key not in other}
+
+    def is_described_by(self, stored: dict[str, Any]) -> bool:
+        """Whether a stored description is of this row; a field that it does not know yet must have its default."""
+        own = self.to_json()
+        defaults = {field.name: _json(field.default) for field in fields(self)}
+        return all(own[key] == stored.get(key, defaults[key]) for key in own) and stored.keys() <= own.keys()
+
+
+_IMAGE_FIELDS = frozenset({"filters", "kernels", "pooling", "dense", "convolutions", "normalization", "block_dropout", "head", "augment"})
+_TEXT_FIELDS = frozenset({"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length"})
+
+
+def _json(value: Any) -> Any:
+    return [_json(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,196 @@
+"""The records of the experiments: one small file for each row and seed, and a checkpoint for the first seed of the rows that have one.
+
+A record says what was trained on what and how (row, seed, command, versions, SHA-256 of the data, date, seconds), the loss and macro-F1 of
+every epoch on training and validation split, and which class the result gives to each sample of the test split. What is recorded is
+not trained again. The folder's ``manifest.json`` holds the labels of the test splits and the SHA-256 of every record.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conformance.experiments import grid
+from conformance.experiments.datasets import Dataset, load
+from conformance.experiments.row import Row
+from conformance.record import write_json, write_text
+
+MANIFEST_FILE = "manifest.json"
+DIGITS = 6
+CURVES = ("train_loss", "train_macro_f1", "valid_loss", "valid_macro_f1")
+
+
+class Places(NamedTuple):
+    """Where records, checkpoints and the states of trainings under way are kept."""
+
+    records: Path
+    checkpoints: Path
+    work: Path
+
+
+def seeded(rows: Sequence[Row], seeds: int | None = None) -> list[Row]:
+    """Every row once for each of its seeds, seed by seed, so that an unfinished study is complete for its first ones."""
+    counts = {row.name: seeds or grid.SEEDS[row.dataset] for row in rows}
+    most = max(counts.values(), default=0)
+    return [replace(row, seed=seed) for seed in range(most) for row in rows if seed < counts[row.name]]
+
+
+def path_of(row: Row, records: Path) -> Path:
+    """The file of a row with its seed."""
+    return records / row.name / f"seed-{row.seed}.json"
+
+
+def stored(row: Row, records: Path, sha256: str | None = None) -> dict[str, Any] | None:
+    """The record of a row with its seed, or None where it is missing, of another row, or (with a checksum) of other data."""
+    try:
+        record: dict[str, Any] = json.loads(path_of(row, records).read_text(encoding="utf-8"))
+        same = row.is_described_by(record["row"]) and sha256 in (None, record["data_sha256"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return record if same else None
+
+
+def is_done(row: Row, places: Places) -> bool:
+    """Whether nothing is left to train: the record stands, and the checkpoint where the row keeps one."""
+    from conformance.experiments.trainer import finished
+
+    return stored(row, places.records) is not None and (not keeps_checkpoint(row) or finished(row, places.checkpoints) is not None)
+
+
+def keeps_checkpoint(row: Row) -> bool:
+    """Whether the weights of this training are kept: of the first seed of the rows in :data:`grid.ROWS`."""
+    return row.seed == 0 and row.name in grid.NAMES
+
+
+def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True) -> dict[str, Any]:
+    """Train a row with its seed and leave its record, and its checkpoint where it keeps one and none stands.
+
+    Raises
+    ------
+    ParameterTotalError
+        The model's total of parameters is not the row's.
+    RuntimeError
+        A checkpoint of this row stands, and its predictions are not those of this training.
+    """
+    from conformance.experiments import trainer
+
+    training = trainer.trained(row, dataset, places.work, progress)
+    found = _record(training)
+    if keeps_checkpoint(row):
+        manifest = trainer.finished(row, places.checkpoints) or trainer.publish(training, places.checkpoints / row.name)
+        if abs(manifest["keras"]["test"]["loss"] - found["test"]["loss"]) > 10**-DIGITS:
+            raise RuntimeError(f"the checkpoint in {places.checkpoints.name} is of another training: its test loss differs.")
+    write_text(path_of(row, places.records), _text(found))
+    training.forget()
+    return found
+
+
+def _record(training: Any) -> dict[str, Any]:
+    from conformance.experiments import trainer
+
+    row, inputs, history = training.row, training.inputs, training.history
+    splits = {split: trainer.probabilities(training.model, inputs, split) for split in ("valid", "test")}
+    return {
+        "row": row.to_json(),
+        "command": f"conform train {row.name} --seeds {row.seed + 1}",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": trainer.versions(),
+        "data_sha256": inputs.dataset.sha256,
+        "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
+        "epochs_run": len(history),
+        "best_epoch": training.best_epoch,
+        **{curve: [round(epoch[curve], DIGITS) for epoch in history] for curve in CURVES},
+        **{split: _rounded(trainer.scores(found, inputs.labels(split))) for split, found in splits.items()},
+        "test_predictions": "".join(map(str, splits["test"].argmax(axis=1))),
+    }
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, DIGITS) for name, value in figures.items()}
+
+
+def _text(record: dict[str, Any]) -> str:
+    """JSON with a line for each key, so that a long list of epochs stays one line."""
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
+    return f"{{\n{lines}\n}}\n"
+
+
+def train_all(rows: Sequence[Row], places: Places, data: Path | None, workers: int = 1, scheduler: str | None = None) -> Iterator[str]:
+    """Train rows in their order and yield, as each ends, the sentence that says why it could not be trained, or "".
+
+    Parameters
+    ----------
+    workers : int
+        Processes of one thread each; 1 trains in this process, with all threads and a bar for each epoch.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers train instead; they need this package and see the same folders.
+    """
+    from joblib import Parallel, delayed, parallel_config
+
+    if workers == 1 and scheduler is None:
+        yield from (_train_here(row, places, data, True) for row in rows)
+        return
+    with _client(scheduler), parallel_config(**({"backend": "dask"} if scheduler else {"backend": "loky", "n_jobs": workers})):
+        yield from Parallel(return_as="generator_unordered")(delayed(_train_apart)(row, places, data) for row in rows)
+
+
+def _client(scheduler: str | None) -> AbstractContextManager[Any]:
+    """The connection to a Dask scheduler, which joblib finds by itself while it is open."""
+    if scheduler is None:
+        return nullcontext()
+    from distributed import Client
+
+    return Client(scheduler)
+
+
+def _train_apart(row: Row, places: Places, data: Path | None) -> str:
+    """What a worker does: one thread for TensorFlow, no bars."""
+    from conformance.oracle.environment import tensorflow
+
+    tensorflow().config.threading.set_intra_op_parallelism_threads(1)
+    tensorflow().config.threading.set_inter_op_parallelism_threads(1)
+    return _train_here(row, places, data, False)
+
+
+def _train_here(row: Row, places: Places, data: Path | None, progress: bool) -> str:
+    from conformance.experiments.downloads import DataError
+    from conformance.experiments.models import ParameterTotalError
+    from conformance.oracle.environment import import_keras
+
+    import_keras().backend.clear_session()
+    try:
+        train_run(row, load(row.dataset, data), places, progress)
+    except DataError as error:
+        return str(error)
+    except (ParameterTotalError, RuntimeError) as error:
+        return f"{row.name}: {error}"
+    return ""
+
+
+def write_manifest(records: Path, data: Path | None) -> None:
+    """``manifest.json``: the test labels of every data set that was trained on, and the SHA-256 of every record."""
+    from conformance.experiments.trainer import NOTICES
+
+    files = sorted(records.glob("*/seed-*.json"))
+    sets = [load(name, data) for name in sorted({grid.find(path.parent.name).dataset for path in files})]
+    manifest = {
+        "command": "conform train",
+        "data": {
+            one.name: {
+                "title": one.title,
+                "sha256": one.sha256,
+                "notice": NOTICES[one.name],
+                "classes": list(one.classes),
+                "test_labels": "".join(map(str, one.y_test)),
+            }
+            for one in sets
+        },
+        "files": {path.relative_to(records).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+    }
+    write_json(records / MANIFEST_FILE, manifest)
