@@ -63,7 +63,7 @@ def text_vectorization_adapt(
     specials = _special_tokens(output_mode)
     if max_tokens is not None and max_tokens <= len(specials):
         raise ValueError(f"max_tokens={max_tokens} leaves no room for a term beside {specials}")
-    counts = Counter(chain.from_iterable(_documents(texts, standardize, split, ngrams)))
+    counts = Counter(chain.from_iterable(text_vectorization_tokens(texts, standardize=standardize, split=split, ngrams=ngrams)))
     for special in (PADDING, UNKNOWN):
         counts.pop(special, None)
     terms = sorted(counts, key=lambda term: (counts[term], term), reverse=True)
@@ -89,7 +89,7 @@ def text_vectorization_idf(
     _check_options(max_tokens, output_mode, None, pad_to_max_tokens, False)
     if output_mode != "tf_idf":
         raise ValueError(f"idf weights belong to output_mode='tf_idf', not {output_mode!r}")
-    documents = _documents(texts, standardize, split, ngrams)
+    documents = text_vectorization_tokens(texts, standardize=standardize, split=split, ngrams=ngrams)
     frequencies = Counter(chain.from_iterable(map(set, documents)))
     terms, leading = _terms(vocabulary, "tf_idf")
     weights = np.array([math.log(1 + len(documents) / (1 + frequencies[term])) for term in terms])
@@ -218,8 +218,17 @@ def _terms(vocabulary: Sequence[str], output_mode: str) -> tuple[list[str], int]
     return terms, leading
 
 
-def _documents(texts: ArrayLike, standardize: Standardize, split: Split, ngrams: Ngrams) -> list[list[str]]:
-    """Tokens of every text: a flat array holds one text per element here, even with ``split=None``."""
+def text_vectorization_tokens(
+    texts: ArrayLike,
+    *,
+    standardize: Standardize = "lower_and_strip_punctuation",
+    split: Split = "whitespace",
+    ngrams: Ngrams = None,
+) -> list[list[str]]:
+    """Tokens of every text, before they are numbered: what `text_vectorization_adapt` counts.
+
+    A flat array holds one text per element, even with ``split=None``; the options are those of `text_vectorization_forward`.
+    """
     array = np.asarray(texts, dtype=object)
     return _token_rows(array[:, np.newaxis] if array.ndim == 1 else array, standardize, split, ngrams)[0]
 

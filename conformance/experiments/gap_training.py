@@ -96,10 +96,10 @@ def train_all(runs: Sequence[Run], folder: Path, data: Path | None, workers: int
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
-    from conformance.oracle.environment import single_thread
+    from conformance.oracle.environment import one_thread, single_thread
 
     single_thread()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), one_thread) as pool:
         jobs = {pool.submit(_train_apart, run, folder, data): run for run in runs}
         try:
             for job in as_completed(jobs):
@@ -136,10 +136,3 @@ def _inputs(data: Path | None) -> Inputs:
     from conformance.experiments.gap_runs import SCRATCH_ROWS
 
     return Inputs.of(SCRATCH_ROWS["rnn"], load("nusax", data))
-
-
-def _one_thread() -> None:
-    from conformance.oracle.environment import tensorflow
-
-    tensorflow().config.threading.set_intra_op_parallelism_threads(1)
-    tensorflow().config.threading.set_inter_op_parallelism_threads(1)

@@ -37,6 +37,20 @@ CNN: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64-7x7-3x3", 548_938, (32, 64), kernels=((7, 7), (3, 3))),
     _cnn("cifar10-cnn-32-64-3x3-5x5", 577_866, (32, 64), kernels=((3, 3), (5, 5))),
 )
+CNN_BEST = _cnn(
+    "cifar10-cnn-best",
+    280_298,
+    (32, 64, 128),
+    convolutions=(1, 2, 2),
+    normalization=True,
+    block_dropout=0.2,
+    head="average",
+    dropout=0.3,
+    augment=True,
+    schedule="cosine",
+    learning_rate=0.002,
+    epochs=25,
+)
 RNN: tuple[Row, ...] = (
     _text("nusax-rnn-128", "rnn", 775_683, _one_way(128)),
     _text("nusax-rnn-128-mask", "rnn", 775_683, _one_way(128), mask=True),
@@ -75,7 +89,7 @@ EMBEDDED: tuple[Row, ...] = (
         learning_rate=0.003,
     ),
 )
-ROWS: tuple[Row, ...] = CNN + RNN + LSTM + EMBEDDED
+ROWS: tuple[Row, ...] = (*CNN, CNN_BEST, *RNN, *LSTM, *EMBEDDED)
 """The rows that have a checkpoint."""
 
 UNKEPT: tuple[Row, ...] = (

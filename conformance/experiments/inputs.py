@@ -11,6 +11,7 @@ import numpy as np
 from conformance.experiments.datasets import Dataset
 from conformance.experiments.paths import checkpoints_dir
 from conformance.experiments.row import Row
+from conformance.experiments.subwords import make_vocabulary, subword_ids
 
 VOCABULARY_FILE = "vocabulary.txt"
 
@@ -38,10 +39,8 @@ class Inputs:
         texts = {"train": dataset.x_train, "valid": dataset.x_valid, "test": dataset.x_test}
         if not row.is_text:
             return cls(dataset, None, texts)
-        from reference.text import text_vectorization_adapt
-
         if vocabulary is None:
-            vocabulary = list(text_vectorization_adapt(dataset.x_train, max_tokens=row.max_tokens))
+            vocabulary = _vocabulary(row, dataset.x_train)
         return cls(dataset, vocabulary, {split: token_ids(row, texts[split], vocabulary) for split in texts})
 
     @property
@@ -59,10 +58,18 @@ class Inputs:
         return {"train": self.dataset.y_train, "valid": self.dataset.y_valid, "test": self.dataset.y_test}[split]
 
 
+def _vocabulary(row: Row, texts: list[str]) -> list[str]:
+    from reference.text import text_vectorization_adapt
+
+    return make_vocabulary(texts, row.subwords) if row.subwords else text_vectorization_adapt(texts, max_tokens=row.max_tokens)
+
+
 def token_ids(row: Row, texts: list[str], vocabulary: list[str]) -> np.ndarray:
-    """The texts as token ids, int64, shape (texts, ``row.sequence_length``); a shorter text ends in zeros."""
+    """The texts as ids, int64, shape (texts, ``row.sequence_length``), with subwords (.., slots); a shorter text ends in zeros."""
     from reference.text import text_vectorization_forward
 
+    if row.subwords:
+        return subword_ids(texts, vocabulary, row.subwords, row.sequence_length)
     return np.asarray(text_vectorization_forward(texts, vocabulary, output_sequence_length=row.sequence_length))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.experiments.row import Row
+from conformance.experiments.row import SKIP_SCALE, Row
 
 
 class ParameterTotalError(Exception):
@@ -33,12 +33,18 @@ def build_model(row: Row, input_shape: tuple[int, ...], classes: int, vocabulary
     from conformance.oracle.environment import import_keras
 
     keras = import_keras()
-    middle = _recurrent_layers(keras, row, vocabulary_size) if row.is_text else _convolution_layers(keras, row)
-    if row.dropout:
-        middle.append(keras.layers.Dropout(row.dropout, name="dropout"))
     source = keras.Input(input_shape, dtype="int64" if row.is_text else "float32", name="input")
-    last = keras.layers.Dense(classes, activation="softmax", name="probabilities")
-    model = keras.Sequential([source, *middle, last], name=row.name.replace("-", "_"))
+    if row.is_text:
+        first, middle = _embedding_layers(keras, row, vocabulary_size), _recurrent_layers(keras, row)
+    else:
+        first, middle = [], _convolution_layers(keras, row)
+    last = [keras.layers.Dropout(row.dropout, name="dropout")] if row.dropout else []
+    last.append(keras.layers.Dense(classes, activation="softmax", name="probabilities"))
+    name = row.name.replace("-", "_")
+    if row.skip:
+        model = _model_with_skip(keras, source, first, middle, last, name)
+    else:
+        model = keras.Sequential([source, *first, *middle, *last], name=name)
     total = model.count_params()
     if total != row.parameters:
         raise ParameterTotalError(f"{row.name} declares {row.parameters:,} parameters and the built model has {total:,}.")
@@ -71,16 +77,47 @@ def _convolution(layers: Any, row: Row, filters: int, kernel: tuple[int, int], n
     ]
 
 
-def _recurrent_layers(keras: Any, row: Row, vocabulary_size: int | None) -> list[Any]:
+def _model_with_skip(keras: Any, source: Any, first: list[Any], middle: list[Any], last: list[Any], name: str) -> Any:
+    """The layers in their order, and the average over time of what `first` gives beside what `middle` gives."""
+    embedded = _through(first, source)
+    average = keras.layers.GlobalAveragePooling1D(name="average")(embedded)
+    scaled = keras.layers.Rescaling(SKIP_SCALE, name="average_scaled")(average)
+    joined = keras.layers.Concatenate(name="joined")([_through(middle, embedded), scaled])
+    return keras.Model(source, _through(last, joined), name=name)
+
+
+def _through(layers: list[Any], tensor: Any) -> Any:
+    for layer in layers:
+        tensor = layer(tensor)
+    return tensor
+
+
+def _embedding_layers(keras: Any, row: Row, vocabulary_size: int | None) -> list[Any]:
+    layers = keras.layers
+    embedding = layers.Embedding(vocabulary_size, row.embedding, mask_zero=row.mask, name="embedding")
+    if row.subwords is None:
+        return [embedding]
+    slots = row.subwords.slots  # a word is a row of an image whose columns are its slots
+    return [
+        embedding,
+        layers.AveragePooling2D((1, slots), name="word"),
+        layers.Reshape((row.sequence_length, row.embedding), name="words"),
+        layers.Rescaling(slots**0.5, name="scaled"),
+    ]
+
+
+def _recurrent_layers(keras: Any, row: Row) -> list[Any]:
     layers = keras.layers
     cell = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM}[row.family]
-    built = [layers.Embedding(vocabulary_size, row.embedding, mask_zero=row.mask, name="embedding")]
+    built = [layers.SpatialDropout1D(row.embedding_dropout, name="embedding_dropout")] if row.embedding_dropout else []
     for number, declared in enumerate(row.stack, start=1):
         last = number == len(row.stack)
-        layer = cell(declared.units, return_sequences=not last, name=f"{row.family}_{number}")
+        layer = cell(declared.units, return_sequences=row.pooled or not last, name=f"{row.family}_{number}")
         if declared.bidirectional:
             layer = layers.Bidirectional(layer, name=f"bidirectional_{number}")
         built.append(layer)
         if row.dropout_between and not last:
             built.append(layers.Dropout(row.dropout_between, name=f"dropout_{number}"))
+    if row.pooled:
+        built.append(layers.GlobalMaxPooling1D(name="pooled"))
     return built

@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from conformance.experiments.subwords import Subwords
+
 Family = Literal["cnn", "rnn", "lstm"]
+SKIP_SCALE = 4.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Row:
         Of the learning rate: as it is, or down to 0 along half a cosine over all epochs, changed after each.
     patience : int
         Stop after so many epochs without a smaller validation loss, and keep the weights of the best; 0 runs all epochs.
+    averaging : float
+        Momentum of a running average of the weights, which is what is measured and kept; 0 keeps the weights themselves.
     filters, kernels, pooling, dense
         For "cnn": ``Conv2D(filters, kernels, same, relu)`` and a pooling of 2 by 2 ("max" or "average") for each block,
         then ``Flatten`` and ``Dense(dense, relu)``.
@@ -64,6 +69,15 @@ class Row:
         Rate of the ``Dropout`` between recurrent layers; 0 leaves it out.
     max_tokens, sequence_length
         Of the text vectorization, which stands before the model and outside its archive.
+    subwords : Subwords or None
+        For "rnn" and "lstm": a word is read as its own id and those of its character n-grams, whose embeddings are averaged, times
+        the square root of the slots; ``max_tokens`` does not count then.
+    embedding_dropout : float
+        Rate of the ``SpatialDropout1D`` after the embedding; 0 leaves it out.
+    pooled : bool
+        The last recurrent layer returns sequences too, and the largest value of each unit over time is kept.
+    skip : bool
+        Beside what the recurrent layers give stands the average of the embeddings over time, times :data:`SKIP_SCALE`.
     """
 
     name: str
@@ -77,6 +91,7 @@ class Row:
     dropout: float = 0.5
     schedule: Literal["constant", "cosine"] = "constant"
     patience: int = 0
+    averaging: float = 0.0
     filters: tuple[int, ...] = ()
     kernels: tuple[tuple[int, int], ...] = ()
     pooling: Literal["max", "average"] = "max"
@@ -92,6 +107,10 @@ class Row:
     dropout_between: float = 0.0
     max_tokens: int = 5000
     sequence_length: int = 100
+    subwords: Subwords | None = None
+    embedding_dropout: float = 0.0
+    pooled: bool = False
+    skip: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a row that describes no model of its family."""
@@ -121,7 +140,9 @@ class Row:
 
 
 _IMAGE_FIELDS = frozenset({"filters", "kernels", "pooling", "dense", "convolutions", "normalization", "block_dropout", "head", "augment"})
-_TEXT_FIELDS = frozenset({"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length"})
+_TEXT_FIELDS = frozenset(
+    {"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length", "subwords", "embedding_dropout", "pooled", "skip"}
+)
 
 
 def _json(value: Any) -> Any:

@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 from conformance.experiments import grid
 from conformance.experiments.datasets import Dataset, load
+from conformance.experiments.inputs import VOCABULARY_FILE, Inputs, read_vocabulary
 from conformance.experiments.row import Row
+from conformance.oracle.environment import one_thread
 from conformance.record import write_json, write_text
 
 MANIFEST_FILE = "manifest.json"
@@ -69,43 +71,59 @@ def keeps_checkpoint(row: Row) -> bool:
 
 
 def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True) -> dict[str, Any]:
-    """Train a row with its seed and leave its record, and its checkpoint where it keeps one and none stands.
+    """Train a row with its seed and leave its record, and its checkpoint where it keeps one.
+
+    A checkpoint that stands is not trained again: the record is made of it and of the history beside it.
 
     Raises
     ------
     ParameterTotalError
         The model's total of parameters is not the row's.
-    RuntimeError
-        A checkpoint of this row stands, and its predictions are not those of this training.
     """
     from conformance.experiments import trainer
 
+    if keeps_checkpoint(row) and trainer.finished(row, places.checkpoints):
+        found = _record_of_checkpoint(row, dataset, places.checkpoints / row.name)
+        write_text(path_of(row, places.records), _text(found))
+        return found
     training = trainer.trained(row, dataset, places.work, progress)
-    found = _record(training)
     if keeps_checkpoint(row):
-        manifest = trainer.finished(row, places.checkpoints) or trainer.publish(training, places.checkpoints / row.name)
-        if abs(manifest["keras"]["test"]["loss"] - found["test"]["loss"]) > 10**-DIGITS:
-            raise RuntimeError(f"the checkpoint in {places.checkpoints.name} is of another training: its test loss differs.")
+        trainer.publish(training, places.checkpoints / row.name)
+    made = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "versions": trainer.versions()}
+    found = _record(row, training.inputs, training.model, training.history, made, training.best_epoch)
     write_text(path_of(row, places.records), _text(found))
     training.forget()
     return found
 
 
-def _record(training: Any) -> dict[str, Any]:
+def _record_of_checkpoint(row: Row, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    from conformance.experiments import trainer
+    from conformance.oracle.environment import import_keras
+
+    manifest = json.loads((folder / trainer.MANIFEST_FILE).read_text(encoding="utf-8"))
+    history = json.loads((folder / trainer.HISTORY_FILE).read_text(encoding="utf-8"))
+    inputs = Inputs.of(row, dataset, read_vocabulary(folder / VOCABULARY_FILE) if row.is_text else None)
+    model = import_keras().models.load_model(folder / trainer.MODEL_FILE)
+    made = {key: manifest[key] for key in ("date", "versions")}
+    return _record(row, inputs, model, history, made, manifest.get("best_epoch", len(history)))
+
+
+def _record(
+    row: Row, inputs: Inputs, model: Any, history: Sequence[dict[str, float]], made: dict[str, Any], best_epoch: int
+) -> dict[str, Any]:
+    """What is recorded; a curve that an older history lacks is null."""
     from conformance.experiments import trainer
 
-    row, inputs, history = training.row, training.inputs, training.history
-    splits = {split: trainer.probabilities(training.model, inputs, split) for split in ("valid", "test")}
+    splits = {split: trainer.probabilities(model, inputs, split) for split in ("valid", "test")}
     return {
         "row": row.to_json(),
         "command": f"conform train {row.name} --seeds {row.seed + 1}",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": trainer.versions(),
+        **made,
         "data_sha256": inputs.dataset.sha256,
         "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
         "epochs_run": len(history),
-        "best_epoch": training.best_epoch,
-        **{curve: [round(epoch[curve], DIGITS) for epoch in history] for curve in CURVES},
+        "best_epoch": best_epoch,
+        **{curve: [round(epoch[curve], DIGITS) for epoch in history] if curve in history[0] else None for curve in CURVES},
         **{split: _rounded(trainer.scores(found, inputs.labels(split))) for split, found in splits.items()},
         "test_predictions": "".join(map(str, splits["test"].argmax(axis=1))),
     }
@@ -150,11 +168,8 @@ def _client(scheduler: str | None) -> AbstractContextManager[Any]:
 
 
 def _train_apart(row: Row, places: Places, data: Path | None) -> str:
-    """What a worker does: one thread for TensorFlow, no bars."""
-    from conformance.oracle.environment import tensorflow
-
-    tensorflow().config.threading.set_intra_op_parallelism_threads(1)
-    tensorflow().config.threading.set_inter_op_parallelism_threads(1)
+    """What a worker does."""
+    one_thread()
     return _train_here(row, places, data, False)
 
 

@@ -16,6 +16,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,25 @@ class Training:
         return 1 + int(np.argmin([epoch["valid_loss"] for epoch in self.history]))
 
     def take_best(self) -> None:
-        """Give the model the weights of its best epoch."""
-        if self.best_epoch < len(self.history):
+        """Give the model the weights of its best epoch, averaged where the row averages."""
+        if self.row.patience or self.row.averaging:
             self.model.load_weights(self.folder / BEST_FILE)
+
+    @contextmanager
+    def measured_weights(self) -> Iterator[None]:
+        """While open, the model has the weights that are measured and kept: the running average where the row averages."""
+        if not self.row.averaging:
+            yield
+            return
+        from conformance.oracle.environment import import_keras
+
+        swap = import_keras().callbacks.SwapEMAWeights()
+        swap.set_model(self.model)
+        swap.on_test_begin()
+        try:
+            yield
+        finally:
+            swap.on_test_end()
 
     def forget(self) -> None:
         """Remove the state: what came of the training is kept elsewhere."""
@@ -163,8 +180,9 @@ class Training:
         keras = import_keras()
         keras.utils.set_random_seed(self.row.seed)
         model = self.build()
+        averaging = {"use_ema": True, "ema_momentum": self.row.averaging} if self.row.averaging else {}
         model.compile(
-            optimizer=keras.optimizers.Adam(self.row.learning_rate),
+            optimizer=keras.optimizers.Adam(self.row.learning_rate, **averaging),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
             jit_compile=False,
@@ -198,8 +216,9 @@ class Training:
             logs = self.model.train_on_batch(samples, labels[rows], return_dict=True)
             sums += len(rows) * np.array([logs["loss"], logs["accuracy"]], np.float64)
         seconds = time.perf_counter() - start
-        valid = evaluate(self.model, self.inputs, "valid")
-        seen = evaluate(self.model, self.inputs, "train", MEASURED)
+        with self.measured_weights():
+            valid = evaluate(self.model, self.inputs, "valid")
+            seen = evaluate(self.model, self.inputs, "train", MEASURED)
         self.history.append(
             {
                 "epoch": epoch + 1,
@@ -224,8 +243,9 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = self.folder / f"epoch-{len(self.history):03d}.keras"
         _write(state, self.model.save)
-        if self.row.patience and self.best_epoch == len(self.history):
-            _write(self.folder / BEST_FILE, self.model.save_weights)
+        if (self.row.patience or self.row.averaging) and self.best_epoch == len(self.history):
+            with self.measured_weights():
+                _write(self.folder / BEST_FILE, self.model.save_weights)
         saved = {"identity": self._identity(), "state": state.name, "history": self.history}
         _write_json(self.folder / HISTORY_FILE, saved)
         for older in self.folder.glob("epoch-*.keras"):
@@ -324,7 +344,7 @@ def _batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def _write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Let ``writer`` write beside ``path``, then rename: the file is whole or it is the old one."""
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    beside = path.with_name(f".part.{path.name}")
     writer(beside)
     os.replace(beside, path)
 

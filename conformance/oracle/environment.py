@@ -52,6 +52,13 @@ def single_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
+def one_thread() -> None:
+    """One thread for TensorFlow in this process; effective when it runs before TensorFlow has computed anything."""
+    threading = tensorflow().config.threading
+    threading.set_intra_op_parallelism_threads(1)
+    threading.set_inter_op_parallelism_threads(1)
+
+
 def missing_package() -> str | None:
     """The first package that the oracle needs and that is not installed, or None; imports nothing."""
     for name in ("tensorflow", "keras"):

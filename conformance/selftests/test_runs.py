@@ -1,0 +1,145 @@
+"""The records of trainings: what they say is so, what stands is not trained again, and workers leave the same as one process."""
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from conformance.experiments import datasets, grid, inputs, runs, trainer
+from conformance.oracle.environment import import_keras
+
+ROW = dataclasses.replace(grid.find("digits-cnn"), epochs=2)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A few of the digits."""
+    data = datasets.load("digits")
+    parts = {f"{axis}_{split}": getattr(data, f"{axis}_{split}")[:100] for axis in "xy" for split in datasets.SPLITS}
+    return dataclasses.replace(data, **parts)
+
+
+@pytest.fixture(scope="module")
+def trained(digits, tmp_path_factory):
+    """The folders of a training, and its record."""
+    places = runs.Places(*(tmp_path_factory.mktemp("run") / name for name in ("records", "checkpoints", "work")))
+    return places, runs.train_run(ROW, digits, places, progress=False)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Training anything is an error."""
+
+    def refuse(*_, **__):
+        raise AssertionError("something is trained that stands")
+
+    monkeypatch.setattr(trainer, "trained", refuse)
+
+
+def test_a_record_holds_what_the_checkpoint_computes(digits, trained):
+    places, record = trained
+    model = import_keras().models.load_model(places.checkpoints / ROW.name / trainer.MODEL_FILE)
+    x, y = inputs.test_inputs(ROW, digits)
+    predicted = model.predict_on_batch(x).argmax(axis=1)
+    assert record["test_predictions"] == "".join(map(str, predicted)), "one digit for each sample of the test split, in its order"
+    macro = f1_score(y, predicted, labels=range(10), average="macro", zero_division=0)
+    assert record["test"]["macro_f1"] == pytest.approx(macro, abs=1e-6), "the macro-F1 is scikit-learn's"
+    assert record["epochs_run"] == record["best_epoch"] == ROW.epochs, "without patience the last epoch is the result"
+    assert {len(record[curve]) for curve in runs.CURVES} == {ROW.epochs}, "every curve has a value for each epoch"
+    assert record["valid_macro_f1"][-1] == record["valid"]["macro_f1"], "the curve ends where the result stands"
+    assert record["data_sha256"] == digits.sha256, "the record names its data by content"
+    assert json.loads(runs.path_of(ROW, places.records).read_text()) == record, "what is written is what was found"
+    assert not list(places.work.iterdir()), "a finished training leaves no state behind"
+
+
+def test_what_stands_is_not_trained_again(trained, digits):
+    places, record = trained
+    assert runs.is_done(ROW, places), "record and checkpoint stand"
+    assert runs.stored(ROW, places.records, digits.sha256) == record, "the record is found"
+    assert runs.stored(ROW, places.records, "0" * 64) is None, "a record of other data is none"
+    assert not runs.is_done(dataclasses.replace(ROW, epochs=3), places), "a record of another row is none"
+    assert not runs.is_done(dataclasses.replace(ROW, seed=1), places), "another seed is another training"
+
+
+def test_a_missing_checkpoint_is_not_done(trained, tmp_path):
+    places, _ = trained
+    assert not runs.is_done(ROW, places._replace(checkpoints=tmp_path)), "the first seed of a kept row needs its checkpoint"
+    assert not runs.keeps_checkpoint(dataclasses.replace(ROW, seed=1)), "other seeds keep no weights"
+    assert not runs.keeps_checkpoint(grid.UNKEPT[0]), "study A's variations keep no weights"
+
+
+def test_a_checkpoint_that_stands_gives_its_own_record(trained, digits, tmp_path, no_training):
+    places, record = trained
+    again = runs.train_run(ROW, digits, places._replace(records=tmp_path), progress=False)
+    assert again == record, "the record of a checkpoint is that of its training"
+    history = places.checkpoints / ROW.name / trainer.HISTORY_FILE
+    kept = history.read_text()
+    history.write_text(json.dumps([{k: v for k, v in epoch.items() if k != "train_macro_f1"} for epoch in json.loads(kept)]))
+    older = runs.train_run(ROW, digits, places._replace(records=tmp_path), progress=False)
+    history.write_text(kept)
+    assert older == {**record, "train_macro_f1": None}, "a curve that an older history lacks is null, and nothing else differs"
+
+
+def test_rows_are_trained_seed_by_seed():
+    rows = [grid.find(name) for name in ("nusax-rnn-128", "cifar10-cnn-32-64")]
+    order = [(row.name, row.seed) for row in runs.seeded(rows)]
+    assert order[:3] == [("nusax-rnn-128", 0), ("cifar10-cnn-32-64", 0), ("nusax-rnn-128", 1)], "all rows have their first seed first"
+    assert [seed for name, seed in order if name == "nusax-rnn-128"] == list(range(5)), "texts have five seeds"
+    assert len(runs.seeded(rows, 2)) == 4, "a number of seeds counts for every row"
+
+
+def test_the_manifest_vouches_for_every_record(trained, digits, monkeypatch):
+    places, _ = trained
+    monkeypatch.setattr(runs, "load", lambda *_: digits)
+    runs.write_manifest(places.records, None)
+    manifest = json.loads((places.records / runs.MANIFEST_FILE).read_text())
+    path = runs.path_of(ROW, places.records)
+    assert manifest["files"] == {"digits-cnn/seed-0.json": hashlib.sha256(path.read_bytes()).hexdigest()}, "each file has its SHA-256"
+    assert manifest["data"]["digits"]["test_labels"] == "".join(map(str, digits.y_test)), "the labels make scores without the data"
+
+
+def test_a_dask_scheduler_s_workers_leave_what_one_process_leaves(trained, digits, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    _, record = trained
+    elsewhere = runs.Places(tmp_path / "records", tmp_path / "checkpoints", tmp_path / "work")
+    monkeypatch.setattr(runs, "load", lambda *_: digits)
+    monkeypatch.setattr(runs, "one_thread", lambda: None)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        sentences = list(runs.train_all([ROW], elsewhere, None, scheduler=cluster.scheduler_address))
+    assert sentences == [""], "nothing went wrong"
+    assert json.loads(runs.path_of(ROW, elsewhere.records).read_text())["row"] == record["row"], "the worker left the row's record"
+    assert runs.is_done(ROW, elsewhere), "and its checkpoint"
+
+
+def test_a_row_that_cannot_be_trained_is_a_sentence_and_the_others_go_on(trained, tmp_path):
+    places, _ = trained
+    rows = [dataclasses.replace(grid.find("nusax-rnn-128"), epochs=1), dataclasses.replace(ROW, parameters=1)]
+    sentences = list(runs.train_all(rows, places, tmp_path))
+    assert sentences[0] == f"The data folder {tmp_path} lacks nusax-indonesian/train.csv.", "missing data is one sentence"
+    assert sentences[1].startswith("digits-cnn: digits-cnn declares 1 parameters"), "a wrong total names the row"
+
+
+def test_augmented_images_are_the_images_moved_and_mirrored():
+    images = np.arange(2 * 6 * 6 * 3, dtype=np.float32).reshape(2, 6, 6, 3) + 1
+    made = trainer.augmented(images, np.random.default_rng(0))
+    assert made.shape == images.shape, "the shape stays"
+    assert made.dtype == np.float32, "and the dtype"
+    for image, moved in zip(images, made, strict=True):
+        padded = np.pad(image, ((4, 4), (4, 4), (0, 0)))
+        windows = [padded[top : top + 6, left : left + 6] for top in range(9) for left in range(9)]
+        found = [any(np.array_equal(moved, side) for side in (window, window[:, ::-1])) for window in windows]
+        assert any(found), "each image is a window of itself with zeros around, perhaps mirrored"
+    again = trainer.augmented(images, np.random.default_rng(0))
+    assert np.array_equal(made, again), "the same draw gives the same images"
+    many = trainer.augmented(np.repeat(images[:1], 64, axis=0), np.random.default_rng(0))
+    assert len({image.tobytes() for image in many}) > 32, "images are moved apart from one another"
+
+
+def test_the_learning_rate_falls_along_a_cosine():
+    row = dataclasses.replace(ROW, schedule="cosine", epochs=4, learning_rate=1.0)
+    rates = [trainer.learning_rate(row, epoch) for epoch in range(4)]
+    assert rates == pytest.approx([1.0, 0.853553, 0.5, 0.146447], abs=1e-6), "half a cosine over all epochs"
+    assert trainer.learning_rate(ROW, 1) == ROW.learning_rate, "a constant rate stays"
