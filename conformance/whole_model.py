@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,13 @@ Array = NDArray[Any]
 MODEL_FILE = "model.keras"
 BOUND_SAMPLES = 100
 """The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
+SAMPLES = 1000
+"""So many of a test split's first samples are asked about; all of them in the profile full, and in the reports."""
 WORST = 16
 """So many of the samples that are furthest off are always among those on which the layers are compared."""
+
+
+_load = functools.lru_cache(maxsize=1)(load)
 
 
 class Functions:
@@ -75,7 +81,7 @@ def examine_model(name: str, desk: Desk) -> Record:
     path = checkpoints_dir() / name / MODEL_FILE
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
-    x, _ = test_inputs(row, load(row.dataset, desk.session.data))
+    x = test_inputs(row, _load(row.dataset, desk.session.data))[0][: None if desk.session.profile == "full" else SAMPLES]
     implementation = desk.session.implementation
     try:
         got = np.asarray(predictor(implementation, path)(x))
