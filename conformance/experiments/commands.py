@@ -16,6 +16,7 @@ from conformance.experiments.row import Row
 def train_command(
     tasks: Annotated[list[str] | None, typer.Argument(metavar="TASK", help="Rows to train; all of them without any.")] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds (default: 5 for NusaX-Senti, else 1).")] = None,
+    folds: Annotated[bool, typer.Option("--folds", help="Cross-validate on training and validation split instead.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, each of one thread; 1 uses all threads.")] = 1,
     scheduler: Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers train.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Folder with the data sets; without it CONFORM_DATA, or a download.")] = None,
@@ -35,9 +36,9 @@ def train_command(
         for row in rows:
             typer.echo(_line(row, places))
         return
-    todo = [row for row in runs.seeded(rows, seeds) if force or not runs.is_done(row, places)]
+    todo = [row for row in (runs.folded(rows) if folds else runs.seeded(rows, seeds)) if force or not runs.is_done(row, places)]
     failures = []
-    trained = runs.train_all(todo, places, data, workers, scheduler)
+    trained = runs.train_all(todo, places, data, workers, scheduler, force)
     for sentence in tqdm(trained, total=len(todo), unit="run", disable=None if todo else True):
         if sentence:
             failures.append(sentence)

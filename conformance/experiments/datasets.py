@@ -26,7 +26,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,25 @@ class Dataset:
         if self.scale is None:
             raise TypeError(f"{self.title} holds texts, not images.")
         return pixels.astype(np.float32) / np.float32(self.scale)
+
+
+def held_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
+    """Training and validation split cut into `folds` parts with equal shares of classes; one is held out, as validation and as test split.
+
+    ``sha256`` stays that of the whole data set, whose test split has no part in it.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    labels = np.concatenate([dataset.y_train, dataset.y_valid])
+    parts = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels))
+    if isinstance(dataset.x_train, np.ndarray):
+        samples = np.concatenate([dataset.x_train, dataset.x_valid])
+        train, rest = (samples[part] for part in parts[fold])
+    else:
+        texts = [*dataset.x_train, *dataset.x_valid]
+        train, rest = ([texts[place] for place in part] for part in parts[fold])
+    y_train, y_rest = (labels[part] for part in parts[fold])
+    return replace(dataset, x_train=train, y_train=y_train, x_valid=rest, y_valid=y_rest, x_test=rest, y_test=y_rest)
 
 
 def content_sha256(splits: Iterable[tuple[Any, np.ndarray]]) -> str:

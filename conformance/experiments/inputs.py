@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.experiments.datasets import Dataset
+from conformance.experiments.datasets import Dataset, held_out
 from conformance.experiments.paths import checkpoints_dir
-from conformance.experiments.row import Row
+from conformance.experiments.row import FOLDS, Row
 from conformance.experiments.subwords import make_vocabulary, subword_ids
 
 VOCABULARY_FILE = "vocabulary.txt"
@@ -36,6 +36,8 @@ class Inputs:
     @classmethod
     def of(cls, row: Row, dataset: Dataset, vocabulary: list[str] | None = None) -> Inputs:
         """The inputs of all three splits; without a vocabulary, one is made from the training texts."""
+        if row.fold is not None:
+            dataset = held_out(dataset, row.fold, FOLDS)
         texts = {"train": dataset.x_train, "valid": dataset.x_valid, "test": dataset.x_test}
         if not row.is_text:
             return cls(dataset, None, texts)

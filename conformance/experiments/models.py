@@ -46,7 +46,7 @@ def build_model(row: Row, input_shape: tuple[int, ...], classes: int, vocabulary
     else:
         model = keras.Sequential([source, *first, *middle, *last], name=name)
     total = model.count_params()
-    if total != row.parameters:
+    if row.fold is None and total != row.parameters:
         raise ParameterTotalError(f"{row.name} declares {row.parameters:,} parameters and the built model has {total:,}.")
     return model
 

@@ -14,6 +14,7 @@ from conformance.experiments.subwords import Subwords
 
 Family = Literal["cnn", "rnn", "lstm"]
 SKIP_SCALE = 4.0
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ class Row:
     dataset : str
         A name that :func:`conformance.experiments.datasets.load` knows.
     parameters : int
-        Total of the model's parameters; exact.
+        Total of the model's parameters; exact, but for a fold, whose vocabulary is another.
     epochs, batch_size, learning_rate, seed
         Of the training; the optimizer is Adam, the loss sparse categorical cross-entropy.
+    fold : int or None
+        Of :data:`FOLDS` parts of training and validation split, the one that is held out and scored, instead of the test split.
     dropout : float
         Rate of the ``Dropout`` before the last ``Dense``; 0 leaves the layer out.
     schedule : {"constant", "cosine"}
@@ -88,6 +91,7 @@ class Row:
     batch_size: int = 32
     learning_rate: float = 0.001
     seed: int = 0
+    fold: int | None = None
     dropout: float = 0.5
     schedule: Literal["constant", "cosine"] = "constant"
     patience: int = 0
@@ -121,6 +125,11 @@ class Row:
                 raise ValueError(f"{self.name}: a CNN needs as many counts of convolutions as filters, or none.")
         elif not self.stack:
             raise ValueError(f"{self.name}: a recurrent model needs a stack of layers.")
+
+    @property
+    def variant(self) -> str:
+        """Which of the row's trainings this is: its seed, or the fold that is held out."""
+        return f"seed-{self.seed}" if self.fold is None else f"fold-{self.fold}"
 
     @property
     def is_text(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from conformance.experiments import grid
 from conformance.experiments.datasets import Dataset, load
 from conformance.experiments.inputs import VOCABULARY_FILE, Inputs, read_vocabulary
-from conformance.experiments.row import Row
+from conformance.experiments.row import FOLDS, Row
 from conformance.oracle.environment import one_thread
 from conformance.record import write_json, write_text
 
@@ -43,9 +43,14 @@ def seeded(rows: Sequence[Row], seeds: int | None = None) -> list[Row]:
     return [replace(row, seed=seed) for seed in range(most) for row in rows if seed < counts[row.name]]
 
 
+def folded(rows: Sequence[Row]) -> list[Row]:
+    """Every row once for each fold of a cross-validation on training and validation split."""
+    return [replace(row, fold=fold) for row in rows for fold in range(FOLDS)]
+
+
 def path_of(row: Row, records: Path) -> Path:
-    """The file of a row with its seed."""
-    return records / row.name / f"seed-{row.seed}.json"
+    """The file of one of a row's trainings."""
+    return records / row.name / f"{row.variant}.json"
 
 
 def stored(row: Row, records: Path, sha256: str | None = None) -> dict[str, Any] | None:
@@ -67,13 +72,13 @@ def is_done(row: Row, places: Places) -> bool:
 
 def keeps_checkpoint(row: Row) -> bool:
     """Whether the weights of this training are kept: of the first seed of the rows in :data:`grid.ROWS`."""
-    return row.seed == 0 and row.name in grid.NAMES
+    return row.seed == 0 and row.fold is None and row.name in grid.NAMES
 
 
-def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True) -> dict[str, Any]:
+def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True, force: bool = False) -> dict[str, Any]:
     """Train a row with its seed and leave its record, and its checkpoint where it keeps one.
 
-    A checkpoint that stands is not trained again: the record is made of it and of the history beside it.
+    A checkpoint that stands is not trained again, unless forced: the record is made of it and of the history beside it.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True)
     """
     from conformance.experiments import trainer
 
-    if keeps_checkpoint(row) and trainer.finished(row, places.checkpoints):
+    if not force and keeps_checkpoint(row) and trainer.finished(row, places.checkpoints):
         found = _record_of_checkpoint(row, dataset, places.checkpoints / row.name)
         write_text(path_of(row, places.records), _text(found))
         return found
@@ -117,7 +122,7 @@ def _record(
     splits = {split: trainer.probabilities(model, inputs, split) for split in ("valid", "test")}
     return {
         "row": row.to_json(),
-        "command": f"conform train {row.name} --seeds {row.seed + 1}",
+        "command": f"conform train {row.name} " + ("--folds" if row.fold is not None else f"--seeds {row.seed + 1}"),
         **made,
         "data_sha256": inputs.dataset.sha256,
         "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
@@ -139,7 +144,9 @@ def _text(record: dict[str, Any]) -> str:
     return f"{{\n{lines}\n}}\n"
 
 
-def train_all(rows: Sequence[Row], places: Places, data: Path | None, workers: int = 1, scheduler: str | None = None) -> Iterator[str]:
+def train_all(
+    rows: Sequence[Row], places: Places, data: Path | None, workers: int = 1, scheduler: str | None = None, force: bool = False
+) -> Iterator[str]:
     """Train rows in their order and yield, as each ends, the sentence that says why it could not be trained, or "".
 
     Parameters
@@ -148,14 +155,16 @@ def train_all(rows: Sequence[Row], places: Places, data: Path | None, workers: i
         Processes of one thread each; 1 trains in this process, with all threads and a bar for each epoch.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers train instead; they need this package and see the same folders.
+    force : bool
+        Train although a checkpoint stands.
     """
     from joblib import Parallel, delayed, parallel_config
 
     if workers == 1 and scheduler is None:
-        yield from (_train_here(row, places, data, True) for row in rows)
+        yield from (_train_here(row, places, data, True, force) for row in rows)
         return
     with _client(scheduler), parallel_config(**({"backend": "dask"} if scheduler else {"backend": "loky", "n_jobs": workers})):
-        yield from Parallel(return_as="generator_unordered")(delayed(_train_apart)(row, places, data) for row in rows)
+        yield from Parallel(return_as="generator_unordered")(delayed(_train_apart)(row, places, data, force) for row in rows)
 
 
 def _client(scheduler: str | None) -> AbstractContextManager[Any]:
@@ -167,20 +176,20 @@ def _client(scheduler: str | None) -> AbstractContextManager[Any]:
     return Client(scheduler)
 
 
-def _train_apart(row: Row, places: Places, data: Path | None) -> str:
+def _train_apart(row: Row, places: Places, data: Path | None, force: bool) -> str:
     """What a worker does."""
     one_thread()
-    return _train_here(row, places, data, False)
+    return _train_here(row, places, data, False, force)
 
 
-def _train_here(row: Row, places: Places, data: Path | None, progress: bool) -> str:
+def _train_here(row: Row, places: Places, data: Path | None, progress: bool, force: bool) -> str:
     from conformance.experiments.downloads import DataError
     from conformance.experiments.models import ParameterTotalError
     from conformance.oracle.environment import import_keras
 
     import_keras().backend.clear_session()
     try:
-        train_run(row, load(row.dataset, data), places, progress)
+        train_run(row, load(row.dataset, data), places, progress, force)
     except DataError as error:
         return str(error)
     except (ParameterTotalError, RuntimeError) as error:
@@ -192,7 +201,7 @@ def write_manifest(records: Path, data: Path | None) -> None:
     """``manifest.json``: the test labels of every data set that was trained on, and the SHA-256 of every record."""
     from conformance.experiments.trainer import NOTICES
 
-    files = sorted(records.glob("*/seed-*.json"))
+    files = sorted(records.glob("*/*.json"))
     sets = [load(name, data) for name in sorted({grid.find(path.parent.name).dataset for path in files})]
     manifest = {
         "command": "conform train",

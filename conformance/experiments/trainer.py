@@ -16,7 +16,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +52,10 @@ def finished(row: Row, out_dir: Path) -> dict[str, Any] | None:
     return manifest if intact else None
 
 
-def train(
-    row: Row,
-    dataset: Dataset,
-    out_dir: Path,
-    work_dir: Path,
-    progress: bool = True,
-    *,
-    force: bool = False,
-    on_epoch_end: Callable[[int], None] | None = None,
-) -> dict[str, Any]:
-    """Train the row on the data set and leave its checkpoint in ``out_dir/<row.name>/``.
+def trained(
+    row: Row, dataset: Dataset, work_dir: Path, progress: bool = True, on_epoch_end: Callable[[int], None] | None = None
+) -> Training:
+    """Train the row to its end, from where its state in ``work_dir`` stands.
 
     Parameters
     ----------
@@ -70,40 +63,19 @@ def train(
         What to train.
     dataset : Dataset
         The data set that the row names.
-    out_dir : Path
-        Folder of the checkpoints.
     work_dir : Path
-        Folder of the states of trainings under way; the row's is removed when it is finished.
+        Folder of the states of trainings under way; :meth:`Training.forget` removes the row's.
     progress : bool
         A bar for each epoch.
-    force : bool
-        Train although the checkpoint is finished.
     on_epoch_end : callable, optional
         Called with the number of epochs run, after each has been saved.
-
-    Returns
-    -------
-    dict
-        The manifest, as in ``manifest.json``.
 
     Raises
     ------
     ParameterTotalError
         The model's total of parameters is not the row's.
     """
-    if not force and (manifest := finished(row, out_dir)):
-        return manifest
-    training = trained(row, dataset, work_dir, progress, on_epoch_end)
-    manifest = publish(training, out_dir / row.name)
-    training.forget()
-    return manifest
-
-
-def trained(
-    row: Row, dataset: Dataset, work_dir: Path, progress: bool = True, on_epoch_end: Callable[[int], None] | None = None
-) -> Training:
-    """Train the row to its end, from where its state in ``work_dir`` stands; arguments as in :func:`train`."""
-    training = Training(row, Inputs.of(row, dataset), work_dir / (f"{row.name}-seed-{row.seed}" if row.seed else row.name))
+    training = Training(row, Inputs.of(row, dataset), work_dir / row.name / row.variant)
     while not training.is_over:
         training.run_epoch(progress)
         training.save()
@@ -157,6 +129,8 @@ class Training:
     def forget(self) -> None:
         """Remove the state: what came of the training is kept elsewhere."""
         shutil.rmtree(self.folder)
+        with suppress(OSError):  # another seed of the row is under way
+            self.folder.parent.rmdir()
 
     def _identity(self) -> dict[str, Any]:
         return {"row": self.row.to_json(), "data": self.inputs.dataset.sha256, "versions": versions()}

@@ -83,6 +83,38 @@ def test_a_checkpoint_that_stands_gives_its_own_record(trained, digits, tmp_path
     assert older == {**record, "train_macro_f1": None}, "a curve that an older history lacks is null, and nothing else differs"
 
 
+def test_a_forced_training_writes_its_checkpoint_anew(trained, digits, tmp_path):
+    places, record = trained
+    elsewhere = runs.Places(tmp_path / "records", tmp_path / "checkpoints", tmp_path / "work")
+    folder = elsewhere.checkpoints / ROW.name
+    folder.mkdir(parents=True)
+    for file in (places.checkpoints / ROW.name).iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    before = (folder / trainer.MODEL_FILE).stat().st_mtime_ns
+    again = runs.train_run(ROW, digits, elsewhere, progress=False, force=True)
+    assert (folder / trainer.MODEL_FILE).stat().st_mtime_ns > before, "the checkpoint is written anew"
+    assert again["test"] == pytest.approx(record["test"], rel=1e-4), "the same training comes to the same figures"
+
+
+def test_a_fold_is_held_out_of_training_and_validation_split(digits, tmp_path):
+    rows = runs.folded([ROW])
+    parts = [inputs.Inputs.of(row, digits).dataset for row in rows]
+    assert sum(len(part.y_valid) for part in parts) == len(digits.y_train) + len(digits.y_valid), "each sample is held out once"
+    pixels = np.concatenate([part.x_test for part in parts])
+    whole = np.concatenate([digits.x_train, digits.x_valid])
+    assert sorted(map(bytes, pixels)) == sorted(map(bytes, whole)), "and only samples of these two splits"
+    for part in parts:
+        train, held = {image.tobytes() for image in part.x_train}, {image.tobytes() for image in part.x_test}
+        assert not train & held, "nothing that is held out is trained on"
+    places = runs.Places(tmp_path / "records", tmp_path / "checkpoints", tmp_path / "work")
+    record = runs.train_run(dataclasses.replace(rows[2], epochs=1), digits, places, progress=False)
+    assert (places.records / ROW.name / "fold-2.json").is_file(), "a fold has a record of its own"
+    assert not places.checkpoints.exists(), "and no checkpoint"
+    assert len(record["test_predictions"]) == len(parts[2].y_test), "what is held out is scored"
+    texts = dataclasses.replace(digits, x_train=["a"] * 100, x_valid=["b"] * 100)
+    assert len(datasets.held_out(texts, 0, 5).x_train) == 160, "texts are cut in the same way"
+
+
 def test_rows_are_trained_seed_by_seed():
     rows = [grid.find(name) for name in ("nusax-rnn-128", "cifar10-cnn-32-64")]
     order = [(row.name, row.seed) for row in runs.seeded(rows)]

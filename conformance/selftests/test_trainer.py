@@ -18,6 +18,14 @@ class Killed(Exception):  # noqa: N818
     """Raised where a user would end the process."""
 
 
+def _train(row, data, folder, **options):
+    """Train a row to its end and publish its checkpoint in the folder."""
+    training = trainer.trained(row, data, folder / "work", progress=False, **options)
+    manifest = trainer.publish(training, folder / row.name)
+    training.forget()
+    return manifest
+
+
 @pytest.fixture(scope="module")
 def digits():
     """A few of the digits; the last batch is a part of one."""
@@ -30,7 +38,7 @@ def digits():
 def whole(digits, tmp_path_factory):
     """The folder of a training that nobody interrupted, and its manifest."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder, trainer.train(ROW, digits, folder, folder / "work", progress=False)
+    return folder, _train(ROW, digits, folder)
 
 
 def _history(folder):
@@ -44,22 +52,22 @@ def _kill(epochs_run):
 
 def test_a_killed_training_resumes_and_ends_as_if_it_had_not_been_killed(digits, whole, tmp_path):
     with pytest.raises(Killed):
-        trainer.train(ROW, digits, tmp_path, tmp_path / "work", progress=False, on_epoch_end=_kill)
+        _train(ROW, digits, tmp_path, on_epoch_end=_kill)
     assert trainer.finished(ROW, tmp_path) is None, "a training that was killed has no checkpoint"
-    saved = sorted(path.name for path in (tmp_path / "work" / ROW.name).iterdir())
+    saved = sorted(path.name for path in (tmp_path / "work" / ROW.name / "seed-0").iterdir())
     assert saved == ["epoch-001.keras", "history.json"], "the first epoch is kept, and no temporary file"
     seen = {}
 
     def look(epochs_run):
-        seen[epochs_run] = sorted(path.name for path in (tmp_path / "work" / ROW.name).iterdir())
+        seen[epochs_run] = sorted(path.name for path in (tmp_path / "work" / ROW.name / "seed-0").iterdir())
 
-    manifest = trainer.train(ROW, digits, tmp_path, tmp_path / "work", progress=False, on_epoch_end=look)
+    manifest = _train(ROW, digits, tmp_path, on_epoch_end=look)
     assert list(seen) == [2], "the first epoch is not run again"
     assert seen[2] == ["epoch-002.keras", "history.json"], "only the last epoch is kept"
     for resumed, straight in zip(_history(tmp_path), _history(whole[0]), strict=True):
         assert resumed == pytest.approx(straight, rel=1e-5), "the history does not depend on the interruption"
     assert manifest["keras"]["test"] == pytest.approx(whole[1]["keras"]["test"], rel=1e-5), "nor does the final figure"
-    assert not (tmp_path / "work" / ROW.name).exists(), "a finished training leaves no state behind"
+    assert not (tmp_path / "work" / ROW.name / "seed-0").exists(), "a finished training leaves no state behind"
 
 
 def test_a_state_of_another_row_or_other_data_is_not_resumed(digits, tmp_path):
@@ -120,23 +128,37 @@ def test_the_checkpoint_is_for_inference_and_its_manifest_vouches_for_it(digits,
     assert "home" not in text, "no path of this machine is published"
 
 
-def test_a_finished_row_is_skipped_unless_forced(digits, whole, monkeypatch, tmp_path):
+def test_a_manifest_vouches_for_its_model_alone(whole):
     folder, manifest = whole
-    began = []
+    assert trainer.finished(ROW, folder) == manifest, "the stored manifest is found"
+    assert trainer.finished(dataclasses.replace(ROW, epochs=3), folder) is None, "not for another row"
+    model = folder / ROW.name / trainer.MODEL_FILE
+    kept = model.read_bytes()
+    model.write_bytes(b"another")
+    assert trainer.finished(ROW, folder) is None, "nor for another model"
+    model.write_bytes(kept)
 
-    def begin(*_):
-        began.append(True)
-        raise Killed
 
-    monkeypatch.setattr(trainer, "Training", begin)
-    assert trainer.train(ROW, digits, folder, tmp_path, progress=False) == manifest, "the stored manifest comes back"
-    assert not began, "a finished row is not trained again"
+def test_patience_and_averaging_survive_an_interruption(digits, tmp_path):
+    row = dataclasses.replace(ROW, epochs=6, patience=1, averaging=0.5, learning_rate=0.2)
+
+    def kill(epochs_run):
+        if epochs_run == 1:
+            raise Killed
+
+    straight = trainer.trained(row, digits, tmp_path / "straight", progress=False)
+    losses = [epoch["valid_loss"] for epoch in straight.history]
+    assert len(losses) < row.epochs, "a training that gets worse stops before its last epoch"
+    assert straight.best_epoch == 1 + int(np.argmin(losses)) == len(losses) - 1, "it ran as long as its patience, and no longer"
+    found = trainer.evaluate(straight.model, straight.inputs, "valid")["loss"]
+    assert found == pytest.approx(min(losses), rel=1e-5), "the result has the weights of the best epoch, averaged as they were measured"
     with pytest.raises(Killed):
-        trainer.train(ROW, digits, folder, tmp_path, progress=False, force=True)
-    with pytest.raises(Killed):
-        trainer.train(dataclasses.replace(ROW, epochs=3), digits, folder, tmp_path, progress=False)
-    (folder / ROW.name / trainer.MODEL_FILE).write_bytes(b"another")
-    assert trainer.finished(ROW, folder) is None, "a manifest does not vouch for another model"
+        trainer.trained(row, digits, tmp_path / "killed", progress=False, on_epoch_end=kill)
+    resumed = trainer.trained(row, digits, tmp_path / "killed", progress=False)
+    assert [epoch["valid_loss"] for epoch in resumed.history] == pytest.approx(losses, rel=1e-5), "averages are resumed with the weights"
+    with resumed.measured_weights():
+        averaged = resumed.model.get_weights()
+    assert not np.array_equal(averaged[0], resumed.model.get_weights()[0]), "the average is not the last weights"
 
 
 def test_the_figures_are_those_of_their_definitions(digits):
