@@ -169,5 +169,21 @@ DEVIATIONS = (
         NOT_ASKED,
         show.d21,
     ),
+    Deviation(
+        "D22",
+        "`BatchNormalization(axis=2)` of sequences with one channel, with a mask and `training=True` (`axis=1` of one step likewise)",
+        "The last of three axes is axis 2 as well as axis -1.",
+        "`IndexError`: the statistics are squeezed, which takes their only axis. With `axis=-1` it works.",
+        BY_MEANING,
+        show.d22,
+    ),
+    Deviation(
+        "D23",
+        "`SimpleRNN`, `LSTM`, `GRU`, `Bidirectional` called with `initial_state` on a sequence that carries a mask (of Masking, Embedding)",
+        "A layer finds the mask that its input carries.",
+        "With a second array among its arguments it does not: masked steps are read. The sequence that it returns carries the mask on.",
+        "Keras's answer of whole models, whose graph passes no mask there; a layer alone gets its mask as an argument, which Keras honours",
+        show.d23,
+    ),
 )
 """In the order of their numbers; numbers that are missing belong to layers that the suite has no cases for yet."""
