@@ -101,7 +101,8 @@ DEVIATIONS = (
         "D8",
         "`MaxPooling1D` and `MaxPooling2D` of windows with NaN, or of nothing but `-inf`",
         "The maximum of a window. NumPy's propagates NaN, and that of `-inf` alone is `-inf`.",
-        "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`.",
+        "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`. "
+        "The gradient goes to the chosen cell, but to a NaN where that is the first cell of its window.",
         EITHER,
         show.d8,
     ),
