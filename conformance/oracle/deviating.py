@@ -131,6 +131,20 @@ def d17() -> bool:
     return False
 
 
+def d18() -> bool:
+    """The gradients 1 and 2 of one row, as an Embedding hands them on, and their sum."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    found = []
+    for gradient in (tf.IndexedSlices([[1.0], [2.0]], [0, 0], [1, 1]), tf.constant([[3.0]])):
+        variable = tf.Variable([[0.0]])
+        keras.optimizers.Adam(0.1).apply([gradient], [variable])
+        found.append(variable.numpy())
+    return not np.allclose(*found)
+
+
 def d20() -> bool:
     """One NaN in a row of four, in float32 and in float64."""
     import keras

@@ -155,6 +155,15 @@ DEVIATIONS = (
         show.d17,
     ),
     Deviation(
+        "D18",
+        "Optimizers on the gradient of an Embedding in whose batch an id comes twice",
+        "A gradient is the sum over all places where the variable is used.",
+        "The rows are not added up first: squares are summed row by row (the first step of Adam for 1 and 2 is 0.134, not 0.1), norms are "
+        "formed and values clipped row by row. Sums, as of momentum, are right, and so is everything with `gradient_accumulation_steps`.",
+        f"{NOT_ASKED}, gradients are passed as whole arrays; the training of the reference does as Keras",
+        show.d18,
+    ),
+    Deviation(
         "D20",
         "`activations.softmax` of a row with NaN or `+inf`, also as `activation=\"softmax\"` of a layer",
         "`exp(x) / sum(exp(x))`: the sum is NaN, and with it the whole row. float64 and XLA do so, and so does `log_softmax`.",
