@@ -24,7 +24,7 @@ import numpy as np
 from reference.checkpoints import flat_weights
 from reference.json_text import write_json
 from reference.training_run import Logs, Run
-from reference.whole_file import write_whole
+from reference.whole_file import check_folder, write_whole
 
 
 @dataclass
@@ -257,7 +257,9 @@ class ModelCheckpoint:
         self.on_train_begin()
 
     def on_train_begin(self) -> None:
-        """Forget what an earlier training left."""
+        """Forget what an earlier training left; ``ValueError`` if the folder is missing."""
+        if "{" not in os.path.dirname(self.filepath):
+            check_folder("ModelCheckpoint", self.filepath)
         self.best: float | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -293,7 +295,8 @@ class HistoryLog:
         self.on_train_begin()
 
     def on_train_begin(self) -> None:
-        """Begin a new file."""
+        """Begin a new file; ``ValueError`` if its folder is missing."""
+        check_folder("HistoryLog", self.path)
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

@@ -19,6 +19,7 @@ from reference.training_data import class_weights
 from reference.training_metrics import metrics_of
 from reference.training_plan import Plan, make_plan
 from reference.training_run import History, Logs, Run, Samples, Totals, checked
+from reference.whole_file import check_folder
 
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end")
 
@@ -95,8 +96,8 @@ def fit(
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose is 0, 1, 2 or 'auto', not {verbose!r}")
     hooked = _callbacks(callbacks)
-    if checkpoint is not None and not Path(checkpoint).parent.is_dir():
-        raise ValueError(f"checkpoint={os.fspath(checkpoint)!r}: there is no folder {str(Path(checkpoint).parent)!r}")
+    if checkpoint is not None:
+        check_folder("checkpoint", checkpoint)
     state = start_training(model, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, seed=seed)
     if class_weight is not None and sample_weight is not None:
         raise ValueError("class_weight and sample_weight cannot both be given")
@@ -126,13 +127,16 @@ def evaluate(
     x: Any,
     y: Any,
     *,
-    loss: Any,
+    loss: Any = None,
     loss_weights: Any = None,
     metrics: Any = None,
     batch_size: int = 32,
     sample_weight: Any = None,
 ) -> Logs:
-    """Loss and metrics of a model, as Keras's ``evaluate(return_dict=True)``; arguments and errors are those of :func:`fit`."""
+    """Loss and metrics of a model, as Keras's ``evaluate(return_dict=True)``; arguments and errors are those of :func:`fit`.
+
+    As in Keras metrics alone are not enough: ``ValueError`` without a loss.
+    """
     _check_counts(batch_size=batch_size)
     state = first_state(model, make_plan(model, "sgd", loss, loss_weights, metrics, training=False))
     samples, shapes = checked(model, state.plan, x, y, sample_weight)

@@ -103,7 +103,8 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None,
                 raise ValueError(f"loss_weights: the output {name!r} has {weight!r}, which is no finite number")
             objectives[name] = Objective(found, backward_of(found), float(weight))
     if not objectives:
-        raise ValueError("training needs a loss for one output at least")
+        alone = "" if training else ", and an evaluation as well, whatever its metrics: name one, loss='sparse_categorical_crossentropy'"
+        raise ValueError(f"training needs a loss for one output at least{alone}")
     frozen = frozenset(layer.name for layer in model.layers if not layer.config.get("trainable", True))
     trained = trained_weights(model.context.layers, training)
     if training and not trained:

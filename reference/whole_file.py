@@ -33,6 +33,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def check_folder(what: str, path: str | os.PathLike[str]) -> None:
+    """``ValueError`` where the folder of a file that is to be written later is missing; `what` says who will write it."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise ValueError(f"{what}={os.fspath(path)!r}: there is no folder {str(folder)!r}")
+
+
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a :func:`whole_file` of these bytes."""
     with whole_file(path) as file:

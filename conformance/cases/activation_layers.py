@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.allowance import elementwise, softmax_layer
-from conformance.cases.activations import NAMES, _splits
+from conformance.cases.activations import AT_KINKS, NAMES, _splits
 from conformance.cases.case import LayerCases, Special
 
 INPUTS = {"images": (2, 3, 5, 4), "sequence": (2, 3, 6), "rows": (3, 8), "one_row": (1, 5)}
@@ -29,7 +29,7 @@ RE_LU = LayerCases(
     allowance=elementwise,
     options={"max_value": [None, 6.0, 0.5, 0.0], "negative_slope": [0.0, 0.1], "threshold": [0.0, 0.5]},
     call={"values": VALUES},
-    special=EMPTY,
+    special=[*EMPTY, *AT_KINKS],
     drawn=DRAWN,
 )
 

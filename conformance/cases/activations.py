@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.allowance import cancelling, elementwise, softmax
-from conformance.cases.case import LayerCases, Special
+from conformance.cases.case import LayerCases, Special, words
 
 INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}
 VALUES = ("ordinary", "wide", "tiny", "huge", "kinks", "nan", "infinite")
@@ -22,11 +22,23 @@ DEVIATIONS: dict[str, dict[str, Callable[..., bool]]] = {
 SIZES = [Special("long_rows", (3, 150)), Special("many_rows", (140, 4))]
 WHOLE_NUMBERS = [Special("integers", (3, 8), {}, {"values": "integers"}, ("float32",))]
 SEVERAL_AXES = [Special("axis=1x2", (2, 3, 5, 4), {"axis": (1, 2)}), Special("axis=None", (2, 3, 5, 4), {"axis": None})]
+
+
+def _at_kinks(**config: float) -> Special:
+    """Options that move a kink, in numbers that float32 holds, so that float64 judges which slope there is at the kink itself."""
+    said = "-".join(words(name, value) for name, value in config.items())
+    return Special(f"{said}-values=kinks", (3, 8), config, {"values": "kinks"})
+
+
+AT_KINKS = [_at_kinks(negative_slope=0.25, **more) for more in ({}, {"threshold": 1.0}, {"max_value": 6.0})]
+"""Calls of relu that Keras computes each in another way."""
 MORE = {
-    **dict.fromkeys(("linear", "relu", "relu6", "exponential", "tanh", "leaky_relu"), WHOLE_NUMBERS),
+    **dict.fromkeys(("linear", "relu6", "exponential", "tanh", "leaky_relu"), WHOLE_NUMBERS),
+    # The layer refuses a threshold below 0.
+    "relu": [*WHOLE_NUMBERS, *AT_KINKS, _at_kinks(negative_slope=0.25, max_value=2.0, threshold=-1.0)],
     **dict.fromkeys(("softmax", "log_softmax"), SEVERAL_AXES),
 }
-"""What Keras accepts for a few functions only: integers, several axes."""
+"""What Keras accepts for a few functions only: integers, several axes; and kinks whose place options move."""
 
 
 def _function(

@@ -159,7 +159,10 @@ def _states(case: Case) -> int:
 
 
 def _initial_state(rng: np.random.Generator, case: Case) -> tuple[Array, ...]:
-    return tuple(rng.normal(0, 0.7, (case.shape[0], case.config["units"])) for _ in range(_states(case)))
+    sizes = [case.config["units"]] * _states(case)
+    if "backward_layer" in case.config:
+        sizes[len(sizes) // 2 :] = [case.config["backward_layer"]["units"]] * (len(sizes) // 2)
+    return tuple(rng.normal(0, 0.7, (case.shape[0], size)) for size in sizes)
 
 
 def _dropout_masks(rng: np.random.Generator, case: Case, width: int) -> Any:

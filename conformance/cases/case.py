@@ -154,6 +154,7 @@ def shapes_of_inputs(shape: tuple[int, ...], config: Config, call: Config) -> li
         "column": [(*shape[:2], *ones[1:])],
         "sample": [(*shape[:1], *ones)],
         "lower_rank": [(shape[0], *shape[2:])],
+        "one_for_all": [(1, *shape[1:])],
         "first_is_row": [shape],
     }[call.get("others", "same")]
     first = (*shape[:1], *ones[1:], shape[-1]) if call.get("others") == "first_is_row" else shape

@@ -19,6 +19,8 @@ Array = NDArray[Any]
 
 WITHOUT_GRADIENT = frozenset({"nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "booleans", "minus_zero"})
 """Inputs on which a gradient is not a number, or none is defined."""
+CHOSEN = {"D8": frozenset({"nan", "all_nan"})}
+"""Defects of Keras where values have a gradient all the same, that of the cell that is chosen; more than one choice is right."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,11 @@ def backward_cases(layer: LayerCases, profile: str) -> Iterator[Case]:
 
 
 def differentiable(layer: LayerCases, case: Case) -> bool:
-    """Whether Keras and the documentation agree on the values, and these have gradients; ``unroll`` changes nothing of them."""
+    """Whether the values have gradients, and Keras and the documentation agree on them; ``unroll`` changes nothing of them."""
     values = case.call.get("values", layer.call.get("values", ["ordinary"])[0])
     whole = values == "integers" and not layer.weights(case.config, case.shape)
-    known = case.deviation is None and values not in WITHOUT_GRADIENT and not whole and not case.config.get("unroll")
-    return known and not (case.dtype == "float64" and rounds_constants(case))
+    defined = values in CHOSEN.get(case.deviation, ()) if case.deviation else values not in WITHOUT_GRADIENT
+    return defined and not whole and not case.config.get("unroll") and not (case.dtype == "float64" and rounds_constants(case))
 
 
 def draw_backward(layer: LayerCases, case: Case, seed: int) -> Backward:

@@ -130,7 +130,7 @@ LOSSES = (
     _loss("huber", {"delta": [1.0, 0.3]}, (EMPTY, *COLUMN, Special("at_delta", SAMPLES, call={"values": "at_delta"}))),
     _loss("log_cosh", {}, (EMPTY, *COLUMN, HUGE)),
     _loss("poisson", {}, (EMPTY, *COLUMN, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "some_zero"}, ("float64",)))),
-    _loss("kl_divergence", {}, (EMPTY, *OF_PROBABILITIES)),
+    _loss("kl_divergence", {}, (EMPTY, *OF_PROBABILITIES, ZERO_LABELS)),
     _loss("cosine_similarity", {"axis": [-1, 1]}, (EMPTY, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "zero_row"}))),
     _loss(
         "hinge",

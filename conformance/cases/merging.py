@@ -43,6 +43,8 @@ ADD = LayerCases(
         Special("rows_as_long_as_the_batch-others=sample", (3, 3), {}, {"others": "sample"}),
         # Where alignment at the front and at the end both fit, and give other numbers.
         Special("cube-others=lower_rank", (4, 4, 4), {}, {"others": "lower_rank"}),
+        Special("sequence-others=one_for_all", (3, 6, 4), {}, {"others": "one_for_all"}),
+        Special("features-others=one_for_all", (3, 5), {}, {"others": "one_for_all"}),
         Special("nan", (3, 4), {}, {"values": "nan"}),
         Special("infinite", (3, 4), {}, {"values": "infinite"}),
     ],

@@ -17,6 +17,9 @@ from conformance.training_allowance import optimizer
 Array = NDArray[Any]
 
 STEPS = 3
+"""How many steps a case makes that says nothing else."""
+SCALES = (1.0, 0.3, 2.0)
+"""How large the gradients are, step by step."""
 SECOND = (5,)
 """The shape of the second variable; that of the first is the case's."""
 MATRIX = (3, 4)
@@ -52,6 +55,8 @@ COMMON = (
     Special("gradients_of_zero-clipnorm", MATRIX, {**FASTER, "clipnorm": 0.5}, {"gradients": "zero"}),
     Special("gradients_of_zero-global_clipnorm", MATRIX, {**FASTER, "global_clipnorm": 0.5}, {"gradients": "zero"}),
     Special("accumulation-global_clipnorm", MATRIX, {**FASTER, "gradient_accumulation_steps": 2, "global_clipnorm": 0.7}),
+    # Two means, so that nothing of the first may be left in the second.
+    Special("accumulation-five_steps", MATRIX, {**FASTER, "gradient_accumulation_steps": 2}, {"steps": 5}),
     Special("loss_scale_factor-clipvalue", MATRIX, {**FASTER, "loss_scale_factor": 8.0, "clipvalue": 0.3}),
     Special("ema_overwrites", MATRIX, {**FASTER, **AVERAGE}),
 )
@@ -137,7 +142,8 @@ def draw_steps(case: Case, seed: int) -> Steps:
     rng = np.random.default_rng(case.seed(seed))
     shapes = (case.shape, SECOND)
     variables = tuple(rng.normal(0, 1, shape) for shape in shapes)
-    gradients = tuple(tuple(_gradient(rng, case, step, n, shape) for n, shape in enumerate(shapes)) for step in range(STEPS))
+    steps = range(case.call.get("steps", STEPS))
+    gradients = tuple(tuple(_gradient(rng, case, step, n, shape) for n, shape in enumerate(shapes)) for step in steps)
     return cast_steps(Steps(variables, gradients), case.dtype)
 
 
@@ -149,7 +155,7 @@ def cast_steps(steps: Steps, dtype: str) -> Steps:
 def _gradient(rng: np.random.Generator, case: Case, step: int, number: int, shape: tuple[int, ...]) -> Array | None:
     """Gradients of different size in every step, one element always 0 and others sometimes; then what `gradients` makes of them."""
     kind = case.call.get("gradients")
-    gradient = rng.normal(0, (1.0, 0.3, 2.0)[step], shape)
+    gradient = rng.normal(0, SCALES[step % len(SCALES)], shape)
     gradient[rng.random(shape) < 0.15] = 0
     gradient.flat[-1] = 0
     if kind == "missing" and number == 1 and step != 1:

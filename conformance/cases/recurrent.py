@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from conformance.allowance import dot_product, exact, layer_normalization, perturbation
@@ -116,15 +117,25 @@ GRU = _layer(
 
 
 def _wrapper_config(config: Config) -> dict[str, Any]:
-    """The wrapped layer's options nested, as Keras has them."""
-    inner = {name: value for name, value in config.items() if name not in ("layer", "merge_mode")}
-    outer = {"merge_mode": config["merge_mode"]} if "merge_mode" in config else {}
+    """The wrapped layer's options nested, as Keras has them; ``backward_layer`` holds those in which the backward half differs."""
+    inner = {name: value for name, value in config.items() if name not in ("layer", "merge_mode", "backward_layer")}
+    outer: dict[str, Any] = {"merge_mode": config["merge_mode"]} if "merge_mode" in config else {}
+    if "backward_layer" in config:
+        outer["backward_layer"] = {"class_name": config["layer"], "config": {**inner, "go_backwards": True, **config["backward_layer"]}}
     return {"layer": {"class_name": config["layer"], "config": inner}, **outer}
 
 
 def _unrolled_halves(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     """D4: D3 inside Bidirectional, which zeroes masked outputs whenever it returns sequences."""
     return "mask" in call and bool(config.get("unroll")) and bool(config.get("return_sequences"))
+
+
+def _unequal_halves() -> Iterator[Special]:
+    """A backward half of fewer units: what cuts in the middle cuts wrongly."""
+    for layer, merge_mode, mask in (("LSTM", "concat", {}), ("GRU", "concat", {"mask": "gap"}), ("SimpleRNN", None, {"mask": "gap"})):
+        config = {"layer": layer, "units": 5, "backward_layer": {"units": 3}, "merge_mode": merge_mode, "return_sequences": True}
+        title = f"layer={layer}-merge_mode={merge_mode}-units_of_backward_layer=3-initial_state=given"
+        yield Special(title, (3, 6, 4), config, {"initial_state": "given", **mask})
 
 
 OWN_OPTIONS = {"recurrent_activation": ("LSTM", "GRU"), "reset_after": ("GRU",)}
@@ -156,6 +167,7 @@ BIDIRECTIONAL = LayerCases(
         *SPECIAL,
         _together("concat"),
         _together("merge_mode=mul", merge_mode="mul"),
+        *_unequal_halves(),
         *(
             Special(f"{special.title}-layer={name}", special.shape, {**special.config, "layer": name}, special.call)
             for name in ("GRU", "SimpleRNN")
@@ -165,8 +177,7 @@ BIDIRECTIONAL = LayerCases(
     ],
     deviations={"D4": _unrolled_halves},
     drawn=DRAWN,
-    unpassed=("unroll", "zero_output_for_mask"),
-    untested=("backward_layer",),
+    unpassed=("unroll", "zero_output_for_mask", "backward_layer"),
     needs=("LSTM", "GRU", "SimpleRNN"),
 )
 

@@ -7,18 +7,22 @@ from collections.abc import Callable, Iterator
 from conformance.cases import ALL as LAYERS
 from conformance.cases.case import Case
 from conformance.faults import (
+    gradient_convolution,
     gradient_layers,
+    gradient_pooling,
     gradient_recurrent,
     gradient_slopes,
     gradient_sums,
-    gradient_windows,
     gradient_wrappers,
 )
 from conformance.faults.fault import Fault, Function
 from conformance.faults.gradient_wrappers import both_ways, in_every_step, in_the_backward_half
 from reference.calls import WRAPPERS
 
-FAMILIES = (gradient_slopes, gradient_layers, gradient_windows, gradient_recurrent, gradient_wrappers, gradient_sums)
+FAMILIES = (
+    *(gradient_slopes, gradient_layers, gradient_convolution, gradient_pooling),
+    *(gradient_recurrent, gradient_wrappers, gradient_sums),
+)
 
 BACKWARD: dict[str, list[Fault]] = {
     layer: [fault for family in FAMILIES for collection in family.LAYERS for fault in collection if layer in fault.layers]

@@ -15,7 +15,7 @@ from reference.chain_rule import pair, sum_to
 Array = NDArray[Any]
 
 normalization = Shared("BatchNormalization", "LayerNormalization", part="backward")
-batch_normalization = Collection("BatchNormalization", part="backward")
+batch_normalization, layer_normalization = (Collection(name, part="backward") for name in ("BatchNormalization", "LayerNormalization"))
 activation_layers = Shared("ReLU", "LeakyReLU", "ELU", "PReLU", part="backward")
 relu, leaky_relu, elu = (Collection(name, part="backward") for name in ("ReLU", "LeakyReLU", "ELU"))
 p_relu, softmax = Collection("PReLU", part="backward"), Collection("Softmax", part="backward")
@@ -94,6 +94,31 @@ def statistics_of_the_batch_in_inference(grad_output: Array, x: Array, *weights:
     return reference.batch_normalization_backward(grad_output, x, *weights, training=True, **options)
 
 
+@batch_normalization
+def divided_by_the_batch_alone(grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+    """The means over what is normalised together are sums divided by the batch size alone, not by all of its places."""
+    parts = _Parts(reference.batch_normalization_backward, grad_output, x, *weights, **options)
+    if parts.fixed:
+        return parts.gradients
+    places = parts.saved.statistics[4] / len(x)
+    return parts.with_x(parts.grad - places * (parts.mean(parts.grad) + parts.normal * parts.mean(parts.grad * parts.normal)))
+
+
+@batch_normalization
+def mask_ignored_by_normalization(grad_output: Array, x: Array, *weights: Any, mask: Any = None, **options: Any) -> Any:
+    """The mask is ignored in the backward pass."""
+    return reference.batch_normalization_backward(grad_output, x, *weights, **options)
+
+
+@layer_normalization
+def gamma_after_the_statistics(grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+    """The gradient is multiplied with gamma behind the derivatives of mean and variance, not before them."""
+    parts = _Parts(reference.layer_normalization_backward, grad_output, x, *weights, **options)
+    if parts.saved.gamma is None:
+        return parts.gradients
+    return parts.with_x((grad_output - parts.mean(grad_output) - parts.normal * parts.mean(grad_output * parts.normal)) * parts.saved.gamma)
+
+
 @activation_layers
 def derivative_left_out(right: Function, grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
     """The derivative of the activation is left out."""
@@ -124,6 +149,13 @@ def passes_at_0(grad_output: Array, x: Array, **options: Any) -> Any:
 def slope_of_the_function(grad_output: Array, x: Array, negative_slope: float = 0.2) -> Any:
     """The slope is 0.2 by default, that of the function leaky_relu; the layer's is 0.3."""
     return reference.leaky_re_lu_backward(grad_output, x, negative_slope=negative_slope)
+
+
+@leaky_relu
+def slope_1_at_0(grad_output: Array, x: Array, **options: Any) -> Any:
+    """The slope at 0 itself is 1; in Keras it is negative_slope."""
+    (right,) = reference.leaky_re_lu_backward(grad_output, x, **options)
+    return (np.where(x == 0, grad_output, right),)
 
 
 @leaky_relu
@@ -181,4 +213,4 @@ def last_axis_always(grad_output: Array, x: Array, axis: Any = -1, **options: An
     return reference.softmax_backward(grad_output, x, **options)
 
 
-LAYERS = (normalization, batch_normalization, activation_layers, relu, leaky_relu, elu, p_relu, softmax)
+LAYERS = (normalization, batch_normalization, layer_normalization, activation_layers, relu, leaky_relu, elu, p_relu, softmax)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from conformance.faults.gradient_slopes import SLOPES, WrongSlope
 from conformance.faults.gradient_sums import DROPOUT_MASKS, with_bias, with_weights
 from conformance.faults.lstm import GATES
 from reference.activations import BACKWARDS
+from reference.chain_rule import pair
 from reference.recurrent_cells import StepGradient
 
 Array = NDArray[Any]
@@ -107,6 +108,59 @@ def mask_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
 
 
 @recurrent
+def states_lost_at_masked_steps(right: Function, grad_output: Any, *arguments: Any, **options: Any) -> Any:
+    """The gradients of the states end at masked steps instead of going past them."""
+    run, gradients = pair(right.__name__.removesuffix("_backward"))
+    saved = run(*arguments, **options)[1]
+    if saved.counts is None:
+        return right(grad_output, *arguments, **options)
+    y, *states = outputs(grad_output)
+    counts = saved.counts[[t for _, t in saved.steps()]]
+    left = iter(counts[::-1])
+
+    def counted(step: StepGradient) -> StepGradient:
+        count = next(left)
+        projected, recurrent, *befores = (np.where(count, one, 0) for one in (step.projected, step.recurrent, *step.states))
+        return step._replace(projected=projected, recurrent=recurrent, states=tuple(befores))
+
+    cut = replace(saved, cell=OpenCell(saved.cell, after=counted), counts=None, return_sequences=True)
+    return gradients(asked_with((_of_counted_steps(y, counts, saved), *states)), cut)
+
+
+def _of_counted_steps(grad_y: Array, counts: Array, saved: Any) -> Array:
+    """The gradients of the outputs of all steps: what a masked step has belongs to the step whose output it repeats."""
+    if not saved.return_sequences:
+        grad_y = np.where(np.arange(len(counts))[:, None] == len(counts) - 1, grad_y[:, None], 0)
+    found, carried = np.zeros_like(grad_y), np.zeros_like(grad_y[:, 0])
+    for n in reversed(range(len(counts))):
+        carried = carried + grad_y[:, n]
+        found[:, n] = np.where(counts[n], carried, 0)
+        carried = np.where(counts[n] | saved.zero_output_for_mask, 0, carried)
+    return found
+
+
+@recurrent
+def outputs_of_masked_steps_left_out(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> Any:
+    """The gradients of the outputs at masked steps are left out, though these outputs repeat an earlier one."""
+    y, *states = outputs(grad_output)
+    if options.get("mask") is not None and options.get("return_sequences"):
+        counts = np.reshape(options["mask"] != 0, (*x.shape[:2], 1))
+        y = np.where(counts[:, ::-1] if options.get("go_backwards") else counts, y, 0)
+    return right(asked_with((y, *states)), x, *weights, **options)
+
+
+@recurrent
+def recurrent_kernel_not_transposed(right: Function, *arguments: Any, **options: Any) -> Any:
+    """The gradient goes back in time through the recurrent kernel of each gate as it is, not transposed."""
+
+    def turned(saved: Any) -> Any:
+        blocks = np.split(saved.recurrent.weight, saved.recurrent.gates, axis=-1)
+        return replace(saved, recurrent=replace(saved.recurrent, weight=np.concatenate([block.T for block in blocks], axis=-1)))
+
+    return again(right, turned, *arguments, **options)
+
+
+@recurrent
 def dropout_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
     """The dropout masks are left out of the backward pass."""
 
@@ -187,6 +241,26 @@ def hidden_state_cut(grad_output: Any, *arguments: Any, **options: Any) -> Any:
         return step._replace(states=(0 * step.states[0], step.states[1]))
 
     return _after(right_function("LSTM", "backward"), cut, grad_output, *arguments, **options)
+
+
+@dataclass(frozen=True)
+class _NothingKept:
+    """The cell of a GRU of which only the candidate goes back in time."""
+
+    cell: Any
+    states: int = 1
+
+    def step_gradient(self, grad: Any, states: Any, kept: Any, recurrent: Any) -> StepGradient:
+        """The step without what the update gate z keeps of the state."""
+        step: StepGradient = self.cell.step_gradient(grad, states, kept, recurrent)
+        return step._replace(states=(step.states[0] - grad[0] * kept[3],))
+
+
+@gru
+def kept_state_left_out(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+    """What the update gate keeps of the state hands nothing back in time: z dh is left out."""
+    right = right_function("GRU", "backward")
+    return again(right, lambda saved: replace(saved, cell=_NothingKept(saved.cell)), grad_output, *arguments, **options)
 
 
 @gru

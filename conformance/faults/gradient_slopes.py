@@ -136,6 +136,7 @@ def _layer(layer: str) -> Collection:
 
 
 linear, glu = Collection("linear", part="backward"), Collection("glu", part="backward")
+relu, leaky_relu, log_softmax = (Collection(name, part="backward") for name in ("relu", "leaky_relu", "log_softmax"))
 
 
 @linear
@@ -158,4 +159,28 @@ def halves_swapped(grad_output: Array, x: Array, *, axis: int = -1) -> Array:
     return np.concatenate(np.split(reference.glu_backward(grad_output, x, axis=axis), 2, axis=axis)[::-1], axis=axis)
 
 
-LAYERS = (*map(_function, FUNCTIONS), *map(_layer, IN_LAYERS), linear, glu)
+@relu
+def limits_ignored(grad_output: Array, x: Array, **options: Any) -> Array:
+    """The derivative is that of plain relu: negative_slope, max_value and threshold are ignored."""
+    return reference.relu_backward(grad_output, x)
+
+
+@relu
+def passes_at_0(grad_output: Array, x: Array, **options: Any) -> Array:
+    """The gradient is handed on at the kink itself."""
+    return np.where(x == options.get("threshold", 0.0), grad_output, reference.relu_backward(grad_output, x, **options))
+
+
+@leaky_relu
+def slope_1_at_0(grad_output: Array, x: Array, **options: Any) -> Array:
+    """The slope at 0 itself is 1; in Keras it is negative_slope."""
+    return np.where(x == 0, grad_output, reference.leaky_relu_backward(grad_output, x, **options))
+
+
+@log_softmax
+def derivative_of_softmax(grad_output: Array, x: Array, **options: Any) -> Array:
+    """The derivative is that of softmax, not of its logarithm."""
+    return reference.softmax_backward(grad_output, x, **options)
+
+
+LAYERS = (*map(_function, FUNCTIONS), *map(_layer, IN_LAYERS), linear, glu, relu, leaky_relu, log_softmax)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import reference
 from conformance.faults.fault import Collection, Function, Shared
+from conformance.faults.gradient_convolution import linear
 
 Array = NDArray[Any]
 WEIGHTED = ("Dense", "Embedding", "PReLU", "BatchNormalization", "LayerNormalization", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU")
@@ -28,7 +29,9 @@ def with_bias(gradients: tuple[Any, ...], change: Function) -> tuple[Any, ...]:
 
 
 weighted = Shared(*WEIGHTED, part="backward")
+of_floats = Shared(*(name for name in WEIGHTED if name != "Embedding"), part="backward")
 biased = Shared(*BIASED, part="backward")
+projections = Shared("Dense", "Conv1D", "Conv2D", part="backward")
 embedding, masking = Collection("Embedding", part="backward"), Collection("Masking", part="backward")
 flatten, reshape = Collection("Flatten", part="backward"), Collection("Reshape", part="backward")
 dropout = Shared("Dropout", "SpatialDropout1D", "SpatialDropout2D", part="backward")
@@ -41,6 +44,12 @@ def weights_divided_by_batch(right: Function, grad_output: Any, x: Array, *weigh
     return with_weights(right(grad_output, x, *weights, **options), lambda one: one / len(x))
 
 
+@of_floats
+def everything_divided_by_batch(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> Any:
+    """All gradients are divided by the batch size, that of the input as well."""
+    return tuple(None if one is None else one / len(x) for one in right(grad_output, x, *weights, **options))
+
+
 @biased
 def bias_divided_by_batch(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> Any:
     """The gradient of the bias is averaged over the batch instead of summed."""
@@ -48,16 +57,41 @@ def bias_divided_by_batch(right: Function, grad_output: Any, x: Array, *weights:
 
 
 @biased
-def bias_of_the_last_sample(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> Any:
+def bias_of_the_last_sample(right: Function, *arguments: Any, **options: Any) -> Any:
     """The gradient of the bias is that of the last sample alone: = instead of +=."""
+    alone = _of_the_last_sample(right, *arguments, **options)
+    return with_bias(right(*arguments, **options), lambda one: alone[min(len(alone) - 1, 3)])
+
+
+@biased
+def weights_of_the_last_sample(right: Function, *arguments: Any, **options: Any) -> Any:
+    """The gradients of the weights are those of the last sample alone: = instead of +=."""
+    gradients = right(*arguments, **options)
+    return (gradients[0], *_of_the_last_sample(right, *arguments, **options)[1:4], *gradients[4:])
+
+
+def _of_the_last_sample(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> tuple[Any, ...]:
+    """The gradients by the last sample of the batch."""
     own: dict[str, Any] = {name: options[name][..., -1:, :] for name in DROPOUT_MASKS if name in options}
     if options.get("mask") is not None:
         own["mask"] = options["mask"][-1:]
     if options.get("initial_state") is not None:
         own["initial_state"] = tuple(state[-1:] for state in options["initial_state"])
     last = tuple(one[-1:] for one in grad_output) if isinstance(grad_output, tuple) else grad_output[-1:]
-    alone = right(last, x[-1:], *weights, **{**options, **own})
-    return with_bias(right(grad_output, x, *weights, **options), lambda one: alone[min(len(alone) - 1, 3)])
+    found: tuple[Any, ...] = right(last, x[-1:], *weights, **{**options, **own})
+    return found
+
+
+@projections
+def bias_not_summed(right: Function, grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+    """The gradient of the bias is not summed over the batch."""
+    return with_bias(right(grad_output, x, *weights, **options), lambda one: linear(right, grad_output, x, *weights, **options))
+
+
+@projections
+def bias_with_axes_of_1(right: Function, *arguments: Any, **options: Any) -> Any:
+    """The gradient of the bias keeps the axes that were summed, with length 1 (keepdims=True)."""
+    return with_bias(right(*arguments, **options), lambda one: one.reshape((1,) * (arguments[1].ndim - 1) + one.shape))
 
 
 dense = Collection("Dense", part="backward")
@@ -69,6 +103,20 @@ def weights_of_the_last_place(grad_output: Array, x: Array, kernel: Array, *bias
     right = reference.dense_backward(grad_output, x, kernel, *bias, **options)
     place = (slice(None), *(slice(-1, None) for _ in x.shape[1:-1]))
     return (right[0], *reference.dense_backward(grad_output[place], x[place], kernel, *bias, **options)[1:])
+
+
+@dense
+def kernel_not_transposed(grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
+    """The gradient of the input takes the kernel as it is, not transposed."""
+    right = reference.dense_backward(grad_output, x, kernel, *bias, **options)
+    return (linear(reference.dense_backward, grad_output, x, kernel, *bias, **options) @ kernel, *right[1:])
+
+
+@dense
+def gradient_of_the_kernel_transposed(grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+    """The gradient of the kernel is transposed."""
+    grad_x, grad_kernel, *others = reference.dense_backward(grad_output, x, *weights, **options)
+    return (grad_x, grad_kernel.T, *others)
 
 
 @embedding
@@ -179,4 +227,4 @@ def cut_into_equal_parts(grad_output: Array, x: Any, axis: int = -1) -> Any:
     return (np.array_split(grad_output, len(x), axis=axis),)
 
 
-LAYERS = (weighted, biased, dense, embedding, masking, flatten, reshape, dropout, add, concatenate)
+LAYERS = (weighted, of_floats, biased, projections, dense, embedding, masking, flatten, reshape, dropout, add, concatenate)

@@ -131,6 +131,20 @@ def d17() -> bool:
     return False
 
 
+def d18() -> bool:
+    """The gradients 1 and 2 of one row, as an Embedding hands them on, and their sum."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    found = []
+    for gradient in (tf.IndexedSlices([[1.0], [2.0]], [0, 0], [1, 1]), tf.constant([[3.0]])):
+        variable = tf.Variable([[0.0]])
+        keras.optimizers.Adam(0.1).apply([gradient], [variable])
+        found.append(variable.numpy())
+    return not np.allclose(*found)
+
+
 def d20() -> bool:
     """One NaN in a row of four, in float32 and in float64."""
     import keras
@@ -149,3 +163,26 @@ def d21() -> bool:
     x = np.array([[-2, 0, 1, 5]])
     layer = keras.layers.LayerNormalization()
     return not np.allclose(layer(x), layer(x.astype("float32")), atol=0.1)
+
+
+def d22() -> bool:
+    """One channel on an axis that is counted from the front, with a mask: the statistics have lost the axis."""
+    import keras
+    import numpy as np
+
+    layer = keras.layers.BatchNormalization(axis=2)
+    try:
+        layer(np.ones((2, 3, 1), "float32"), training=True, mask=np.ones((2, 3), bool))
+    except IndexError:
+        return True
+    return False
+
+
+def d23() -> bool:
+    """States of zeros, given, are those that the layer starts from anyway; but with them it reads the step that is masked."""
+    import keras
+    import numpy as np
+
+    layer = keras.layers.GRU(1)
+    x = keras.layers.Masking()(np.array([[[1], [1], [0]]], "float32"))
+    return not np.allclose(layer(x, initial_state=keras.ops.zeros((1, 1))), layer(x))

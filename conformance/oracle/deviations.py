@@ -101,7 +101,8 @@ DEVIATIONS = (
         "D8",
         "`MaxPooling1D` and `MaxPooling2D` of windows with NaN, or of nothing but `-inf`",
         "The maximum of a window. NumPy's propagates NaN, and that of `-inf` alone is `-inf`.",
-        "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`.",
+        "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`. "
+        "The gradient goes to the chosen cell, but to a NaN where that is the first cell of its window.",
         EITHER,
         show.d8,
     ),
@@ -154,6 +155,15 @@ DEVIATIONS = (
         show.d17,
     ),
     Deviation(
+        "D18",
+        "Optimizers on the gradient of an Embedding in whose batch an id comes twice",
+        "A gradient is the sum over all places where the variable is used.",
+        "The rows are not added up first: squares are summed row by row (the first step of Adam for 1 and 2 is 0.134, not 0.1), norms are "
+        "formed and values clipped row by row. Sums, as of momentum, are right, and so is everything with `gradient_accumulation_steps`.",
+        f"{NOT_ASKED}, gradients are passed as whole arrays; the training of the reference does as Keras",
+        show.d18,
+    ),
+    Deviation(
         "D20",
         "`activations.softmax` of a row with NaN or `+inf`, also as `activation=\"softmax\"` of a layer",
         "`exp(x) / sum(exp(x))`: the sum is NaN, and with it the whole row. float64 and XLA do so, and so does `log_softmax`.",
@@ -168,6 +178,22 @@ DEVIATIONS = (
         "Scale and offset are cast to integers: the result is rounded to whole numbers.",
         NOT_ASKED,
         show.d21,
+    ),
+    Deviation(
+        "D22",
+        "`BatchNormalization(axis=2)` of sequences with one channel, with a mask and `training=True` (`axis=1` of one step likewise)",
+        "The last of three axes is axis 2 as well as axis -1.",
+        "`IndexError`: the statistics are squeezed, which takes their only axis. With `axis=-1` it works.",
+        BY_MEANING,
+        show.d22,
+    ),
+    Deviation(
+        "D23",
+        "`SimpleRNN`, `LSTM`, `GRU`, `Bidirectional` called with `initial_state` on a sequence that carries a mask (of Masking, Embedding)",
+        "A layer finds the mask that its input carries.",
+        "With a second array among its arguments it does not: masked steps are read. The sequence that it returns carries the mask on.",
+        "Keras's answer of whole models, whose graph passes no mask there; a layer alone gets its mask as an argument, which Keras honours",
+        show.d23,
     ),
 )
 """In the order of their numbers; numbers that are missing belong to layers that the suite has no cases for yet."""

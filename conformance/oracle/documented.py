@@ -18,6 +18,8 @@ CONFIG: Mapping[str, Mapping[str, Any]] = {
     # Unrolling changes how the steps are executed, never what they compute.
     "D3": {"unroll": False},
     "D4": {"unroll": False},
+    # The last axis by its other name.
+    "D22": {"axis": -1},
 }
 """Defects that disappear with these arguments of the constructor."""
 

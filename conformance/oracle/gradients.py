@@ -15,6 +15,7 @@ from conformance.allowance import meaning_of_gradients, responses_of_gradients, 
 from conformance.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
+from conformance.oracle import documented
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import _dropout_mask, _in_range, built, call_keras
@@ -46,10 +47,20 @@ def measure_gradients(layer: LayerCases, case: Case, backward: Backward) -> tupl
         meaning=lambda: meaning_of_gradients(exact),
         rounding=lambda: rounding_of_gradients(responses(), wide, exact),
         keras=own,
+        alternatives=_chosen_otherwise(ask, case, wide),
         arguments=chosen,
         names=gradient_names(layer, case, backward.arrays),
     )
     return expectation, responses
+
+
+def _chosen_otherwise(ask: Callable[..., tuple[Array, ...]], case: Case, backward: Backward) -> tuple[tuple[Array, ...], ...]:
+    """The gradients where NaN never wins, and where it always does: Keras's own choice among NaN depends on where they stand."""
+    if case.deviation not in documented.MAY_SPREAD_NAN:
+        return ()
+    x, largest = backward.arrays.x, float(np.finfo(np.float32).max)
+    filled = (replace(backward.arrays, x=np.where(np.isnan(x), extreme, x)) for extreme in (-largest, largest))
+    return tuple(ask(replace(backward, arrays=arrays)) for arrays in filled)
 
 
 def own_gradients(layer: LayerCases, case: Case, backward: Backward) -> tuple[Array, ...]:

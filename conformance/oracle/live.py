@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from conformance.allowance import meaning
 from conformance.arrays import Arrays, cast
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, LayerCases, shapes_of_inputs
 from conformance.oracle import documented
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
@@ -181,8 +181,16 @@ def built(layer: LayerCases, case: Case, dtype: str) -> Any:
         shape = list(case.shape)
     config = layer.keras_config(case.config)
     if "others" in layer.call:
-        return construct(case.layer, config, dtype)
+        return _merging(case, config, dtype)
     return _built(case.layer, json.dumps(config, sort_keys=True), tuple(shape), dtype)
+
+
+def _merging(case: Case, config: Mapping[str, Any], dtype: str) -> Any:
+    """A layer of several inputs. A batch of one is repeated only where sizes of batches were open when it was built, as in a model."""
+    keras_layer = construct(case.layer, config, dtype)
+    if case.call.get("others") == "one_for_all":
+        keras_layer.build([(None, *shape[1:]) for shape in shapes_of_inputs(case.shape, case.config, case.call)])
+    return keras_layer
 
 
 @functools.lru_cache(maxsize=512)
@@ -195,8 +203,8 @@ def _built(class_name: str, config: str, shape: tuple[int | None, ...], dtype: s
 def construct(class_name: str, config: Mapping[str, Any], dtype: str) -> Any:
     """A Keras layer of this configuration, wrapped layers in the same dtype."""
     config = dict(config)
-    if "layer" in config:
-        config["layer"] = construct(config["layer"]["class_name"], config["layer"]["config"], dtype)
+    for part in {"layer", "backward_layer"} & set(config):
+        config[part] = construct(config[part]["class_name"], config[part]["config"], dtype)
     return getattr(import_keras().layers, class_name)(**config, dtype=dtype)
 
 

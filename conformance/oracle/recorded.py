@@ -78,6 +78,7 @@ class Recorded:
             tuple(map(np.dtype, entry.facts["dtypes"])),
             functools.partial(meaning_of_gradients, outputs),
             functools.partial(rounding_of_gradients, entry.array("response"), backward, outputs),
+            alternatives=_alternatives(entry, ""),
             arguments={name: _argument(asked, name) for name in asked.facts["chosen"]},
             keras_ratio=entry.facts["keras_error_over_allowance"],
             names=gradient_names(layer, case, backward.arrays),
@@ -164,10 +165,15 @@ def _expectation(entry: Entry, prefix: str, dtypes: Sequence[str]) -> Expectatio
     """Outputs, alternatives and what is allowed around them."""
     outputs = _wide(entry.numbered(f"{prefix}output"))
     allowed = functools.partial(_allowed, entry, f"{prefix}allowed", outputs)
+    return Expectation(outputs, tuple(map(np.dtype, dtypes)), allowed, allowed, alternatives=_alternatives(entry, prefix))
+
+
+def _alternatives(entry: Entry, prefix: str) -> tuple[tuple[Array, ...], ...]:
+    """Other answers that are right as well."""
     alternatives: list[tuple[Array, ...]] = []
     while found := entry.numbered(f"{prefix}alternative/{len(alternatives)}"):
         alternatives.append(_wide(found))
-    return Expectation(outputs, tuple(map(np.dtype, dtypes)), allowed, allowed, alternatives=tuple(alternatives))
+    return tuple(alternatives)
 
 
 def _part(entry: Entry, number: int, prefix: str) -> Expectation:

@@ -28,6 +28,8 @@ def record_gradients(keras: LiveKeras, layer: LayerCases, case: Case, forward: E
     tensors: Tensors = {name: value for name, value in asked.items() if value.tobytes() != known[name].tobytes()}
     put(tensors, "grad_output", tuple(grad.astype(np.float16) for grad in backward.grads))
     put_outputs(tensors, "output", expectation.outputs)
+    for n, other in enumerate(expectation.alternatives):
+        put_outputs(tensors, f"alternative/{n}", other)
     tensors["response"] = responses()
     facts = {
         "id": case.id,

@@ -19,6 +19,7 @@ A case of the kind ``backward`` is called with the arrays of the ``forward`` cas
 
     n/grad_output/0 ...                       a gradient for each output; float16 holds them exactly
     n/output/0 ...                            Keras's gradients: of what, is said by "gradients", in that order
+    n/alternative/0/0 ...                     where Keras chooses one of several right ones: the gradients by other choices
     n/response                                one number P for each gradient: in float32 ``(8 + sqrt(K)) (P + eps (1 + |output|))`` is
                                               allowed, K the size of the largest array among inputs and grad_output; in float64
                                               ``1e-11 (1 + the largest |output|)``

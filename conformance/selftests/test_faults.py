@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
+import reference
 from conformance.cases import ALL as LAYERS
 from conformance.cases.case import declared_cases
-from conformance.examination import examine
+from conformance.examination import examine, examine_backward
 from conformance.faults import consistent_faults
 from conformance.faults.adequacy import departs, every_fault, first_kill, kill_matrix
 from conformance.faults.catalogue import ALL
@@ -89,6 +90,18 @@ def test_a_fault_nobody_named_is_consistent_with_none():
     fault = Fault("odd", ("Dense",), "", lambda x, kernel, bias=None, **options: np.sin(np.arange(18.0)).reshape(3, 6))
     examination = examine(next(declared_cases(LAYERS["Dense"])), FaultyImplementation(fault, "Dense"), ORACLE, 0, strict=False)
     assert consistent_faults(examination) == [], "an answer that no fault gives was diagnosed"
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "part"), [("Conv1D", "kernel_flipped", "forward"), ("Dense", "weights_divided_by_batch", "backward")]
+)
+def test_where_the_reference_is_wrong_no_fault_is_named(layer, name, part, monkeypatch):
+    fault = next(fault for fault in (*ALL[layer], *BACKWARD[layer]) if (fault.name, fault.part) == (name, part))
+    ask = examine if part == "forward" else examine_backward
+    examination = ask(next(declared_cases(LAYERS[layer])), FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
+    assert fault.sentence in consistent_faults(examination), f"{name} is not named where the reference is right"
+    monkeypatch.setattr(reference, f"{layer.lower()}_{part}", fault.function)
+    assert consistent_faults(examination) == [], "faults are made of the reference, which is wrong itself, and were named all the same"
 
 
 @pytest.mark.parametrize("value", [None, (), "text", np.zeros(0), (np.zeros(2), None), np.array(["a"]), np.array([1j])])

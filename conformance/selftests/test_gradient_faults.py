@@ -18,7 +18,7 @@ from conformance.faults.catalogue import ALL
 from conformance.faults.fault import Fault, FaultyImplementation, right_function
 from conformance.faults.gradient_catalogue import BACKWARD, gradient_faults_of_parts
 from conformance.faults.gradient_cells import OpenCell, again
-from conformance.faults.gradient_windows import _share, scattered
+from conformance.faults.gradient_pooling import _share, scattered
 from conformance.faults.gradient_wrappers import plain_bidirectional_backward
 from conformance.implementations.module import ModuleImplementation
 from conformance.oracle.recorded import Recorded
@@ -103,7 +103,10 @@ NAMED = [
     ("Dense", "tanh_of_the_argument"),
     ("Dense", "weights_divided_by_batch"),
     ("Dense", "bias_of_the_last_sample"),
+    ("Dense", "bias_not_summed"),
+    ("Dense", "kernel_not_transposed"),
     ("sigmoid", "sigmoid_of_the_argument"),
+    ("relu", "passes_at_0"),
     ("silu", "derivative_at_the_output"),
     ("Embedding", "repeated_ids_overwrite"),
     ("Flatten", "undone_in_the_wrong_layout"),
@@ -114,19 +117,29 @@ NAMED = [
     ("PReLU", "alpha_not_summed"),
     ("Softmax", "softmax_diagonal"),
     ("BatchNormalization", "statistics_taken_as_constant"),
+    ("BatchNormalization", "divided_by_the_batch_alone"),
     ("LayerNormalization", "variance_taken_as_constant"),
+    ("LayerNormalization", "gamma_after_the_statistics"),
     ("Conv2D", "kernel_not_turned"),
     ("Conv2D", "input_left_padded"),
+    ("Conv2D", "odd_cell_cut_at_the_start"),
+    ("Conv2D", "gradient_of_the_kernel_turned"),
+    ("Conv1D", "weights_of_the_last_sample"),
     ("Conv2D", "strides_ignored"),
     ("Conv2D", "groups_interleaved"),
     ("Conv1D", "dilation_ignored"),
     ("MaxPooling2D", "overlaps_overwritten"),
     ("MaxPooling2D", "ties_to_all"),
+    ("MaxPooling2D", "pool_odd_cell_cut_at_the_start"),
+    ("MaxPooling1D", "nan_chosen_by_none"),
     ("MaxPooling1D", "ties_to_the_last"),
     ("AveragePooling2D", "padded_cells_counted"),
     ("GlobalAveragePooling1D", "mask_ignored"),
     ("SimpleRNN", "doubled_at_the_last_step"),
     ("SimpleRNN", "derivative_of_relu"),
+    ("SimpleRNN", "outputs_of_masked_steps_left_out"),
+    ("LSTM", "states_lost_at_masked_steps"),
+    ("LSTM", "recurrent_kernel_not_transposed"),
     ("LSTM", "saved_by_the_last_step"),
     ("LSTM", "truncated_to_one_step"),
     ("LSTM", "gates_ifoc"),
@@ -134,6 +147,7 @@ NAMED = [
     ("LSTM", "states_swapped"),
     ("LSTM", "mask_ignored"),
     ("GRU", "other_reset_form"),
+    ("GRU", "kept_state_left_out"),
     ("GRU", "input_not_turned_back"),
     ("GRU", "bias_of_the_first_step"),
     ("Bidirectional", "product_as_sum"),

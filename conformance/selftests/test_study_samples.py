@@ -105,7 +105,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "SimpleRNN": Rule(B_RECURRENT, {**VALUES, "initial_state": EVERY}),
         "LSTM": Rule(B_RECURRENT, {**VALUES, "initial_state": EVERY}),
         "Bidirectional": Rule(
-            {**B_RECURRENT, "layer": CELLS, "go_backwards": NOTHING, "zero_output_for_mask": EVERY}, {**VALUES, "initial_state": EVERY}
+            {**B_RECURRENT, "layer": CELLS, "backward_layer": EVERY, "go_backwards": NOTHING, "zero_output_for_mask": EVERY},
+            {**VALUES, "initial_state": EVERY},
         ),
         "ReLU": FUNCTION,
         "Softmax": FUNCTION,

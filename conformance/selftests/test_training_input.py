@@ -96,6 +96,18 @@ def test_a_file_name_that_the_logs_cannot_fill_is_refused(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir()), "something was written"
 
 
+@pytest.mark.parametrize("name", ["HistoryLog", "ModelCheckpoint"])
+def test_a_callback_that_writes_into_no_folder_is_refused_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}='no/such/folder/log.json': there is no folder 'no/such/folder'"):
+        getattr(reference, name)("no/such/folder/log.json")
+    reference.ModelCheckpoint("no/such/{epoch}/model.json")  # whose folder is not known before the epoch
+
+
+def test_an_evaluation_by_metrics_alone_says_that_it_needs_a_loss() -> None:
+    with pytest.raises(ValueError, match=r"needs a loss .* and an evaluation as well, whatever its metrics: name one, loss="):
+        small_model().evaluate(VECTORS, CLASSES, metrics=["accuracy"])
+
+
 def test_labels_and_weights_may_be_lists_as_may_what_keras_gives_by_default() -> None:
     weights = np.linspace(0, 2, 20)
     good: dict[str, Any] = {"loss": SPARSE, "verbose": 0, "seed": 3}
