@@ -45,7 +45,8 @@ def train_command(
         else:
             runs.write_manifest(places.records, data)
     for row in rows:
-        typer.echo(_line(row, places))
+        if runs.stored(row, places.records):
+            typer.echo(_line(row, places))
     if failures:
         raise _stop("\n".join(dict.fromkeys(failures)), 1)
 

@@ -6,6 +6,7 @@ import difflib
 from typing import Any
 
 from conformance.experiments.row import Family, Recurrent, Row
+from conformance.experiments.subwords import Subwords
 
 
 def _cnn(name: str, parameters: int, filters: tuple[int, ...], kernel: int = 3, **other: Any) -> Row:
@@ -37,20 +38,6 @@ CNN: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64-7x7-3x3", 548_938, (32, 64), kernels=((7, 7), (3, 3))),
     _cnn("cifar10-cnn-32-64-3x3-5x5", 577_866, (32, 64), kernels=((3, 3), (5, 5))),
 )
-CNN_BEST = _cnn(
-    "cifar10-cnn-best",
-    280_298,
-    (32, 64, 128),
-    convolutions=(1, 2, 2),
-    normalization=True,
-    block_dropout=0.2,
-    head="average",
-    dropout=0.3,
-    augment=True,
-    schedule="cosine",
-    learning_rate=0.002,
-    epochs=25,
-)
 RNN: tuple[Row, ...] = (
     _text("nusax-rnn-128", "rnn", 775_683, _one_way(128)),
     _text("nusax-rnn-128-mask", "rnn", 775_683, _one_way(128), mask=True),
@@ -73,6 +60,38 @@ LSTM: tuple[Row, ...] = (
     _text("nusax-bilstm-32", "lstm", 800_195, _both_ways(32)),
     _text("nusax-bilstm-128", "lstm", 1_121_027, _both_ways(128)),
 )
+BEST_TEXT: dict[str, Any] = {
+    "embedding": 64,
+    "subwords": Subwords(shortest=3, longest=5, slots=20),
+    "sequence_length": 48,
+    "embedding_dropout": 0.4,
+    "pooled": True,
+    "skip": True,
+    "dropout": 0.6,
+    "learning_rate": 0.002,
+    "averaging": 0.98,
+    "batch_size": 16,
+    "epochs": 14,
+}
+"""Chosen by cross-validation on training and validation split."""
+BEST: tuple[Row, ...] = (
+    _cnn(
+        "cifar10-cnn-best",
+        280_298,
+        (32, 64, 128),
+        convolutions=(1, 2, 2),
+        normalization=True,
+        block_dropout=0.2,
+        head="average",
+        dropout=0.3,
+        augment=True,
+        schedule="cosine",
+        learning_rate=0.002,
+        epochs=25,
+    ),
+    _text("nusax-rnn-best", "rnn", 835_843, _both_ways(32), **BEST_TEXT),
+    _text("nusax-lstm-best", "lstm", 854_467, _both_ways(32), **BEST_TEXT),
+)
 EMBEDDED: tuple[Row, ...] = (
     _cnn("digits-cnn", 6_058, (8, 16), dataset="digits", dense=64, batch_size=32, dropout=0.25, epochs=20),
     _text(
@@ -89,7 +108,7 @@ EMBEDDED: tuple[Row, ...] = (
         learning_rate=0.003,
     ),
 )
-ROWS: tuple[Row, ...] = (*CNN, CNN_BEST, *RNN, *LSTM, *EMBEDDED)
+ROWS: tuple[Row, ...] = CNN + RNN + LSTM + BEST + EMBEDDED
 """The rows that have a checkpoint."""
 
 UNKEPT: tuple[Row, ...] = (

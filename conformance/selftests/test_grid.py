@@ -18,12 +18,17 @@ from conformance.experiments.row import Recurrent, Row
 SHAPES = {"cifar10": (32, 32, 3), "digits": (8, 8, 1)}
 CLASSES = {"cifar10": 10, "digits": 10, "nusax": 3, "reviews": 3}
 VOCABULARY = {"nusax": 2836, "reviews": 1341}
-KINDS = [row for row in grid.ROWS if not row.mask or row.dataset == "reviews"]  # a mask adds no parameter
+SUBWORD_VOCABULARY = 12_957
+DECLARED = [grid.find(name) for name in grid.ALL]
+KINDS = [row for row in DECLARED if not row.mask or row.dataset == "reviews"]  # a mask adds no parameter
 
 
 def _build(row):
-    shape = SHAPES.get(row.dataset, (row.sequence_length,))
-    return build_model(row, shape, CLASSES[row.dataset], VOCABULARY.get(row.dataset))
+    shape = SHAPES.get(row.dataset, (row.sequence_length, row.subwords.slots) if row.subwords else (row.sequence_length,))
+    terms = SUBWORD_VOCABULARY if row.subwords else VOCABULARY.get(row.dataset)
+    return build_model(row, shape, CLASSES[row.dataset], terms)
+
+TWO = {"filters": (1, 2), "kernels": ((3, 3), (3, 3)), "convolutions": (1,)}
 
 
 @pytest.fixture
@@ -32,6 +37,7 @@ def run(monkeypatch, tmp_path):
     for name in ("CONFORM_DATA", "CONFORM_DATA_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(commands, "checkpoints_dir", lambda: tmp_path / "checkpoints")
+    monkeypatch.setattr(commands, "runs_dir", lambda: tmp_path / "runs")
     monkeypatch.setattr(commands, "cache_dir", lambda: tmp_path / "cache")
     app = typer.Typer()
     app.command()(commands.train_command)
@@ -39,8 +45,8 @@ def run(monkeypatch, tmp_path):
 
 
 def test_names_are_unique_and_rows_name_what_exists():
-    assert len(set(grid.NAMES)) == len(grid.ROWS), "two rows of one name would share a checkpoint"
-    for row in grid.ROWS:
+    assert len(set(grid.ALL)) == len(DECLARED), "two rows of one name would share a checkpoint"
+    for row in DECLARED:
         assert row.dataset in datasets.NAMES, f"{row.name} names the data set {row.dataset!r}, which does not exist"
 
 
@@ -82,13 +88,26 @@ def test_average_pooling_and_each_kernel_reach_the_model():
     assert [type(layer).__name__ for layer in model.layers].count("AveragePooling2D") == 2, "both poolings are averages"
 
 
-@pytest.mark.parametrize("fields", [{"family": "cnn"}, {"family": "cnn", "filters": (1,)}, {"family": "lstm"}])
+def test_the_best_models_have_their_options():
+    kinds = [type(layer).__name__ for layer in _build(grid.find("cifar10-cnn-best")).layers]
+    assert kinds[:5] == ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D", "Dropout"], "a block of one convolution"
+    assert kinds[5:11] == ["Conv2D", "BatchNormalization", "ReLU"] * 2, "a block of two"
+    assert kinds[-3:] == ["GlobalAveragePooling2D", "Dropout", "Dense"], "the head averages instead of flattening"
+    words = _build(grid.find("nusax-lstm-best"))
+    names = [layer.name for layer in words.layers]
+    assert words.input_shape == (None, 48, 20), "a text is words of slots"
+    assert {"word", "embedding_dropout", "bidirectional_1", "pooled", "average", "joined"} <= set(names), "sub-words, pooling and skip"
+    assert words.get_layer("joined").output.shape == (None, 64 + 64), "both halves and the average of the embeddings stand side by side"
+    assert words.get_layer("pooled").input.shape == (None, 48, 64), "every step is pooled"
+
+
+@pytest.mark.parametrize("fields", [{"family": "cnn"}, {"family": "cnn", "filters": (1,)}, {"family": "cnn", **TWO}, {"family": "lstm"}])
 def test_a_row_without_layers_is_refused(fields):
     with pytest.raises(ValueError, match="odd: a "):
         Row(name="odd", dataset="digits", parameters=1, **fields)
 
 
-@pytest.mark.parametrize("row", grid.ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", DECLARED, ids=lambda row: row.name)
 def test_a_row_survives_json(row):
     written = row.to_json()
     assert json.loads(json.dumps(written)) == written, "a manifest's row equals the declared one after reading"
@@ -107,7 +126,7 @@ def test_an_unknown_task_names_the_nearest(run):
 def test_the_list_names_every_row_and_trains_nothing(run, tmp_path):
     result = run("--list")
     assert result.exit_code == 0, "listing succeeds"
-    assert [line.split()[0] for line in result.output.splitlines()] == list(grid.NAMES), "one line for each row, in order"
+    assert [line.split()[0] for line in result.output.splitlines()] == list(grid.ALL), "one line for each row, in order"
     assert not list(tmp_path.rglob("*")), "listing writes nothing"
 
 
