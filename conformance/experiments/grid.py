@@ -71,7 +71,7 @@ BEST_TEXT: dict[str, Any] = {
     "learning_rate": 0.002,
     "averaging": 0.98,
     "batch_size": 16,
-    "epochs": 14,
+    "epochs": 11,
 }
 """Chosen by cross-validation on training and validation split."""
 BEST: tuple[Row, ...] = (
