@@ -12,13 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from conformance.experiments import grid
+from conformance.experiments.axes import AXES
 from conformance.experiments.paths import checkpoints_dir, fixtures_dir, runs_dir
 from conformance.record import write_json, write_text
-from conformance.reporting import conformance_report, deviations_report, figures, gap_report, macro_f1_report, scoring, training_report
+from conformance.reporting import (
+    conformance_report,
+    deviations_report,
+    experiment_report,
+    figures,
+    gap_report,
+    macro_f1_report,
+    scoring,
+    training_report,
+)
+from conformance.reporting import experiment_analysis as experiments
 
 Say = Callable[[str], None]
 CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
 TRAINING, GAP = "training.json", "training_gap.json"
+EXPERIMENTS, CLASSES = "experiments.json", "classes.json"
 TIMED_PREDICT, TIMED_TRAINING = "conformance.reporting.timing", "conformance.reporting.training_timing"
 """The modules that time something."""
 
@@ -98,6 +110,23 @@ def write_training(folder: Path, say: Say, runs: Path | None = None) -> None:
     for made, command in ((lockstep, "lockstep"), (manifest, "gap")):
         if not made:
             say(f"There are no records of `conform {command}` in {place}: its report stays as it is.")
+
+
+def write_experiments(folder: Path, say: Say, runs: Path | None = None) -> None:
+    """The reports of the hyperparameters with their figures, from the records of ``conform train``."""
+    records = experiments.read((runs or runs_dir()) / "experiments")
+    drawn = [
+        name
+        for axis in AXES
+        if (data := experiment_report.figure_data(axis, records))
+        and _figure(folder / (name := experiment_report.figure_of(axis)), figures.draw_curves, data, say)
+    ]
+    entries = experiments.entries(records)
+    classes = [experiments.classes_of(records, name) for name in records.rows]
+    _json(folder / "data" / EXPERIMENTS, entries)
+    _json(folder / "data" / CLASSES, classes)
+    for family in experiment_report.TITLES:
+        _text(folder / experiment_report.name_of(family), experiment_report.markdown(family, entries, classes, records, drawn), say)
 
 
 def _figure(path: Path, draw: Callable[[Path, Any], None], data: Any, say: Say) -> bool:
