@@ -70,7 +70,7 @@ def report_command(
     generate.write_deviations(folder, typer.echo)
     generate.write_macro_f1(folder, data, typer.echo)
     generate.write_training(folder, typer.echo)
-    generate.write_experiments(folder, typer.echo)
+    generate.write_experiments(folder, data, typer.echo)
     if timings:
         generate.write_timings(folder, data, typer.echo)
 

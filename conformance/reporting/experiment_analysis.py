@@ -90,9 +90,8 @@ def measured(records: Records) -> dict[str, Measured]:
     return found
 
 
-def entries(records: Records, axes: Sequence[Axis] = AXES) -> list[Entry]:
+def entries(records: Records, known: Mapping[str, Measured], axes: Sequence[Axis] = AXES) -> list[Entry]:
     """What ``data/experiments.json`` holds: the figures of every variation, axis by axis; those that are not trained have None."""
-    known = measured(records)
     return [entry for axis in axes for entry in _entries(axis, records, known)]
 
 
@@ -142,6 +141,7 @@ def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
         "macro_f1_by_seed": [round(score, DIGITS) for score in scores],
         "accuracy": round(fmean(record["test"]["accuracy"] for record in own), DIGITS),
         "loss": round(fmean(record["test"]["loss"] for record in own), DIGITS),
+        "valid_macro_f1": round(fmean(record["valid"]["macro_f1"] for record in own), DIGITS),
         "learned_seeds": sum(learned(record, classes) for record in own),
         "converged_seeds": sum(converged(record, classes) for record in own),
         "converged": 2 * sum(converged(record, classes) for record in own) > len(own),

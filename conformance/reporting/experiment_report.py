@@ -8,8 +8,10 @@ from typing import Any
 from conformance.experiments.axes import AXES, Axis
 from conformance.experiments.row import Family
 from conformance.experiments.runs import CURVES
+from conformance.reporting import baseline_table
 from conformance.reporting.bootstrap import DRAWS
 from conformance.reporting.experiment_analysis import ERROR, Entry, Records
+from conformance.reporting.experiment_results import Results
 from conformance.reporting.experiment_tables import axis_table, conclusion
 from conformance.reporting.macro_f1_report import class_tables
 from conformance.reporting.study_sentences import ahead, beside
@@ -65,31 +67,21 @@ def figure_data(axis: Axis, records: Records) -> list[dict[str, Any]]:
     return shown
 
 
-def markdown(family: Family, entries: Sequence[Entry], classes: Sequence[Mapping[str, Any]], records: Records, drawn: Sequence[str]) -> str:
-    """The report of a family.
-
-    Parameters
-    ----------
-    family : {"cnn", "rnn", "lstm"}
-    entries, classes : as :mod:`conformance.reporting.experiment_analysis` makes them
-    records : Records
-        For the titles of the data and the versions.
-    drawn : sequence of str
-        The figures that are there.
-    """
-    axes = [axis for axis in AXES if axis.family == family]
-    of_axis = {axis.name: [one for one in entries if (one["family"], one["axis"]) == (family, axis.name)] for axis in axes}
+def markdown(family: Family, results: Results, drawn: Sequence[str]) -> str:
+    """The report of a family; `drawn` are the figures that are there."""
+    axes, records = [axis for axis in AXES if axis.family == family], results.records
     parts = [f"# {TITLES[family]}: what each choice does", MODELS[family], HOW_TO_READ.format(draws=DRAWS), _data_sentence(family, records)]
-    parts += ["## In short", *_in_short(of_axis)]
+    parts += ["## In short", *_in_short({axis.name: results.of_axis(axis) for axis in axes})]
     for axis in axes:
-        own = of_axis[axis.name]
+        own = results.of_axis(axis)
         parts += [f"## {axis.name[0].upper()}{axis.name[1:]}", axis.held, axis_table(own), conclusion(own)]
         parts += [*ahead(axis, own), *axis.remarks]
         if figure_of(axis) in drawn:
             parts.append(f"![Loss and macro-F1 by epoch: {axis.name}]({figure_of(axis)})")
-    parts += ["## Beside the studies", *beside(family, entries, records)]
-    names = {one["row"] for one in entries if one["family"] == family}
-    parts += _class_parts([one for one in classes if one["row"] in names])
+    parts += ["## Beside the studies", *beside(family, results.entries, records)]
+    parts += baseline_table.parts(results.best(family), *results.without.get(family, ((), {})))
+    names = {one["row"] for one in results.entries if one["family"] == family}
+    parts += _class_parts([one for one in results.classes if one["row"] in names])
     parts += ["## What was measured", _provenance(names, records)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -23,7 +23,7 @@ def reports(tmp_path, monkeypatch):
     monkeypatch.setattr(generate, "reports_dir", lambda: tmp_path)
     monkeypatch.setattr(generate, "write_macro_f1", lambda folder, data, say: say(f"scored with {data}"))
     monkeypatch.setattr(generate, "write_training", lambda folder, say: say("trainings told"))
-    monkeypatch.setattr(generate, "write_experiments", lambda folder, say: say("experiments told"))
+    monkeypatch.setattr(generate, "write_experiments", lambda folder, data, say: say("experiments told"))
     monkeypatch.setattr(generate, "write_timings", lambda folder, data, say: say("timed"))
     return tmp_path
 
