@@ -126,7 +126,7 @@ def constant_sentences(records: Records) -> list[str]:
     parts = [f"{trainings} trainings name one class for every test sentence, whatever it says: {rows}.{both}"]
     scores = answers(records)
     listed = "; ".join(f"{value:.4f} is {words}" for value, words in scores)
-    parts.append(f"Even so an answer scores: {listed}.")
+    parts.append(f"Such an answer still scores: {listed}.")
     for study in STUDIES:
         said = _recognised(study, scores)
         if said:
@@ -144,7 +144,10 @@ def answers(records: Records) -> list[tuple[float, str]]:
     ]
     on_valid = [record["valid"] for own in constants(records).values() for record in own]
     counts = Counter(scores["macro_f1"] for scores in on_valid if _is_constant(scores, len(every)))
-    return found + [(value, f"what {count} of these trainings score on the validation split") for value, count in sorted(counts.items())]
+    for value, count in sorted(counts.items()):
+        which = "all" if count == len(on_valid) else f"{count}"
+        found.append((value, f"what {which} of these trainings score on the validation split"))
+    return found
 
 
 def _is_constant(scores: Mapping[str, float], classes: int) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from conformance.experiments.axes import Axis, Study
 from conformance.experiments.row import Family
 from conformance.reporting.experiment_analysis import Entry, Records
 from conformance.reporting.experiment_tables import STUDIES, conclusion, figures, interval
-from conformance.reporting.tables import code, escaped
+from conformance.reporting.tables import code, escaped, table
 
 
 def ahead(axis: Axis, own: Sequence[Entry]) -> list[str]:
@@ -39,44 +39,47 @@ def ahead(axis: Axis, own: Sequence[Entry]) -> list[str]:
 def beside(family: Family, entries: Sequence[Entry], records: Records) -> list[str]:
     """How the studies' figures lie to those measured here, and where the studies contradict themselves."""
     own = {one["row"]: one for one in entries if one["family"] == family}
-    labels = {row: code(row) for row in own}
-    parts = [_distance(study, own, labels) for study in STUDIES]
+    both = [one for one in own.values() if one["seeds"] and any(one[key] for key in STUDIES.values())]
+    parts = [_distances(both), *(_within(study, both) for study in STUDIES)] if both else []
     if any("JPEG" in records.of_row(row)["title"] for row in own if row in records.rows):
         parts.append(
             "The images here are JPEG copies of CIFAR-10: what lossy compression took from them is missing, so a lower score than in the "
             "studies is expected, and rows compare with one another first."
         )
     for study, key in STUDIES.items():
-        twice = [f"{labels[row]} {figures(one[key])}" for row, one in own.items() if one[key] and len(one[key]) > 1]
+        twice = [f"{code(row)} {figures(one[key])}" for row, one in own.items() if one[key] and len(one[key]) > 1]
         if twice:
             parts.append(
                 f"Study {study.upper()} gives one configuration more than one figure, as far as its tables tell: {'; '.join(twice)}. "
                 "That is how far two trainings of one model lie apart there."
             )
     if family != "cnn":
-        parts.append(
-            "Why the studies' LSTM fails when it reads one way, and where 0.1836 and 0.1827 come from, is told in [masking](masking.md)."
-        )
+        parts.append("Why the studies' LSTM fails when it reads one way, and where 0.1836 and 0.1827 come from: [masking](masking.md).")
     return [part for part in parts if part]
 
 
-def _distance(study: Study, own: Mapping[str, Entry], labels: Mapping[str, str]) -> str:
-    """Whether the study's figures lie within the range of the seeds or, with one seed each, how far ours lie from them."""
-    rows = [(row, figure) for row, one in own.items() if one["seeds"] for figure in one[STUDIES[study]] or ()]
-    several = [(row, figure) for row, figure in rows if own[row]["seeds"] > 1]
+def _distances(both: Sequence[Entry]) -> str:
+    """Of every row that a study has as well: the mean, the range of the seeds, and how far it lies above each of the study's figures."""
+    rows = []
+    for one in both:
+        scores = one["macro_f1_by_seed"]
+        span = f"{min(scores):.3f} to {max(scores):.3f}" if len(scores) > 1 else "one seed"
+        apart = [", ".join(f"{figure:.4f} ({one['macro_f1_mean'] - figure:+.3f})" for figure in one[key] or ()) for key in STUDIES.values()]
+        rows.append([code(one["row"]), f"{one['macro_f1_mean']:.4f}", span, *apart])
+    return "In brackets: macro-F1 here less the study's.\n\n" + table(["row", "here", "seeds", "study A", "study B"], rows)
+
+
+def _within(study: Study, both: Sequence[Entry]) -> str:
+    """How many of a study's figures one of the seeds here could have been, where there are several; else how far they are from ours."""
+    pairs = [(one["macro_f1_by_seed"], figure) for one in both for figure in one[STUDIES[study]] or ()]
+    several = [(scores, figure) for scores, figure in pairs if len(scores) > 1]
     if several:
-        outside = [
-            f"{labels[row]} {figure:.4f}, seeds {min(scores):.3f} to {max(scores):.3f}"
-            for row, figure in several
-            if not min(scores := own[row]["macro_f1_by_seed"]) <= figure <= max(scores)
-        ]
-        within = len(several) - len(outside)
-        sentence = f"Of {len(several)} figures of study {study.upper()}, {within} lie within the range of the seeds that are trained here"
-        return f"{sentence}. Outside: {'; '.join(outside)}." if outside else f"{sentence}."
-    if not rows:
+        within = sum(min(scores) <= figure <= max(scores) for scores, figure in several)
+        return f"Of {len(several)} figures of study {study.upper()}, {within} lie within the range of the seeds that are trained here."
+    if not pairs:
         return ""
-    apart = [own[row]["macro_f1_mean"] - figure for row, figure in rows]
+    apart = [scores[0] - figure for scores, figure in pairs]
     return (
-        f"Macro-F1 here less that of study {study.upper()}: {sum(apart) / len(apart):+.3f} in the mean of {len(rows)} figures, "
+        f"Macro-F1 here less that of study {study.upper()}: {sum(apart) / len(apart):+.3f} in the mean of {len(apart)} figures, "
         f"from {min(apart):+.3f} to {max(apart):+.3f}; one seed on both sides."
     )

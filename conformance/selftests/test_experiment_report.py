@@ -1,6 +1,7 @@
 """The reports of the experiments are functions of their records: figures by hand, words that follow from the intervals."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ from sklearn import metrics
 
 from conformance.experiments.axes import AXES
 from conformance.experiments.paths import runs_dir
-from conformance.reporting import bootstrap, experiment_analysis, experiment_report, experiment_tables, generate, study_sentences
+from conformance.reporting import (
+    bootstrap,
+    experiment_analysis,
+    experiment_report,
+    experiment_tables,
+    generate,
+    study_sentences,
+    summary_report,
+)
 from conformance.selftests.experiment_records import CLASSES, LABELS, predictions, record, write
 
 NO_DATA = Path("/nowhere")
@@ -126,7 +135,7 @@ def test_the_studies_are_compared_in_words(tmp_path):
     records = experiment_analysis.read(tmp_path / "experiments")
     beside = " ".join(study_sentences.beside("lstm", found, records))
     assert "Of 3 figures of study B, 1 lie within the range" in beside, "0.5941 only: 35 to 39 of 90 wrong"
-    assert "Outside: `nusax-lstm-128` 0.1827, seeds 0." in beside, "and which do not"
+    assert f"0.1827 ({found[0]['macro_f1_mean'] - 0.1827:+.3f})" in beside, "and how far each is"
     assert "Study B gives one configuration more than one figure, as far as its tables tell: `nusax-bilstm-128` 0.7186, 0.5941." in beside
     one = entries_of(tmp_path / "cnn", POOLING, [record("cifar10-cnn-32-64", wrong=40), record("cifar10-cnn-32-64-average", wrong=50)])
     beside = " ".join(study_sentences.beside("cnn", one, experiment_analysis.read(tmp_path / "cnn" / "experiments")))
@@ -184,3 +193,18 @@ def test_without_records_the_reports_say_so(tmp_path):
         text = (tmp_path / experiment_report.name_of(family)).read_text()
         assert "No record of these trainings is there yet" in text and "Nothing is concluded" in text, f"{family}: nothing of nothing"
         assert "scores best" not in text and ".png" not in text, f"{family}: no conclusion and no figure"
+
+
+def test_the_committed_reports_are_those_of_the_committed_records(tmp_path):
+    committed = generate.reports_dir()
+    if not (committed / summary_report.FILE).is_file():
+        pytest.skip("reports of the experiments are not generated yet: `conform report` does")
+    shutil.copytree(committed, tmp_path, dirs_exist_ok=True)
+    said = []
+    generate.write_experiments(tmp_path, NO_DATA, said.append, runs_dir())
+    named = [line.split(":")[0] for line in said if line.endswith((": unchanged", "stays as it is."))]
+    assert said and len(named) == len(said), f"`conform report` would write something else: {said}"
+    for name in ("experiments.json", "classes.json", "baselines.json"):
+        assert (tmp_path / "data" / name).read_bytes() == (committed / "data" / name).read_bytes(), (
+            f"{name} is what `conform report` writes"
+        )

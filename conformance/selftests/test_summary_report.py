@@ -1,12 +1,14 @@
 """The pages about masks and about everything: words that follow from the figures, and nothing where nothing was measured."""
 
+from typing import Any
+
 import pytest
 
 from conformance.experiments.axes import AXES
 from conformance.reporting import experiment_analysis, experiment_results, masking_report, summary_report
 from conformance.selftests.experiment_records import record, write
 
-NOTHING = {"baselines": [], "padding": None}
+NOTHING: dict[str, Any] = {"baselines": [], "padding": None}
 UNLEARNED = {"train_macro_f1": [0.18, 0.18, 0.18], "valid": {"loss": 1.0, "accuracy": 0.38, "macro_f1": 2 * 0.38 / 1.38 / 3}}
 
 
@@ -42,7 +44,7 @@ def test_constant_answers_are_recognised_among_the_published_figures(tmp_path):
     assert "4 trainings name one class for every test sentence" in said and "`nusax-lstm-128` (4 of 4)" in said, "counted, by row"
     assert "All of them read one way and without a mask." in said, "what they have in common"
     assert "0.1667 is naming negative for every test sentence" in said, "thirty of ninety"
-    assert "0.1836 is what 4 of these trainings score on the validation split" in said, "38 of 100"
+    assert "0.1836 is what all of these trainings score on the validation split" in said, "38 of 100"
     assert "Study A reports 0.1836 for `nusax-bilstm-64`, `nusax-bilstm-64-64`" in said, "to all the digits that study A has"
     assert "Study B reports" not in said, "0.1827 is no constant answer on this test split"
     mixed = [*masks(None, 20), record("nusax-bilstm-64-mask", predicted="1" * 90)]
@@ -57,6 +59,8 @@ def test_a_constant_answer_on_the_test_split_alone_says_nothing_of_the_validatio
     varied = record("nusax-lstm-128", predicted="2" * 90, valid={"loss": 1.0, "accuracy": 0.5, "macro_f1": 0.4})
     found = masking_report.answers(results(tmp_path, [varied]).records)
     assert len(found) == 3, "three classes of the test split, and no score of the validation split"
+    both = masking_report.answers(results(tmp_path, [varied, record("nusax-lstm-128", 1, predicted="2" * 90, **UNLEARNED)]).records)
+    assert both[3][1].startswith("what 1 of these trainings"), "only those count whose score a constant answer can have"
 
 
 def test_padding_is_told_where_it_is_known(tmp_path):
