@@ -68,8 +68,10 @@ def read(folder: Path) -> Records:
     data = json.loads(path.read_text(encoding="utf-8"))["data"]
     found: dict[str, list[Record]] = {}
     for row in grid.ROWS + grid.UNKEPT:
+        if row.dataset not in data:
+            continue
         seeds = sorted(int(file.stem.removeprefix("seed-")) for file in (folder / row.name).glob("seed-*.json"))
-        own = [runs.stored(replace(row, seed=seed), folder, data.get(row.dataset, {}).get("sha256")) for seed in seeds]
+        own = [runs.stored(replace(row, seed=seed), folder, data[row.dataset]["sha256"]) for seed in seeds]
         if any(own):
             found[row.name] = [record for record in own if record]
     return Records(data, found)
@@ -132,6 +134,7 @@ def _described(axis: Axis, variation: Variation) -> Entry:
 
 def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
     scores, patience = [float(score) for score in one.scores], own[0]["row"]["patience"]
+    epochs = [record["epochs_run"] for record in own]
     mean, half = fmean(scores), half_width(one.drawn, [one.scores], ERROR)
     return {
         "seeds": len(own),
@@ -145,7 +148,7 @@ def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
         "learned_seeds": sum(learned(record, classes) for record in own),
         "converged_seeds": sum(converged(record, classes) for record in own),
         "converged": 2 * sum(converged(record, classes) for record in own) > len(own),
-        "epochs": round(fmean(record["epochs_run"] for record in own), 1),
+        "epochs": epochs[0] if len(set(epochs)) == 1 else round(fmean(epochs), 1),
         "patience": patience,
         "best_epochs": [record["best_epoch"] for record in own] if patience else None,
     }

@@ -8,9 +8,10 @@ from typing import Any
 from conformance.experiments.axes import AXES, Axis
 from conformance.experiments.row import Family
 from conformance.experiments.runs import CURVES
+from conformance.experiments.trainer import MEASURED
 from conformance.reporting import baseline_table
 from conformance.reporting.bootstrap import DRAWS
-from conformance.reporting.experiment_analysis import ERROR, Entry, Records
+from conformance.reporting.experiment_analysis import Entry, Records
 from conformance.reporting.experiment_results import Results
 from conformance.reporting.experiment_tables import axis_table, conclusion
 from conformance.reporting.macro_f1_report import class_tables
@@ -40,7 +41,11 @@ number of pairs) so that all of them together hold with 95 %. **Learned**: how m
 training split; naming one class for everything can never have more. **Converged**: how many of the seeds learned and had their smallest
 validation loss before the last epoch; the others were still getting better when they ended. **Stopped early**: the epochs whose weights
 were kept, where training stops by itself. Figures of the studies are macro-F1 of one training each; several stand where a study gives the
-model several."""
+model several.
+
+The figures show the mean over the seeds by epoch, and bands from the least to the largest seed. The training loss is Keras's running mean
+during the epoch, with dropout; macro-F1 of the training split is measured at the end of the epoch, without dropout{measured}. A curve that
+is missing was not recorded."""
 
 FIGURES = "figures"
 """The folder of the figures, beside the reports."""
@@ -70,7 +75,7 @@ def figure_data(axis: Axis, records: Records) -> list[dict[str, Any]]:
 def markdown(family: Family, results: Results, drawn: Sequence[str]) -> str:
     """The report of a family; `drawn` are the figures that are there."""
     axes, records = [axis for axis in AXES if axis.family == family], results.records
-    parts = [f"# {TITLES[family]}: what each choice does", MODELS[family], HOW_TO_READ.format(draws=DRAWS), _data_sentence(family, records)]
+    parts = [f"# {TITLES[family]}: what each choice does", MODELS[family], _how_to_read(family), _data_sentence(family, records)]
     parts += ["## In short", *_in_short({axis.name: results.of_axis(axis) for axis in axes})]
     for axis in axes:
         own = results.of_axis(axis)
@@ -84,6 +89,11 @@ def markdown(family: Family, results: Results, drawn: Sequence[str]) -> str:
     parts += _class_parts([one for one in results.classes if one["row"] in names])
     parts += ["## What was measured", _provenance(names, records)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _how_to_read(family: Family) -> str:
+    measured = f", on its first {MEASURED:,} images" if family == "cnn" else ""
+    return HOW_TO_READ.format(draws=DRAWS, measured=measured)
 
 
 def _in_short(of_axis: Mapping[str, Sequence[Entry]]) -> list[str]:
@@ -130,8 +140,7 @@ def _provenance(names: set[str], records: Records) -> str:
     data = sorted({code(record["data_sha256"][:16]) for record in own})
     return (
         f"{len(own)} trainings, recorded by `conform train` in `fixtures/runs/experiments/`: {'; '.join(versions)}; SHA-256 of the data: "
-        f"{', '.join(data)}. `data/experiments.json` has every figure of the tables, `data/classes.json` those of the classes. Intervals "
-        f"miss in {ERROR:.0%} of cases."
+        f"{', '.join(data)}. `data/experiments.json` has every figure of the tables, `data/classes.json` those of the classes."
     )
 
 

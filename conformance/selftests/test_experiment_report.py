@@ -1,7 +1,9 @@
 """The reports of the experiments are functions of their records: figures by hand, words that follow from the intervals."""
 
+import importlib.util
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,12 @@ from conformance.reporting import (
     experiment_analysis,
     experiment_report,
     experiment_tables,
+    figures,
     generate,
     study_sentences,
     summary_report,
 )
-from conformance.selftests.experiment_records import CLASSES, LABELS, predictions, record, write
+from conformance.selftests.experiment_records import CLASSES, CURVE, LABELS, predictions, record, write
 
 NO_DATA = Path("/nowhere")
 DIRECTION = next(axis for axis in AXES if (axis.family, axis.name) == ("lstm", "direction"))
@@ -126,6 +129,11 @@ def test_a_record_of_another_row_or_of_other_data_does_not_count(tmp_path):
     found = experiment_analysis.read(write(tmp_path, [record("nusax-lstm-128"), other, moved]) / "experiments")
     assert [one["row"]["seed"] for one in found.rows["nusax-lstm-128"]] == [0], "only what is declared, on the data of the manifest"
     assert experiment_analysis.read(tmp_path / "nothing").rows == {}, "no folder, no records"
+    place = write(tmp_path / "unlabelled", [record("cifar10-cnn-32-64"), record("nusax-lstm-128")]) / "experiments"
+    manifest = json.loads((place / "manifest.json").read_text())
+    del manifest["data"]["cifar10"]
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    assert list(experiment_analysis.read(place).rows) == ["nusax-lstm-128"], "without test labels nothing can be said of a row"
 
 
 def test_the_studies_are_compared_in_words(tmp_path):
@@ -185,6 +193,22 @@ def test_reports_are_written_from_the_records_and_stay_as_they_are(tmp_path):
     generate.write_experiments(folder, NO_DATA, said.append, runs)
     assert not any(line.endswith("written") for line in said), f"nothing is written again: {said}"
     assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")} == first, "not a byte"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="figures need matplotlib")
+@pytest.mark.filterwarnings("error")
+def test_curves_may_end_early_or_be_missing(tmp_path):
+    curves = {**{name: [values, values[:2]] for name, values in CURVE.items()}, "train_macro_f1": []}
+    data = [{"title": "stopped early", **curves}, {"title": "one seed", **{name: [values] for name, values in CURVE.items()}}]
+    figures.draw_curves(tmp_path / "one.png", data)
+    assert figures.shows(tmp_path / "one.png", data), "drawn, with the checksum of what it shows"
+    size = struct.unpack(">II", (tmp_path / "one.png").read_bytes()[16:24])
+    assert 300 < size[0] < 700 and 400 < size[1] < 700, "two panels beside one another fit a page"
+    records = experiment_analysis.read(
+        write(tmp_path, [record("nusax-lstm-128", n, train_macro_f1=None) for n in range(2)]) / "experiments"
+    )
+    shown = experiment_report.figure_data(DIRECTION, records)
+    assert [(one["title"], one["train_macro_f1"], len(one["valid_loss"])) for one in shown] == [("one way", [], 2)], "what was recorded"
 
 
 def test_without_records_the_reports_say_so(tmp_path):
