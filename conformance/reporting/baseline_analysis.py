@@ -78,14 +78,16 @@ class _DataOfRecords:
 def scored(stored: Mapping[str, Any], records: Records) -> dict[str, Measured]:
     """Of each baseline that was measured on the data of the records: macro-F1, and that on the samples of every draw."""
     found = {}
-    for baseline in BASELINES:
-        data = records.data.get(baseline.dataset)
-        own = next((one for one in stored["baselines"] if data and baseline.is_stored(one, data["sha256"])), None)
-        if data and own:
-            labels, predicted = records.labels(baseline.dataset), ids(own["test_predictions"])
-            both = np.vstack([np.ones(len(labels), np.float32), sample_draws(len(labels))])
-            scores = macro_f1(labels, predicted, both, len(data["classes"]))
-            found[baseline.name] = Measured(scores[:1], scores[1:])
+    for dataset, data in records.data.items():
+        declared = [baseline for baseline in BASELINES if baseline.dataset == dataset]
+        known = {b.name: one for b in declared for one in stored["baselines"] if b.is_stored(one, data["sha256"])}
+        if not known:
+            continue
+        labels, classes = records.labels(dataset), len(data["classes"])
+        weights = sample_draws(len(labels))
+        for name, own in known.items():
+            predicted, once = ids(own["test_predictions"]), np.ones((1, len(labels)))
+            found[name] = Measured(macro_f1(labels, predicted, once, classes), macro_f1(labels, predicted, weights, classes))
     return found
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from conformance.experiments import grid
-from conformance.experiments.axes import AXES, Axis, Study, published
+from conformance.experiments.axes import AXES, Axis, published
 from conformance.reporting.bootstrap import DRAWS
 from conformance.reporting.experiment_analysis import Entry, Records
 from conformance.reporting.experiment_report import TITLES, figure_of
@@ -41,7 +41,7 @@ def markdown(results: Results, drawn: Sequence[str]) -> str:
     said = [f"- {name(axis)}: {effect_sentence(*both)}" for axis, both in pairs.items()]
     parts.append("\n".join(said) if said else "Nothing is concluded: no pair of rows is trained yet.")
     parts += [HOW_TO_READ.format(draws=DRAWS), _table(results)]
-    parts += ["## Why the studies' LSTM failed", *constant_sentences(results.records)]
+    parts += ["## Why the studies' LSTM failed", *constant_sentences(results.records), *recognised(results.records)]
     curves = [axis for axis in MASKING if figure_of(axis) in drawn]
     parts += ["## Learning curves"] * bool(curves)
     parts += [f"{name(axis)}:\n\n![{name(axis)}]({figure_of(axis)})" for axis in curves]
@@ -115,7 +115,7 @@ def constants(records: Records) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def constant_sentences(records: Records) -> list[str]:
-    """Which trainings answer the same to every sentence, what that scores, and which published figures are just that."""
+    """Which trainings answer the same to every sentence, and what that scores."""
     found = constants(records)
     if not found:
         return ["No training that is recorded names one class for every sentence of the test split."]
@@ -123,15 +123,29 @@ def constant_sentences(records: Records) -> list[str]:
     rows = ", ".join(f"{code(row)} ({len(own)} of {len(records.rows[row])})" for row, own in found.items())
     alike = all(not grid.find(row).mask and not any(one.bidirectional for one in grid.find(row).stack) for row in found)
     both = " All of them read one way and without a mask." if alike else ""
-    parts = [f"{trainings} trainings name one class for every test sentence, whatever it says: {rows}.{both}"]
-    scores = answers(records)
-    listed = "; ".join(f"{value:.4f} is {words}" for value, words in scores)
-    parts.append(f"Such an answer still scores: {listed}.")
-    for study in STUDIES:
-        said = _recognised(study, scores)
-        if said:
-            parts.append(f"Study {study.upper()} reports {said}. What scored so had learned nothing that depends on the sentence.")
-    return parts
+    listed = "; ".join(f"{value:.4f} for {words}" for value, words in answers(records))
+    return [
+        f"{trainings} trainings name one class for every test sentence, whatever it says: {rows}.{both}",
+        f"Such an answer still scores {listed}.",
+    ]
+
+
+def recognised(records: Records) -> list[str]:
+    """Which figures of the studies are, to all their digits, those of a constant answer, and of which rows."""
+    said = []
+    for study in STUDIES if constants(records) else ():
+        found: dict[tuple[float, str], list[str]] = {}
+        for row in dict.fromkeys(variation.row for axis in AXES for variation in axis.variations):
+            for figure in published(row, study):
+                for value, words in answers(records):
+                    if abs(value - figure) < HALF_A_DIGIT:
+                        found.setdefault((figure, words), []).append(code(row))
+        for (figure, words), rows in found.items():
+            said.append(
+                f"Study {study.upper()}'s {figure:.4f} for {', '.join(rows)} is to all its digits the score of {words}: "
+                "what scored so had learned nothing that depends on the sentence."
+            )
+    return said
 
 
 def answers(records: Records) -> list[tuple[float, str]]:
@@ -145,8 +159,8 @@ def answers(records: Records) -> list[tuple[float, str]]:
     on_valid = [record["valid"] for own in constants(records).values() for record in own]
     counts = Counter(scores["macro_f1"] for scores in on_valid if _is_constant(scores, len(every)))
     for value, count in sorted(counts.items()):
-        which = "all" if count == len(on_valid) else f"{count}"
-        found.append((value, f"what {which} of these trainings score on the validation split"))
+        do = "trainings here do" if count > 1 else "training here does"
+        found.append((value, f"naming one class for every validation sentence, as {count} {do}"))
     return found
 
 
@@ -154,17 +168,6 @@ def _is_constant(scores: Mapping[str, float], classes: int) -> bool:
     """Whether these can be the scores of one class for all: with an accuracy a, its F1 is 2 a / (1 + a) and that of the others 0."""
     accuracy = scores["accuracy"]
     return abs(scores["macro_f1"] - 2 * accuracy / (1 + accuracy) / classes) < HALF_A_DIGIT
-
-
-def _recognised(study: Study, scores: Sequence[tuple[float, str]]) -> str:
-    """Which figures of a study are, to all their digits, those of a constant answer, and of which rows."""
-    found: dict[tuple[float, str], list[str]] = {}
-    for row in dict.fromkeys(variation.row for axis in AXES for variation in axis.variations):
-        for figure in published(row, study):
-            for value, words in scores:
-                if abs(value - figure) < HALF_A_DIGIT:
-                    found.setdefault((figure, words), []).append(code(row))
-    return "; ".join(f"{figure:.4f} for {', '.join(rows)}: to all its digits {words}" for (figure, words), rows in found.items())
 
 
 def _padding_sentence(padding: Mapping[str, Any] | None) -> str:

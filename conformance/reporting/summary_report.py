@@ -41,7 +41,7 @@ def markdown(
     parts = ["# What came out", INTRODUCTION, "## Is the reference right?", _bullets(_right(conformance, macro_f1, training))]
     parts += ["## The best models", _best_table(results), _bullets(_best(results))]
     parts += ["## What the choices do", _bullets(_choices(results))]
-    parts += ["## What the studies got wrong", _bullets([*_masks(results), *_gap(gap)])]
+    parts += ["## Masks, and what the studies got wrong", _bullets([*_masks(results), *_gap(gap)])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -147,11 +147,11 @@ def _largest(own: Sequence[Entry]) -> str:
 
 
 def _masks(results: Results) -> list[str]:
-    """What a mask does to each layer."""
+    """What a mask does to each layer, and which published figures are those of a net that learned nothing without it."""
     pairs = {axis: both for axis in masking_report.MASKING if (both := masking_report.pair(axis, results))}
     said = [f"{masking_report.name(axis)}: {masking_report.effect_sentence(*both)}" for axis, both in pairs.items()]
-    where = "Why the one-way LSTM of both studies failed, and which of their figures are constant answers: [masking](masking.md)."
-    return [*said, where] if said else []
+    said += masking_report.recognised(results.records)
+    return [*said, "More about masks and constant answers: [masking](masking.md)."] if said else []
 
 
 def _gap(gap: Stored | None) -> list[str]:
