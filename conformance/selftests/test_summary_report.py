@@ -89,6 +89,9 @@ def test_the_summary_is_what_the_other_reports_say(tmp_path):
     assert "Study A's 0.1836 for " in text and "Study B's 0.1827" not in text, "and the figures that are constant answers"
     assert "its largest part is SGD in the place of Adam, 0.200 [0.050, 0.150]" in text, "the largest cause of the gap"
     assert text.count("not trained yet") == 2, "families without a row say so"
+    near, far = (summary_report.markdown(results(tmp_path / f"{n}", masks(None, n)), None, [], [], None) for n in (20, 60))
+    assert ": not told apart from the best published figure." in near, "20 to 23 of 90 wrong"
+    assert ": below the best published figure." in far, "60 to 63"
 
 
 def test_the_best_row_is_chosen_on_the_validation_split(tmp_path):
