@@ -124,6 +124,10 @@ def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records):
     rows, ahead = found.without["lstm"]
     assert [row["baseline"] for row in rows] == ["nusax-most-frequent", "nusax-words"], "in the order of the declaration"
     assert rows[0]["macro_f1"] == pytest.approx(1 / 6, abs=5e-5), "one class of three: 2 · 1/3 / (1 + 1/3) / 3"
+    known = baseline_analysis.scored(stored, records)
+    net = experiment_analysis.measured(records)["nusax-bilstm-64"]
+    alone = experiment_analysis.difference(net, known["nusax-words"])
+    assert ahead["nusax-words"].value == alone.value < 0 and ahead["nusax-words"].low < alone.low, "two baselines share the 5 %"
     text = "\n".join(baseline_table.parts(found.best("lstm"), rows, ahead))
     assert "The net is ahead of always the most frequent class." in text, "20 of 90 wrong is better than that"
     assert "It is behind logistic regression on TF-IDF of words." in text, "and worse than 5 of 90"

@@ -54,6 +54,8 @@ def test_the_figures_are_means_over_the_seeds(tmp_path):
     assert low < both["macro_f1_mean"] < high and high - low < 0.3, "an interval around the mean"
     assert both["best"] and not found[0]["best"] and both["behind"] is None, "the larger mean is the best"
     assert found[0]["behind"]["value"] == pytest.approx(both["macro_f1_mean"] - found[0]["macro_f1_mean"], abs=1e-4), "by how much"
+    wide = entries_of(tmp_path / "wide", DIRECTION, [record("nusax-lstm-128", seed, wrong=wrong) for seed, wrong in enumerate((1, 80))])
+    assert wide[0]["macro_f1_interval"] == [0.0, 1.0], "two seeds far apart: no score lies beyond 0 and 1"
     assert "seconds" not in json.dumps(found), "what was measured beside other work is not reported"
 
 
