@@ -148,4 +148,4 @@ def _broken(label: str) -> str:
     """A label on lines that fit above a panel."""
     import textwrap
 
-    return "\n".join(textwrap.wrap(label, 22))
+    return "\n".join(textwrap.wrap(label, 25))

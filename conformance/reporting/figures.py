@@ -108,7 +108,7 @@ def draw_curves(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
         Of each variation the ``title``, and ``train_loss``, ``valid_loss``, ``train_macro_f1``, ``valid_macro_f1``: by seed and epoch;
         an empty list where a curve is not known.
     """
-    figure, axes = _grid(2, len(data), 1.9, sharey="row")
+    figure, axes = _grid(2, len(data), 1.9 if len(data) < 5 else 1.5, sharey="row")
     for column, one in zip(axes.T, data, strict=True):
         column[0].set_title(one["title"], fontsize=9)
         for panel, measure in zip(column, ("loss", "macro_f1"), strict=True):
