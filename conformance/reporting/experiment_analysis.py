@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -39,10 +39,13 @@ class Records:
         Of data set to its ``title``, ``classes``, ``sha256`` and ``test_labels`` (a string of class digits).
     rows : mapping
         Of a row's name to the records of its seeds, in order.
+    folds : mapping
+        Of a row's name to the records of its cross-validation, where there is one.
     """
 
     data: Mapping[str, Mapping[str, Any]]
     rows: Mapping[str, Sequence[Record]]
+    folds: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
     def of_row(self, name: str) -> Mapping[str, Any]:
         """The data set of a row."""
@@ -67,6 +70,7 @@ def read(folder: Path) -> Records:
         return Records({}, {})
     data = json.loads(path.read_text(encoding="utf-8"))["data"]
     found: dict[str, list[Record]] = {}
+    folds: dict[str, list[Record]] = {}
     for row in grid.ROWS + grid.UNKEPT:
         if row.dataset not in data:
             continue
@@ -74,7 +78,11 @@ def read(folder: Path) -> Records:
         own = [runs.stored(replace(row, seed=seed), folder, data[row.dataset]["sha256"]) for seed in seeds]
         if any(own):
             found[row.name] = [record for record in own if record]
-    return Records(data, found)
+        parts = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / row.name).glob("fold-*.json"))]
+        parts = [record for record in parts if row.is_described_by({k: v for k, v in record["row"].items() if k != "fold"})]
+        if parts:
+            folds[row.name] = parts
+    return Records(data, found, folds)
 
 
 def measured(records: Records) -> dict[str, Measured]:
@@ -104,6 +112,9 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
     found = []
     for variation in axis.variations:
         entry, own = _described(axis, variation), known.get(variation.row)
+        if folds := [record["test"]["macro_f1"] for record in records.folds.get(variation.row, ())]:
+            spread = round(stdev(folds), DIGITS) if len(folds) > 1 else None
+            entry["folds"] = {"count": len(folds), "macro_f1_mean": round(fmean(folds), DIGITS), "macro_f1_std": spread}
         if own:
             entry |= _figures(records.rows[variation.row], own, len(records.of_row(variation.row)["classes"]))
         if own and winner:
@@ -116,7 +127,7 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
 def _described(axis: Axis, variation: Variation) -> Entry:
     """The declaration, with None for every figure."""
     accuracy, loss = STUDY_B_TEST.get(variation.row, (None, None))
-    missing = ("macro_f1_mean", "macro_f1_std", "macro_f1_interval", "accuracy", "loss", "converged", "epochs", "best", "behind")
+    missing = ("macro_f1_mean", "macro_f1_std", "macro_f1_interval", "accuracy", "loss", "converged", "epochs", "best", "behind", "folds")
     return {
         "family": axis.family,
         "axis": axis.name,

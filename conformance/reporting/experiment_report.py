@@ -13,7 +13,7 @@ from conformance.reporting import baseline_table
 from conformance.reporting.bootstrap import DRAWS
 from conformance.reporting.experiment_analysis import Entry, Records
 from conformance.reporting.experiment_results import Results
-from conformance.reporting.experiment_tables import axis_table, conclusion
+from conformance.reporting.experiment_tables import axis_table, conclusion, folds_sentence
 from conformance.reporting.macro_f1_report import class_tables
 from conformance.reporting.study_sentences import ahead, beside
 from conformance.reporting.tables import code, escaped, table
@@ -79,7 +79,7 @@ def markdown(family: Family, results: Results, drawn: Sequence[str]) -> str:
     parts += ["## In short", *_in_short({axis.name: results.of_axis(axis) for axis in axes})]
     for axis in axes:
         own = results.of_axis(axis)
-        parts += [f"## {axis.name[0].upper()}{axis.name[1:]}", axis.held, axis_table(own), conclusion(own)]
+        parts += [f"## {axis.name[0].upper()}{axis.name[1:]}", axis.held, axis_table(own), conclusion(own), folds_sentence(own)]
         parts += [*ahead(axis, own), *axis.remarks]
         if figure_of(axis) in drawn:
             parts.append(f"![Loss and macro-F1 by epoch: {axis.name}]({figure_of(axis)})")

@@ -45,7 +45,7 @@ def _cells(one: Entry, stops: bool, beside: bool) -> list[Any]:
     ]
 
 
-def score(one: Entry) -> str:
+def score(one: Mapping[str, Any]) -> str:
     """The mean macro-F1, and its standard deviation where there is one."""
     return f"{one['macro_f1_mean']:.4f}" + (f" ± {one['macro_f1_std']:.4f}" if one["macro_f1_std"] is not None else "")
 
@@ -72,6 +72,12 @@ def conclusion(own: Sequence[Entry]) -> str:
     if alike:
         said.append(f"No difference is shown at {_count(own)}: {alike}.")
     return " ".join(said)
+
+
+def folds_sentence(own: Sequence[Entry]) -> str:
+    """What the rows score that were cross-validated, each part of training and validation split being held out once."""
+    said = [f"{escaped(one['variation'])} {score(one['folds'])} ({one['folds']['count']} parts)" for one in own if one["folds"]]
+    return f"Cross-validation on training and validation split, macro-F1 on the part that is held out: {'; '.join(said)}." if said else ""
 
 
 def _listed(entries: Iterable[Entry]) -> str:

@@ -47,7 +47,8 @@ def write(folder, records):
     """The records and their manifest, as ``conform train`` leaves them below ``runs/``."""
     place = folder / "experiments"
     for one in records:
-        path = place / one["row"]["name"] / f"seed-{one['row']['seed']}.json"
+        variant = f"seed-{one['row']['seed']}" if one["row"].get("fold") is None else f"fold-{one['row']['fold']}"
+        path = place / one["row"]["name"] / f"{variant}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(one))
     data = {

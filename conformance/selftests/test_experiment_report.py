@@ -138,6 +138,22 @@ def test_a_record_of_another_row_or_of_other_data_does_not_count(tmp_path):
     assert list(experiment_analysis.read(place).rows) == ["nusax-lstm-128"], "without test labels nothing can be said of a row"
 
 
+def test_a_cross_validation_stands_beside_the_seeds_and_is_none(tmp_path):
+    folds = [record("nusax-lstm-128", wrong=wrong, data_sha256="other parts") for wrong in (9, 18, 27)]
+    for fold, one in enumerate(folds):
+        one["row"]["fold"] = fold
+    other = record("nusax-lstm-128")
+    other["row"] |= {"fold": 3, "epochs": 99}
+    found = entries_of(tmp_path, DIRECTION, [*direction(10, 9, seeds=2), *folds, other])
+    scores = [one["test"]["macro_f1"] for one in folds]
+    expected = {"count": 3, "macro_f1_mean": round(np.mean(scores), 4), "macro_f1_std": round(np.std(scores, ddof=1), 4)}
+    assert found[0]["folds"] == pytest.approx(expected, abs=1e-4), "the parts of the row as it is declared"
+    assert found[0]["seeds"] == 2 and found[1]["folds"] is None, "a part is no seed, and a row may have none"
+    said = experiment_tables.folds_sentence(found)
+    assert "held out: one way 0.8" in said and said.endswith(" (3 parts).") and "both ways" not in said, "said of the row that has it"
+    assert experiment_tables.folds_sentence(found[1:]) == "", "and of no other"
+
+
 def test_the_studies_are_compared_in_words(tmp_path):
     found = entries_of(tmp_path, DIRECTION, direction(20, 35))
     said = " ".join(study_sentences.ahead(DIRECTION, found))
