@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,9 +105,10 @@ def _in_short(of_axis: Mapping[str, Sequence[Entry]]) -> list[str]:
     parts = ["\n".join(f"- {name}: {sentence}" for name, sentence in said.items())]
     single = [name for name in said if min(one["seeds"] for one in of_axis[name]) == 1]
     if single:
+        where = "every table" if len(single) == len(said) else f"the table{'s' * (len(single) > 1)} of {', '.join(single)}"
         parts.append(
-            f"Of {'each' if len(single) == len(said) else ' and '.join(single)} a variation has one seed: there the intervals cover the "
-            "choice of the test samples and not that of the training's seed."
+            f"In {where} a variation has one seed: there the intervals cover the choice of the test samples and not that of the training's "
+            "seed."
         )
     return parts
 
@@ -146,6 +148,4 @@ def _provenance(names: set[str], records: Records) -> str:
 
 def _broken(label: str) -> str:
     """A label on lines that fit above a panel."""
-    import textwrap
-
     return "\n".join(textwrap.wrap(label, 25))

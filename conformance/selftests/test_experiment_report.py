@@ -200,10 +200,11 @@ def test_reports_are_written_from_the_records_and_stay_as_they_are(tmp_path):
     assert {"hyperparameters_cnn.md", "hyperparameters_rnn.md", "hyperparameters_lstm.md"} <= set(first), "a report a family"
     text = first["hyperparameters_lstm.md"].decode()
     assert "- direction: **both ways** scores best" in text, "what is complete is concluded"
+    assert "of the training's seed" not in text, "two seeds are not one"
     assert "- depth:" not in text and "not trained yet" in text, "what is not complete is not"
     assert "Data: nusax made up, 90 test samples of 3 classes." in text, "it says what was measured on"
     cnn_text = first["hyperparameters_cnn.md"].decode()
-    assert "Of each a variation has one seed: there the intervals cover the choice of the test samples" in cnn_text, "of the CNNs"
+    assert "In every table a variation has one seed: there the intervals cover the choice of the test samples" in cnn_text, "of the CNNs"
     assert f"| {CLASSES['cifar10'][3]} " in cnn_text, "every class has its row"
     drawn = [name for name in first if name.endswith(".png")]
     assert all(f"({name})" in text + cnn_text for name in drawn if "lstm" in name or "cnn" in name), "figures that are there are shown"
