@@ -47,7 +47,7 @@ def report_command(
     timings: Annotated[bool, typer.Option("--timings", help="Also time predict, into reports/data/timings.json.")] = False,
     data: Data = None,
 ) -> None:
-    """Write reports/: score the trained models that can be scored here, keep the stored record of the others. Never trains."""
+    """Write reports/: score the trained models that can be scored here, keep the stored record of the others. Never trains a net."""
     from conformance.reporting import generate
     from conformance.reporting.conformance_report import PartialRunError
 
@@ -70,6 +70,7 @@ def report_command(
     generate.write_deviations(folder, typer.echo)
     generate.write_macro_f1(folder, data, typer.echo)
     generate.write_training(folder, typer.echo)
+    generate.write_experiments(folder, data, typer.echo)
     if timings:
         generate.write_timings(folder, data, typer.echo)
 

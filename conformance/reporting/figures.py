@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,14 @@ KEYWORD = "Data"
 STYLE: dict[str, dict[str, Any]] = {"keras": {"color": "black", "linestyle": "-"}, "numpy": {"color": "0.45", "linestyle": (0, (4, 2))}}
 MARKER = {"adam": "o", "sgd": "x"}
 LINE = {"adam": "-", "sgd": "--"}
+CURVE: dict[str, dict[str, Any]] = {
+    "train": {"label": "training split", "color": "0.4", "linestyle": (0, (4, 2)), "marker": "o", "markerfacecolor": "white"},
+    "valid": {"label": "validation split", "color": "black", "linestyle": "-"},
+}
+BAND: dict[str, dict[str, Any]] = {
+    "train": {"facecolor": "none", "edgecolor": "0.75", "hatch": "////", "linewidth": 0},
+    "valid": {"color": "0.82", "linewidth": 0},
+}
 
 
 def shows(path: Path, data: Any) -> bool:
@@ -88,14 +96,50 @@ def draw_histories(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
     _save(figure, path, data)
 
 
-def _grid(rows: int, columns: int, width: float) -> tuple[Any, Any]:
+def draw_curves(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
+    """Loss and macro-F1 by epoch on training and validation split: a column for each variation, on one scale.
+
+    Lines are means over the seeds that still train, bands go from the least to the largest seed.
+
+    Parameters
+    ----------
+    path : Path
+    data : sequence of mappings
+        Of each variation the ``title``, and ``train_loss``, ``valid_loss``, ``train_macro_f1``, ``valid_macro_f1``: by seed and epoch;
+        an empty list where a curve is not known.
+    """
+    figure, axes = _grid(2, len(data), 1.9 if len(data) < 5 else 1.5, sharey="row")
+    for column, one in zip(axes.T, data, strict=True):
+        column[0].set_title(one["title"], fontsize=9)
+        for panel, measure in zip(column, ("loss", "macro_f1"), strict=True):
+            for split, style in CURVE.items():
+                if not one[f"{split}_{measure}"]:
+                    continue
+                longest = max(map(len, one[f"{split}_{measure}"]))
+                values = np.array([[*seed, *[np.nan] * (longest - len(seed))] for seed in one[f"{split}_{measure}"]])
+                epochs = np.arange(1, longest + 1)
+                if len(values) > 1:
+                    panel.fill_between(epochs, np.nanmin(values, axis=0), np.nanmax(values, axis=0), **BAND[split])
+                panel.plot(epochs, np.nanmean(values, axis=0), markersize=3.5, linewidth=1.2, markevery=max(1, longest // 10), **style)
+            panel.grid(True, linewidth=0.3)
+            panel.xaxis.get_major_locator().set_params(integer=True)
+        column[1].set_ylim(0, 1.03)
+        column[1].set_xlabel("epoch")
+    axes[0, 0].set_ylim(bottom=0)
+    axes[0, 0].set_ylabel("loss")
+    axes[1, 0].set_ylabel("macro-F1")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
+    _save(figure, path, data)
+
+
+def _grid(rows: int, columns: int, width: float, sharey: bool | Literal["row"] = False) -> tuple[Any, Any]:
     """A figure and its panels, (rows, columns)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns + 0.8, 2.3 * rows + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, sharex=True)
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=sharey)
 
 
 def _save(figure: Any, path: Path, data: Any) -> None:

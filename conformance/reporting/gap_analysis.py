@@ -1,9 +1,7 @@
 """What the trainings of :mod:`conformance.experiments.gap_runs` say: means, intervals, and the part of the gap that each cause explains.
 
-Pure functions of the records. A mean over seeds is uncertain for two reasons, whose variances add up. The test sentences are a sample:
-they are drawn again (bootstrap, Efron 1979), the same ones in every cell, so that a difference between two cells is one of pairs. The
-seeds are a sample, too, and few: their variance is that of the differences seed by seed, and the quantile is Student's, with the degrees
-of freedom of Welch and Satterthwaite. The draws come from a frozen stream of NumPy.
+Pure functions of the records. Intervals are those of :mod:`conformance.reporting.bootstrap`; trainings of one seed share their first
+weights and their batches, so the variance of the seeds is that of the differences seed by seed.
 """
 
 from __future__ import annotations
@@ -17,12 +15,11 @@ from numpy.typing import NDArray
 
 from conformance.experiments.gap_faults import FAULTS
 from conformance.experiments.gap_runs import FAMILIES, KERAS, NUMPY, OPTIMIZERS, SCRATCH, STUDY
+from conformance.reporting.bootstrap import DIGITS, DRAWS, Estimate, half_width, macro_f1, sample_draws
 
 Array = NDArray[Any]
 Record = Mapping[str, Any]
 
-DRAWS = 2000
-DIGITS = 4
 CAUSES = {"model": (STUDY, SCRATCH), "optimizer": ("adam", "sgd"), "code": (KERAS, NUMPY)}
 """What differs between the study's two trainings that are not a mistake: on the side that scored well, and on the other."""
 BASE = [(model, optimizer, side) for model in CAUSES["model"] for optimizer in CAUSES["optimizer"] for side in CAUSES["code"]]
@@ -48,37 +45,19 @@ class Cell(NamedTuple):
     diverged: tuple[int, ...]
 
 
-class Estimate(NamedTuple):
-    """A number with its interval of 95 %, and from how many seeds both come."""
-
-    value: float
-    low: float
-    high: float
-    seeds: int
-
-    @property
-    def shown(self) -> bool:
-        """Whether the interval leaves out 0, and knows of more than one seed."""
-        return self.seeds > 1 and (self.low > 0 or self.high < 0)
-
-    def to_json(self) -> dict[str, float]:
-        """Rounded."""
-        return {**{name: round(getattr(self, name), DIGITS) for name in ("value", "low", "high")}, "seeds": self.seeds}
-
-
 Key = tuple[str, str, str, str, str]
 
 
 def cells(records: Sequence[Record], labels: str) -> dict[Key, Cell]:
     """By (family, model, optimizer, side, fault): the scores of every run that is there, by seed."""
     true = np.array([int(one) for one in labels])
-    weights = sentence_draws(len(true))
+    weights = sample_draws(len(true))
     found: dict[Key, dict[int, tuple[float, Array]]] = {}
     diverged: dict[Key, list[int]] = {}
     for record in records:
         run = record["run"]
         predicted = np.array([int(one) for one in record["test_predictions"]])
-        both = macro_f1(true, predicted, np.vstack([np.ones(len(true)), weights]))
+        both = macro_f1(true, predicted, np.vstack([np.ones(len(true), weights.dtype), weights]))
         key = (run["family"], run["model"], run["optimizer"], run["side"], run["fault"])
         found.setdefault(key, {})[run["seed"]] = (float(both[0]), both[1:])
         diverged.setdefault(key, []).extend([run["seed"]] * record["diverged"])
@@ -88,20 +67,6 @@ def cells(records: Sequence[Record], labels: str) -> dict[Key, Cell]:
         scores, drawn = (np.array([by_seed[seed][n] for seed in seeds]) for n in (0, 1))
         made[key] = Cell(tuple(seeds), scores, drawn, tuple(sorted(diverged[key])))
     return made
-
-
-def sentence_draws(count: int) -> Array:
-    """How often each sentence is in each draw, (draws, sentences)."""
-    drawn = np.random.RandomState(0).randint(count, size=(DRAWS, count))
-    return np.stack([np.bincount(one, minlength=count) for one in drawn]).astype(np.float64)
-
-
-def macro_f1(true: Array, predicted: Array, weights: Array) -> Array:
-    """Macro-F1 with every sentence counted as often as the weights (draws, sentences) say; a class that is nowhere scores 0."""
-    classes = range(3)
-    hits = weights @ np.stack([(true == one) & (predicted == one) for one in classes], axis=1).astype(np.float64)
-    named = weights @ np.stack([(true == one) * 1.0 + (predicted == one) for one in classes], axis=1)
-    return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
 
 
 def common_seeds(made: Mapping[Key, Cell], family: str) -> tuple[int, ...]:
@@ -117,20 +82,8 @@ def combined(made: Mapping[Key, Cell], seeds: Sequence[int], terms: Mapping[Key,
         places = [made[key].seeds.index(seed) for seed in seeds]
         by_seed += factor * made[key].scores[places]
         drawn += factor * made[key].drawn[places].mean(axis=0)
-    value, half = float(by_seed.mean()), half_width(by_seed, drawn)
+    value, half = float(by_seed.mean()), half_width(drawn, [by_seed])
     return Estimate(value, value - half, value + half, len(seeds))
-
-
-def half_width(by_seed: Array, drawn: Array) -> float:
-    """Half of the interval of 95 % of a mean over seeds, from its value for every seed and on the sentences of every draw."""
-    from scipy.stats import t
-
-    count = len(by_seed)
-    of_sentences = float(drawn.var(ddof=1))
-    of_seeds = float(by_seed.var(ddof=1)) / count if count > 1 else 0.0
-    variance = of_sentences + of_seeds
-    freedom = variance**2 / (of_seeds**2 / (count - 1)) if of_seeds else np.inf
-    return float(t.ppf(0.975, freedom)) * float(np.sqrt(variance))
 
 
 def causes(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.experiments.gap_faults import FAULTS
 from conformance.experiments.gap_runs import FAMILIES, KERAS, NUMPY, SCRATCH, STUDY
 from conformance.reporting import gap_analysis as analysis
-from conformance.reporting.gap_analysis import Estimate
+from conformance.reporting.bootstrap import DRAWS, Estimate
 from conformance.reporting.tables import code, table
 
 Summary = Mapping[str, Any]
@@ -83,7 +83,7 @@ def markdown(found: Summary) -> str:
 def _how_to_read(found: Summary) -> str:
     complete = ", ".join(f"{TITLES[family]} {len(one['seeds'])}" for family, one in found["families"].items())
     seeds = f"Seeds for which all eight trainings without a mistake are there: {complete or 'none yet'}."
-    return HOW_TO_READ.format(draws=analysis.DRAWS, sentences=found["sentences"], seeds=seeds)
+    return HOW_TO_READ.format(draws=DRAWS, sentences=found["sentences"], seeds=seeds)
 
 
 def _conclusion(found: Summary, family: str) -> str:

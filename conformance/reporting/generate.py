@@ -1,6 +1,6 @@
 """Writing ``reports/``: measure what this machine can, keep the stored record of what it cannot, render everything.
 
-Files are written only when their content changes. Nothing is ever trained here.
+Files are written only when their content changes. No net is ever trained here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from conformance.experiments import grid
+from conformance.experiments.axes import AXES
 from conformance.experiments.paths import checkpoints_dir, fixtures_dir, runs_dir
 from conformance.record import write_json, write_text
-from conformance.reporting import conformance_report, deviations_report, figures, gap_report, macro_f1_report, scoring, training_report
+from conformance.reporting import (
+    baseline_analysis,
+    conformance_report,
+    deviations_report,
+    experiment_analysis,
+    experiment_report,
+    figures,
+    gap_report,
+    macro_f1_report,
+    masking_report,
+    scoring,
+    summary_report,
+    training_report,
+)
+from conformance.reporting.experiment_results import results
 
 Say = Callable[[str], None]
 CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
 TRAINING, GAP = "training.json", "training_gap.json"
+EXPERIMENTS, CLASSES, BASELINES = "experiments.json", "classes.json", "baselines.json"
 TIMED_PREDICT, TIMED_TRAINING = "conformance.reporting.timing", "conformance.reporting.training_timing"
 """The modules that time something."""
 
@@ -98,6 +114,24 @@ def write_training(folder: Path, say: Say, runs: Path | None = None) -> None:
     for made, command in ((lockstep, "lockstep"), (manifest, "gap")):
         if not made:
             say(f"There are no records of `conform {command}` in {place}: its report stays as it is.")
+
+
+def write_experiments(folder: Path, data: Path | None, say: Say, runs: Path | None = None) -> None:
+    """The reports of the experiments with their figures, and the summary of all, from the records of ``conform train``.
+
+    Classifiers without a net are trained where the data are and nothing is stored of them; that takes seconds.
+    """
+    records = experiment_analysis.read((runs or runs_dir()) / "experiments")
+    found = results(records, baseline_analysis.updated(stored_json(folder, BASELINES, {}), records, data, say))
+    for name, content in ((EXPERIMENTS, found.entries), (CLASSES, found.classes), (BASELINES, found.baselines)):
+        _json(folder / "data" / name, content)
+    shown = {experiment_report.figure_of(axis): experiment_report.figure_data(axis, records) for axis in AXES}
+    drawn = [name for name, curves in shown.items() if curves and _figure(folder / name, figures.draw_curves, curves, say)]
+    for family in experiment_report.TITLES:
+        _text(folder / experiment_report.name_of(family), experiment_report.markdown(family, found, drawn), say)
+    _text(folder / masking_report.FILE, masking_report.markdown(found, drawn), say)
+    stored = [stored_json(folder, name, default) for name, default in ((CONFORMANCE, None), (MACRO_F1, []), (TRAINING, []), (GAP, None))]
+    _text(folder / summary_report.FILE, summary_report.markdown(found, *stored), say)
 
 
 def _figure(path: Path, draw: Callable[[Path, Any], None], data: Any, say: Say) -> bool:

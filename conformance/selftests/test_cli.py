@@ -23,6 +23,7 @@ def reports(tmp_path, monkeypatch):
     monkeypatch.setattr(generate, "reports_dir", lambda: tmp_path)
     monkeypatch.setattr(generate, "write_macro_f1", lambda folder, data, say: say(f"scored with {data}"))
     monkeypatch.setattr(generate, "write_training", lambda folder, say: say("trainings told"))
+    monkeypatch.setattr(generate, "write_experiments", lambda folder, data, say: say("experiments told"))
     monkeypatch.setattr(generate, "write_timings", lambda folder, data, say: say("timed"))
     return tmp_path
 
@@ -57,7 +58,7 @@ def test_report_writes_what_the_records_say_and_renders_it_again_without_them(co
     result = conform("report", "--records", str(reports / "run.json"), "--data", str(reports))
     assert result.exit_code == 0, result.output
     assert f"scored with {reports}" in result.output, "--data reaches the scoring"
-    assert "trainings told" in result.output, "recorded trainings have their reports"
+    assert "trainings told" in result.output and "experiments told" in result.output, "recorded trainings have their reports"
     assert "timed" not in result.output, "timings are taken only when asked for"
     first = {path.name: path.read_bytes() for path in reports.rglob("*.*")}
     assert {"conformance.md", "conformance.json", "keras_deviations.md"} <= set(first), "both reports are there"

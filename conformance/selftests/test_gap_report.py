@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from conformance.experiments.gap_runs import KERAS, NUMPY, SCRATCH, STUDY, Run
-from conformance.reporting import gap_analysis, gap_report
+from conformance.reporting import bootstrap, gap_analysis, gap_report
 
 LABELS = "".join(str(n % 3) for n in range(90))
 MODELS, OPTIMIZERS, SIDES = (STUDY, SCRATCH), ("adam", "sgd"), (KERAS, NUMPY)
@@ -37,13 +37,13 @@ def test_macro_f1_is_scikit_learns_on_every_draw():
     draw = np.random.default_rng(0)
     true, predicted = draw.integers(3, size=50), draw.integers(2, size=50)
     weights = draw.integers(4, size=(5, 50)).astype(float)
-    found = gap_analysis.macro_f1(true, predicted, weights)
+    found = bootstrap.macro_f1(true, predicted, weights)
     expected = [f1_score(true, predicted, labels=[0, 1, 2], average="macro", sample_weight=one, zero_division=0) for one in weights]
     assert np.allclose(found, expected, rtol=0, atol=1e-12), "also with a class that nobody names"
 
 
 def test_every_draw_has_as_many_sentences_as_there_are_and_is_always_the_same():
-    drawn = gap_analysis.sentence_draws(40)
+    drawn = bootstrap.sample_draws(40)
     assert (drawn.sum(axis=1) == 40).all(), "drawn with replacement, as many as there are"
     assert drawn[0, :8].tolist() == [2, 2, 0, 2, 0, 1, 1, 0], "on every machine and with every version of NumPy"
 
@@ -118,13 +118,13 @@ def test_the_interval_has_the_scatter_of_sentences_and_of_seeds():
     steady, scattered = np.full(4, 0.5), np.array([0.3, 0.4, 0.6, 0.7])
     drawn = np.random.default_rng(0).normal(0.5, 0.02, size=2000)
     sentences, none = drawn.std(ddof=1), np.full(2000, 0.5)
-    assert gap_analysis.half_width(steady, drawn) == pytest.approx(1.959964 * sentences), "the sentences alone: the normal distribution"
-    assert gap_analysis.half_width(steady[:1], drawn) == pytest.approx(1.959964 * sentences), "as with one seed, whose scatter nobody knows"
+    assert bootstrap.half_width(drawn, [steady]) == pytest.approx(1.959964 * sentences), "the sentences alone: the normal distribution"
+    assert bootstrap.half_width(drawn, [steady[:1]]) == pytest.approx(1.959964 * sentences), "as with one seed, whose scatter nobody knows"
     deviation = scattered.std(ddof=1) / 2
-    assert gap_analysis.half_width(scattered, none) == pytest.approx(3.182446 * deviation), "four seeds alone: Student's with 3 degrees"
+    assert bootstrap.half_width(none, [scattered]) == pytest.approx(3.182446 * deviation), "four seeds alone: Student's with 3 degrees"
     both = np.hypot(deviation, sentences)
-    assert 1.959964 * both < gap_analysis.half_width(scattered, drawn) < 3.182446 * both, "both: variances add up, degrees lie between"
-    assert gap_analysis.half_width(steady, none) == 0, "neither: nothing is uncertain"
+    assert 1.959964 * both < bootstrap.half_width(drawn, [scattered]) < 3.182446 * both, "both: variances add up, degrees lie between"
+    assert bootstrap.half_width(none, [steady]) == 0, "neither: nothing is uncertain"
 
 
 def test_a_difference_is_taken_seed_by_seed():

@@ -1,0 +1,149 @@
+"""Classifiers without a net, trained on the same splits: what a net must beat to be worth its parameters.
+
+Options are chosen on the validation split alone, each by macro-F1 after training on the training split; the chosen classifier is trained
+on the training split and names a class for every sample of the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.experiments import grid
+from conformance.experiments.datasets import Dataset
+from conformance.experiments.inputs import Inputs
+
+DIGITS = 6
+SHRUNK = 4
+"""Images are shrunk to the means of squares of so many pixels a side."""
+READER = "nusax-lstm-128"
+"""A row that reads texts as all of them do; what is said of padding is said of its token ids."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A classifier.
+
+    Attributes
+    ----------
+    name, title : str
+        The key of its record, and the words for a table.
+    dataset : str
+    make : callable
+        Makes the scikit-learn estimator, not trained.
+    tried : mapping
+        Of each option of the estimator to the values to choose from.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    make: Callable[[], Any]
+    tried: Mapping[str, list[float]]
+
+    def is_stored(self, record: Mapping[str, Any], sha256: str | None) -> bool:
+        """Whether a record is of this classifier as it is declared, on these data."""
+        own = (self.name, dict(self.tried), sha256)
+        return (record.get("baseline"), record.get("tried"), record.get("dataset_sha256")) == own
+
+
+def _most_frequent() -> Any:
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="most_frequent")
+
+
+def _logistic(**tfidf: Any) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(TfidfVectorizer(**tfidf), LogisticRegression(max_iter=1000))
+
+
+def _characters() -> Any:
+    return _logistic(analyzer="char_wb", ngram_range=(2, 5))
+
+
+def _naive_bayes() -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.naive_bayes import MultinomialNB
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(CountVectorizer(), MultinomialNB())
+
+
+def _pixels() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    return make_pipeline(FunctionTransformer(shrunken), StandardScaler(), LogisticRegression(max_iter=500, tol=1e-3))
+
+
+def shrunken(images: np.ndarray) -> np.ndarray:
+    """Images (images, height, width, channels) as rows of the means of their squares of 4 by 4 pixels."""
+    count, height, width, channels = images.shape
+    squares = images.reshape(count, height // SHRUNK, SHRUNK, width // SHRUNK, SHRUNK, channels)
+    return squares.mean(axis=(2, 4), dtype=np.float32).reshape(count, -1)
+
+
+STRENGTHS = {"logisticregression__C": [0.1, 1.0, 10.0, 100.0]}
+BASELINES: tuple[Baseline, ...] = (
+    Baseline("nusax-most-frequent", "always the most frequent class", "nusax", _most_frequent, {}),
+    Baseline("nusax-words", "logistic regression on TF-IDF of words", "nusax", _logistic, STRENGTHS),
+    Baseline("nusax-characters", "logistic regression on TF-IDF of 2 to 5 characters", "nusax", _characters, STRENGTHS),
+    Baseline(
+        "nusax-naive-bayes", "multinomial naive Bayes on words", "nusax", _naive_bayes, {"multinomialnb__alpha": [0.1, 0.3, 1.0, 3.0]}
+    ),
+    Baseline("cifar10-most-frequent", "always the most frequent class", "cifar10", _most_frequent, {}),
+    Baseline("cifar10-pixels", "logistic regression on 8×8 pixels", "cifar10", _pixels, {"logisticregression__C": [0.001, 1.0]}),
+)
+
+
+def measured(baseline: Baseline, dataset: Dataset) -> dict[str, Any]:
+    """The record of a classifier: what was chosen, and which class it gives to each sample of the test split.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    dataset : Dataset
+        The data set that it names.
+    """
+    import sklearn
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+
+    split = PredefinedSplit([-1] * len(dataset.y_train) + [0] * len(dataset.y_valid))
+    search = GridSearchCV(baseline.make(), dict(baseline.tried), scoring="f1_macro", cv=split, refit=False)
+    search.fit(_joined(dataset.x_train, dataset.x_valid), np.concatenate([dataset.y_train, dataset.y_valid]))
+    chosen = baseline.make().set_params(**search.best_params_).fit(dataset.x_train, dataset.y_train)
+    valid = f1_score(dataset.y_valid, chosen.predict(dataset.x_valid), average="macro", zero_division=0)
+    return {
+        "baseline": baseline.name,
+        "tried": dict(baseline.tried),
+        "chosen": search.best_params_,
+        "dataset_sha256": dataset.sha256,
+        "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+        "valid_macro_f1": round(float(valid), DIGITS),
+        "test_predictions": "".join(map(str, chosen.predict(dataset.x_test))),
+    }
+
+
+def padding(dataset: Dataset) -> dict[str, Any]:
+    """How much of what a recurrent net reads of the test texts is padding: its share of all positions, and the median of the words."""
+    read = Inputs.of(grid.find(READER), dataset).stored["test"]
+    words = np.count_nonzero(read, axis=1)
+    return {
+        "dataset_sha256": dataset.sha256,
+        "positions": read.shape[1],
+        "median_words": float(np.median(words)),
+        "share": round(1 - float(words.sum()) / read.size, DIGITS),
+    }
+
+
+def _joined(first: Any, second: Any) -> Any:
+    return np.concatenate([first, second]) if isinstance(first, np.ndarray) else [*first, *second]

@@ -1,0 +1,61 @@
+"""Everything that the reports of the experiments say, computed once from the records and the stored baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.experiments import grid
+from conformance.experiments.axes import AXES, Axis
+from conformance.experiments.row import Family
+from conformance.reporting import baseline_analysis, experiment_analysis
+from conformance.reporting.bootstrap import Estimate
+from conformance.reporting.experiment_analysis import Entry, Records
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured.
+
+    Attributes
+    ----------
+    records : Records
+    entries, classes : sequence of mappings
+        As ``data/experiments.json`` and ``data/classes.json`` have them.
+    baselines : mapping
+        As ``data/baselines.json`` has it.
+    without : mapping
+        Of each family that has a trained row: the baselines on its data, and how far its best row is ahead of each.
+    """
+
+    records: Records
+    entries: Sequence[Entry]
+    classes: Sequence[Mapping[str, Any]]
+    baselines: Mapping[str, Any]
+    without: Mapping[Family, tuple[Sequence[Mapping[str, Any]], Mapping[str, Estimate]]]
+
+    def of_axis(self, axis: Axis) -> list[Entry]:
+        """The entries of an axis, in order."""
+        return [one for one in self.entries if (one["family"], one["axis"]) == (axis.family, axis.name)]
+
+    def best(self, family: Family) -> Entry | None:
+        """The trained row of a family that scores best on the validation split: chosen by the test split it would be flattered."""
+        trained = [one for one in self.entries if one["family"] == family and one["seeds"]]
+        return max(trained, key=lambda one: float(one["valid_macro_f1"]), default=None)
+
+
+def results(records: Records, baselines: Mapping[str, Any]) -> Results:
+    """The figures of records and baselines."""
+    known, beside = experiment_analysis.measured(records), baseline_analysis.scored(baselines, records)
+    entries, rows = experiment_analysis.entries(records, known), baseline_analysis.entries(baselines, beside)
+    classes = [experiment_analysis.classes_of(records, name) for name in records.rows]
+    found = Results(records, entries, classes, baselines, {})
+    without = {}
+    for family in dict.fromkeys(axis.family for axis in AXES):
+        best = found.best(family)
+        if best:
+            dataset = grid.find(best["row"]).dataset
+            ahead = baseline_analysis.ahead(known[best["row"]], dataset, beside)
+            without[family] = ([row for row in rows if row["dataset"] == dataset], ahead)
+    return Results(records, entries, classes, baselines, without)
