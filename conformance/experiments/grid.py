@@ -128,8 +128,15 @@ UNKEPT: tuple[Row, ...] = (
     _text("nusax-lstm-16-8", "lstm", 744_315, _one_way(16, 8)),
     _text("nusax-lstm-32-16", "lstm", 766_195, _one_way(32, 16)),
     _text("nusax-lstm-64-32", "lstm", 820_707, _one_way(64, 32)),
+    _cnn("cifar10-cnn-32-64-augmented", 545_098, (32, 64), augment=True),
+    _cnn("cifar10-cnn-32-64-normalized", 545_386, (32, 64), normalization=True),
+    _text("nusax-rnn-best-without-skip", "rnn", 835_651, _both_ways(32), **BEST_TEXT | {"skip": False}),
+    _text("nusax-lstm-best-without-skip", "lstm", 854_275, _both_ways(32), **BEST_TEXT | {"skip": False}),
+    _text("nusax-lstm-best-without-averaging", "lstm", 854_467, _both_ways(32), **BEST_TEXT | {"averaging": 0.0}),
+    _text("nusax-lstm-best-without-subwords", "lstm", 206_723, _both_ways(32), **BEST_TEXT | {"subwords": None}),
+    _text("nusax-lstm-best-without-dropout", "lstm", 854_467, _both_ways(32), **BEST_TEXT | {"embedding_dropout": 0.0, "dropout": 0.0}),
 )
-"""Study A's variations, whose runs are recorded and whose weights are not kept."""
+"""Study A's variations, and the best models with one thing added or left out: their runs are recorded, their weights are not kept."""
 
 NAMES: tuple[str, ...] = tuple(row.name for row in ROWS)
 SEEDS = {"cifar10": 1, "nusax": 5, "digits": 1, "reviews": 1}
