@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 from conformance.experiments import grid, runs
 from conformance.experiments.paths import cache_dir, checkpoints_dir, runs_dir
@@ -27,6 +26,8 @@ def train_command(
 
     A training that was interrupted continues after its last whole epoch; a row that is finished is skipped.
     """
+    from tqdm import tqdm
+
     try:
         rows = [grid.find(name) for name in dict.fromkeys(tasks or grid.ALL)]
         places = runs.Places(runs_dir() / "experiments", checkpoints_dir(), cache_dir() / "training")

@@ -95,15 +95,15 @@ def _through(layers: list[Any], tensor: Any) -> Any:
 def _embedding_layers(keras: Any, row: Row, vocabulary_size: int | None) -> list[Any]:
     layers = keras.layers
     embedding = layers.Embedding(vocabulary_size, row.embedding, mask_zero=row.mask, name="embedding")
-    if row.subwords is None:
-        return [embedding]
-    slots = row.subwords.slots  # a word is a row of an image whose columns are its slots
-    return [
-        embedding,
-        layers.AveragePooling2D((1, slots), name="word"),
-        layers.Reshape((row.sequence_length, row.embedding), name="words"),
-        layers.Rescaling(slots**0.5, name="scaled"),
-    ]
+    built = [embedding]
+    if row.subwords:
+        slots = row.subwords.slots  # a word is a row of an image whose columns are its slots
+        built.append(layers.AveragePooling2D((1, slots), name="word"))
+        built.append(layers.Reshape((row.sequence_length, row.embedding), name="words"))
+        built.append(layers.Rescaling(slots**0.5, name="scaled"))
+    if row.word_dropout:
+        built.append(layers.Dropout(row.word_dropout, noise_shape=(None, row.sequence_length, 1), name="word_dropout"))
+    return built
 
 
 def _recurrent_layers(keras: Any, row: Row) -> list[Any]:

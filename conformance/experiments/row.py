@@ -75,6 +75,8 @@ class Row:
     subwords : Subwords or None
         For "rnn" and "lstm": a word is read as its own id and those of its character n-grams, whose embeddings are averaged, times
         the square root of the slots; ``max_tokens`` does not count then.
+    word_dropout : float
+        Rate at which whole words are dropped after the embedding, for the recurrent layers and the skip; 0 drops none.
     embedding_dropout : float
         Rate of the ``SpatialDropout1D`` after the embedding; 0 leaves it out.
     pooled : bool
@@ -112,6 +114,7 @@ class Row:
     max_tokens: int = 5000
     sequence_length: int = 100
     subwords: Subwords | None = None
+    word_dropout: float = 0.0
     embedding_dropout: float = 0.0
     pooled: bool = False
     skip: bool = False
@@ -150,7 +153,8 @@ class Row:
 
 _IMAGE_FIELDS = frozenset({"filters", "kernels", "pooling", "dense", "convolutions", "normalization", "block_dropout", "head", "augment"})
 _TEXT_FIELDS = frozenset(
-    {"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length", "subwords", "embedding_dropout", "pooled", "skip"}
+    {"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length", "subwords", "word_dropout"}
+    | {"embedding_dropout", "pooled", "skip"}
 )
 
 
