@@ -40,8 +40,14 @@ class Results:
         return [one for one in self.entries if (one["family"], one["axis"]) == (axis.family, axis.name)]
 
     def best(self, family: Family) -> Entry | None:
-        """The trained row of a family that scores best on the validation split: chosen by the test split it would be flattered."""
+        """The row of a family that is chosen without the test split, by which it would be flattered.
+
+        Rows that were cross-validated are compared by the mean over their folds; where none was, the validation split decides.
+        """
         trained = [one for one in self.entries if one["family"] == family and one["seeds"]]
+        crossed = [one for one in trained if one["folds"]]
+        if crossed:
+            return max(crossed, key=lambda one: float(one["folds"]["macro_f1_mean"]))
         return max(trained, key=lambda one: float(one["valid_macro_f1"]), default=None)
 
 

@@ -124,3 +124,13 @@ def test_every_mask_stands_beside_its_row_without_one():
         without, masked = (variation.row for variation in axis.variations)
         assert masked == f"{without}-mask", "the row without the mask comes first"
     assert all(axis in AXES for axis in masking_report.MASKING), "they are axes as others are"
+
+
+def test_what_was_cross_validated_is_chosen_by_it(tmp_path):
+    rows = ("nusax-bilstm-64", "nusax-bilstm-32", "nusax-lstm-128-mask")
+    seeds = [record(name, wrong=wrong) for name, wrong in zip(rows, (20, 9, 3), strict=True)]
+    folds = [record(name, wrong=wrong) for name, wrong in zip(rows, (5, 12), strict=False)]
+    for fold in folds:
+        fold["row"]["fold"] = 0
+    best = results(tmp_path, seeds + folds).best("lstm")
+    assert best["row"] == "nusax-bilstm-64", "better on its folds, though worse on the validation split; the third has no folds"
