@@ -62,10 +62,10 @@ class Axis:
 
 
 BEST_TEXT = (
-    "The best model reads a word as the average of its own embedding and those of its character n-grams (3 to 5 letters), 64 numbers each, "
-    "drops 0.2 of the words and then 0.4 of the numbers, reads both ways with 32 units each, keeps the largest value of each unit over "
-    "time, sets the average of all words beside it (the skip), and drops 0.6 before the last layer; a running average of the weights is what is "
-    "measured. Its options and its 14 epochs were chosen by cross-validation on training and validation split."
+    "The best model reads a word as the average of its own embedding and those of its character n-grams (3 to 5 letters), 64 numbers "
+    "each, drops 0.2 of the words and then 0.4 of the numbers, reads both ways with 32 units each, keeps the largest value of each unit "
+    "over time, sets the average of all words beside it (the skip), and drops 0.6 before the last layer; a running average of the "
+    "weights is what is measured. Its options and its 14 epochs were chosen by cross-validation on training and validation split."
 )
 CNN: tuple[Axis, ...] = (
     Axis(
