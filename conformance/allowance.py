@@ -246,6 +246,11 @@ def _leaky_relu_constants(config: Mapping[str, Any], z: Array) -> Array:
     return rounding_of(config.get("negative_slope", 0.2)) * np.abs(z)
 
 
+def _rescaling_constants(config: Mapping[str, Any], z: Array) -> Array:
+    scale, offset = (max(map(rounding_of, np.atleast_1d(config.get(name, 0.0)))) for name in ("scale", "offset"))
+    return np.asarray(scale * np.abs(z) + offset)
+
+
 def _gelu_constants(config: Mapping[str, Any], z: Array) -> Array:
     if config.get("approximate"):
         # y = z (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (z + c z**3): dy/dc = sqrt(2 / pi) z**4 sech(u)**2 / 2
@@ -261,8 +266,9 @@ ROUNDED_CONSTANTS: Mapping[str, Callable[[Mapping[str, Any], Array], Array]] = {
     "gelu": _gelu_constants,
     "ReLU": _relu_constants,
     "LeakyReLU": lambda config, z: _leaky_relu_constants({"negative_slope": 0.3, **config}, z),
+    "Rescaling": _rescaling_constants,
 }
-"""Activations, and layers of them, in which Keras rounds a constant to float32 even in float64, and the error that this makes."""
+"""Activations and layers in which Keras rounds a constant to float32 even in float64, and the error that this makes."""
 
 
 def rounds_constants(case: Case) -> bool:

@@ -155,6 +155,7 @@ from reference.pooling import (
     max_pooling2d_forward,
 )
 from reference.recurrent import gru_backward, gru_forward, lstm_backward, lstm_forward, simple_rnn_backward, simple_rnn_forward
+from reference.rescaling import rescaling_backward, rescaling_forward
 from reference.row_activations import glu, glu_backward, log_softmax, log_softmax_backward, softmax, sparsemax, sparsemax_backward
 from reference.schedules import (
     cosine_decay,
@@ -353,6 +354,8 @@ __all__ = [
     "relu6",
     "relu6_backward",
     "relu_backward",
+    "rescaling_backward",
+    "rescaling_forward",
     "reshape_backward",
     "reshape_forward",
     "rmsprop_step",

@@ -12,7 +12,7 @@ from typing import Any
 
 from reference.activations import ACTIVATIONS
 from reference.archive_errors import ArchiveError, shown
-from reference.calls import REQUIRED, SIGNATURES
+from reference.calls import REQUIRED, SIGNATURES, numbers_of
 from reference.shapes import is_dimension
 
 Rule = tuple[Callable[[Any], bool], str]
@@ -82,6 +82,12 @@ def _is_noise_shape(value: Any) -> bool:
     return known and math.prod(size or 1 for size in value or ()) <= MAX_ELEMENTS
 
 
+def _is_scaling(value: Any) -> bool:
+    """Whether a value is a number, or a vector of them as a list or as Keras writes a NumPy array."""
+    numbers = numbers_of(value)
+    return all(map(_is_number, numbers)) and len(numbers) > 0 if isinstance(numbers, list | tuple) else _is_number(numbers)
+
+
 def _is_batch_shape(value: Any) -> bool:
     return _is_list(value, lambda size: size is None or is_int(size)) and len(value) > 0 and (value[0] is None or value[0] > 0)
 
@@ -143,6 +149,7 @@ OWN: dict[tuple[str, str], Rule] = {
         lambda value: isinstance(value, str) and value.lower() in ("valid", "same", "causal"),
         "'valid', 'same' or 'causal'",
     ),
+    **{("Rescaling", name): (_is_scaling, "a finite number or a list of them") for name in ("scale", "offset")},
     **{(name, "activation"): _GATE for name in ("SimpleRNN", "GRU", "LSTM")},
     **{(name, "axis"): _AXES for name in ("Softmax", "LayerNormalization")},
     ("InputLayer", "batch_shape"): (_is_batch_shape, "a batch_shape: a list of sizes or None"),

@@ -110,6 +110,7 @@ SIGNATURES: dict[str, Signature] = {
     "Masking": Signature("masking", options={"mask_value": 0.0}, mask_options={"mask_value": 0.0}),
     "Flatten": Signature("flatten", options={"data_format": "channels_last"}),
     "Reshape": Signature("reshape", options={"target_shape": REQUIRED}),
+    "Rescaling": Signature("rescaling", options={"scale": REQUIRED, "offset": 0.0}, keeps_mask=True),
     "Dropout": _dropout("dropout", noise_shape=None),
     "SpatialDropout1D": _dropout("spatial_dropout1d"),
     "SpatialDropout2D": _dropout("spatial_dropout2d", data_format="channels_last"),
@@ -274,4 +275,11 @@ def _normalised(signature: Signature, name: str, value: Any) -> Any:
         return (value,) * signature.spatial[name]
     if name == "padding":
         return value.lower()
+    value = numbers_of(value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def numbers_of(value: Any) -> Any:
+    """What an option holds that Keras wrote as a NumPy array, as nested lists; any other value as it is."""
+    written = isinstance(value, dict) and value.get("class_name") == "__numpy__" and isinstance(value.get("config"), dict)
+    return value["config"].get("value") if written else value

@@ -195,6 +195,8 @@ def _run_call(
         return [values[ref] for ref in leaves(inner.outputs)], [masks.get(ref) for ref in leaves(inner.outputs)]
     layer = context.layers[graph.prefix + call.layer]
     x = map_leaves(context.cast, args[0])
+    if layer.class_name == "Rescaling":
+        x = x.astype(context.dtype, copy=False)  # integers too, which other layers get as they are
     if layer.class_name == "TextVectorization":
         options = _not_default(layer.config, TEXT_OPTIONS)
         return [context.function(layer)(x, list(context.vocabularies[layer.name]), **options)], [None]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from reference.calls import SIGNATURES
+from reference.calls import SIGNATURES, numbers_of
 from reference.shapes import Shape
 from reference.windows import output_size, padding_widths
 
@@ -146,6 +146,14 @@ def _reshape(config: Config, shape: Shape) -> Shape:
     if (not known or size % known) if -1 in target else known != size:
         raise ValueError(f"samples of the shape {shape[1:]} cannot be reshaped to {target}")
     return (shape[0], *(size // known if one == -1 else one for one in target))
+
+
+def _rescaling(config: Config, shape: Shape) -> Shape:
+    for name in ("scale", "offset"):
+        value = numbers_of(config.get(name, 0.0))
+        if isinstance(value, list | tuple) and (len(shape) < 2 or len(value) not in (1, shape[-1] or len(value))):
+            raise ValueError(f"{name} has {len(value)} values, which do not fit an input of the shape {shape}")
+    return shape
 
 
 def _dropout(config: Config, shape: Shape) -> Shape:
@@ -287,6 +295,7 @@ _RULES: dict[str, Rule] = {
     "Masking": _masking,
     "Flatten": _flatten,
     "Reshape": _reshape,
+    "Rescaling": _rescaling,
     "Dropout": _dropout,
     "SpatialDropout1D": _spatial_dropout(3),
     "SpatialDropout2D": _spatial_dropout(4),

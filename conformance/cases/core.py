@@ -105,6 +105,33 @@ RESHAPE = LayerCases(
     drawn={"shape": ((1, 4), (2, 2), (12, 12))},
 )
 
+WHOLE = ("integers", "booleans")
+
+
+def _rescaling_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    # A layer of float64 makes float64 of whole numbers, a function that gets nothing else cannot know that.
+    return dtype == "float32" or call.get("values") not in WHOLE
+
+
+RESCALING = LayerCases(
+    "Rescaling",
+    inputs={"images": (2, 3, 5, 4), "sequence": (3, 6, 4), "features": (7, 4), "one_row": (1, 4), "square": (4, 4, 4)},
+    axes=("batch", "axis 1", "axis 2", "axis 3"),
+    # No offset is larger than what a few roundings of 1 + |y| allow where it cancels.
+    allowance=elementwise,
+    sizes={"scale": [0.5, 0.1, -2, (0.5, -1.5, 3.0, 0.25)]},
+    options={"offset": [0.0, -1.5, (1.0, -0.5, 0.0, 2.0)]},
+    call={"values": ["ordinary", "wide", "nan", "infinite", *WHOLE]},
+    possible=_rescaling_possible,
+    special=[
+        Special("scale=0", (3, 5), {"scale": 0.0, "offset": 2.0}, {"values": "infinite"}),
+        Special("one_value_a_row", (5,), {"scale": 2.0, "offset": -1.0}),
+        Special("one_value_of_each", (3, 5), {"scale": (0.5,), "offset": (0.25,)}),
+        Special("empty_batch", (0, 4), {"scale": 0.5, "offset": 1.0}),
+    ],
+    drawn={"shape": ((1, 3), (1, 5), (4, 4))},
+)
+
 
 def _dropout_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     noise_shape = config.get("noise_shape")
@@ -164,4 +191,4 @@ SPATIAL_DROPOUT2D = _spatial_dropout(
     data_format=["channels_last", "channels_first"],
 )
 
-LAYERS: list[LayerCases] = [DENSE, EMBEDDING, MASKING, FLATTEN, RESHAPE, DROPOUT, SPATIAL_DROPOUT1D, SPATIAL_DROPOUT2D]
+LAYERS: list[LayerCases] = [DENSE, EMBEDDING, MASKING, FLATTEN, RESHAPE, RESCALING, DROPOUT, SPATIAL_DROPOUT1D, SPATIAL_DROPOUT2D]

@@ -27,6 +27,7 @@ from conformance.faults import (
     recurrent_calls,
     recurrent_cells,
     recurrent_masks,
+    rescaling,
     row_activations,
     time_distributed,
 )
@@ -35,7 +36,8 @@ from conformance.faults.plain_recurrent import plain_bidirectional, plain_recurr
 from reference.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
 
 FAMILIES = (
-    *(dense, core, dropout, activation_layers, merging, normalization, batch_normalization, convolution, causal, pooling, global_pooling),
+    *(dense, core, rescaling, dropout, activation_layers, merging, normalization, batch_normalization),
+    *(convolution, causal, pooling, global_pooling),
     *(lstm, recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, row_activations),
 )
 

@@ -34,6 +34,7 @@ biased = Shared(*BIASED, part="backward")
 projections = Shared("Dense", "Conv1D", "Conv2D", part="backward")
 embedding, masking = Collection("Embedding", part="backward"), Collection("Masking", part="backward")
 flatten, reshape = Collection("Flatten", part="backward"), Collection("Reshape", part="backward")
+rescaling = Collection("Rescaling", part="backward")
 dropout = Shared("Dropout", "SpatialDropout1D", "SpatialDropout2D", part="backward")
 add, concatenate = Collection("Add", part="backward"), Collection("Concatenate", part="backward")
 
@@ -169,6 +170,25 @@ def left_as_it_came(grad_output: Array, x: Array, **options: Any) -> Any:
     return (grad_output,)
 
 
+@rescaling
+def scale_forgotten(grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient is handed on as it came, not multiplied by the scale."""
+    return (grad_output,)
+
+
+@rescaling
+def gradient_divided_by_scale(grad_output: Array, x: Array, *, scale: Any, **options: Any) -> Any:
+    """The gradient is divided by the scale instead of multiplied."""
+    with np.errstate(divide="ignore"):
+        return reference.rescaling_backward(grad_output, x, scale=np.divide(1.0, scale))
+
+
+@rescaling
+def offset_in_the_gradient(grad_output: Array, x: Array, *, scale: Any, offset: Any = 0.0) -> Any:
+    """The offset is added to the gradient."""
+    return (reference.rescaling_forward(grad_output, scale=scale, offset=offset),)
+
+
 @dropout
 def not_scaled(right: Function, grad_output: Array, x: Array, *, rate: float, training: bool = False, **options: Any) -> Any:
     """The gradient is not divided by 1 - rate."""
@@ -227,4 +247,4 @@ def cut_into_equal_parts(grad_output: Array, x: Any, axis: int = -1) -> Any:
     return (np.array_split(grad_output, len(x), axis=axis),)
 
 
-LAYERS = (weighted, of_floats, biased, projections, dense, embedding, masking, flatten, reshape, dropout, add, concatenate)
+LAYERS = (weighted, of_floats, biased, projections, dense, embedding, masking, flatten, reshape, rescaling, dropout, add, concatenate)

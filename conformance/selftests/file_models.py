@@ -34,6 +34,7 @@ def sequences(keras: Any) -> Any:
             layers.SpatialDropout1D(0.4),
             layers.PReLU(shared_axes=[1]),
             layers.LayerNormalization(scale=False),
+            layers.Rescaling(1.5, offset=[0.25, -0.5, 1, 0.125]),
             layers.Reshape((2, -1)),
             layers.Softmax(),
             layers.Flatten(),
@@ -88,7 +89,8 @@ def masks(keras: Any) -> Any:
     e, m = layers.Embedding(9, 3, mask_zero=True)(ids), layers.Masking(0.5)(values)
     added, joined, longer = layers.Add()([e, m]), layers.Concatenate()([e, m]), layers.Concatenate(axis=1)([e, m])
     pooled = [layers.GlobalAveragePooling1D()(one) for one in (added, joined, longer, layers.Concatenate()([e, values]))]
-    kept = layers.LeakyReLU()(layers.SpatialDropout1D(0.3)(layers.PReLU(shared_axes=[1])(m)))
+    scaled = layers.Rescaling(np.array([0.5, -2.0, 1.5]))(m)
+    kept = layers.LeakyReLU()(layers.SpatialDropout1D(0.3)(layers.PReLU(shared_axes=[1])(scaled)))
     return keras.Model(
         [ids, values],
         [
@@ -116,6 +118,7 @@ def steps(keras: Any) -> Any:
             layers.TimeDistributed(layers.GRU(2))(rows),
             layers.GlobalMaxPooling1D()(y),
             layers.TimeDistributed(layers.PReLU())(layers.TimeDistributed(layers.LayerNormalization())(rows)),
+            layers.TimeDistributed(layers.Rescaling([0.5, 2.0, -1.5], 1))(rows),
         ],
     )
 

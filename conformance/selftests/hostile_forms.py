@@ -47,6 +47,7 @@ def good_files() -> dict[str, bytes]:
     y = layers.TimeDistributed(layers.Dense(4, activation="relu"), name="steps")(y)
     y = layers.Concatenate(name="join")([y, layers.LeakyReLU(name="leak")(y)])
     y = layers.Flatten(name="flat")(layers.LayerNormalization(name="even")(layers.Reshape((8, -1), name="shape")(y)))
+    y = layers.Rescaling(0.5, name="range")(y)
     model = keras.Model(x, layers.Dense(2, activation="softmax", name="classes")(y), name="whole")
     redraw(model)
     with tempfile.TemporaryDirectory() as name:

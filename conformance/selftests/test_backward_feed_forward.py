@@ -228,6 +228,7 @@ INTEGERS = {
     "BatchNormalization": lambda x: reference.batch_normalization_backward(np.ones((2, 3)), x, None, None, np.ones(3), np.ones(3)),
     "LayerNormalization": lambda x: reference.layer_normalization_backward(np.ones((2, 3)), x),
     "TimeDistributed": lambda x: reference.time_distributed_backward(np.ones((2, 3, 2)), x[..., None], (np.ones((1, 2)),)),
+    "Rescaling": lambda x: reference.rescaling_backward(np.ones((2, 3)), x, scale=0.5),
     "Embedding": lambda x: reference.embedding_backward(np.ones((2, 3, 2)), x, np.ones((9, 2))),
     "Dropout": lambda x: reference.dropout_backward(np.ones((2, 3)), x, rate=0.5),
 }

@@ -46,6 +46,7 @@ FAULTS = [
     ("Softmax", "mask_applied_after"),
     ("Masking", "single_values"),
     ("Reshape", "rows_in_fortran_order"),
+    ("Rescaling", "offset_scaled"),
     ("SpatialDropout2D", "not_scaled"),
     ("Add", "averaged"),
     ("Concatenate", "last_axis_always"),

@@ -24,7 +24,7 @@ from conformance.oracle.recorded import Recorded
 ORACLE = Recorded()
 FAULTS = list(every_fault())
 AT_LEAST = {
-    **dict.fromkeys(("Flatten", "Reshape", "ReLU", "LeakyReLU", "PReLU"), 6),
+    **dict.fromkeys(("Flatten", "Reshape", "Rescaling", "ReLU", "LeakyReLU", "PReLU"), 6),
     **dict.fromkeys(("Dense", "Embedding", "Masking", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "Add", "Concatenate"), 10),
     **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"), 10),
     **dict.fromkeys(("Softmax", "MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D", "TimeDistributed"), 15),

@@ -111,6 +111,10 @@ VALUES: dict[str, dict[str, list[Any]]] = {
     "even": {"axis": ["x", 9, [], [1, 1], None], "epsilon": ["x", -1, None], "center": ["no"]},
     "inner/normal": {"axis": ["x", 9, [1, 2]], "epsilon": [None], "scale": [2], "renorm": [True], "momentum": ["x"]},
     "shape": {"target_shape": ["x", [-1, -1], [2**40], [7, 7], None, [0, 8], [2.5]]},
+    "range": {
+        "scale": ["x", None, [], [1, "x"], float("nan"), True, [1.0, 2.0], [[1.0]], {"class_name": "__numpy__"}, LAMBDA, 10**4000],
+        "offset": [None, [1.0, 2.0, 3.0], {"class_name": "__numpy__", "config": {"value": "x", "dtype": "float64"}}],
+    },
     "classes": {
         "units": [10**9, 10**4000],
         "activation": ["nope"],
@@ -152,6 +156,7 @@ def test_options_are_checked_in_every_form(form: str, tmp_path: Path) -> None:
 WITHOUT_DEFAULT = {
     "pool_size": "pool",
     "rate": "drop",
+    "scale": "range",
     "units": "classes",
     "target_shape": "shape",
     "batch_shape": "ids",

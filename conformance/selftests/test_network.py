@@ -126,6 +126,16 @@ def test_every_layer_casts_what_an_integer_input_became(keras: Any, tmp_path: Pa
         assert_same(got, model.predict(ids.astype(np.int32), verbose=0), 1e-6, f"ids as {np.dtype(dtype)}")
 
 
+def test_a_float64_model_rescales_integers_in_float64(keras: Any, tmp_path: Path) -> None:
+    x = keras.Input((3,), dtype="int32")
+    model = keras.Model(x, keras.layers.Rescaling(np.array([0.1, 0.2, 0.3]), dtype="float64")(x))
+    model.save(tmp_path / "model.keras")
+    numbers = np.arange(6, dtype=np.int32).reshape(2, 3)
+    got = load_model(tmp_path / "model.keras").predict(numbers)
+    assert_same(got, model.predict(numbers, verbose=0), 1e-15, "integers in float64")
+    assert got.dtype == np.float64, f"integers became {got.dtype} on the way"
+
+
 def test_a_layer_casts_a_float64_array_that_a_foreign_function_returned(saved: dict[str, tuple[Any, Path]]) -> None:
     seen = []
 

@@ -60,6 +60,8 @@ REFUSED = {
         "initial_state",
     ),
     "a shape of another size": (lambda: reference.reshape_forward(SEQUENCE, target_shape=(5,)), r"\(5,\)"),
+    "a scale of other places": (lambda: reference.rescaling_forward(SEQUENCE, scale=(1, 2)), r"scale has the shape \(2,\)"),
+    "an offset that is larger": (lambda: reference.rescaling_forward(SEQUENCE, scale=1, offset=np.ones((2, 2, 3, 4))), "offset"),
     "two unknown sizes": (lambda: reference.reshape_forward(SEQUENCE, target_shape=(-1, -1)), r"\(-1, -1\)"),
     "a slope below 0": (lambda: reference.leaky_re_lu_forward(SEQUENCE, negative_slope=-1), "negative_slope"),
     "a threshold below 0": (lambda: reference.re_lu_forward(SEQUENCE, threshold=-1), "threshold"),

@@ -95,7 +95,8 @@ def many_kinds(keras: Any) -> Any:
     y = layers.Reshape((18, 4))(layers.LeakyReLU(0.25)(images_in))
     y = layers.Conv1D(4, 3, padding="causal", dilation_rate=2)(y)
     y = layers.Add()([layers.TimeDistributed(layers.Dense(4, activation="tanh"))(y), y])
-    y = layers.ELU()(layers.PReLU(shared_axes=[1])(layers.LayerNormalization()(y)))
+    y = layers.LayerNormalization()(layers.Rescaling([0.5, -2.0, 1.5, 3.0], 0.25)(y))
+    y = layers.ELU()(layers.PReLU(shared_axes=[1])(y))
     y = layers.Concatenate()([layers.GlobalMaxPooling1D()(y), layers.Dense(2)(vectors_in)])
     return keras.Model([images_in, vectors_in], layers.Softmax()(layers.Dense(3)(y)))
 
