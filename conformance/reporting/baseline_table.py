@@ -12,7 +12,8 @@ from conformance.reporting.tables import code, escaped, table
 
 INTRODUCTION = """\
 Classifiers of scikit-learn, trained on the same split; options (the strength of what keeps weights small) are chosen on the validation
-split. The last column is macro-F1 of {best} less theirs: of the rows above it scores best on the validation split. Its intervals are
+split. The last column is macro-F1 of {best} less theirs: of the rows above it is the one that is chosen without the test split (by
+cross-validation where there is one). Its intervals are
 widened by the number of baselines."""
 
 

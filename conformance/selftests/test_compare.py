@@ -357,7 +357,7 @@ def test_the_report_has_no_path_that_breaks_a_table(saved: Path, tmp_path: Path)
 
 
 def judge_of(implementation: str) -> Any:
-    session = SimpleNamespace(implementation=ModuleImplementation(implementation), data=None)
+    session = SimpleNamespace(implementation=ModuleImplementation(implementation), data=None, profile="standard")
     return SimpleNamespace(session=session, identifier="test_model[digits-cnn]")
 
 

@@ -335,7 +335,7 @@ def test_whole_models_run_on_the_functions_of_a_sample(networks, sample, name):
 @pytest.mark.parametrize("sample", RULES)
 @pytest.mark.parametrize(("checkpoint", "status", "said"), [("digits-cnn", PASSED, ""), ("reviews-lstm", UNSUPPORTED, "mask")])
 def test_trained_models_are_judged_like_layers(sample, checkpoint, status, said):
-    session = SimpleNamespace(implementation=ModuleImplementation(str(ADAPTERS[sample])), data=None)
+    session = SimpleNamespace(implementation=ModuleImplementation(str(ADAPTERS[sample])), data=None, profile="standard")
     record = examine_model(checkpoint, SimpleNamespace(session=session, identifier=checkpoint))
     assert record.status == status, f"{checkpoint} is {record.status} for {sample} and should be {status}: {record.message}"
     assert said in record.message, f"{checkpoint} is {status} for {sample}, but for another reason than {said!r}: {record.message}"
