@@ -32,7 +32,7 @@ Array = NDArray[Any]
 MODEL_FILE = "model.keras"
 BOUND_SAMPLES = 100
 """The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
-SAMPLES = 1000
+SAMPLES = 500
 """So many of a test split's first samples are asked about; all of them in the profile full, and in the reports."""
 LEAST_BOUND = BETWEEN_TWO * 8 * EPS
 """What rounding explains of a probability if disturbing the weights does not move it at all."""

@@ -17,7 +17,7 @@ from reference.metrics import macro_f1
 
 RECORDS = runs_dir() / "experiments"
 MANIFEST = json.loads((RECORDS / runs.MANIFEST_FILE).read_text())
-IMAGES = 500
+IMAGES = 200
 """So many images of a test split are scored again here; the reports score all of them."""
 NEAR = 1e-4
 """Two probabilities that are closer may change places on another processor."""
