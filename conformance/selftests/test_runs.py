@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from conformance.experiments import datasets, grid, inputs, runs, trainer
 from conformance.oracle.environment import import_keras
+from conformance.selftests.few_digits import few_digits
 
 ROW = dataclasses.replace(grid.find("digits-cnn"), epochs=2)
 
@@ -17,9 +18,7 @@ ROW = dataclasses.replace(grid.find("digits-cnn"), epochs=2)
 @pytest.fixture(scope="module")
 def digits():
     """A few of the digits."""
-    data = datasets.load("digits")
-    parts = {f"{axis}_{split}": getattr(data, f"{axis}_{split}")[:100] for axis in "xy" for split in datasets.SPLITS}
-    return dataclasses.replace(data, **parts)
+    return few_digits()
 
 
 @pytest.fixture(scope="module")

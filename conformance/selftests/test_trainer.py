@@ -10,6 +10,7 @@ import pytest
 from conformance.experiments import datasets, grid, inputs, trainer
 from conformance.experiments.paths import checkpoints_dir
 from conformance.oracle.environment import import_keras
+from conformance.selftests.few_digits import few_digits
 
 ROW = dataclasses.replace(grid.find("digits-cnn"), epochs=2)
 
@@ -28,10 +29,8 @@ def _train(row, data, folder, **options):
 
 @pytest.fixture(scope="module")
 def digits():
-    """A few of the digits; the last batch is a part of one."""
-    data = datasets.load("digits")
-    parts = {f"{axis}_{split}": getattr(data, f"{axis}_{split}")[:100] for axis in "xy" for split in datasets.SPLITS}
-    return dataclasses.replace(data, **parts)
+    """A few of the digits."""
+    return few_digits()
 
 
 @pytest.fixture(scope="module")
