@@ -102,7 +102,11 @@ def test_a_fold_is_held_out_of_training_and_validation_split(digits, tmp_path):
     pixels = np.concatenate([part.x_test for part in parts])
     whole = np.concatenate([digits.x_train, digits.x_valid])
     assert sorted(map(bytes, pixels)) == sorted(map(bytes, whole)), "and only samples of these two splits"
+    known = {image.tobytes(): label for image, label in zip(whole, np.concatenate([digits.y_train, digits.y_valid]), strict=True)}
     for part in parts:
+        for images, labels in ((part.x_train, part.y_train), (part.x_test, part.y_test)):
+            own = [known[image.tobytes()] for image in images]
+            assert own == labels.tolist(), "a sample keeps its own label in every fold"
         train, held = {image.tobytes() for image in part.x_train}, {image.tobytes() for image in part.x_test}
         assert not train & held, "nothing that is held out is trained on"
     places = runs.Places(tmp_path / "records", tmp_path / "checkpoints", tmp_path / "work")
