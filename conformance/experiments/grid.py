@@ -31,10 +31,12 @@ CNN: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64-average", 545_098, (32, 64), pooling="average"),
     _cnn("cifar10-cnn-32", 1_050_890, (32,)),
     _cnn("cifar10-cnn-32-64-128", 356_810, (32, 64, 128)),
+    _cnn("cifar10-cnn-32-64-128-256", 520_906, (32, 64, 128, 256)),
     _cnn("cifar10-cnn-16-32", 268_650, (16, 32)),
     _cnn("cifar10-cnn-64-128", 1_125_642, (64, 128)),
     _cnn("cifar10-cnn-32-64-5x5", 579_402, (32, 64), 5),
     _cnn("cifar10-cnn-32-64-7x7-3x3", 548_938, (32, 64), kernels=((7, 7), (3, 3))),
+    _cnn("cifar10-cnn-32-64-3x3-5x5", 577_866, (32, 64), kernels=((3, 3), (5, 5))),
 )
 RNN: tuple[Row, ...] = (
     _text("nusax-rnn-128", "rnn", 775_683, _one_way(128)),
@@ -113,6 +115,7 @@ ROWS: tuple[Row, ...] = CNN + RNN + LSTM + BEST + EMBEDDED
 UNKEPT: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64-2x2", 534_378, (32, 64), 2),
     _cnn("cifar10-cnn-32-64-4x4", 560_106, (32, 64), 4),
+    _cnn("cifar10-cnn-64-64", 564_426, (64, 64)),
     _text("nusax-birnn-16-8", "rnn", 735_459, _both_ways(16, 8)),
     _text("nusax-birnn-32-16", "rnn", 747_203, _both_ways(32, 16)),
     _text("nusax-birnn-64-32", "rnn", 777_603, _both_ways(64, 32)),
