@@ -65,8 +65,10 @@ BEST_TEXT = (
     "The best model reads a word as the average of its own embedding and those of its character n-grams (3 to 5 letters), 64 numbers "
     "each, drops 0.4 of the numbers, reads both ways with 32 units each, keeps the largest value of each unit over time, sets the "
     "average of all words beside it (the skip), and drops 0.6 before the last layer; a running average of the weights is what is "
-    "measured. Its options and its 12 epochs were chosen by cross-validation on training and validation split."
+    "measured. Its options and its 12 epochs were chosen by cross-validation on training and validation split, and in the end it is "
+    "fitted on both splits; then there is no validation split left, and its curves are missing."
 )
+PARTS_OF_BEST = "The best model fitted on the training split alone; without one of its parts, or with one more; fitted on both splits."
 CNN: tuple[Axis, ...] = (
     Axis(
         "cnn",
@@ -275,10 +277,19 @@ BEST: tuple[Axis, ...] = (
         (
             Variation("both ways 128, mask", "nusax-birnn-128-mask"),
             Variation("final model of study B", "nusax-rnn-final"),
-            Variation("best model without skip", "nusax-rnn-best-without-skip"),
-            Variation("best model", "nusax-rnn-best"),
+            Variation("best model", "nusax-rnn-best-refit"),
         ),
         BEST_TEXT,
+    ),
+    Axis(
+        "rnn",
+        "parts of the best model",
+        (
+            Variation("whole", "nusax-rnn-best"),
+            Variation("without skip", "nusax-rnn-best-without-skip"),
+            Variation("fitted on both splits", "nusax-rnn-best-refit"),
+        ),
+        PARTS_OF_BEST,
     ),
     Axis(
         "lstm",
@@ -286,14 +297,23 @@ BEST: tuple[Axis, ...] = (
         (
             Variation("both ways 64", "nusax-bilstm-64"),
             Variation("one way 128, mask", "nusax-lstm-128-mask"),
-            Variation("best model without skip", "nusax-lstm-best-without-skip"),
-            Variation("best model without averaged weights", "nusax-lstm-best-without-averaging"),
-            Variation("best model without sub-words", "nusax-lstm-best-without-subwords"),
-            Variation("best model without dropout", "nusax-lstm-best-without-dropout"),
-            Variation("best model, 0.2 of the words dropped", "nusax-lstm-best-word-dropout"),
-            Variation("best model", "nusax-lstm-best"),
+            Variation("best model", "nusax-lstm-best-refit"),
         ),
         BEST_TEXT,
+    ),
+    Axis(
+        "lstm",
+        "parts of the best model",
+        (
+            Variation("whole", "nusax-lstm-best"),
+            Variation("without skip", "nusax-lstm-best-without-skip"),
+            Variation("without averaged weights", "nusax-lstm-best-without-averaging"),
+            Variation("without sub-words", "nusax-lstm-best-without-subwords"),
+            Variation("without dropout", "nusax-lstm-best-without-dropout"),
+            Variation("0.2 of the words dropped", "nusax-lstm-best-word-dropout"),
+            Variation("fitted on both splits", "nusax-lstm-best-refit"),
+        ),
+        PARTS_OF_BEST,
     ),
 )
 AXES: tuple[Axis, ...] = CNN + RNN + LSTM + BEST

@@ -100,16 +100,23 @@ def held_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
     """
     from sklearn.model_selection import StratifiedKFold
 
-    labels = np.concatenate([dataset.y_train, dataset.y_valid])
+    both = joined(dataset)
+    samples, labels = both.x_train, both.y_train
     parts = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels))
-    if isinstance(dataset.x_train, np.ndarray):
-        samples = np.concatenate([dataset.x_train, dataset.x_valid])
+    if isinstance(samples, np.ndarray):
         train, rest = (samples[part] for part in parts[fold])
     else:
-        texts = [*dataset.x_train, *dataset.x_valid]
-        train, rest = ([texts[place] for place in part] for part in parts[fold])
+        train, rest = ([samples[place] for place in part] for part in parts[fold])
     y_train, y_rest = (labels[part] for part in parts[fold])
     return replace(dataset, x_train=train, y_train=y_train, x_valid=rest, y_valid=y_rest, x_test=rest, y_test=y_rest)
+
+
+def joined(dataset: Dataset) -> Dataset:
+    """Training and validation split as one training split; the validation split is empty, ``sha256`` that of the whole data set."""
+    samples = dataset.x_train, dataset.x_valid
+    both = np.concatenate(samples) if isinstance(dataset.x_train, np.ndarray) else [*samples[0], *samples[1]]
+    labels = np.concatenate([dataset.y_train, dataset.y_valid])
+    return replace(dataset, x_train=both, y_train=labels, x_valid=both[:0], y_valid=labels[:0])
 
 
 def content_sha256(splits: Iterable[tuple[Any, np.ndarray]]) -> str:

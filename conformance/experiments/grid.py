@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Any
 
 from conformance.experiments.row import Family, Recurrent, Row
@@ -16,6 +17,11 @@ def _cnn(name: str, parameters: int, filters: tuple[int, ...], kernel: int = 3, 
 
 def _text(name: str, family: Family, parameters: int, stack: tuple[Recurrent, ...], **other: Any) -> Row:
     return Row(name=name, family=family, parameters=parameters, stack=stack, **({"dataset": "nusax"} | other))
+
+
+def _refit(row: Row, parameters: int) -> Row:
+    """A row fitted on training and validation split together; more texts have a larger vocabulary."""
+    return replace(row, name=f"{row.name}-refit", refit_of=row.name, parameters=parameters)
 
 
 def _both_ways(*units: int) -> tuple[Recurrent, ...]:
@@ -74,6 +80,8 @@ BEST_TEXT: dict[str, Any] = {
     "epochs": 12,
 }
 """Chosen by cross-validation on training and validation split."""
+BEST_RNN = _text("nusax-rnn-best", "rnn", 835_843, _both_ways(32), **BEST_TEXT)
+BEST_LSTM = _text("nusax-lstm-best", "lstm", 854_467, _both_ways(32), **BEST_TEXT)
 NO_DROPOUT = {"embedding_dropout": 0.0, "dropout": 0.0}
 BEST: tuple[Row, ...] = (
     _cnn(
@@ -90,8 +98,8 @@ BEST: tuple[Row, ...] = (
         learning_rate=0.002,
         epochs=25,
     ),
-    _text("nusax-rnn-best", "rnn", 835_843, _both_ways(32), **BEST_TEXT),
-    _text("nusax-lstm-best", "lstm", 854_467, _both_ways(32), **BEST_TEXT),
+    _refit(BEST_RNN, 918_339),
+    _refit(BEST_LSTM, 936_963),
 )
 EMBEDDED: tuple[Row, ...] = (
     _cnn("digits-cnn", 6_058, (8, 16), dataset="digits", dense=64, batch_size=32, dropout=0.25, epochs=20),
@@ -131,6 +139,8 @@ UNKEPT: tuple[Row, ...] = (
     _text("nusax-lstm-64-32", "lstm", 820_707, _one_way(64, 32)),
     _cnn("cifar10-cnn-32-64-augmented", 545_098, (32, 64), augment=True),
     _cnn("cifar10-cnn-32-64-normalized", 545_386, (32, 64), normalization=True),
+    BEST_RNN,
+    BEST_LSTM,
     _text("nusax-rnn-best-without-skip", "rnn", 835_651, _both_ways(32), **BEST_TEXT | {"skip": False}),
     _text("nusax-lstm-best-without-skip", "lstm", 854_275, _both_ways(32), **BEST_TEXT | {"skip": False}),
     _text("nusax-lstm-best-without-averaging", "lstm", 854_467, _both_ways(32), **BEST_TEXT | {"averaging": 0.0}),

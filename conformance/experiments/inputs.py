@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.experiments.datasets import Dataset, held_out
+from conformance.experiments.datasets import Dataset, held_out, joined
 from conformance.experiments.paths import checkpoints_dir
 from conformance.experiments.row import FOLDS, Row
 from conformance.experiments.subwords import make_vocabulary, subword_ids
@@ -38,6 +38,8 @@ class Inputs:
         """The inputs of all three splits; without a vocabulary, one is made from the training texts."""
         if row.fold is not None:
             dataset = held_out(dataset, row.fold, FOLDS)
+        if row.refit_of:
+            dataset = joined(dataset)
         texts = {"train": dataset.x_train, "valid": dataset.x_valid, "test": dataset.x_test}
         if not row.is_text:
             return cls(dataset, None, texts)

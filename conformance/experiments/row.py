@@ -43,6 +43,9 @@ class Row:
         Of the training; the optimizer is Adam, the loss sparse categorical cross-entropy.
     fold : int or None
         Of :data:`FOLDS` parts of training and validation split, the one that is held out and scored, instead of the test split.
+    refit_of : str or None
+        The row whose options these are, fitted on training and validation split together, as is done once options are chosen; there is
+        no validation split then.
     dropout : float
         Rate of the ``Dropout`` before the last ``Dense``; 0 leaves the layer out.
     schedule : {"constant", "cosine"}
@@ -94,6 +97,7 @@ class Row:
     learning_rate: float = 0.001
     seed: int = 0
     fold: int | None = None
+    refit_of: str | None = None
     dropout: float = 0.5
     schedule: Literal["constant", "cosine"] = "constant"
     patience: int = 0
@@ -120,7 +124,9 @@ class Row:
     skip: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a row that describes no model of its family."""
+        """Refuse a row that describes no model of its family, or no training."""
+        if self.refit_of and (self.patience or self.fold is not None):
+            raise ValueError(f"{self.name}: a refit has no validation split, by which training could stop, and no fold to hold out.")
         if self.family == "cnn":
             if not self.filters or len(self.filters) != len(self.kernels):
                 raise ValueError(f"{self.name}: a CNN needs as many kernels as filters, and at least one.")
@@ -133,6 +139,11 @@ class Row:
     def variant(self) -> str:
         """Which of the row's trainings this is: its seed, or the fold that is held out."""
         return f"seed-{self.seed}" if self.fold is None else f"fold-{self.fold}"
+
+    @property
+    def scored_splits(self) -> tuple[str, ...]:
+        """The splits that have no part in the fitting."""
+        return ("test",) if self.refit_of else ("valid", "test")
 
     @property
     def is_text(self) -> bool:

@@ -44,8 +44,8 @@ def seeded(rows: Sequence[Row], seeds: int | None = None) -> list[Row]:
 
 
 def folded(rows: Sequence[Row]) -> list[Row]:
-    """Every row once for each fold of a cross-validation on training and validation split."""
-    return [replace(row, fold=fold) for row in rows for fold in range(FOLDS)]
+    """Every row once for each fold of a cross-validation on training and validation split, but for those that are fitted on both."""
+    return [replace(row, fold=fold) for row in rows if not row.refit_of for fold in range(FOLDS)]
 
 
 def path_of(row: Row, records: Path) -> Path:
@@ -116,10 +116,10 @@ def _record_of_checkpoint(row: Row, dataset: Dataset, folder: Path) -> dict[str,
 def _record(
     row: Row, inputs: Inputs, model: Any, history: Sequence[dict[str, float]], made: dict[str, Any], best_epoch: int
 ) -> dict[str, Any]:
-    """What is recorded; a curve that an older history lacks is null."""
+    """What is recorded; a curve that an older history lacks is null, and what needs the validation split where that was fitted on."""
     from conformance.experiments import trainer
 
-    splits = {split: trainer.probabilities(model, inputs, split) for split in ("valid", "test")}
+    splits = {split: trainer.probabilities(model, inputs, split) for split in row.scored_splits}
     return {
         "row": row.to_json(),
         "command": f"conform train {row.name} " + ("--folds" if row.fold is not None else f"--seeds {row.seed + 1}"),
@@ -129,6 +129,7 @@ def _record(
         "epochs_run": len(history),
         "best_epoch": best_epoch,
         **{curve: [round(epoch[curve], DIGITS) for epoch in history] if curve in history[0] else None for curve in CURVES},
+        "valid": None,
         **{split: _rounded(trainer.scores(found, inputs.labels(split))) for split, found in splits.items()},
         "test_predictions": "".join(map(str, splits["test"].argmax(axis=1))),
     }

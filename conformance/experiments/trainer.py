@@ -191,7 +191,7 @@ class Training:
             sums += len(rows) * np.array([logs["loss"], logs["accuracy"]], np.float64)
         seconds = time.perf_counter() - start
         with self.measured_weights():
-            valid = evaluate(self.model, self.inputs, "valid")
+            valid = {} if self.row.refit_of else evaluate(self.model, self.inputs, "valid")
             seen = evaluate(self.model, self.inputs, "train", MEASURED)
         self.history.append(
             {
@@ -204,7 +204,8 @@ class Training:
             }
         )
         if progress:
-            tqdm.write(f"{bar.desc}loss {valid['loss']:.4f}, macro-F1 {valid['macro_f1']:.4f} on the validation split")
+            where, found = ("validation", valid) if valid else ("training", seen)
+            tqdm.write(f"{bar.desc}loss {found['loss']:.4f}, macro-F1 {found['macro_f1']:.4f} on the {where} split")
 
     def _seed_noise(self, draw: np.random.Generator) -> None:
         """Give every seed state of the model (one for each dropout) a fresh value."""
@@ -290,7 +291,7 @@ def publish(training: Training, folder: Path) -> dict[str, Any]:
         "dataset": {"title": dataset.title, "sha256": dataset.sha256, "notice": NOTICES[dataset.name]},
         "parameters": model.count_params(),
         "epochs_run": len(training.history),
-        "keras": {split: evaluate(model, inputs, split) for split in ("valid", "test")},
+        "keras": {split: evaluate(model, inputs, split) for split in row.scored_splits},
         "model": {"file": MODEL_FILE, "sha256": _sha256(folder / MODEL_FILE)},
     }
     if inputs.vocabulary is not None:

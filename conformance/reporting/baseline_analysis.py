@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.experiments.baselines import BASELINES, measured, padding
+from conformance.experiments.baselines import BASELINES, PREDICTIONS, measured, padding
 from conformance.experiments.datasets import Dataset
 from conformance.reporting.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
 from conformance.reporting.experiment_analysis import ERROR, Measured, Records, difference, ids
@@ -75,8 +75,11 @@ class _DataOfRecords:
         return dataset
 
 
-def scored(stored: Mapping[str, Any], records: Records) -> dict[str, Measured]:
-    """Of each baseline that was measured on the data of the records: macro-F1, and that on the samples of every draw."""
+def scored(stored: Mapping[str, Any], records: Records, refit: bool = False) -> dict[str, Measured]:
+    """Of each baseline that was measured on the data of the records: macro-F1, and that on the samples of every draw.
+
+    Fitted on the training split, or (`refit`) on training and validation split.
+    """
     found = {}
     for dataset, data in records.data.items():
         declared = [baseline for baseline in BASELINES if baseline.dataset == dataset]
@@ -86,7 +89,7 @@ def scored(stored: Mapping[str, Any], records: Records) -> dict[str, Measured]:
         labels, classes = records.labels(dataset), len(data["classes"])
         weights = sample_draws(len(labels))
         for name, own in known.items():
-            predicted, once = ids(own["test_predictions"]), np.ones((1, len(labels)))
+            predicted, once = ids(own[PREDICTIONS[refit]]), np.ones((1, len(labels)))
             found[name] = Measured(macro_f1(labels, predicted, once, classes), macro_f1(labels, predicted, weights, classes))
     return found
 

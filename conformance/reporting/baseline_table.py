@@ -11,10 +11,9 @@ from conformance.reporting.experiment_tables import interval
 from conformance.reporting.tables import code, escaped, table
 
 INTRODUCTION = """\
-Classifiers of scikit-learn, trained on the same split; options (the strength of what keeps weights small) are chosen on the validation
-split. The last column is macro-F1 of {best} less theirs: of the rows above it is the one that is chosen without the test split (by
-cross-validation where there is one). Its intervals are
-widened by the number of baselines."""
+Classifiers of scikit-learn, fitted on the same samples as {best}, the row above that is chosen without the test split (by cross-validation
+where there is one); options (the strength of what keeps weights small) are chosen on the validation split, after fitting on the training
+split alone. The last column is macro-F1 of {best} less theirs; its intervals are widened by the number of baselines."""
 
 
 def parts(best: Entry | None, rows: Sequence[Mapping[str, Any]], ahead: Mapping[str, Estimate]) -> list[str]:

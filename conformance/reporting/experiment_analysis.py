@@ -111,8 +111,8 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
     pairs = len(names) * (len(names) - 1) // 2
     found = []
     for variation in axis.variations:
-        entry, own = _described(axis, variation), known.get(variation.row)
-        if folds := [record["test"]["macro_f1"] for record in records.folds.get(variation.row, ())]:
+        entry, own, row = _described(axis, variation), known.get(variation.row), grid.find(variation.row)
+        if folds := [record["test"]["macro_f1"] for record in records.folds.get(row.refit_of or row.name, ())]:
             spread = round(stdev(folds), DIGITS) if len(folds) > 1 else None
             entry["folds"] = {"count": len(folds), "macro_f1_mean": round(fmean(folds), DIGITS), "macro_f1_std": spread}
         if own:
@@ -146,6 +146,8 @@ def _described(axis: Axis, variation: Variation) -> Entry:
 def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
     scores, patience = [float(score) for score in one.scores], own[0]["row"]["patience"]
     epochs = [record["epochs_run"] for record in own]
+    validated = [record for record in own if record["valid"]]
+    ended = sum(converged(record, classes) for record in validated) if validated else None
     mean, half = fmean(scores), half_width(one.drawn, [one.scores], ERROR)
     return {
         "seeds": len(own),
@@ -155,10 +157,10 @@ def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
         "macro_f1_by_seed": [round(score, DIGITS) for score in scores],
         "accuracy": round(fmean(record["test"]["accuracy"] for record in own), DIGITS),
         "loss": round(fmean(record["test"]["loss"] for record in own), DIGITS),
-        "valid_macro_f1": round(fmean(record["valid"]["macro_f1"] for record in own), DIGITS),
+        "valid_macro_f1": round(fmean(record["valid"]["macro_f1"] for record in validated), DIGITS) if validated else None,
         "learned_seeds": sum(learned(record, classes) for record in own),
-        "converged_seeds": sum(converged(record, classes) for record in own),
-        "converged": 2 * sum(converged(record, classes) for record in own) > len(own),
+        "converged_seeds": ended,
+        "converged": None if ended is None else 2 * ended > len(own),
         "epochs": epochs[0] if len(set(epochs)) == 1 else round(fmean(epochs), 1),
         "patience": patience,
         "best_epochs": [record["best_epoch"] for record in own] if patience else None,

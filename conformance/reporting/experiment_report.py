@@ -40,13 +40,13 @@ Student's quantile, for they are few. With one seed it covers the choice of the 
 far a row is behind the best of its table, with an interval of that difference; the intervals of a table are widened (Bonferroni, by its
 number of pairs) so that all of them together hold with 95 %. **Learned**: how many seeds ended above 1 / classes in macro-F1 on the
 training split; naming one class for everything can never have more. **Converged**: how many of the seeds learned and had their smallest
-validation loss before the last epoch; the others were still getting better when they ended. **Stopped early**: the epochs whose weights
-were kept, where training stops by itself. Figures of the studies are macro-F1 of one training each; several stand where a study gives the
-model several.
+validation loss before the last epoch; the others were still getting better when they ended; not known of what is fitted on both splits.
+**Stopped early**: the epochs whose weights were kept, where training stops by itself. Figures of the studies are macro-F1 of one training
+each; several stand where a study gives the model several.
 
 The figures show the mean over the seeds by epoch, and bands from the least to the largest seed. The training loss is Keras's running mean
 during the epoch, with dropout; macro-F1 of the training split is measured at the end of the epoch, without dropout{measured}. A curve that
-is missing was not recorded."""
+is missing was not recorded, or had no split left."""
 
 FIGURES = "figures"
 """The folder of the figures, beside the reports."""

@@ -26,7 +26,8 @@ class Results:
     baselines : mapping
         As ``data/baselines.json`` has it.
     without : mapping
-        Of each family that has a trained row: the baselines on its data, and how far its best row is ahead of each.
+        Of each family that has a trained row: the baselines on its data, fitted on the same samples as its best row, and how far that
+        is ahead of each.
     """
 
     records: Records
@@ -42,26 +43,28 @@ class Results:
     def best(self, family: Family) -> Entry | None:
         """The row of a family that is chosen without the test split, by which it would be flattered.
 
-        Rows that were cross-validated are compared by the mean over their folds; where none was, the validation split decides.
+        Rows that were cross-validated are compared by the mean over their folds, and the best of them counts as it is fitted on both
+        splits, where it is; where none was cross-validated, the validation split decides.
         """
         trained = [one for one in self.entries if one["family"] == family and one["seeds"]]
         crossed = [one for one in trained if one["folds"]]
         if crossed:
-            return max(crossed, key=lambda one: float(one["folds"]["macro_f1_mean"]))
+            return max(crossed, key=lambda one: (float(one["folds"]["macro_f1_mean"]), grid.find(one["row"]).refit_of is not None))
         return max(trained, key=lambda one: float(one["valid_macro_f1"]), default=None)
 
 
 def results(records: Records, baselines: Mapping[str, Any]) -> Results:
     """The figures of records and baselines."""
-    known, beside = experiment_analysis.measured(records), baseline_analysis.scored(baselines, records)
-    entries, rows = experiment_analysis.entries(records, known), baseline_analysis.entries(baselines, beside)
+    known = experiment_analysis.measured(records)
+    entries = experiment_analysis.entries(records, known)
     classes = [experiment_analysis.classes_of(records, name) for name in records.rows]
     found = Results(records, entries, classes, baselines, {})
     without = {}
     for family in dict.fromkeys(axis.family for axis in AXES):
         best = found.best(family)
         if best:
-            dataset = grid.find(best["row"]).dataset
-            ahead = baseline_analysis.ahead(known[best["row"]], dataset, beside)
-            without[family] = ([row for row in rows if row["dataset"] == dataset], ahead)
+            row = grid.find(best["row"])
+            beside = baseline_analysis.scored(baselines, records, refit=row.refit_of is not None)
+            rows = [one for one in baseline_analysis.entries(baselines, beside) if one["dataset"] == row.dataset]
+            without[family] = (rows, baseline_analysis.ahead(known[row.name], row.dataset, beside))
     return Results(records, entries, classes, baselines, without)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from conformance.experiments import grid
 from conformance.experiments.axes import Study
 from conformance.reporting.experiment_analysis import Entry
 from conformance.reporting.tables import escaped, table
@@ -39,7 +40,7 @@ def _cells(one: Entry, stops: bool, beside: bool) -> list[Any]:
         f"{one['loss']:.4f}",
         f"{one['epochs']:g}",
         f"{one['learned_seeds']} of {one['seeds']}",
-        f"{one['converged_seeds']} of {one['seeds']}",
+        "not known" if one["converged_seeds"] is None else f"{one['converged_seeds']} of {one['seeds']}",
         *stopped,
         *studies,
     ]
@@ -76,7 +77,8 @@ def conclusion(own: Sequence[Entry]) -> str:
 
 def folds_sentence(own: Sequence[Entry]) -> str:
     """What the rows score that were cross-validated, each part of training and validation split being held out once."""
-    said = [f"{escaped(one['variation'])} {score(one['folds'])} ({one['folds']['count']} parts)" for one in own if one["folds"]]
+    crossed = [one for one in own if one["folds"] and not grid.find(one["row"]).refit_of]
+    said = [f"{escaped(one['variation'])} {score(one['folds'])} ({one['folds']['count']} parts)" for one in crossed]
     return f"Cross-validation on training and validation split, macro-F1 on the part that is held out: {'; '.join(said)}." if said else ""
 
 

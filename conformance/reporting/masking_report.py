@@ -156,7 +156,7 @@ def answers(records: Records) -> list[tuple[float, str]]:
         (macro_f1(labels, [place] * len(labels), labels=every), f"naming {label} for every test sentence")
         for place, label in enumerate(data["classes"])
     ]
-    on_valid = [record["valid"] for own in constants(records).values() for record in own]
+    on_valid = [record["valid"] for own in constants(records).values() for record in own if record["valid"]]
     counts = Counter(scores["macro_f1"] for scores in on_valid if _is_constant(scores, len(every)))
     for value, count in sorted(counts.items()):
         do = "trainings here do" if count > 1 else "training here does"

@@ -27,7 +27,8 @@ Stored = Mapping[str, Any]
 
 CHOSEN = """\
 No row is chosen by its score on the test split: rows that were cross-validated (training and validation split, 5 parts) are compared by
-that, and where none of a family was, by their score on the validation split."""
+that, and the best of them counts as it is fitted on both splits in the end; where none of a family was, their score on the validation
+split decides."""
 
 
 def markdown(

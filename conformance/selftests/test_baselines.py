@@ -34,8 +34,11 @@ def test_a_classifier_of_texts_learns_what_a_word_says(baseline):
     assert len(found["test_predictions"]) == 9, "a class for every test text"
     right = "012012012" if baseline.tried else "000000000"
     assert found["test_predictions"] == right, "the words say it; without options there is one answer for all"
+    assert found["refit_test_predictions"] == right, "more of the same teaches the same"
     assert baseline.is_stored(found, "s") and not baseline.is_stored(found, "t"), "the record is of these data"
     assert not dataclasses.replace(baseline, tried={"other": [1.0]}).is_stored(found, "s"), "and of these options"
+    older = {key: value for key, value in found.items() if key != "refit_test_predictions"}
+    assert not baseline.is_stored(older, "s"), "and has both fits"
 
 
 def test_options_are_chosen_on_the_validation_split_and_not_on_the_test_split():
@@ -48,6 +51,12 @@ def test_options_are_chosen_on_the_validation_split_and_not_on_the_test_split():
         assert baselines.measured(weak, made(train=uneven, valid=valid))["chosen"] == {"logisticregression__C": chosen}, (
             "what names the frequent class is best where all are of it"
         )
+
+
+def test_a_refit_learns_from_the_validation_split_too():
+    unseen = ["baru sekali", "lama sekali"] * 6, np.array([0, 2] * 6)
+    found = baselines.measured(WORDS, made(valid=unseen, test=(["baru", "lama"], np.array([0, 2]))))
+    assert found["refit_test_predictions"] == "02" != found["test_predictions"], "words that only the validation split has"
 
 
 def test_pixels_are_means_of_squares():
@@ -77,7 +86,7 @@ def records(tmp_path):
     return experiment_analysis.read(write(tmp_path, rows) / "experiments")
 
 
-def stored_of(name, predicted):
+def stored_of(name, predicted, refit=None):
     own = next(one for one in baselines.BASELINES if one.name == name)
     return {
         "baseline": name,
@@ -86,6 +95,7 @@ def stored_of(name, predicted):
         "dataset_sha256": SHA256[own.dataset],
         "valid_macro_f1": 0.5,
         "test_predictions": predicted,
+        "refit_test_predictions": refit or predicted,
     }
 
 
@@ -118,7 +128,7 @@ def test_what_is_not_stored_is_measured_on_the_data_of_the_records(records, monk
     assert other == {"baselines": [], "padding": None}, "other data than those of the records are of no use"
 
 
-def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records):
+def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records, tmp_path):
     stored = {"baselines": [stored_of("nusax-words", predictions("nusax", 5)), stored_of("nusax-most-frequent", "0" * 90)], "padding": None}
     found = experiment_results.results(records, stored)
     rows, ahead = found.without["lstm"]
@@ -131,5 +141,11 @@ def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records):
     text = "\n".join(baseline_table.parts(found.best("lstm"), rows, ahead))
     assert "The net is ahead of always the most frequent class." in text, "20 of 90 wrong is better than that"
     assert "It is behind logistic regression on TF-IDF of words." in text, "and worse than 5 of 90"
+    made = record("nusax-lstm-best", wrong=20), record("nusax-lstm-best-refit", wrong=20, valid=None)
+    made[0]["row"]["fold"] = 0
+    refitted = experiment_analysis.read(write(tmp_path / "refit", [record("nusax-lstm-best"), *made]) / "experiments")
+    stored["baselines"][0] = stored_of("nusax-words", predictions("nusax", 5), predictions("nusax", 40))
+    rows, ahead = experiment_results.results(refitted, stored).without["lstm"]
+    assert rows[1]["macro_f1"] == pytest.approx(5 / 9, abs=0.01) and ahead["nusax-words"].value > 0, "a refit beside what saw as much"
     assert "cnn" not in found.without, "a family without a trained row has none"
     assert baseline_table.parts(None, (), {}) == [], "and no section"

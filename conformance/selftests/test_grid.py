@@ -18,15 +18,17 @@ from conformance.experiments.row import Recurrent, Row
 SHAPES = {"cifar10": (32, 32, 3), "digits": (8, 8, 1)}
 CLASSES = {"cifar10": 10, "digits": 10, "nusax": 3, "reviews": 3}
 VOCABULARY = {"nusax": 2836, "reviews": 1341}
-SUBWORD_VOCABULARY = 12_957
+SUBWORD_VOCABULARY, REFIT_VOCABULARY = 12_957, 14_246
 DECLARED = [grid.find(name) for name in grid.ALL]
 KINDS = [row for row in DECLARED if not row.mask or row.dataset == "reviews"]  # a mask adds no parameter
 
 
 def _build(row):
     shape = SHAPES.get(row.dataset, (row.sequence_length, row.subwords.slots) if row.subwords else (row.sequence_length,))
-    terms = SUBWORD_VOCABULARY if row.subwords else VOCABULARY.get(row.dataset)
+    subwords = REFIT_VOCABULARY if row.refit_of else SUBWORD_VOCABULARY
+    terms = subwords if row.subwords else VOCABULARY.get(row.dataset)
     return build_model(row, shape, CLASSES[row.dataset], terms)
+
 
 TWO = {"filters": (1, 2), "kernels": ((3, 3), (3, 3)), "convolutions": (1,)}
 
@@ -105,6 +107,20 @@ def test_the_best_models_have_their_options():
 def test_a_row_without_layers_is_refused(fields):
     with pytest.raises(ValueError, match="odd: a "):
         Row(name="odd", dataset="digits", parameters=1, **fields)
+
+
+@pytest.mark.parametrize("row", [row for row in DECLARED if row.refit_of], ids=lambda row: row.name)
+def test_a_refit_has_the_options_of_its_row(row):
+    source = grid.find(row.refit_of)
+    own = {key: getattr(row, key) for key in ("name", "refit_of", "parameters")}
+    assert dataclasses.replace(source, **own) == row, "nothing else is chosen anew"
+    assert source.refit_of is None, "a refit is of a row that has a validation split"
+
+
+@pytest.mark.parametrize("fields", [{"patience": 2}, {"fold": 0}])
+def test_a_refit_has_nothing_to_validate_on(fields):
+    with pytest.raises(ValueError, match="digits-cnn: a refit has no validation split"):
+        dataclasses.replace(grid.find("digits-cnn"), refit_of="digits-cnn", **fields)
 
 
 @pytest.mark.parametrize("row", DECLARED, ids=lambda row: row.name)

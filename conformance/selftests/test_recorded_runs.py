@@ -40,7 +40,9 @@ def test_every_row_is_recorded_with_all_its_seeds(row):
         predicted = np.array([int(digit) for digit in record["test_predictions"]])
         score = macro_f1(labels, predicted, labels=range(classes))
         assert score == pytest.approx(record["test"]["macro_f1"], abs=1e-6), "the stored figure follows from the stored predictions"
-        assert len(record["valid_loss"]) == record["epochs_run"], "the history has a value for each epoch"
+        curves = [record[curve] for curve in runs.CURVES if record[curve] is not None]
+        assert {len(curve) for curve in curves} == {record["epochs_run"]}, "the history has a value for each epoch"
+        assert (record["valid_loss"] is None) == (row.refit_of is not None), "what is fitted on both splits has no validation split"
 
 
 def test_the_manifest_names_every_record_as_it_is():

@@ -118,6 +118,28 @@ def test_a_fold_is_held_out_of_training_and_validation_split(digits, tmp_path):
     assert len(datasets.held_out(texts, 0, 5).x_train) == 160, "texts are cut in the same way"
 
 
+def test_a_refit_is_fitted_on_both_splits_and_scored_on_the_test_split_alone(digits, tmp_path, monkeypatch):
+    row = dataclasses.replace(ROW, refit_of=ROW.name, epochs=1)
+    seen = inputs.Inputs.of(row, digits)
+    for axis in "xy":
+        both = np.concatenate([getattr(digits, f"{axis}_train"), getattr(digits, f"{axis}_valid")])
+        assert np.array_equal(getattr(seen.dataset, f"{axis}_train"), both), "the training split, then the validation split"
+        assert np.array_equal(getattr(seen.dataset, f"{axis}_test"), getattr(digits, f"{axis}_test")), "the test split stays"
+    places = runs.Places(tmp_path / "records", tmp_path / "checkpoints", tmp_path / "work")
+    record = runs.train_run(row, digits, places, progress=False)
+    assert record["valid"] is record["valid_loss"] is record["valid_macro_f1"] is None, "what was fitted on validates nothing"
+    assert len(record["train_loss"]) == len(record["train_macro_f1"]) == 1 and record["test"]["macro_f1"] > 0, "the rest is recorded"
+    manifest = json.loads((places.checkpoints / row.name / trainer.MANIFEST_FILE).read_text())
+    assert list(manifest["keras"]) == ["test"], "nor does the checkpoint claim so"
+    monkeypatch.setattr(trainer, "trained", None)
+    assert runs.train_run(row, digits, places, progress=False) == record, "the record of the checkpoint is the same"
+    assert runs.folded([row]) == [], "there is nothing to hold out"
+    texts = dataclasses.replace(digits, x_train=["satu"] * 100, x_valid=["dua"] * 100, x_test=["tiga"])
+    words = inputs.Inputs.of(dataclasses.replace(grid.find("nusax-rnn-128"), refit_of="nusax-rnn-128"), texts)
+    assert sorted(words.vocabulary) == ["", "[UNK]", "dua", "satu"], "the vocabulary is of both splits"
+    assert words.stored["train"].shape == (200, 100) and words.stored["valid"].shape == (0, 100), "200 texts and none"
+
+
 def test_rows_are_trained_seed_by_seed():
     rows = [grid.find(name) for name in ("nusax-rnn-128", "cifar10-cnn-32-64")]
     order = [(row.name, row.seed) for row in runs.seeded(rows)]
@@ -129,10 +151,13 @@ def test_rows_are_trained_seed_by_seed():
 def test_the_manifest_vouches_for_every_record(trained, digits, monkeypatch):
     places, _ = trained
     monkeypatch.setattr(runs, "load", lambda *_: digits)
-    runs.write_manifest(places.records, None)
-    manifest = json.loads((places.records / runs.MANIFEST_FILE).read_text())
     path = runs.path_of(ROW, places.records)
-    assert manifest["files"] == {"digits-cnn/seed-0.json": hashlib.sha256(path.read_bytes()).hexdigest()}, "each file has its SHA-256"
+    path.with_name("fold-1.json").write_text("{}")
+    runs.write_manifest(places.records, None)
+    path.with_name("fold-1.json").unlink()
+    manifest = json.loads((places.records / runs.MANIFEST_FILE).read_text())
+    contents = {"digits-cnn/fold-1.json": b"{}", "digits-cnn/seed-0.json": path.read_bytes()}
+    assert manifest["files"] == {name: hashlib.sha256(one).hexdigest() for name, one in contents.items()}, "each file has its SHA-256"
     assert manifest["data"]["digits"]["test_labels"] == "".join(map(str, digits.y_test)), "the labels make scores without the data"
 
 
@@ -163,14 +188,22 @@ def test_augmented_images_are_the_images_moved_and_mirrored():
     assert made.shape == images.shape, "the shape stays"
     assert made.dtype == np.float32, "and the dtype"
     for image, moved in zip(images, made, strict=True):
-        padded = np.pad(image, ((4, 4), (4, 4), (0, 0)))
-        windows = [padded[top : top + 6, left : left + 6] for top in range(9) for left in range(9)]
-        found = [any(np.array_equal(moved, side) for side in (window, window[:, ::-1])) for window in windows]
-        assert any(found), "each image is a window of itself with zeros around, perhaps mirrored"
+        assert _where(image, moved), "each image is a window of itself with zeros around, perhaps mirrored"
     again = trainer.augmented(images, np.random.default_rng(0))
     assert np.array_equal(made, again), "the same draw gives the same images"
-    many = trainer.augmented(np.repeat(images[:1], 64, axis=0), np.random.default_rng(0))
-    assert len({image.tobytes() for image in many}) > 32, "images are moved apart from one another"
+    many = trainer.augmented(np.repeat(images[:1], 200, axis=0), np.random.default_rng(0))
+    tops, lefts, mirrored = zip(*(_where(images[0], image)[0] for image in many), strict=True)
+    assert set(tops) == set(lefts) == set(range(9)), "each way by -4 to 4 pixels"
+    assert len(set(zip(tops, lefts, strict=True))) > 60, "and both ways apart, of 81"
+    assert 70 < sum(mirrored) < 130, "half of them are mirrored"
+
+
+def _where(image, moved):
+    """The windows (top, left, mirrored) of an image with zeros around that another one is."""
+    padded = np.pad(image, ((4, 4), (4, 4), (0, 0)))
+    windows = {(top, left): padded[top : top + 6, left : left + 6] for top in range(9) for left in range(9)}
+    sides = {(*place, way < 0): window[:, ::way] for place, window in windows.items() for way in (1, -1)}
+    return [place for place, side in sides.items() if np.array_equal(moved, side)]
 
 
 def test_the_learning_rate_falls_along_a_cosine():

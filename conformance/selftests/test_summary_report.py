@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from conformance.experiments.axes import AXES
-from conformance.reporting import experiment_analysis, experiment_results, masking_report, summary_report
+from conformance.reporting import experiment_analysis, experiment_results, experiment_tables, masking_report, summary_report
 from conformance.selftests.experiment_records import record, write
 
 NOTHING: dict[str, Any] = {"baselines": [], "padding": None}
@@ -99,6 +99,27 @@ def test_the_best_row_is_chosen_on_the_validation_split(tmp_path):
     good = record("nusax-bilstm-64", wrong=5, valid={**scores, "macro_f1": 0.6})
     better = record("nusax-bilstm-32", wrong=9, valid={**scores, "macro_f1": 0.7})
     assert results(tmp_path, [good, better]).best("lstm")["row"] == "nusax-bilstm-32", "not the one that is better on the test split"
+
+
+def test_of_the_best_cross_validation_the_refit_is_shown(tmp_path):
+    def folds(name, wrong):
+        made = [record(name, wrong=wrong) for _ in range(2)]
+        for fold, one in enumerate(made):
+            one["row"]["fold"] = fold
+        return made
+
+    made = [record("nusax-lstm-best", wrong=9), record("nusax-lstm-best-refit", wrong=30, valid=None, valid_loss=None, valid_macro_f1=None)]
+    made += [record("nusax-bilstm-64", wrong=2), *folds("nusax-lstm-best", 20), *folds("nusax-bilstm-64", 25)]
+    found = results(tmp_path, made)
+    assert found.best("lstm")["row"] == "nusax-lstm-best-refit", "the best by cross-validation, whatever the test split says"
+    own = {one["row"]: one for one in found.entries}
+    assert own["nusax-lstm-best-refit"]["folds"] == own["nusax-lstm-best"]["folds"], "a refit has the cross-validation of its row"
+    assert own["nusax-lstm-best-refit"]["converged"] is own["nusax-lstm-best-refit"]["valid_macro_f1"] is None, "and no validation split"
+    axis = next(axis for axis in AXES if axis.name == "parts of the best model" and axis.family == "lstm")
+    said = experiment_tables.folds_sentence(found.of_axis(axis))
+    assert said.count("parts)") == 1 and "fitted on both" not in said, "which is said once"
+    table = " ".join(experiment_tables.axis_table(found.of_axis(axis)).split())
+    assert "1 of 1 | not known |" in table, "whether it converged cannot be told"
 
 
 @pytest.mark.parametrize(
