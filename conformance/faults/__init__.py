@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 AT_MOST = 3
 ROOM = {"float64": 1e-9, "float32": 1e-5}
 """How closely a fault must repeat an answer, relative to ``1 + |answer|``: wider than correct code needs, closer than two faults are."""
+ROOM_IN_TRAINING = {"float64": 1e-11, "float32": 5e-7}
+"""The same of losses and optimizers, no wider than what is allowed around a right answer: small steps are close to one another."""
 
 
 def consistent_faults(examination: Examination) -> list[str]:
@@ -52,15 +54,19 @@ def _reference_is_right(examination: Examination, expectation: Expectation) -> b
     from conformance.faults.fault import Fault, right_function
     from conformance.verdict import judge
 
-    layer, part = examination.case.layer, "backward" if examination.grads else "forward"
+    layer, part = examination.case.layer, examination.part
     plain = _answer(examination, Fault("none", (layer,), "", right_function(layer, part), part))
     return judge(expectation, plain, examination.case.dtype, strict=False).status == PASSED
 
 
 def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
     """The faults that an answer may be compared with, the likeliest first."""
-    case = examination.case
-    if examination.grads:
+    from conformance.faults.training_catalogue import TRAINING
+
+    case, part = examination.case, examination.part
+    if case.layer in TRAINING:
+        yield [fault for fault in TRAINING[case.layer] if fault.part == part]
+    elif part == "backward":
         from conformance.faults.gradient_catalogue import BACKWARD, gradient_faults_of_parts
 
         yield BACKWARD[case.layer]
@@ -74,12 +80,9 @@ def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
 
 def _answer(examination: Examination, fault: Fault) -> Answer:
     """What a fault answers to the question."""
-    from conformance.examination import ask_gradients
     from conformance.faults.fault import FaultyImplementation
 
-    layer, case, question = examination.layer, examination.case, examination.question
-    faulty = FaultyImplementation(fault, case.layer)
-    return ask_gradients(layer, case, examination.arrays, question, faulty) if examination.grads else faulty.ask(question)
+    return examination.ask(FaultyImplementation(fault, examination.case.layer))
 
 
 def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
@@ -125,12 +128,16 @@ def _part(answer: Answer, n: int) -> Answer:
 
 def _as_expectation(examination: Examination, expectation: Expectation) -> Expectation:
     """The implementation's answer as if it were what is expected, with room for another order of the same arithmetic."""
+    from conformance.cases.losses import LOSS_CASES
+    from conformance.cases.optimizers import OPTIMIZER_CASES
+
     value = examination.answer.value
     outputs = tuple(np.asarray(part) for part in (value if isinstance(value, tuple) else (value,)))
     own = expectation.meaning() if examination.case.dtype == "float64" else expectation.rounding()
+    least = ROOM_IN_TRAINING if examination.case.layer in (*LOSS_CASES, *OPTIMIZER_CASES) else ROOM
 
-    def room(least: float) -> tuple[NDArray[Any], ...]:
-        floor = [least * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
+    def room(rule: str) -> tuple[NDArray[Any], ...]:
+        floor = [least[rule] * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
         fits = len(own) == len(outputs) and all(a.shape == y.shape for a, y in zip(own, outputs, strict=True))
         return tuple(np.maximum(a, b) for a, b in zip(own, floor, strict=True)) if fits else tuple(floor)
 
@@ -138,8 +145,8 @@ def _as_expectation(examination: Examination, expectation: Expectation) -> Expec
         expectation,
         outputs=tuple(y.astype(float) if y.dtype.kind == "f" else y for y in outputs),
         dtypes=tuple(y.dtype for y in outputs),
-        meaning=lambda: room(ROOM["float64"]),
-        rounding=lambda: room(ROOM["float32"]),
+        meaning=lambda: room("float64"),
+        rounding=lambda: room("float32"),
         keras=None,
         alternatives=(),
         single=None,
