@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,7 @@ def _as_expectation(examination: Examination, expectation: Expectation) -> Expec
     own = expectation.meaning() if examination.case.dtype == "float64" else expectation.rounding()
     least = ROOM_IN_TRAINING if examination.case.layer in (*LOSS_CASES, *OPTIMIZER_CASES) else ROOM
 
+    @functools.cache  # every fault of the catalogue is judged by it
     def room(rule: str) -> tuple[NDArray[Any], ...]:
         floor = [least[rule] * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
         fits = len(own) == len(outputs) and all(a.shape == y.shape for a, y in zip(own, outputs, strict=True))

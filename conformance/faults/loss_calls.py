@@ -71,6 +71,12 @@ categorical = Both(*CATEGORICAL)
 
 
 @every
+def all_options_ignored(right: Function, y: Any, p: Any, **options: Any) -> Any:
+    """All options are ignored."""
+    return right(y, p) if len(options) > 1 else right(y, p, **options)
+
+
+@every
 def not_averaged(right: Function, y: Any, p: Array, **options: Any) -> Any:
     """The losses are added up instead of averaged."""
     return right(y, p, **{"reduction": "sum", **options})

@@ -64,6 +64,12 @@ def undecayed(right: Function, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @every
+def all_options_ignored(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
+    """All options are ignored."""
+    return right(variables, gradients, state) if len(options) > 1 else right(variables, gradients, state, **options)
+
+
+@every
 def gradient_added(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
     """The gradient is added instead of subtracted."""
     return right(variables, changed(gradients, np.negative), state, **options)

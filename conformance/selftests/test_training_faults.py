@@ -15,6 +15,7 @@ from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.check import main as check
 from conformance.checks.loss import examine_loss
 from conformance.checks.optimizer import examine_steps
+from conformance.explain import explain
 from conformance.faults import consistent_faults
 from conformance.faults.fault import Fault, FaultyImplementation, right_function
 from conformance.faults.losses import huber_errors, of_errors
@@ -170,22 +171,38 @@ def adam_step(variables, gradients, state, learning_rate=0.001, beta_1=0.9, beta
     return [w - rate * a / ROOT for w, a, b in zip(variables, m, v)], (t, m, v)
 
 def mean_squared_error_backward(y_true, y_pred):
-    return (y_pred - y_true).reshape(y_pred.shape) / y_pred.size
+    return (y_pred - y_true.reshape(y_pred.shape)) / y_pred.size
+
+def mean_absolute_error(y_true, y_pred):
+    return np.abs(y_true.reshape(y_pred.shape) - y_pred).sum(axis=-1).mean()
 """
 
 
 @pytest.mark.parametrize(
-    ("corrected", "root", "said"),
+    ("corrected", "root", "step", "said"),
     [
-        ("t", "np.sqrt(b + epsilon)", "epsilon stands inside the root, sqrt(u + epsilon)."),
-        ("1", "(np.sqrt(b) + epsilon)", "the number of the update stays 1 in the correction."),
+        ("t", "np.sqrt(b + epsilon)", 1, "epsilon stands inside the root, sqrt(u + epsilon)"),
+        ("1", "(np.sqrt(b) + epsilon)", 2, "the number of the update stays 1 in the correction"),
     ],
 )
-def test_the_mistakes_of_a_file_are_named(corrected, root, said, tmp_path, capsys):
+def test_the_mistakes_of_a_file_are_named(corrected, root, step, said, tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(STUDENT.replace("CORRECTED", corrected).replace("ROOT", root))
-    assert check([str(path), "--layers", "Adam,mean_squared_error"]) == 1, "a file with mistakes ends with 0"
+    assert check([str(path), "--layers", "Adam,mean_squared_error,mean_absolute_error"]) == 1, "a file with mistakes ends with 0"
     told = capsys.readouterr().out
-    assert f"You would get exactly these values when {said}" in told, f"the mistake of Adam is not named:\n{told}"
-    assert ("is not right: step 2: " if corrected == "1" else "step 1: ") in told or "step" in told, f"the step is not told:\n{told}"
-    assert "in the gradient of y_pred" in told and "the factor 2 of the square's derivative is left out." in told, f"the loss:\n{told}"
+    for sentence in (
+        f"does not give what Keras gives: step {step}: ",
+        f"You would get exactly these values when {said}.",
+        "values are off in the gradient of y_pred.",
+        "You would get exactly these values when the factor 2 of the square's derivative is left out.",
+        "does not give what Keras gives: the only value is off.\n  Keras gives 0.",
+        "You would get exactly these values when the last axis is summed instead of averaged.",
+    ):
+        assert sentence in told, f"{sentence!r} is missing:\n{told}"
+
+
+def test_the_report_of_a_single_number_names_no_place():
+    fault = next(fault for fault in faults_of("huber", "forward") if fault.name == "not_halved")
+    one = examined(FaultyImplementation(fault, "huber"), "forward", declared("huber")[0])
+    said = explain(one.layer, one.case, "loss", one.verdict, "pytest ...", "", consistent_faults(one))
+    assert "the only value is off; expected 0." in said and f"  looks like   {fault.sentence}\n" in said, f"the report:\n{said}"
