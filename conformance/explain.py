@@ -151,7 +151,7 @@ def relation(mismatch: Mismatch) -> str:
         return f"every value that is off is {got[0]:.6g}"
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = got / expected
-    if np.all(np.isfinite(factor)) and np.ptp(factor) < 1e-4 * abs(factor[0]):
+    if np.all(np.isfinite(factor)) and np.ptp(factor) < 1e-4 * abs(factor[0]) and abs(factor[0] - 1) > 1e-3:
         return f"every value that is off is {factor[0]:.4g} times what is expected"
     if np.ptp(got - expected) < 1e-5 * np.max(np.abs(got - expected)):
         return f"every value that is off differs by the same {np.mean(got - expected):.6g}"

@@ -65,7 +65,9 @@ def through_shares(slopes: Array, p: Array, axis: int) -> Array:
 
 every = Shared(*LOSS_CASES, part="backward")
 classes = Shared("categorical_crossentropy", SPARSE, part="backward", wrap=of_probabilities)
-binary = Shared("binary_crossentropy", part="backward", wrap=of_probabilities)
+categorical, sparse, binary = (
+    Shared(name, part="backward", wrap=of_probabilities) for name in ("categorical_crossentropy", SPARSE, "binary_crossentropy")
+)
 of_logits = Shared(*ENTROPIES, part="backward")
 
 
@@ -104,6 +106,18 @@ def clipped_without_renormalisation(y: Array, p: Array, axis: int) -> Array:
 def not_clipped(y: Array, p: Array, axis: int) -> Array:
     """Probabilities are not clipped: 0 divides."""
     return through_shares(-y / shares(p, axis), p, axis)
+
+
+@categorical
+def taken_as_they_are(y: Array, p: Array, axis: int) -> Array:
+    """It is - y / p of p as it comes: neither divided by its sum nor clipped."""
+    return -y / p
+
+
+@sparse
+def class_taken_as_it_is(y: Array, p: Array, axis: int) -> Array:
+    """It is - 1 / p[y] of p as it comes: neither divided by its sum nor clipped."""
+    return np.where(y > 0, -1 / p, 0)
 
 
 @binary
@@ -299,6 +313,6 @@ categorical_hinge = table(
     ),
 )
 LAYERS: tuple[Collection, ...] = (
-    *(classes, binary, of_logits, focal, focal_categories, squares, hinges, absolute, squared, percentage, logarithmic, huber, log_cosh),
-    *(poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
+    *(classes, categorical, sparse, binary, of_logits, focal, focal_categories, squares, hinges, absolute),
+    *(squared, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
 )

@@ -72,7 +72,7 @@ def shares(p: Array, axis: int) -> Array:
 
 
 classes = Shared("categorical_crossentropy", SPARSE, wrap=of_probabilities)
-binary = Shared("binary_crossentropy", wrap=of_probabilities)
+categorical, sparse, binary = (Shared(name, wrap=of_probabilities) for name in ("categorical_crossentropy", SPARSE, "binary_crossentropy"))
 logits = Shared(*CATEGORICAL, SPARSE)
 
 
@@ -82,10 +82,28 @@ def not_renormalised(y: Array, p: Array, axis: int) -> Array:
     return -np.sum(y * np.log(np.clip(p, EPSILON, 1 - EPSILON)), axis=axis)
 
 
-@classes
+@categorical
 def not_clipped(y: Array, p: Array, axis: int) -> Array:
     """Probabilities are not clipped before the logarithm."""
     return -np.sum(y * np.log(shares(p, axis)), axis=axis)
+
+
+@categorical
+def taken_as_they_are(y: Array, p: Array, axis: int) -> Array:
+    """It is - sum(y log(p)) of p as it comes: neither divided by its sum nor clipped."""
+    return -np.sum(y * np.log(p), axis=axis)
+
+
+@sparse
+def class_not_clipped(y: Array, p: Array, axis: int) -> Array:
+    """Probabilities are not clipped before the logarithm."""
+    return -np.sum(np.where(y > 0, np.log(shares(p, axis)), 0), axis=axis)
+
+
+@sparse
+def class_taken_as_it_is(y: Array, p: Array, axis: int) -> Array:
+    """It is - log(p[y]) of p as it comes: neither divided by its sum nor clipped."""
+    return -np.sum(np.where(y > 0, np.log(p), 0), axis=axis)
 
 
 @classes
@@ -296,6 +314,6 @@ categorical_hinge = table(
 )
 
 LAYERS: tuple[Collection, ...] = (
-    *(classes, binary, logits, focal, categorical_focal, squares, swapped, signs, hinges, squared, absolute, percentage, logarithmic),
-    *(huber, log_cosh, poisson, divergence, cosine, hinge, squared_hinge, categorical_hinge),
+    *(classes, categorical, sparse, binary, logits, focal, categorical_focal, squares, swapped, signs, hinges),
+    *(squared, absolute, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, hinge, squared_hinge, categorical_hinge),
 )

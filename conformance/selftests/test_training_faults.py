@@ -199,6 +199,7 @@ def test_the_mistakes_of_a_file_are_named(corrected, root, step, said, tmp_path,
         "You would get exactly these values when the last axis is summed instead of averaged.",
     ):
         assert sentence in told, f"{sentence!r} is missing:\n{told}"
+    assert " is 1 times what is expected" not in told, f"a relation that says nothing is told:\n{told}"
 
 
 def test_the_report_of_a_single_number_names_no_place():
