@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 AT_MOST = 3
 ROOM = {"float64": 1e-9, "float32": 1e-5}
 """How closely a fault must repeat an answer, relative to ``1 + |answer|``: wider than correct code needs, closer than two faults are."""
-ROOM_IN_TRAINING = {"float64": 1e-11, "float32": 5e-7}
-"""The same of losses and optimizers, no wider than what is allowed around a right answer: small steps are close to one another."""
 
 
 def consistent_faults(examination: Examination) -> list[str]:
@@ -32,32 +30,33 @@ def consistent_faults(examination: Examination) -> list[str]:
     Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
     together. Faults are made of the reference's functions: where these are wrong themselves, none is listed.
     """
+    from conformance.verdict import judge
+
     expectation = examination.expectation
     if expectation is None:
         return []
     try:
-        if not _reference_is_right(examination, expectation):
+        plain = _plain_answer(examination)
+        if judge(expectation, plain, examination.case.dtype, strict=False).status != PASSED:
             return []
         asked = []
         for faults in _catalogue(examination):
             asked.append([(fault, _answer(examination, fault)) for fault in faults])
-            found = _consistent(examination, expectation, asked[-1])
+            found = _consistent(examination, expectation, asked[-1], plain)
             if found:
                 return found[:AT_MOST]
-        parts = (_consistent_in_one(examination, expectation, answers) for answers in asked)
+        parts = (_consistent_in_one(examination, expectation, answers, plain) for answers in asked)
         return next(filter(None, parts), [])[:AT_MOST]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
         return []
 
 
-def _reference_is_right(examination: Examination, expectation: Expectation) -> bool:
-    """Whether the function that the faults are made of answers this very question as the oracle does."""
+def _plain_answer(examination: Examination) -> Answer:
+    """What the function that the faults are made of answers to this very question."""
     from conformance.faults.fault import Fault, right_function
-    from conformance.verdict import judge
 
     layer, part = examination.case.layer, examination.part
-    plain = _answer(examination, Fault("none", (layer,), "", right_function(layer, part), part))
-    return judge(expectation, plain, examination.case.dtype, strict=False).status == PASSED
+    return _answer(examination, Fault("none", (layer,), "", right_function(layer, part), part))
 
 
 def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
@@ -86,24 +85,32 @@ def _answer(examination: Examination, fault: Fault) -> Answer:
     return examination.ask(FaultyImplementation(fault, examination.case.layer))
 
 
-def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
-    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would."""
+def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer) -> list[str]:
+    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would.
+
+    None is listed where the right answer repeats it as closely: what differs so little may have another cause.
+    """
     from conformance.verdict import SINGLE_ONLY, judge
 
     dtype = examination.case.dtype
     target = _as_expectation(examination, expectation)
-    closely: list[str] = []
-    roughly: list[str] = []
-    for fault, answer in answers:
-        if answer.status != PASSED:
-            continue
+
+    def closeness(answer: Answer) -> int:
         likeness = judge(target, answer, dtype, strict=False)
-        if likeness.status == PASSED and judge(expectation, answer, dtype, strict=False).status == FAILED:
-            (roughly if SINGLE_ONLY in likeness.remarks else closely).append(fault.sentence)
-    return list(dict.fromkeys(closely or roughly))
+        return 0 if likeness.status != PASSED else 1 if SINGLE_ONLY in likeness.remarks else 2
+
+    found: dict[int, list[str]] = {1: [], 2: []}
+    for fault, answer in answers:
+        close = closeness(answer)
+        if close and judge(expectation, answer, dtype, strict=False).status == FAILED:
+            found[close].append(fault.sentence)
+    best = max((close for close, sentences in found.items() if sentences), default=0)
+    return list(dict.fromkeys(found[best])) if best > closeness(plain) else []
 
 
-def _consistent_in_one(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
+def _consistent_in_one(
+    examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer
+) -> list[str]:
     """Those that repeat the gradient that is most off, of several that an answer holds."""
     mismatch = examination.verdict.mismatch
     if mismatch is None or len(expectation.outputs) < 2 or not examination.grads:
@@ -119,7 +126,7 @@ def _consistent_in_one(examination: Examination, expectation: Expectation, answe
         keras=None,
     )
     alone = replace(examination, expectation=one, answer=_part(examination.answer, n))
-    return _consistent(alone, one, [(fault, _part(answer, n)) for fault, answer in answers])
+    return _consistent(alone, one, [(fault, _part(answer, n)) for fault, answer in answers], _part(plain, n))
 
 
 def _part(answer: Answer, n: int) -> Answer:
@@ -129,17 +136,13 @@ def _part(answer: Answer, n: int) -> Answer:
 
 def _as_expectation(examination: Examination, expectation: Expectation) -> Expectation:
     """The implementation's answer as if it were what is expected, with room for another order of the same arithmetic."""
-    from conformance.cases.losses import LOSS_CASES
-    from conformance.cases.optimizers import OPTIMIZER_CASES
-
     value = examination.answer.value
     outputs = tuple(np.asarray(part) for part in (value if isinstance(value, tuple) else (value,)))
     own = expectation.meaning() if examination.case.dtype == "float64" else expectation.rounding()
-    least = ROOM_IN_TRAINING if examination.case.layer in (*LOSS_CASES, *OPTIMIZER_CASES) else ROOM
 
     @functools.cache  # every fault of the catalogue is judged by it
     def room(rule: str) -> tuple[NDArray[Any], ...]:
-        floor = [least[rule] * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
+        floor = [ROOM[rule] * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
         fits = len(own) == len(outputs) and all(a.shape == y.shape for a, y in zip(own, outputs, strict=True))
         return tuple(np.maximum(a, b) for a, b in zip(own, floor, strict=True)) if fits else tuple(floor)
 
