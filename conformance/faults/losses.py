@@ -256,6 +256,7 @@ huber = table(
 )
 log_cosh = table(
     "log_cosh",
+    overflows=("cosh overflows for large errors", of_errors(lambda y, p: np.log(np.cosh(p - y)))),
     log_2_kept=("log(2) is not subtracted", of_errors(lambda y, p: p - y + np.logaddexp(0, -2 * (p - y)))),
 )
 poisson = table(
