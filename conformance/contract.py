@@ -12,6 +12,7 @@ from typing import Any
 from conformance.arrays import Arrays
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.optimizers import function_of
 from conformance.question import Answer, Question
 from reference.calls import layer_call, signature_of
 
@@ -19,7 +20,12 @@ __all__ = ["Answer", "Question", "backward_question", "forward_question", "funct
 
 
 def function_name(layer: str, part: str = "forward") -> str:
-    """The name by which a layer or an activation function is called; `part` is 'forward', 'backward' or 'compute_mask'."""
+    """The name by which a layer, an activation function or a loss is called; `part` is 'forward', 'backward' or 'compute_mask'.
+
+    An optimizer has the part 'step' alone.
+    """
+    if part == "step":
+        return function_of(layer)
     if layer_cases(layer).function:
         return layer if part == "forward" else f"{layer}_{part}"
     return f"{signature_of(layer).name}_{part}"

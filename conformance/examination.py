@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from conformance.arrays import Arrays
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
+from conformance.cases.optimizers import Steps, function_of
 from conformance.cases.quality import WeakCaseError, check_quality
 from conformance.contract import Answer, Question, backward_question, forward_question
 from conformance.gradient_answers import flattened
@@ -19,10 +21,11 @@ from conformance.implementations.implementation import Implementation
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.oracle import Oracle
 from conformance.record import Record
-from conformance.statuses import PASSED
+from conformance.statuses import FAILED, PASSED
 from conformance.verdict import Verdict, judge
 
 Array = NDArray[Any]
+FORM = "it does not return (variables, state)"
 
 
 class SuiteError(Exception):
@@ -33,7 +36,8 @@ class SuiteError(Exception):
 class Examination:
     """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported.
 
-    ``grads`` are the gradients of the outputs where the backward pass was asked; its answer is then the row of the gradients.
+    ``grads`` are the gradients of the outputs where the backward pass was asked; its answer is then the row of the gradients. ``steps``
+    are those of an optimizer up to the first wrong one; its answer is then the row of the variables after each of them.
     """
 
     layer: LayerCases
@@ -44,6 +48,20 @@ class Examination:
     answer: Answer
     verdict: Verdict
     grads: tuple[Array, ...] = ()
+    steps: Steps | None = None
+
+    @property
+    def part(self) -> str:
+        """Which function was asked: 'forward', 'backward' or 'step'."""
+        return next((part for part in ("backward", "step") if self.question.function.endswith(f"_{part}")), "forward")
+
+    def ask(self, implementation: Implementation) -> Answer:
+        """What another implementation answers to the same question."""
+        if self.steps is not None:
+            return as_row(list(answers_to_steps(implementation, self.case, self.steps)))
+        if self.grads:
+            return ask_gradients(self.layer, self.case, self.arrays, self.question, implementation)
+        return implementation.ask(self.question)
 
     def record(self, identifier: str, kind: str = "forward") -> Record:
         """The record of the case."""
@@ -82,9 +100,7 @@ def examine(case: Case, implementation: Implementation, oracle: Oracle, seed: in
     raise weak
 
 
-def _examine(
-    layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool
-) -> Examination:
+def _examine(layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool) -> Examination:
     question = forward_question(layer, case, arrays, {})
     refusal = implementation.refusal(question)
     if refusal is not None:
@@ -95,7 +111,7 @@ def _examine(
     question = forward_question(layer, case, arrays, expectation.arguments)
     answer = implementation.ask(question)
     verdict = judge(expectation, answer, case.dtype, strict=strict)
-    _require_of_keras(case, verdict)
+    require_of_keras(case, verdict)
     return Examination(layer, case, arrays, question, expectation, answer, verdict)
 
 
@@ -112,7 +128,7 @@ def examine_backward(case: Case, implementation: Implementation, oracle: Oracle,
     question = backward_question(layer, case, arrays, expectation.arguments, grads)
     answer = ask_gradients(layer, case, arrays, question, implementation)
     verdict = judge(expectation, answer, case.dtype, strict=strict)
-    _require_of_keras(case, verdict)
+    require_of_keras(case, verdict)
     return Examination(layer, case, arrays, question, expectation, answer, verdict, grads)
 
 
@@ -122,7 +138,33 @@ def ask_gradients(layer: LayerCases, case: Case, arrays: Arrays, question: Quest
     return flattened(layer, case, arrays, question.positional[2:], answer) if answer.status == PASSED else answer
 
 
-def _require_of_keras(case: Case, verdict: Verdict) -> None:
+def answers_to_steps(implementation: Implementation, case: Case, steps: Steps) -> Iterator[Answer]:
+    """The variables after each step, as long as there are any; a step gets the variables and the state that the one before returned."""
+    variables: Any = list(steps.variables)
+    state: Any = None
+    for gradients in steps.gradients:
+        answer = implementation.ask(Question(function_of(case.layer), (variables, list(gradients), state), dict(case.config)))
+        if answer.status == PASSED and not _well_formed(answer.value):
+            answer = replace(answer, status=FAILED, value=None, message=FORM)
+        if answer.status != PASSED:
+            yield answer
+            return
+        variables, state = list(answer.value[0]), answer.value[1]
+        yield replace(answer, value=tuple(variables))
+
+
+def _well_formed(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], tuple | list)
+
+
+def as_row(answers: Sequence[Answer]) -> Answer:
+    """The answers to several steps as one, what each returned one after the other; the last alone where it returned nothing."""
+    last = answers[-1]
+    return replace(last, value=tuple(y for answer in answers for y in answer.value)) if last.status == PASSED else last
+
+
+def require_of_keras(case: Case, verdict: Verdict) -> None:
+    """SuiteError where Keras does not keep the allowance of a case that names no defect."""
     if case.deviation is None and verdict.keras_ratio is not None and verdict.keras_ratio > 1:
         raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
 
@@ -134,9 +176,7 @@ def judge_again(examination: Examination, implementation: Implementation, *, str
     return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
 
 
-def still_fails(
-    examination: Examination, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool
-) -> bool:
+def still_fails(examination: Examination, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool) -> bool:
     """Whether the case also fails with other arrays."""
     layer, case = examination.layer, examination.case
     question, expectation = asked_again(examination, oracle, arrays)

@@ -76,7 +76,7 @@ def axis_names(layer: LayerCases, case: Case, ndim: int) -> list[str]:
         names = [names[0], names[3], names[1], names[2]]
     if ndim > len(names) or _numbered(names[0]):
         return [f"axis {n}" for n in range(ndim)]
-    if _numbered(names[-1]):
+    if _numbered(names[-1]) or ndim == 0:
         return names[:ndim]
     return names if ndim == len(names) else [*names[: ndim - 1], names[-1]]
 
@@ -117,11 +117,12 @@ def _worst(mismatch: Mismatch, names: Sequence[str], keras_ratio: float | None) 
     # How near a miss is matters only where rounding could be the cause.
     keras = "" if keras_ratio is None else f"; Keras itself is off by {keras_ratio:.2g} times that at most"
     size = f" ({ratio:.2g} times what rounding allows{keras})" if ratio < NEAR_MISS else ""
-    return f"worst at [{at}]: expected {expected:.6g}, got {got:.6g}{size}"
+    worst = f"worst at [{at}]: " if at else ""
+    return f"{worst}expected {expected:.6g}, got {got:.6g}{size}"
 
 
 def worst_place(mismatch: Mismatch, names: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
-    """The index of the largest error, in words and as it is."""
+    """The index of the largest error, in words (none for a single number) and as it is."""
     place = np.unravel_index(int(np.argmax(mismatch.ratio)), mismatch.ratio.shape)
     words = (f"{name}: {index}" if _numbered(name) else f"{name} {index}" for name, index in zip(names, place, strict=True))
     return ", ".join(words), place
@@ -150,7 +151,7 @@ def relation(mismatch: Mismatch) -> str:
         return f"every value that is off is {got[0]:.6g}"
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = got / expected
-    if np.all(np.isfinite(factor)) and np.ptp(factor) < 1e-4 * abs(factor[0]):
+    if np.all(np.isfinite(factor)) and np.ptp(factor) < 1e-4 * abs(factor[0]) and abs(factor[0] - 1) > 1e-3:
         return f"every value that is off is {factor[0]:.4g} times what is expected"
     if np.ptp(got - expected) < 1e-5 * np.max(np.abs(got - expected)):
         return f"every value that is off differs by the same {np.mean(got - expected):.6g}"

@@ -17,7 +17,8 @@ def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, aga
         names = names_of_axes(layer, case, verdict.mismatch)
         at, place = worst_place(verdict.mismatch, names)
         expected, got = verdict.mismatch.expected[place], verdict.mismatch.got[place]
-        lines.append(f"The largest error is at {at}: Keras gives {expected:.6g} there, your function gives {got:.6g}.")
+        worst, there = (f"The largest error is at {at}: ", " there") if at else ("", "")
+        lines.append(f"{worst}Keras gives {expected:.6g}{there}, your function gives {got:.6g}.")
         if verdict.mismatch.ratio[place] < NEAR_MISS:
             lines.append(f"That is {verdict.mismatch.ratio[place]:.2g} times the error that rounding explains.")
         lines.append(f"Where it is wrong: {where(verdict.mismatch.ratio > 1, names)}.")

@@ -36,5 +36,5 @@ def known_layer(name: str) -> str:
 
 
 def layer_cases(name: str) -> LayerCases:
-    """The declaration of a layer."""
-    return ALL[known_layer(name)]
+    """The declaration of a layer, an activation function, a loss or an optimizer."""
+    return {**ALL, **LOSS_CASES, **OPTIMIZER_CASES}[known_layer(name)]

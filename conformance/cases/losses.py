@@ -55,6 +55,9 @@ COLUMN = (
 )
 ALONE = {"reduction": None}
 HUGE = Special("huge", SAMPLES, call={"values": "huge"})
+HUGE_ERRORS = Special("huge_errors", SAMPLES, call={"values": "huge", "labels": "opposite"})
+OTHER_AXIS = Special("axis=1-reduction=None", SEQUENCE, {"axis": 1, "reduction": None})
+"""Without weights or masks, with which a wrong axis only raises."""
 ZERO_LABELS = Special("labels_of_zero", SAMPLES, call={"labels": "some_zero"})
 ENTROPY = {"from_logits": [False, True], "label_smoothing": [0.0, 0.1]}
 FOCUS = {"alpha": [0.25, 0.6], "gamma": [2.0, 1.5]}
@@ -115,7 +118,7 @@ LOSSES = (
     _loss(
         "binary_crossentropy",
         {**ENTROPY, "axis": [-1, 1]},
-        (*OF_PROBABILITIES[:1], *OF_LOGITS, *COLUMN),
+        (*OF_PROBABILITIES[:1], *OF_LOGITS, *COLUMN, OTHER_AXIS),
         paired=True,
         labels=[None, "soft"],
     ),
@@ -128,10 +131,12 @@ LOSSES = (
         (EMPTY, *COLUMN, Special("negative_predictions", SAMPLES, call={"values": "negative"}), ZERO_LABELS),
     ),
     _loss("huber", {"delta": [1.0, 0.3]}, (EMPTY, *COLUMN, Special("at_delta", SAMPLES, call={"values": "at_delta"}))),
-    _loss("log_cosh", {}, (EMPTY, *COLUMN, HUGE)),
+    _loss("log_cosh", {}, (EMPTY, *COLUMN, HUGE, HUGE_ERRORS)),
     _loss("poisson", {}, (EMPTY, *COLUMN, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "some_zero"}, ("float64",)))),
     _loss("kl_divergence", {}, (EMPTY, *OF_PROBABILITIES, ZERO_LABELS)),
-    _loss("cosine_similarity", {"axis": [-1, 1]}, (EMPTY, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "zero_row"}))),
+    _loss(
+        "cosine_similarity", {"axis": [-1, 1]}, (EMPTY, OTHER_AXIS, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "zero_row"}))
+    ),
     _loss(
         "hinge",
         {},
@@ -150,9 +155,9 @@ LOSSES = (
         "binary_focal_crossentropy",
         {**ENTROPY, **FOCUS, "apply_class_balancing": [False, True], "axis": [-1, 1]},
         # In float32 the bound of the clipping shows in the gradient as well.
-        (EMPTY, Special("extremes", SAMPLES, ALONE, {"values": "extremes"}, ("float64",)), *OF_LOGITS),
+        (EMPTY, Special("extremes", SAMPLES, ALONE, {"values": "extremes"}, ("float64",)), *OF_LOGITS, OTHER_AXIS),
     ),
-    _loss("categorical_focal_crossentropy", {**ENTROPY, **FOCUS, "axis": [-1, 1]}, (EMPTY, *OF_PROBABILITIES, *OF_LOGITS)),
+    _loss("categorical_focal_crossentropy", {**ENTROPY, **FOCUS, "axis": [-1, 1]}, (EMPTY, *OF_PROBABILITIES, *OF_LOGITS, OTHER_AXIS)),
 )
 LOSS_CASES = {layer.layer: layer for layer in LOSSES}
 
@@ -252,6 +257,8 @@ def _as_asked(case: Case, y: Array, p: Array) -> Array:
     kind, values = case.call.get("labels"), case.call.get("values")
     if kind == "some_zero":
         y[0, :2] = 0
+    if kind == "opposite":
+        return -y
     if kind == "flat":
         return y[..., 0]
     if values == "equal":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.contract import Question
 from conformance.desk import Desk
-from conformance.examination import SuiteError
+from conformance.examination import Examination, require_of_keras
+from conformance.implementations.implementation import Implementation
 from conformance.oracle.expectation import LossExpectation
-from conformance.record import Record
+from conformance.oracle.oracle import Oracle
 from conformance.verdict import judge
 
 PARTS = {"value": "loss", "gradient": "loss_gradient"}
@@ -26,17 +28,20 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
 
 def check(desk: Desk, part: str, case: Case) -> None:
     """The answer must be Keras's, within what is allowed."""
-    expected = desk.oracle.loss(case, desk.session.seed)
-    expectation = expected.value if part == "value" else expected.gradient
-    answer = desk.ask(loss_question(part, case, expected))
-    verdict = judge(expectation, answer, case.dtype, strict=desk.session.strict)
-    if verdict.keras_ratio is not None and verdict.keras_ratio > 1:
-        raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
-    options = {name: str(value) for name, value in case.options.items()}
-    message = verdict.sentence or "; ".join(verdict.remarks)
-    ratios = (verdict.ratio, verdict.keras_ratio)
-    record = Record(desk.identifier, case.layer, PARTS[part], verdict.status, options, *ratios, message, remarks=verdict.remarks)
-    desk.settle(record, lambda: desk.explain(LOSS_CASES[case.layer], case, PARTS[part], verdict, desk.again(), answer.printed, []))
+    session = desk.session
+    examination = examine_loss(part, case, session.implementation, desk.oracle, session.seed, strict=session.strict)
+    desk.settle(examination.record(desk.identifier, PARTS[part]), lambda: desk.explanation(examination, PARTS[part]))
+
+
+def examine_loss(part: str, case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+    """Judge the value or the gradient; SuiteError as :func:`conformance.examination.examine`."""
+    expected = oracle.loss(case, seed)
+    expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
+    question = loss_question(part, case, expected)
+    answer = implementation.ask(question)
+    verdict = judge(expectation, answer, case.dtype, strict=strict)
+    require_of_keras(case, verdict)
+    return Examination(LOSS_CASES[case.layer], case, expected.arrays, question, expectation, answer, verdict)
 
 
 def loss_question(part: str, case: Case, expected: LossExpectation) -> Question:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
+from conformance.arrays import Arrays
 from conformance.cases.case import Case
-from conformance.cases.optimizers import OPTIMIZER_CASES, function_of, optimizer_cases
-from conformance.contract import Answer, Question
+from conformance.cases.optimizers import OPTIMIZER_CASES, Steps, function_of, optimizer_cases
+from conformance.contract import Question
 from conformance.desk import Desk
-from conformance.examination import SuiteError
-from conformance.oracle.expectation import StepsExpectation
-from conformance.record import Record
-from conformance.statuses import FAILED, PASSED
+from conformance.examination import Examination, answers_to_steps, as_row, require_of_keras
+from conformance.implementations.implementation import Implementation
+from conformance.oracle.expectation import Expectation
+from conformance.oracle.oracle import Oracle
+from conformance.statuses import PASSED
 from conformance.verdict import Verdict, judge
-
-FORM = "it does not return (variables, state)"
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
@@ -28,40 +27,43 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
 
 def check(desk: Desk, case: Case) -> None:
     """The variables must be Keras's after every step."""
-    number, verdict, printed = judge_steps(desk.ask, case, desk.oracle.steps(case, desk.session.seed), strict=desk.session.strict)
-    if verdict.keras_ratio is not None and verdict.keras_ratio > 1:
-        raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
-    options = {name: str(value) for name, value in case.options.items()}
-    said = verdict.sentence or "; ".join(verdict.remarks)
-    message = said if verdict.status == PASSED or not said else f"step {number}: {said}"
-    ratios = (verdict.ratio, verdict.keras_ratio)
-    record = Record(desk.identifier, case.layer, "optimizer", verdict.status, options, *ratios, message, remarks=verdict.remarks)
-    told = replace(verdict, sentence=message)
-    desk.settle(record, lambda: desk.explain(OPTIMIZER_CASES[case.layer], case, "optimizer", told, desk.again(), printed, []))
+    session = desk.session
+    examination = examine_steps(case, session.implementation, desk.oracle, session.seed, strict=session.strict)
+    desk.settle(examination.record(desk.identifier, "optimizer"), lambda: desk.explanation(examination, "optimizer"))
 
 
-def judge_steps(ask: Callable[[Question], Answer], case: Case, expected: StepsExpectation, *, strict: bool) -> tuple[int, Verdict, str]:
-    """The number and verdict of the first step that is wrong, else those of the step that comes nearest to it, and what was printed.
-
-    Each step gets the variables and the state that the implementation itself returned.
-    """
-    variables: Any = list(expected.steps.variables)
-    state: Any = None
-    found: list[tuple[int, Verdict, str]] = []
-    for number, (gradients, expectation) in enumerate(zip(expected.steps.gradients, expected.after, strict=True), 1):
-        answer = ask(Question(function_of(case.layer), (variables, list(gradients), state), dict(case.config)))
-        if answer.status == PASSED and not _well_formed(answer.value):
-            return number, Verdict(FAILED, FORM), answer.printed
-        moved = replace(answer, value=tuple(answer.value[0])) if answer.status == PASSED else answer
-        verdict = judge(expectation, moved, case.dtype, strict=strict)
-        found.append((number, verdict, answer.printed))
-        if verdict.status != PASSED:
-            return found[-1]
-        variables, state = list(moved.value), answer.value[1]
-    largest = max(verdict.keras_ratio or 0 for _, verdict, _ in found)
-    number, verdict, printed = max(found, key=lambda one: one[1].ratio or 0)
-    return number, replace(verdict, keras_ratio=largest), printed
+def examine_steps(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+    """Judge the steps up to the first that is wrong; SuiteError as :func:`conformance.examination.examine`."""
+    expected = oracle.steps(case, seed)
+    answers, verdicts = [], []
+    for expectation, answer in zip(expected.after, answers_to_steps(implementation, case, expected.steps), strict=False):
+        answers.append(answer)
+        verdicts.append(judge(expectation, answer, case.dtype, strict=strict))
+        if verdicts[-1].status != PASSED:
+            break
+    verdict = _verdict(verdicts)
+    require_of_keras(case, verdict)
+    made = len(answers)
+    steps = Steps(expected.steps.variables, expected.steps.gradients[:made])
+    question = Question(function_of(case.layer), (list(steps.variables), list(steps.gradients[0]), None), dict(case.config))
+    whole = _row(expected.after[:made])
+    return Examination(OPTIMIZER_CASES[case.layer], case, Arrays(steps.variables), question, whole, as_row(answers), verdict, steps=steps)
 
 
-def _well_formed(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], tuple | list)
+def _verdict(verdicts: Sequence[Verdict]) -> Verdict:
+    """That of the step that is wrong, the last; else of the one that came nearest to it, with Keras's largest error."""
+    last = verdicts[-1]
+    if last.status != PASSED:
+        return replace(last, sentence=f"step {len(verdicts)}: {last.sentence}" if last.sentence else "")
+    nearest = max(verdicts, key=lambda verdict: verdict.ratio or 0)
+    return replace(nearest, keras_ratio=max(verdict.keras_ratio or 0 for verdict in verdicts))
+
+
+def _row(expectations: Sequence[Expectation]) -> Expectation:
+    """What is expected of several steps, as one expectation of all their variables."""
+    return Expectation(
+        tuple(y for one in expectations for y in one.outputs),
+        tuple(dtype for one in expectations for dtype in one.dtypes),
+        lambda: tuple(room for one in expectations for room in one.meaning()),
+        lambda: tuple(room for one in expectations for room in one.rounding()),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,38 +30,43 @@ def consistent_faults(examination: Examination) -> list[str]:
     Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
     together. Faults are made of the reference's functions: where these are wrong themselves, none is listed.
     """
+    from conformance.verdict import judge
+
     expectation = examination.expectation
     if expectation is None:
         return []
     try:
-        if not _reference_is_right(examination, expectation):
+        plain = _plain_answer(examination)
+        if judge(expectation, plain, examination.case.dtype, strict=False).status != PASSED:
             return []
         asked = []
         for faults in _catalogue(examination):
             asked.append([(fault, _answer(examination, fault)) for fault in faults])
-            found = _consistent(examination, expectation, asked[-1])
+            found = _consistent(examination, expectation, asked[-1], plain)
             if found:
                 return found[:AT_MOST]
-        parts = (_consistent_in_one(examination, expectation, answers) for answers in asked)
+        parts = (_consistent_in_one(examination, expectation, answers, plain) for answers in asked)
         return next(filter(None, parts), [])[:AT_MOST]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
         return []
 
 
-def _reference_is_right(examination: Examination, expectation: Expectation) -> bool:
-    """Whether the function that the faults are made of answers this very question as the oracle does."""
+def _plain_answer(examination: Examination) -> Answer:
+    """What the function that the faults are made of answers to this very question."""
     from conformance.faults.fault import Fault, right_function
-    from conformance.verdict import judge
 
-    layer, part = examination.case.layer, "backward" if examination.grads else "forward"
-    plain = _answer(examination, Fault("none", (layer,), "", right_function(layer, part), part))
-    return judge(expectation, plain, examination.case.dtype, strict=False).status == PASSED
+    layer, part = examination.case.layer, examination.part
+    return _answer(examination, Fault("none", (layer,), "", right_function(layer, part), part))
 
 
 def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
     """The faults that an answer may be compared with, the likeliest first."""
-    case = examination.case
-    if examination.grads:
+    from conformance.faults.training_catalogue import TRAINING
+
+    case, part = examination.case, examination.part
+    if case.layer in TRAINING:
+        yield [fault for fault in TRAINING[case.layer] if fault.part == part]
+    elif part == "backward":
         from conformance.faults.gradient_catalogue import BACKWARD, gradient_faults_of_parts
 
         yield BACKWARD[case.layer]
@@ -74,32 +80,37 @@ def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
 
 def _answer(examination: Examination, fault: Fault) -> Answer:
     """What a fault answers to the question."""
-    from conformance.examination import ask_gradients
     from conformance.faults.fault import FaultyImplementation
 
-    layer, case, question = examination.layer, examination.case, examination.question
-    faulty = FaultyImplementation(fault, case.layer)
-    return ask_gradients(layer, case, examination.arrays, question, faulty) if examination.grads else faulty.ask(question)
+    return examination.ask(FaultyImplementation(fault, examination.case.layer))
 
 
-def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
-    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would."""
+def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer) -> list[str]:
+    """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would.
+
+    None is listed where the right answer repeats it as closely: what differs so little may have another cause.
+    """
     from conformance.verdict import SINGLE_ONLY, judge
 
     dtype = examination.case.dtype
     target = _as_expectation(examination, expectation)
-    closely: list[str] = []
-    roughly: list[str] = []
-    for fault, answer in answers:
-        if answer.status != PASSED:
-            continue
+
+    def closeness(answer: Answer) -> int:
         likeness = judge(target, answer, dtype, strict=False)
-        if likeness.status == PASSED and judge(expectation, answer, dtype, strict=False).status == FAILED:
-            (roughly if SINGLE_ONLY in likeness.remarks else closely).append(fault.sentence)
-    return list(dict.fromkeys(closely or roughly))
+        return 0 if likeness.status != PASSED else 1 if SINGLE_ONLY in likeness.remarks else 2
+
+    found: dict[int, list[str]] = {1: [], 2: []}
+    for fault, answer in answers:
+        close = closeness(answer)
+        if close and judge(expectation, answer, dtype, strict=False).status == FAILED:
+            found[close].append(fault.sentence)
+    best = max((close for close, sentences in found.items() if sentences), default=0)
+    return list(dict.fromkeys(found[best])) if best > closeness(plain) else []
 
 
-def _consistent_in_one(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]]) -> list[str]:
+def _consistent_in_one(
+    examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer
+) -> list[str]:
     """Those that repeat the gradient that is most off, of several that an answer holds."""
     mismatch = examination.verdict.mismatch
     if mismatch is None or len(expectation.outputs) < 2 or not examination.grads:
@@ -115,7 +126,7 @@ def _consistent_in_one(examination: Examination, expectation: Expectation, answe
         keras=None,
     )
     alone = replace(examination, expectation=one, answer=_part(examination.answer, n))
-    return _consistent(alone, one, [(fault, _part(answer, n)) for fault, answer in answers])
+    return _consistent(alone, one, [(fault, _part(answer, n)) for fault, answer in answers], _part(plain, n))
 
 
 def _part(answer: Answer, n: int) -> Answer:
@@ -129,8 +140,9 @@ def _as_expectation(examination: Examination, expectation: Expectation) -> Expec
     outputs = tuple(np.asarray(part) for part in (value if isinstance(value, tuple) else (value,)))
     own = expectation.meaning() if examination.case.dtype == "float64" else expectation.rounding()
 
-    def room(least: float) -> tuple[NDArray[Any], ...]:
-        floor = [least * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
+    @functools.cache  # every fault of the catalogue is judged by it
+    def room(rule: str) -> tuple[NDArray[Any], ...]:
+        floor = [ROOM[rule] * (1 + np.abs(np.nan_to_num(y.astype(float), posinf=0, neginf=0))) for y in outputs]
         fits = len(own) == len(outputs) and all(a.shape == y.shape for a, y in zip(own, outputs, strict=True))
         return tuple(np.maximum(a, b) for a, b in zip(own, floor, strict=True)) if fits else tuple(floor)
 
@@ -138,8 +150,8 @@ def _as_expectation(examination: Examination, expectation: Expectation) -> Expec
         expectation,
         outputs=tuple(y.astype(float) if y.dtype.kind == "f" else y for y in outputs),
         dtypes=tuple(y.dtype for y in outputs),
-        meaning=lambda: room(ROOM["float64"]),
-        rounding=lambda: room(ROOM["float32"]),
+        meaning=lambda: room("float64"),
+        rounding=lambda: room("float32"),
         keras=None,
         alternatives=(),
         single=None,

@@ -134,9 +134,9 @@ def _lower(sentence: str) -> str:
     return sentence if spelled_so else sentence[:1].lower() + sentence[1:]
 
 
-def table(*layers: str, **faults: tuple[str, Function]) -> Collection:
+def table(*layers: str, part: str = "forward", **faults: tuple[str, Function]) -> Collection:
     """Short faults: each a sentence and a formula, under its name."""
-    collection = Collection(*layers)
+    collection = Collection(*layers, part=part)
     for name, (sentence, function) in faults.items():
         collection.add(name, sentence, function)
     return collection
