@@ -32,11 +32,15 @@ def loss(ask: Callable[[Arrays], Outputs], case: Case, arrays: Arrays, outputs: 
 
     In float32 probabilities are clipped at 1 - 2**-23, the nearest there is to 1 - 1e-7; where the loss takes ``log(1 - p)`` that is
     15.94 instead of 16.12. What it does to a value is what the float64 oracle says of predictions held below that bound.
+
+    Predictions that a case puts on a kink stay on it: they are numbers of few bits, or equal to their labels, and float32 rounds neither
+    their products nor their differences.
     """
     rng = np.random.default_rng(case.seed())
+    kept = _on_a_kink(case, arrays)
     responses = [np.zeros(y.shape) for y in outputs]
     for _ in range(DRAWS):
-        moved = Arrays(_off(rng, arrays.x), arrays.weights, arrays.arguments)
+        moved = Arrays(np.where(kept, arrays.x, _off(rng, arrays.x)), arrays.weights, arrays.arguments)
         for response, y, other in zip(responses, outputs, ask(moved), strict=True):
             np.maximum(response, np.nan_to_num(np.abs(other - y)), out=response)
     allowed = [16 * response + 8 * EPS * (1 + np.abs(y)) for response, y in zip(responses, outputs, strict=True)]
@@ -44,6 +48,14 @@ def loss(ask: Callable[[Arrays], Outputs], case: Case, arrays: Arrays, outputs: 
         held = ask(Arrays(np.minimum(arrays.x, 1 - EPS), arrays.weights, arrays.arguments))
         allowed[0] = allowed[0] + np.abs(held[0] - outputs[0])
     return tuple(allowed)
+
+
+def _on_a_kink(case: Case, arrays: Arrays) -> Array:
+    """Which predictions a case of a loss puts where a slope ends."""
+    values = case.call.get("values")
+    if values == "equal":
+        return np.asarray(arrays.x == arrays.weights[0])
+    return np.full(arrays.x.shape, values in ("at_margin", "at_delta"))
 
 
 def loss_meaning(case: Case, arrays: Arrays, outputs: Outputs) -> Outputs:

@@ -201,10 +201,19 @@ def not_cut(right: Function, y: Array, p: Array, **options: Any) -> Any:
     return of_errors(lambda y, p: -signed(y) * (2 * (1 - signed(y) * p) if square else 1))(y, p, **options)
 
 
+margin_hinge = table(
+    "hinge",
+    part="backward",
+    none_at_the_margin=(
+        "a sample on the margin, 1 - y p = 0, has no gradient; in Keras it has",
+        of_errors(lambda y, p: -signed(y) * (signed(y) * p < 1)),
+    ),
+)
 absolute = table(
     "mean_absolute_error",
     part="backward",
     of_the_square=("it is that of the square", reference.mean_squared_error_backward),
+    at_equality=("where prediction and label are equal it is that above them; it is 0", of_errors(lambda y, p: np.where(p >= y, 1, -1))),
 )
 squared = table(
     "mean_squared_error",
@@ -313,6 +322,6 @@ categorical_hinge = table(
     ),
 )
 LAYERS: tuple[Collection, ...] = (
-    *(classes, categorical, sparse, binary, of_logits, focal, focal_categories, squares, hinges, absolute),
+    *(classes, categorical, sparse, binary, of_logits, focal, focal_categories, squares, hinges, margin_hinge, absolute),
     *(squared, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
 )
