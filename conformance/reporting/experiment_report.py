@@ -69,7 +69,7 @@ def figure_data(axis: Axis, records: Records) -> list[dict[str, Any]]:
         own = records.rows.get(variation.row, ())
         curves = {curve: [record[curve] for record in own if record[curve]] for curve in CURVES}
         if own:
-            shown.append({"title": _broken(variation.label), **curves})
+            shown.append({"title": _broken(variation.label, len(axis.variations)), **curves})
     return shown
 
 
@@ -146,6 +146,6 @@ def _provenance(names: set[str], records: Records) -> str:
     )
 
 
-def _broken(label: str) -> str:
+def _broken(label: str, panels: int) -> str:
     """A label on lines that fit above a panel."""
-    return "\n".join(textwrap.wrap(label, 25))
+    return "\n".join(textwrap.wrap(label, 25 if panels < 5 else 18))

@@ -77,7 +77,8 @@ def conclusion(own: Sequence[Entry]) -> str:
 
 def folds_sentence(own: Sequence[Entry]) -> str:
     """What the rows score that were cross-validated, each part of training and validation split being held out once."""
-    crossed = [one for one in own if one["folds"] and not grid.find(one["row"]).refit_of]
+    rows = [one["row"] for one in own]
+    crossed = [one for one in own if one["folds"] and grid.find(one["row"]).refit_of not in rows]
     said = [f"{escaped(one['variation'])} {score(one['folds'])} ({one['folds']['count']} parts)" for one in crossed]
     return f"Cross-validation on training and validation split, macro-F1 on the part that is held out: {'; '.join(said)}." if said else ""
 

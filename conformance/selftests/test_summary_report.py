@@ -118,6 +118,8 @@ def test_of_the_best_cross_validation_the_refit_is_shown(tmp_path):
     axis = next(axis for axis in AXES if axis.name == "parts of the best model" and axis.family == "lstm")
     said = experiment_tables.folds_sentence(found.of_axis(axis))
     assert said.count("parts)") == 1 and "fitted on both" not in said, "which is said once"
+    apart = next(axis for axis in AXES if axis.name == "best model" and axis.family == "lstm")
+    assert "; best model 0.7" in experiment_tables.folds_sentence(found.of_axis(apart)), "and of the refit where its row is not beside it"
     table = " ".join(experiment_tables.axis_table(found.of_axis(axis)).split())
     assert "1 of 1 | not known |" in table, "whether it converged cannot be told"
 
