@@ -117,19 +117,25 @@ def _cause_sentence(words: str, one: Estimate, gap: Estimate) -> str:
 
 
 def _fault_conclusion(found: Summary, family: str) -> list[str]:
-    """Which mistakes change the score with the study's optimizer, SGD, and which would make it the published one."""
-    rows = [row for row in found["faults"] if row["family"] == family and row["optimizer"] == "sgd"]
-    if not rows:
-        return []
+    """Which mistakes change the score, and which would make it the published one with the study's optimizer, SGD."""
+    of_family = [row for row in found["faults"] if row["family"] == family]
+    own = {name: [row for row in of_family if row["optimizer"] == name] for name in ("sgd", "adam")}
+    said = [_costs(rows, name) for name, rows in own.items() if rows]
+    bad = PUBLISHED[family][1]
+    fitting = [code(row["fault"]) for row in own["sgd"] if row["score"]["least"] <= bad <= row["score"]["largest"]]
+    if own["sgd"]:
+        said.append(f"With SGD the study's {bad:.4f} lies within the range of the seeds with {', '.join(fitting) or 'none of them'}.")
+    return said
+
+
+def _costs(rows: Sequence[Mapping[str, Any]], optimizer: str) -> str:
     costly = [row for row in rows if row["shown"] and row["cost"]["value"] > 0]
     helpful = [row for row in rows if row["shown"] and row["cost"]["value"] < 0]
-    said = f"Of {len(rows)} mistakes in the gradients, tried with SGD, {_listed(costly) or 'none'} "
+    said = f"Of {len(rows)} mistakes in the gradients, tried with {OPTIMIZER[optimizer].split()[0]}, {_listed(costly) or 'none'} "
     said += "lowers the score" if len(costly) < 2 else "lower the score"
     if helpful:
         said += f", and {_listed(helpful)} {'raises' if len(helpful) == 1 else 'raise'} it"
-    bad = PUBLISHED[family][1]
-    fitting = [code(row["fault"]) for row in rows if row["score"]["least"] <= bad <= row["score"]["largest"]]
-    return [f"{said}.", f"The study's {bad:.4f} lies within the range of the seeds with {', '.join(fitting) or 'none of them'}."]
+    return f"{said}."
 
 
 def _listed(rows: Sequence[Mapping[str, Any]]) -> str:

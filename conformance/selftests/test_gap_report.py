@@ -96,6 +96,11 @@ def test_the_words_follow_from_the_intervals():
     assert "SGD in the place of Adam accounts for" in text, "an effect that is shown is said"
     assert "Of the smaller model no effect is shown" in text, "one that is not shown is not claimed"
     assert "tried with SGD, `doubled` (by 0.28) lowers the score." in text, "a mistake that costs is named"
+    assert "tried with Adam" not in text, "of an optimizer with which none was tried nothing is said"
+    adam = [record(Run(seed, "rnn", SCRATCH, "adam", NUMPY, "no-slope"), 60) for seed in (0, 1)]
+    both = gap_report.markdown(gap_report.summary([*study(by_optimizer, fault_wrong=85), *adam], LABELS))
+    assert "tried with Adam, `no-slope` (by 0.5" in both, "nor is it left out where one was"
+    assert both.count("lies within the range of the seeds with") == 1, "study B trained with SGD"
     assert "In none of the 4 cells can the two be told apart" in text, "Keras and NumPy agree"
     assert "LSTM, Keras model" not in text and "**LSTM**" not in text, "what was not trained is not in the report"
     helpful = gap_report.markdown(gap_report.summary(study(by_optimizer, fault_wrong=30), LABELS))
