@@ -47,6 +47,8 @@ SPARING = (
     Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
 )
 """For optimizers that few people write; what surrounds their formula is the same code in Keras."""
+FROM_NOTHING = Special("tiny_gradients-accumulator_of_zero", MATRIX, {**FASTER, "initial_accumulator_value": 0.0}, {"gradients": "tiny"})
+"""For Adagrad: where epsilon is larger than what it is added to."""
 COMMON = (
     *SPARING,
     Special("square", (3, 3), FASTER),
@@ -98,7 +100,7 @@ OPTIMIZERS = (
         momentum=0.5,
         centered=True,
     ),
-    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}),
+    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*SPARING, FROM_NOTHING)),
     _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
     _optimizer("Adamax", {**ADAPTED, **BETAS}),
     _optimizer("Nadam", {**ADAPTED, **BETAS}),

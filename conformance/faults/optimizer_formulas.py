@@ -146,8 +146,7 @@ ROOTS: dict[str, tuple[str, Root]] = {
 for _name, (_said, _root) in ROOTS.items():
     rmsprop.add(_name, _said, stepping(functools.partial(rmsprop_update, _root, divided_first)))
     adadelta.add(_name, _said, stepping(functools.partial(adadelta_update, _root)))
-    if _name != "epsilon_left_out":  # Adagrad's accumulator starts so far from 0 that no case sees it
-        adagrad.add(_name, _said, stepping(functools.partial(adagrad_update, _root)))
+    adagrad.add(_name, _said, stepping(functools.partial(adagrad_update, _root)))
 MOMENTA: dict[str, tuple[str, Function]] = {
     "momentum_before_the_division": ("the momentum is of the gradients, before they are divided by the root", divided_last),
     "momentum_averages": ("the momentum is an average: what is new is multiplied by 1 - momentum", averaging_momentum),
@@ -188,8 +187,7 @@ def momentum_renewed_first(v: Array, g: Array, slots: Slots, lr: float, t: int, 
 betas = Shared("Adam", "AdamW", "Adamax", "Nadam", "Lion", part="step")
 accumulators = Shared("Adagrad", "Ftrl", part="step")
 ftrl = Shared("Ftrl", part="step")
-# Adagrad's accumulator starts so far from 0 that no case sees its epsilon.
-epsilons = Shared("Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adadelta", part="step")
+epsilons = Shared("Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adadelta", "Adagrad", part="step")
 
 
 @betas
