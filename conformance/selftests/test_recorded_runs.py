@@ -19,6 +19,7 @@ RECORDS = runs_dir() / "experiments"
 MANIFEST = json.loads((RECORDS / runs.MANIFEST_FILE).read_text())
 IMAGES = 200
 """So many images of a test split are scored again here; the reports score all of them."""
+LARGEST = 100_000_000
 NEAR = 1e-4
 """Two probabilities that are closer may change places on another processor."""
 
@@ -48,6 +49,12 @@ def test_every_row_is_recorded_with_all_its_seeds(row):
 def test_the_manifest_names_every_record_as_it_is():
     found = {path.relative_to(RECORDS).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in RECORDS.glob("*/*.json")}
     assert found == MANIFEST["files"], "a record was changed, added or lost since the manifest was written"
+
+
+def test_checkpoints_are_those_of_the_rows_and_not_too_large():
+    sizes = {folder.name: sum(file.stat().st_size for file in folder.iterdir()) for folder in checkpoints_dir().iterdir()}
+    assert set(sizes) == set(grid.NAMES), "a folder that no row declares is never read"
+    assert sum(sizes.values()) <= LARGEST, f"{sum(sizes.values()):,} bytes of checkpoints, at most {LARGEST:,} may be"
 
 
 @pytest.mark.parametrize("row", grid.ROWS, ids=lambda row: row.name)
