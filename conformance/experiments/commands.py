@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,10 @@ def train_command(
         for row in rows:
             typer.echo(_line(row, places))
         return
-    todo = [row for row in (runs.folded(rows) if folds else runs.seeded(rows, seeds)) if force or not runs.is_done(row, places)]
+    wanted = _folded(rows, bool(tasks)) if folds else runs.seeded(rows, seeds)
+    todo = [row for row in wanted if force or not runs.is_done(row, places)]
+    if reason := runs.other_copy(todo, places.records, data):
+        raise _stop(reason, 1)
     failures = []
     trained = runs.train_all(todo, places, data, workers, scheduler, force)
     for sentence in tqdm(trained, total=len(todo), unit="run", disable=None if todo else True):
@@ -52,15 +56,22 @@ def train_command(
         raise _stop("\n".join(dict.fromkeys(failures)), 1)
 
 
+def _folded(rows: list[Row], named: bool) -> list[Row]:
+    """The folds of rows; a refit that is asked for by name has none."""
+    if refits := [row.name for row in rows if row.refit_of and named]:
+        raise _stop(f"{', '.join(refits)}: fitted on all of training and validation split; cross-validate the row that it is of.", 2)
+    return runs.folded(rows)
+
+
 def _line(row: Row, places: runs.Places) -> str:
     """One line about a row: its name, and its figures or what is missing."""
-    found = [record for one in runs.seeded([row]) if (record := runs.stored(one, places.records))]
+    found = [record for seed in runs.seeds_there(row, places.records) if (record := runs.stored(replace(row, seed=seed), places.records))]
     if found:
         scores = ", ".join(f"{record['test']['macro_f1']:.4f}" for record in found)
         state = f"test macro-F1 {scores}"
     else:
         state = "not trained"
-    return f"{row.name:<26} {row.parameters:>9,} parameters   {state}"
+    return f"{row.name:<34} {row.parameters:>9,} parameters   {state}"
 
 
 def _stop(sentence: str, code: int) -> typer.Exit:

@@ -150,6 +150,8 @@ UNKEPT: tuple[Row, ...] = (
 )
 """Study A's variations, and the best models with one thing added or left out: their runs are recorded, their weights are not kept."""
 
+TUNED: frozenset[str] = frozenset(name for row in (BEST_RNN, BEST_LSTM) for name in (row.name, f"{row.name}-refit"))
+"""The rows whose options were chosen by cross-validation."""
 NAMES: tuple[str, ...] = tuple(row.name for row in ROWS)
 SEEDS = {"cifar10": 1, "nusax": 5, "digits": 1, "reviews": 1}
 """With how many seeds a row of this data set is trained."""

@@ -127,6 +127,8 @@ class Row:
         """Refuse a row that describes no model of its family, or no training."""
         if self.refit_of and (self.patience or self.fold is not None):
             raise ValueError(f"{self.name}: a refit has no validation split, by which training could stop, and no fold to hold out.")
+        if self.patience and self.fold is not None:
+            raise ValueError(f"{self.name}: a fold is held out to be scored, not to stop the training by it.")
         if self.family == "cnn":
             if not self.filters or len(self.filters) != len(self.kernels):
                 raise ValueError(f"{self.name}: a CNN needs as many kernels as filters, and at least one.")

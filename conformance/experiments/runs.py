@@ -1,8 +1,8 @@
 """The records of the experiments: one small file for each row and seed, and a checkpoint for the first seed of the rows that have one.
 
 A record says what was trained on what and how (row, seed, command, versions, SHA-256 of the data, date, seconds), the loss and macro-F1 of
-every epoch on training and validation split, and which class the result gives to each sample of the test split. What is recorded is
-not trained again. The folder's ``manifest.json`` holds the labels of the test splits and the SHA-256 of every record.
+every epoch on training split and validation split (where there is one), and which class the result gives to each sample of the test split.
+What is recorded is not trained again. The folder's ``manifest.json`` holds the labels of the test splits and the SHA-256 of every record.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +61,11 @@ def stored(row: Row, records: Path, sha256: str | None = None) -> dict[str, Any]
     except (OSError, ValueError, KeyError):
         return None
     return record if same else None
+
+
+def seeds_there(row: Row, records: Path) -> list[int]:
+    """The seeds of a row that have a file, in order."""
+    return sorted(int(path.stem.removeprefix("seed-")) for path in (records / row.name).glob("seed-*.json"))
 
 
 def is_done(row: Row, places: Places) -> bool:
@@ -198,24 +203,51 @@ def _train_here(row: Row, places: Places, data: Path | None, progress: bool, for
     return ""
 
 
-def write_manifest(records: Path, data: Path | None) -> None:
-    """``manifest.json``: the test labels of every data set that was trained on, and the SHA-256 of every record."""
+def other_copy(rows: Sequence[Row], records: Path, data: Path | None) -> str:
+    """The sentence that says that a data set is here in other bytes than the records are of, or ""; what is not here is passed over."""
+    from conformance.experiments.downloads import DataError
+
+    known = _known_data(records)
+    for name in sorted({row.dataset for row in rows} & set(known)):
+        with suppress(DataError):
+            here = load(name, data)
+            if here.sha256 != known[name]["sha256"]:
+                title = known[name]["title"]
+                return f"The records in {records} are of {title}, and here is {here.title}: their scores cannot stand in one table."
+    return ""
+
+
+def _known_data(records: Path) -> dict[str, Any]:
+    """The data sets that the manifest describes."""
+    try:
+        known: dict[str, Any] = json.loads((records / MANIFEST_FILE).read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return known
+
+
+def _described(dataset: Dataset) -> dict[str, Any]:
     from conformance.experiments.trainer import NOTICES
 
-    files = sorted(records.glob("*/*.json"))
-    sets = [load(name, data) for name in sorted({grid.find(path.parent.name).dataset for path in files})]
+    return {
+        "title": dataset.title,
+        "sha256": dataset.sha256,
+        "notice": NOTICES[dataset.name],
+        "classes": list(dataset.classes),
+        "test_labels": "".join(map(str, dataset.y_test)),
+    }
+
+
+def write_manifest(records: Path, data: Path | None) -> None:
+    """``manifest.json``: the test labels of every data set that was trained on, and the SHA-256 of every record.
+
+    A data set that the manifest describes already is not loaded: it need not be here.
+    """
+    known, files = _known_data(records), sorted(records.glob("*/*.json"))
+    names = sorted({grid.find(path.parent.name).dataset for path in files})
     manifest = {
         "command": "conform train",
-        "data": {
-            one.name: {
-                "title": one.title,
-                "sha256": one.sha256,
-                "notice": NOTICES[one.name],
-                "classes": list(one.classes),
-                "test_labels": "".join(map(str, one.y_test)),
-            }
-            for one in sets
-        },
+        "data": {name: known.get(name) or _described(load(name, data)) for name in names},
         "files": {path.relative_to(records).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     }
     write_json(records / MANIFEST_FILE, manifest)

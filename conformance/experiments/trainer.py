@@ -170,7 +170,7 @@ class Training:
         return build_model(self.row, self.inputs.sample_shape, classes, len(words) if words else None)
 
     def run_epoch(self, progress: bool) -> None:
-        """Train on every sample once, then measure on the validation split."""
+        """Train on every sample once, then measure on the training split, and on the validation split where there is one."""
         from tqdm import tqdm
 
         epoch = len(self.history)

@@ -65,8 +65,8 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05) -> fl
     """Half of an interval of a mean over seeds, or of a sum or difference of such means.
 
     ``t * sqrt(v_samples + v_1 + v_2 + ...)`` with ``v_i = variance of group i / its seeds``; the degrees of freedom of Student's t are
-    ``v**2 / sum(v_i**2 / (seeds_i - 1))``, v being the sum in the root (Welch 1947). A group of one seed adds nothing: its scatter is
-    not known.
+    ``v**2 / sum(v_i**2 / (seeds_i - 1))``, v being the sum in the root (Welch 1947). The scatter of a single seed is not known: where
+    one group has only that, all are given the variance of the others, pooled; where all have, the seeds add nothing.
 
     Parameters
     ----------
@@ -79,8 +79,13 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05) -> fl
     """
     from scipy.stats import t
 
-    of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in groups if len(one) > 1]
+    several = [one for one in groups if len(one) > 1]
+    of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in several]
+    if several and len(several) < len(groups):
+        freedom = sum(len(one) - 1 for one in several)
+        pooled = sum(float(one.var(ddof=1)) * (len(one) - 1) for one in several) / freedom
+        of_seeds = [(pooled * sum(1 / len(one) for one in groups), freedom)]
     variance = float(drawn.var(ddof=1)) + sum(part for part, _ in of_seeds)
-    uncertain = sum(part**2 / freedom for part, freedom in of_seeds)
-    freedom = variance**2 / uncertain if uncertain else np.inf
-    return float(t.ppf(1 - error / 2, freedom)) * float(np.sqrt(variance))
+    uncertain = sum(part**2 / own for part, own in of_seeds)
+    degrees = variance**2 / uncertain if uncertain else np.inf
+    return float(t.ppf(1 - error / 2, degrees)) * float(np.sqrt(variance))

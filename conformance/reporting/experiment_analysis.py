@@ -1,7 +1,8 @@
 """What the records of ``conform train`` say of every variation of every axis: scores, intervals, differences, whether a training ended.
 
 Pure functions of the records and of the labels of the test splits. Intervals are those of :mod:`conformance.reporting.bootstrap`. Seeds of
-different rows are independent (another model has other first weights), so in a difference the variances of both rows' seeds add up.
+different rows are taken for independent, so in a difference the variances of both rows' seeds add up; where two models share their first
+weights and the order of the samples, that makes an interval too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -74,14 +75,12 @@ def read(folder: Path) -> Records:
     for row in grid.ROWS + grid.UNKEPT:
         if row.dataset not in data:
             continue
-        seeds = sorted(int(file.stem.removeprefix("seed-")) for file in (folder / row.name).glob("seed-*.json"))
-        own = [runs.stored(replace(row, seed=seed), folder, data[row.dataset]["sha256"]) for seed in seeds]
+        own = [runs.stored(replace(row, seed=seed), folder, data[row.dataset]["sha256"]) for seed in runs.seeds_there(row, folder)]
         if any(own):
             found[row.name] = [record for record in own if record]
-        parts = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / row.name).glob("fold-*.json"))]
-        parts = [record for record in parts if row.is_described_by({k: v for k, v in record["row"].items() if k != "fold"})]
-        if parts:
-            folds[row.name] = parts
+        parts = [runs.stored(one, folder, data[row.dataset]["sha256"]) for one in runs.folded([row])]
+        if any(parts):
+            folds[row.name] = [record for record in parts if record]
     return Records(data, found, folds)
 
 
@@ -177,7 +176,7 @@ def learned(record: Record, classes: int) -> bool:
 
 
 def converged(record: Record, classes: int) -> bool:
-    """Whether a training learned, and its validation loss was smallest before the last epoch: more epochs would not have helped it."""
+    """Whether a training learned, and its validation loss was smallest before the last epoch."""
     return learned(record, classes) and int(np.argmin(record["valid_loss"])) < len(record["valid_loss"]) - 1
 
 

@@ -37,10 +37,10 @@ HOW_TO_READ = """\
 **Macro-F1**, accuracy and loss are of the test split: the mean over the seeds, ± the standard deviation of the seeds. **Interval**: of
 95 %; the test samples are drawn again ({draws:,} bootstrap draws, the same ones for all rows), and the scatter of the seeds is added, with
 Student's quantile, for they are few. With one seed it covers the choice of the test samples and not that of the seed. **Behind** is how
-far a row is behind the best of its table, with an interval of that difference; the intervals of a table are widened (Bonferroni, by its
-number of pairs) so that all of them together hold with 95 %. **Learned**: how many seeds ended above 1 / classes in macro-F1 on the
+far a row is behind the best of its table, with an interval of that difference; these intervals are widened (Bonferroni, by the number of
+pairs in the table) so that all of them together hold with 95 %. **Learned**: how many seeds ended above 1 / classes in macro-F1 on the
 training split; naming one class for everything can never have more. **Converged**: how many of the seeds learned and had their smallest
-validation loss before the last epoch; the others were still getting better when they ended; not known of what is fitted on both splits.
+validation loss before the last epoch; not known of what is fitted on both splits.
 **Stopped early**: the epochs whose weights were kept, where training stops by itself. Figures of the studies are macro-F1 of one training
 each; several stand where a study gives the model several.
 

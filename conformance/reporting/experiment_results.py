@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.experiments import grid
 from conformance.experiments.axes import AXES, Axis
-from conformance.experiments.row import Family
+from conformance.experiments.row import FOLDS, Family
 from conformance.reporting import baseline_analysis, experiment_analysis
 from conformance.reporting.bootstrap import Estimate
 from conformance.reporting.experiment_analysis import Entry, Records
@@ -43,14 +43,15 @@ class Results:
     def best(self, family: Family) -> Entry | None:
         """The row of a family that is chosen without the test split, by which it would be flattered.
 
-        Rows that were cross-validated are compared by the mean over their folds, and the best of them counts as it is fitted on both
-        splits, where it is; where none was cross-validated, the validation split decides.
+        Rows that were cross-validated to the end are compared by the mean over their folds, and the best of them counts as it is fitted on
+        both splits, where it is; where none was cross-validated, the validation split decides.
         """
         trained = [one for one in self.entries if one["family"] == family and one["seeds"]]
-        crossed = [one for one in trained if one["folds"]]
+        crossed = [one for one in trained if one["folds"] and one["folds"]["count"] == FOLDS]
         if crossed:
             return max(crossed, key=lambda one: (float(one["folds"]["macro_f1_mean"]), grid.find(one["row"]).refit_of is not None))
-        return max(trained, key=lambda one: float(one["valid_macro_f1"]), default=None)
+        validated = [one for one in trained if one["valid_macro_f1"] is not None]
+        return max(validated, key=lambda one: float(one["valid_macro_f1"]), default=None)
 
 
 def results(records: Records, baselines: Mapping[str, Any]) -> Results:

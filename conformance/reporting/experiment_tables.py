@@ -80,7 +80,13 @@ def folds_sentence(own: Sequence[Entry]) -> str:
     rows = [one["row"] for one in own]
     crossed = [one for one in own if one["folds"] and grid.find(one["row"]).refit_of not in rows]
     said = [f"{escaped(one['variation'])} {score(one['folds'])} ({one['folds']['count']} parts)" for one in crossed]
-    return f"Cross-validation on training and validation split, macro-F1 on the part that is held out: {'; '.join(said)}." if said else ""
+    if not said:
+        return ""
+    flattered = " The options of the best model were chosen by this figure, which flatters it." if set(rows) & grid.TUNED else ""
+    return (
+        f"Cross-validation on training and validation split, macro-F1 on the part that is held out, ± over the parts: {'; '.join(said)}."
+        f"{flattered}"
+    )
 
 
 def _listed(entries: Iterable[Entry]) -> str:

@@ -66,9 +66,12 @@ def write_conformance(folder: Path, records: Path | None, say: Say) -> None:
 
 
 def write_macro_f1(folder: Path, data: Path | None, say: Say, checkpoints: Path | None = None) -> None:
-    """``macro_f1.md``: every row with a checkpoint, scored where checkpoint, data and Keras are here, else as it is stored."""
+    """``macro_f1.md``: every row with a checkpoint, scored where checkpoint, data and Keras are here, else as it is stored.
+
+    A record of a model that is not declared any more goes.
+    """
     checkpoints = checkpoints or checkpoints_dir()
-    stored: list[scoring.Record] = stored_json(folder, MACRO_F1, [])
+    stored: list[scoring.Record] = [record for record in stored_json(folder, MACRO_F1, []) if record["model"] in grid.NAMES]
     measured, reasons = [], {}
     rows = [row for row in grid.ROWS if (checkpoints / row.name / "model.keras").is_file()]
     for row in rows:

@@ -1,4 +1,4 @@
-"""``reports/masking.md``: what ``mask_zero`` does to each recurrent layer, and why the studies' LSTM failed when it read one way."""
+"""``reports/masking.md``: what ``mask_zero`` does to each recurrent layer, and which figures of the studies are constant answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from conformance.experiments import grid
 from conformance.experiments.axes import AXES, Axis, published
 from conformance.reporting.bootstrap import DRAWS
-from conformance.reporting.experiment_analysis import Entry, Records
+from conformance.reporting.experiment_analysis import Entry, Records, learned
 from conformance.reporting.experiment_report import TITLES, figure_of
 from conformance.reporting.experiment_results import Results
 from conformance.reporting.experiment_tables import STUDIES, interval, score
@@ -41,7 +41,7 @@ def markdown(results: Results, drawn: Sequence[str]) -> str:
     said = [f"- {name(axis)}: {effect_sentence(*both)}" for axis, both in pairs.items()]
     parts.append("\n".join(said) if said else "Nothing is concluded: no pair of rows is trained yet.")
     parts += [HOW_TO_READ.format(draws=DRAWS), _table(results)]
-    parts += ["## Why the studies' LSTM failed", *constant_sentences(results.records), *recognised(results.records)]
+    parts += ["## Answers that do not depend on the sentence", *constant_sentences(results.records), *recognised(results.records)]
     curves = [axis for axis in MASKING if figure_of(axis) in drawn]
     parts += ["## Learning curves"] * bool(curves)
     parts += [f"{name(axis)}:\n\n![{name(axis)}]({figure_of(axis)})" for axis in curves]
@@ -139,13 +139,20 @@ def recognised(records: Records) -> list[str]:
             for figure in published(row, study):
                 for value, words in answers(records):
                     if abs(value - figure) < HALF_A_DIGIT:
-                        found.setdefault((figure, words), []).append(code(row))
+                        found.setdefault((figure, words), []).append(row)
         for (figure, words), rows in found.items():
             said.append(
-                f"Study {study.upper()}'s {figure:.4f} for {', '.join(rows)} is to all its digits the score of {words}: "
-                "what scored so had learned nothing that depends on the sentence."
+                f"Study {study.upper()}'s {figure:.4f} for {', '.join(map(code, rows))} is to all its digits the score of {words}. "
+                f"Where it was measured so, nothing had been learned that depends on the sentence{_learned_here(rows, records)}."
             )
     return said
+
+
+def _learned_here(rows: Sequence[str], records: Records) -> str:
+    """How many trainings of these rows learn here."""
+    own = [record for row in rows for record in records.rows.get(row, ())]
+    classes = len(records.data[DATA]["classes"])
+    return f"; here {sum(learned(record, classes) for record in own)} of {len(own)} trainings of these rows learn" if own else ""
 
 
 def answers(records: Records) -> list[tuple[float, str]]:

@@ -29,7 +29,9 @@ def ahead(axis: Axis, own: Sequence[Entry]) -> list[str]:
         words = f"Study {study.upper()} has {escaped(first)} ahead with {top:.4f}"
         behind = by_label[first]["behind"]
         if behind is None:
-            said.append(f"{words}, as here.")
+            others = [by_label[label]["behind"] for label in given if label != first]
+            shown = "" if all(one["low"] > 0 for one in others) else ", though not ahead of all by a difference that is shown"
+            said.append(f"{words}; it scores best here, too{shown}.")
         else:
             shown = "a difference" if behind["low"] > 0 else "no difference that is shown"
             said.append(f"{words}; here it is behind by {interval(behind)}, {shown}.")
@@ -40,7 +42,7 @@ def beside(family: Family, entries: Sequence[Entry], records: Records) -> list[s
     """How the studies' figures lie to those measured here, and where the studies contradict themselves."""
     own = {one["row"]: one for one in entries if one["family"] == family}
     both = [one for one in own.values() if one["seeds"] and any(one[key] for key in STUDIES.values())]
-    parts = [_distances(both), *(_within(study, both) for study in STUDIES)] if both else []
+    parts = [_distances(both), *(sentence for study in STUDIES for sentence in _within(study, both))] if both else []
     if any("JPEG" in records.of_row(row)["title"] for row in own if row in records.rows):
         parts.append(
             "The images here are JPEG copies of CIFAR-10: what lossy compression took from them is missing, so a lower score than in the "
@@ -54,7 +56,7 @@ def beside(family: Family, entries: Sequence[Entry], records: Records) -> list[s
                 "That is how far two trainings of one model lie apart there."
             )
     if family != "cnn":
-        parts.append("Why the studies' LSTM fails when it reads one way, and where 0.1836 and 0.1827 come from: [masking](masking.md).")
+        parts.append("What the studies' 0.1836 and 0.1827 are, and what a mask does to a layer that reads one way: [masking](masking.md).")
     return [part for part in parts if part]
 
 
@@ -69,17 +71,18 @@ def _distances(both: Sequence[Entry]) -> str:
     return "In brackets: macro-F1 here less the study's.\n\n" + table(["row", "here", "seeds", "study A", "study B"], rows)
 
 
-def _within(study: Study, both: Sequence[Entry]) -> str:
-    """How many of a study's figures one of the seeds here could have been, where there are several; else how far they are from ours."""
+def _within(study: Study, both: Sequence[Entry]) -> list[str]:
+    """How many of a study's figures one of the seeds here could have been, where there are several; how far the others are from ours."""
     pairs = [(one["macro_f1_by_seed"], figure) for one in both for figure in one[STUDIES[study]] or ()]
     several = [(scores, figure) for scores, figure in pairs if len(scores) > 1]
+    apart = [scores[0] - figure for scores, figure in pairs if len(scores) == 1]
+    said = []
     if several:
         within = sum(min(scores) <= figure <= max(scores) for scores, figure in several)
-        return f"Of {len(several)} figures of study {study.upper()}, {within} lie within the range of the seeds that are trained here."
-    if not pairs:
-        return ""
-    apart = [scores[0] - figure for scores, figure in pairs]
-    return (
-        f"Macro-F1 here less that of study {study.upper()}: {sum(apart) / len(apart):+.3f} in the mean of {len(apart)} figures, "
-        f"from {min(apart):+.3f} to {max(apart):+.3f}; one seed on both sides."
-    )
+        said.append(f"Within the range of our seeds, where there are several: {within} of {len(several)} figures of study {study.upper()}.")
+    if apart:
+        said.append(
+            f"For rows with one seed, macro-F1 here less that of study {study.upper()}: {sum(apart) / len(apart):+.3f} in the mean "
+            f"(figures: {len(apart)}), from {min(apart):+.3f} to {max(apart):+.3f}."
+        )
+    return said

@@ -28,7 +28,7 @@ Stored = Mapping[str, Any]
 CHOSEN = """\
 No row is chosen by its score on the test split: rows that were cross-validated (training and validation split, 5 parts) are compared by
 that, and the best of them counts as it is fitted on both splits in the end; where none of a family was, their score on the validation
-split decides."""
+split decides, as it does among classifiers without a net. The published figure is the largest of the family."""
 
 
 def markdown(
@@ -94,7 +94,7 @@ def _best_table(results: Results) -> str:
                 f"{baseline['macro_f1']:.4f} ({baseline['title']})" if baseline else "",
             ]
         )
-    headers = ["", "chosen", "seeds", "macro-F1 on test", "interval", "best published", "best without a net"]
+    headers = ["", "chosen", "seeds", "macro-F1 on test", "interval", "published", "without a net"]
     return table(headers, rows)
 
 
@@ -139,8 +139,14 @@ def _choices(results: Results) -> list[str]:
         if complete:
             differ = f"a difference is shown in {'; '.join(shown)}" if shown else "no difference is shown"
             none = f"; none in {'; '.join(alike)}" if shown and alike else ""
-            said.append(f"{title}: {differ}{none}.")
+            said.append(f"{title}: {differ}{none}.{_single(complete)}")
     return said
+
+
+def _single(complete: Mapping[str, Sequence[Entry]]) -> str:
+    """Which of the axes rest on one seed."""
+    names = [name for name, own in complete.items() if min(one["seeds"] for one in own) == 1]
+    return f" In {', '.join(names)} a variation has one seed, whose scatter is not known." if names else ""
 
 
 def _largest(own: Sequence[Entry]) -> str:
@@ -166,9 +172,10 @@ def _gap(gap: Stored | None) -> list[str]:
         causes = {name: cause for name, cause in one["causes"].items() if name != "gap"}
         largest = max(causes, key=lambda name: float(causes[name]["value"]))
         good, bad = one["published"]
+        more = ", more than all, for another cause works against it" if causes[largest]["value"] > one["causes"]["gap"]["value"] else ""
         said.append(
             f"{gap_report.TITLES[family]} from scratch, {bad:.4f} in study B where Keras has {good:.4f}: with right gradients the gap is "
-            f"{interval(one['causes']['gap'])}, and its largest part is {gap_report.CAUSE[largest]}, {interval(causes[largest])} "
+            f"{interval(one['causes']['gap'])}, and its largest part is {gap_report.CAUSE[largest]}, {interval(causes[largest])}{more} "
             "([training from scratch](training_gap.md))."
         )
     return said

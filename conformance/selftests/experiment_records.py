@@ -43,6 +43,12 @@ def record(name, seed=0, wrong=9, start=0, predicted=None, **changes):
     return made | changes
 
 
+def folds(name, wrong, count=5, **changes):
+    """The records of a row's cross-validation, or of its first parts."""
+    made = [record(name, wrong=wrong, **changes) for _ in range(count)]
+    return [one | {"row": {**one["row"], "fold": fold}} for fold, one in enumerate(made)]
+
+
 def write(folder, records):
     """The records and their manifest, as ``conform train`` leaves them below ``runs/``."""
     place = folder / "experiments"

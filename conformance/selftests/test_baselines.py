@@ -10,7 +10,7 @@ from conformance.experiments import baselines
 from conformance.experiments.datasets import Dataset, load
 from conformance.experiments.downloads import DataUnavailable
 from conformance.reporting import baseline_analysis, baseline_table, experiment_analysis, experiment_results
-from conformance.selftests.experiment_records import SHA256, predictions, record, write
+from conformance.selftests.experiment_records import SHA256, folds, predictions, record, write
 
 WORDS = next(one for one in baselines.BASELINES if one.name == "nusax-words")
 TEXTS = {"jelek": 0, "biasa": 1, "bagus": 2}
@@ -141,8 +141,7 @@ def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records, tmp_pat
     text = "\n".join(baseline_table.parts(found.best("lstm"), rows, ahead))
     assert "The net is ahead of always the most frequent class." in text, "20 of 90 wrong is better than that"
     assert "It is behind logistic regression on TF-IDF of words." in text, "and worse than 5 of 90"
-    made = record("nusax-lstm-best", wrong=20), record("nusax-lstm-best-refit", wrong=20, valid=None)
-    made[0]["row"]["fold"] = 0
+    made = *folds("nusax-lstm-best", 20), record("nusax-lstm-best-refit", wrong=20, valid=None)
     refitted = experiment_analysis.read(write(tmp_path / "refit", [record("nusax-lstm-best"), *made]) / "experiments")
     stored["baselines"][0] = stored_of("nusax-words", predictions("nusax", 5), predictions("nusax", 40))
     rows, ahead = experiment_results.results(refitted, stored).without["lstm"]

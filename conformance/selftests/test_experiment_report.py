@@ -21,7 +21,7 @@ from conformance.reporting import (
     generate,
     study_sentences,
 )
-from conformance.selftests.experiment_records import CLASSES, CURVE, LABELS, predictions, record, write
+from conformance.selftests.experiment_records import CLASSES, CURVE, LABELS, folds, predictions, record, write
 
 NO_DATA = Path("/nowhere")
 DIRECTION = next(axis for axis in AXES if (axis.family, axis.name) == ("lstm", "direction"))
@@ -138,18 +138,17 @@ def test_a_record_of_another_row_or_of_other_data_does_not_count(tmp_path):
 
 
 def test_a_cross_validation_stands_beside_the_seeds_and_is_none(tmp_path):
-    folds = [record("nusax-lstm-128", wrong=wrong, data_sha256="other parts") for wrong in (9, 18, 27)]
-    for fold, one in enumerate(folds):
-        one["row"]["fold"] = fold
-    other = record("nusax-lstm-128")
-    other["row"] |= {"fold": 3, "epochs": 99}
-    found = entries_of(tmp_path, DIRECTION, [*direction(10, 9, seeds=2), *folds, other])
-    scores = [one["test"]["macro_f1"] for one in folds]
+    parts = [folds("nusax-lstm-128", wrong)[fold] for fold, wrong in enumerate((9, 18, 27))]
+    other, moved = folds("nusax-lstm-128", 3)[3:]
+    other["row"] |= {"epochs": 99}
+    moved["data_sha256"] = "0" * 64
+    found = entries_of(tmp_path, DIRECTION, [*direction(10, 9, seeds=2), *parts, other, moved])
+    scores = [one["test"]["macro_f1"] for one in parts]
     expected = {"count": 3, "macro_f1_mean": round(np.mean(scores), 4), "macro_f1_std": round(np.std(scores, ddof=1), 4)}
-    assert found[0]["folds"] == pytest.approx(expected, abs=1e-4), "the parts of the row as it is declared"
+    assert found[0]["folds"] == pytest.approx(expected, abs=1e-4), "the parts of the row as it is declared, on the data of the manifest"
     assert found[0]["seeds"] == 2 and found[1]["folds"] is None, "a part is no seed, and a row may have none"
     said = experiment_tables.folds_sentence(found)
-    assert "held out: one way 0.8" in said and said.endswith(" (3 parts).") and "both ways" not in said, "said of the row that has it"
+    assert "over the parts: one way 0.8" in said and said.endswith(" (3 parts).") and "both ways" not in said, "said of the row that has it"
     assert experiment_tables.folds_sentence(found[1:]) == "", "and of no other"
 
 
@@ -159,12 +158,19 @@ def test_the_studies_are_compared_in_words(tmp_path):
     assert "Study B has both ways ahead with 0.5941; here it is behind by 0.1" in said, "another winner is said"
     records = experiment_analysis.read(tmp_path / "experiments")
     beside = " ".join(study_sentences.beside("lstm", found, records))
-    assert "Of 3 figures of study B, 1 lie within the range" in beside, "0.5941 only: 35 to 39 of 90 wrong"
+    assert "where there are several: 1 of 3 figures of study B." in beside, "0.5941 only: 35 to 39 of 90 wrong"
     assert f"0.1827 ({found[0]['macro_f1_mean'] - 0.1827:+.3f})" in beside, "and how far each is"
     assert "Study B gives one configuration more than one figure, as far as its tables tell: `nusax-bilstm-128` 0.7186, 0.5941." in beside
     one = entries_of(tmp_path / "cnn", POOLING, [record("cifar10-cnn-32-64", wrong=40), record("cifar10-cnn-32-64-average", wrong=50)])
     beside = " ".join(study_sentences.beside("cnn", one, experiment_analysis.read(tmp_path / "cnn" / "experiments")))
-    assert "less that of study B: +0.0" in beside and "in the mean of 2 figures" in beside, "with one seed the differences are told"
+    assert "less that of study B: +0.0" in beside and "in the mean (figures: 2)" in beside, "with one seed the differences are told"
+    mixed = [{"macro_f1_by_seed": [0.5, 0.6], "study_b": [0.55, 0.7]}, {"macro_f1_by_seed": [0.5], "study_b": [0.4]}]
+    several, single = study_sentences._within("b", mixed)
+    assert ": 1 of 2 figures of study B." in several and ": +0.100 in the mean (figures: 1)" in single, "each kind of row has its sentence"
+    close = " ".join(study_sentences.ahead(DIRECTION, entries_of(tmp_path / "close", DIRECTION, direction(10, 9))))
+    assert "it scores best here, too, though not ahead of all by a difference that is shown." in close, "what agrees may not be shown"
+    far = " ".join(study_sentences.ahead(DIRECTION, entries_of(tmp_path / "far", DIRECTION, direction(60, 9))))
+    assert "it scores best here, too." in far, "or it may"
 
 
 def test_scores_by_class_are_scikit_learns(tmp_path):

@@ -130,6 +130,9 @@ def test_the_interval_has_the_scatter_of_sentences_and_of_seeds():
     both = np.hypot(deviation, sentences)
     assert 1.959964 * both < bootstrap.half_width(drawn, [scattered]) < 3.182446 * both, "both: variances add up, degrees lie between"
     assert bootstrap.half_width(none, [steady]) == 0, "neither: nothing is uncertain"
+    single = bootstrap.half_width(none, [scattered, steady[:1]])
+    known = scattered.std(ddof=1) * np.sqrt(1 / 4 + 1)
+    assert single == pytest.approx(3.182446 * known), "a single seed beside several: it scatters as they do"
 
 
 def test_a_difference_is_taken_seed_by_seed():

@@ -103,6 +103,11 @@ def test_the_best_models_have_their_options():
     assert words.get_layer("pooled").input.shape == (None, 48, 64), "every step is pooled"
 
 
+def test_a_fold_does_not_stop_by_its_own_score():
+    with pytest.raises(ValueError, match="held out to be scored"):
+        dataclasses.replace(grid.find("digits-cnn"), fold=0, patience=2)
+
+
 @pytest.mark.parametrize("fields", [{"family": "cnn"}, {"family": "cnn", "filters": (1,)}, {"family": "cnn", **TWO}, {"family": "lstm"}])
 def test_a_row_without_layers_is_refused(fields):
     with pytest.raises(ValueError, match="odd: a "):
@@ -144,6 +149,11 @@ def test_the_list_names_every_row_and_trains_nothing(run, tmp_path):
     assert result.exit_code == 0, "listing succeeds"
     assert [line.split()[0] for line in result.output.splitlines()] == list(grid.ALL), "one line for each row, in order"
     assert not list(tmp_path.rglob("*")), "listing writes nothing"
+
+
+def test_a_refit_has_no_folds(run):
+    result = run("nusax-lstm-best-refit", "--folds")
+    assert result.exit_code == 2 and "nusax-lstm-best-refit: fitted on all of" in result.output, "asked for by name it is a wrong use"
 
 
 def test_missing_data_is_one_sentence(run, tmp_path):

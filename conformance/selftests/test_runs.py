@@ -152,13 +152,28 @@ def test_the_manifest_vouches_for_every_record(trained, digits, monkeypatch):
     places, _ = trained
     monkeypatch.setattr(runs, "load", lambda *_: digits)
     path = runs.path_of(ROW, places.records)
-    path.with_name("fold-1.json").write_text("{}")
+    fold = path.with_name("fold-1.json")
+    fold.write_text("{}")
     runs.write_manifest(places.records, None)
-    path.with_name("fold-1.json").unlink()
     manifest = json.loads((places.records / runs.MANIFEST_FILE).read_text())
     contents = {"digits-cnn/fold-1.json": b"{}", "digits-cnn/seed-0.json": path.read_bytes()}
     assert manifest["files"] == {name: hashlib.sha256(one).hexdigest() for name, one in contents.items()}, "each file has its SHA-256"
     assert manifest["data"]["digits"]["test_labels"] == "".join(map(str, digits.y_test)), "the labels make scores without the data"
+    fold.unlink()
+    monkeypatch.setattr(runs, "load", None)
+    runs.write_manifest(places.records, None)
+    again = json.loads((places.records / runs.MANIFEST_FILE).read_text())
+    assert again["data"] == manifest["data"] and len(again["files"]) == 1, "a data set that is described need not be here"
+
+
+def test_records_of_two_copies_of_a_data_set_do_not_mix(trained, digits, monkeypatch):
+    places, _ = trained
+    monkeypatch.setattr(runs, "load", lambda *_: digits)
+    runs.write_manifest(places.records, None)
+    assert runs.other_copy([ROW], places.records, None) == "", "the same copy goes on"
+    monkeypatch.setattr(runs, "load", lambda *_: dataclasses.replace(digits, sha256="0" * 64, title="other digits"))
+    assert "and here is other digits" in runs.other_copy([ROW], places.records, None), "another one is refused by its name"
+    assert runs.other_copy([grid.find("nusax-rnn-128")], places.records, None) == "", "what has no record is not asked for"
 
 
 def test_a_dask_scheduler_s_workers_leave_what_one_process_leaves(trained, digits, tmp_path, monkeypatch):

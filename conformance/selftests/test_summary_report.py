@@ -6,7 +6,7 @@ import pytest
 
 from conformance.experiments.axes import AXES
 from conformance.reporting import experiment_analysis, experiment_results, experiment_tables, masking_report, summary_report
-from conformance.selftests.experiment_records import record, write
+from conformance.selftests.experiment_records import folds, record, write
 
 NOTHING: dict[str, Any] = {"baselines": [], "padding": None}
 UNLEARNED = {"train_macro_f1": [0.18, 0.18, 0.18], "valid": {"loss": 1.0, "accuracy": 0.38, "macro_f1": 2 * 0.38 / 1.38 / 3}}
@@ -102,12 +102,6 @@ def test_the_best_row_is_chosen_on_the_validation_split(tmp_path):
 
 
 def test_of_the_best_cross_validation_the_refit_is_shown(tmp_path):
-    def folds(name, wrong):
-        made = [record(name, wrong=wrong) for _ in range(2)]
-        for fold, one in enumerate(made):
-            one["row"]["fold"] = fold
-        return made
-
     made = [record("nusax-lstm-best", wrong=9), record("nusax-lstm-best-refit", wrong=30, valid=None, valid_loss=None, valid_macro_f1=None)]
     made += [record("nusax-bilstm-64", wrong=2), *folds("nusax-lstm-best", 20), *folds("nusax-bilstm-64", 25)]
     found = results(tmp_path, made)
@@ -117,9 +111,11 @@ def test_of_the_best_cross_validation_the_refit_is_shown(tmp_path):
     assert own["nusax-lstm-best-refit"]["converged"] is own["nusax-lstm-best-refit"]["valid_macro_f1"] is None, "and no validation split"
     axis = next(axis for axis in AXES if axis.name == "parts of the best model" and axis.family == "lstm")
     said = experiment_tables.folds_sentence(found.of_axis(axis))
-    assert said.count("parts)") == 1 and "fitted on both" not in said, "which is said once"
+    assert said.count("(5 parts)") == 1 and "fitted on both" not in said, "which is said once"
     apart = next(axis for axis in AXES if axis.name == "best model" and axis.family == "lstm")
-    assert "; best model 0.7" in experiment_tables.folds_sentence(found.of_axis(apart)), "and of the refit where its row is not beside it"
+    said = experiment_tables.folds_sentence(found.of_axis(apart))
+    assert "; best model 0.7" in said, "and of the refit where its row is not beside it"
+    assert said.endswith("were chosen by this figure, which flatters it."), "a choice by a figure makes that figure large"
     table = " ".join(experiment_tables.axis_table(found.of_axis(axis)).split())
     assert "1 of 1 | not known |" in table, "whether it converged cannot be told"
 
@@ -152,8 +148,10 @@ def test_every_mask_stands_beside_its_row_without_one():
 def test_what_was_cross_validated_is_chosen_by_it(tmp_path):
     rows = ("nusax-bilstm-64", "nusax-bilstm-32", "nusax-lstm-128-mask")
     seeds = [record(name, wrong=wrong) for name, wrong in zip(rows, (20, 9, 3), strict=True)]
-    folds = [record(name, wrong=wrong) for name, wrong in zip(rows, (5, 12), strict=False)]
-    for fold in folds:
-        fold["row"]["fold"] = 0
-    best = results(tmp_path, seeds + folds).best("lstm")
+    crossed = [*folds(rows[0], 5), *folds(rows[1], 12)]
+    best = results(tmp_path / "a", seeds + crossed).best("lstm")
     assert best["row"] == "nusax-bilstm-64", "better on its folds, though worse on the validation split; the third has no folds"
+    unfinished = results(tmp_path / "b", seeds + crossed[4:]).best("lstm")
+    assert unfinished["row"] == "nusax-bilstm-32", "one part of five decides nothing"
+    alone = record("nusax-lstm-best-refit", valid=None, valid_loss=None, valid_macro_f1=None)
+    assert results(tmp_path / "c", [alone]).best("lstm") is None, "a refit alone has nothing by which it was chosen"
