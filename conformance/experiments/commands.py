@@ -58,8 +58,9 @@ def train_command(
 
 def _folded(rows: list[Row], named: bool) -> list[Row]:
     """The folds of rows; a refit that is asked for by name has none."""
-    if refits := [row.name for row in rows if row.refit_of and named]:
-        raise _stop(f"{', '.join(refits)}: fitted on all of training and validation split; cross-validate the row that it is of.", 2)
+    refits = [f"{row.name} is fitted on both splits and has no folds; cross-validate {row.refit_of}." for row in rows if row.refit_of]
+    if refits and named:
+        raise _stop("\n".join(refits), 2)
     return runs.folded(rows)
 
 

@@ -153,7 +153,7 @@ def test_the_list_names_every_row_and_trains_nothing(run, tmp_path):
 
 def test_a_refit_has_no_folds(run):
     result = run("nusax-lstm-best-refit", "--folds")
-    assert result.exit_code == 2 and "nusax-lstm-best-refit: fitted on all of" in result.output, "asked for by name it is a wrong use"
+    assert result.exit_code == 2 and "cross-validate nusax-lstm-best." in result.output, "asked for by name it is a wrong use"
 
 
 def test_missing_data_is_one_sentence(run, tmp_path):
