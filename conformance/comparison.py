@@ -25,9 +25,20 @@ from conformance.implementations.errors import UnimportableError, plain, reason
 from conformance.implementations.implementation import Implementation, find, implementation_of
 from conformance.oracle.activations import final_activation
 from conformance.oracle.environment import MISSING, import_keras, missing_package
-from conformance.oracle.whole_model import BETWEEN_TWO, batches, bounds, compare, keras_model, keras_outputs, outputs_of, rows_with
+from conformance.oracle.whole_model import (
+    BETWEEN_TWO,
+    FURTHEST,
+    SHARE,
+    batches,
+    bounds,
+    compare,
+    keras_model,
+    keras_outputs,
+    outputs_of,
+    rows_with,
+)
 from conformance.reporting.scoring import figures
-from conformance.whole_model import WORST, Functions, predictor
+from conformance.whole_model import Functions, predictor
 from reference.archive import ArchiveError
 from reference.graph import leaves
 from reference.network import Model, load_model
@@ -206,7 +217,7 @@ def _worst(expected: list[Array], got: list[Array]) -> Array:
     rows = []
     for want, have in zip(expected, got, strict=True):
         by_sample = differences(have, want).reshape(len(want), -1).max(axis=1, initial=0)
-        rows.append(np.argsort(by_sample)[-WORST:])
+        rows.append(np.argsort(by_sample)[-FURTHEST:])
     return np.unique(np.concatenate(rows))
 
 
@@ -216,7 +227,7 @@ def _outputs(archive: Model, expected: list[Array], got: list[Array], allowed: l
         apart = differences(have, want)
         scale = float(np.max(np.abs(want), initial=0, where=np.isfinite(want))) if want.dtype.kind == "f" else np.inf
         mean = float(apart.mean()) if apart.size else 0.0
-        made.append(Output(name, want.shape, float(apart.max(initial=0)), mean, bound, bound > 8 * BETWEEN_TWO * CHAOTIC * scale))
+        made.append(Output(name, want.shape, float(apart.max(initial=0)), mean, bound, bound > SHARE * BETWEEN_TWO * CHAOTIC * scale))
     return tuple(made)
 
 

@@ -20,7 +20,16 @@ from conformance.experiments.inputs import test_inputs
 from conformance.experiments.paths import checkpoints_dir
 from conformance.implementations.errors import ImplementationError, reason
 from conformance.implementations.implementation import Implementation
-from conformance.oracle.whole_model import BETWEEN_TWO, compare, keras_model, keras_probabilities, perturbation_bound, rows_with
+from conformance.oracle.whole_model import (
+    BETWEEN_TWO,
+    FURTHEST,
+    SHARE,
+    compare,
+    keras_model,
+    keras_probabilities,
+    perturbation_bound,
+    rows_with,
+)
 from conformance.record import Record
 from conformance.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.verdict import LARGEST_RATIO
@@ -34,10 +43,8 @@ BOUND_SAMPLES = 100
 """The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
 SAMPLES = 500
 """So many of a test split's first samples are asked about; all of them in the profile full, and in the reports."""
-LEAST_BOUND = BETWEEN_TWO * 8 * EPS
+LEAST_BOUND = BETWEEN_TWO * SHARE * EPS
 """What rounding explains of a probability if disturbing the weights does not move it at all."""
-WORST = 16
-"""So many of the samples that are furthest off are always among those on which the layers are compared."""
 
 
 _load = functools.lru_cache(maxsize=1)(load)
@@ -105,13 +112,14 @@ def examine_model(name: str, desk: Desk) -> Record:
         message += f"; {found.decided.size} samples get another class, the first is sample {found.decided[0]}"
     if not found.within:
         apart = [largest_difference(ours, theirs) for ours, theirs in zip(got, expected, strict=True)]
-        message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-WORST:])}"
+        message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-FURTHEST:])}"
     return _record(desk, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
 def _bound(path: Path, x: Array, expected: Array, got: Array, rows: Array) -> float:
     """The model's bound; its least possible value where that is kept and nothing disagreed about, for the bound takes seconds."""
-    if not rows.size and largest_difference(expected, got) <= LEAST_BOUND:
+    same = np.array_equal(expected.argmax(axis=-1), got.argmax(axis=-1))
+    if same and largest_difference(expected, got) <= LEAST_BOUND:
         return LEAST_BOUND
     return perturbation_bound(path, x, rows, samples=BOUND_SAMPLES)
 

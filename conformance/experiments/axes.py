@@ -65,11 +65,16 @@ BEST_TEXT = (
     "The best model reads 48 words, each as 20 ids: its own and those of its first character n-grams (3 to 5 letters); empty places are "
     "ids of the padding. It averages their embeddings (64 numbers), drops 0.4 of these numbers for all words alike, reads both ways with "
     "32 units each, keeps the largest value of each unit over time, sets the average of all 48 places beside it (the skip, times 4), and "
-    "drops 0.6 before the last layer. Adam 0.002, batches of 16; a running average of the weights (0.98) is what is measured. Its options "
-    "and its 12 epochs were chosen by cross-validation on training and validation split, and in the end it is fitted on both splits; then "
-    "there is no validation split left, and its curves are missing."
+    "drops 0.6. Beside that the last layer reads the ratios: for each class the average over all ids of a second embedding (times {}), "
+    "which starts at the logarithm of how much more frequent a term is in the training texts of the class than in the others, and is "
+    "trained on (Wang and Manning 2012). Adam 0.002, batches of 16; a running average of the weights (0.98) is what is measured. Its "
+    "options and its 12 epochs were chosen by cross-validation on training and validation split, and in the end it is fitted on both "
+    "splits; then there is no validation split left, and its curves are missing."
 )
-PARTS_OF_BEST = "The best model fitted on the training split alone; without one of its parts, or with one more; fitted on both splits."
+PARTS_OF_BEST = (
+    "The best model fitted on the training split alone; without the ratios, and then without one part more or with one added; fitted on "
+    "both splits."
+)
 CNN: tuple[Axis, ...] = (
     Axis(
         "cnn",
@@ -278,17 +283,19 @@ BEST: tuple[Axis, ...] = (
         (
             Variation("both ways 128, mask", "nusax-birnn-128-mask"),
             Variation("final model of study B", "nusax-rnn-final"),
-            Variation("best model", "nusax-rnn-best-refit"),
+            Variation("best model", "nusax-rnn-ratios-refit"),
         ),
-        BEST_TEXT,
+        BEST_TEXT.format(80),
     ),
     Axis(
         "rnn",
         "parts of the best model",
         (
-            Variation("whole", "nusax-rnn-best"),
-            Variation("without skip", "nusax-rnn-best-without-skip"),
-            Variation("fitted on both splits", "nusax-rnn-best-refit"),
+            Variation("whole", "nusax-rnn-ratios"),
+            Variation("no ratios", "nusax-rnn-best"),
+            Variation("no ratios, no skip", "nusax-rnn-best-without-skip"),
+            Variation("no ratios, fitted on both splits", "nusax-rnn-best-refit"),
+            Variation("fitted on both splits", "nusax-rnn-ratios-refit"),
         ),
         PARTS_OF_BEST,
     ),
@@ -298,21 +305,23 @@ BEST: tuple[Axis, ...] = (
         (
             Variation("both ways 64", "nusax-bilstm-64"),
             Variation("one way 128, mask", "nusax-lstm-128-mask"),
-            Variation("best model", "nusax-lstm-best-refit"),
+            Variation("best model", "nusax-lstm-ratios-refit"),
         ),
-        BEST_TEXT,
+        BEST_TEXT.format(40),
     ),
     Axis(
         "lstm",
         "parts of the best model",
         (
-            Variation("whole", "nusax-lstm-best"),
-            Variation("without skip", "nusax-lstm-best-without-skip"),
-            Variation("without averaged weights", "nusax-lstm-best-without-averaging"),
-            Variation("without sub-words", "nusax-lstm-best-without-subwords"),
-            Variation("without dropout", "nusax-lstm-best-without-dropout"),
-            Variation("0.2 of the words dropped, 14 epochs", "nusax-lstm-best-word-dropout"),
-            Variation("fitted on both splits", "nusax-lstm-best-refit"),
+            Variation("whole", "nusax-lstm-ratios"),
+            Variation("no ratios", "nusax-lstm-best"),
+            Variation("no ratios, no skip", "nusax-lstm-best-without-skip"),
+            Variation("no ratios, weights not averaged", "nusax-lstm-best-without-averaging"),
+            Variation("no ratios, no sub-words", "nusax-lstm-best-without-subwords"),
+            Variation("no ratios, no dropout", "nusax-lstm-best-without-dropout"),
+            Variation("no ratios, 0.2 of the words dropped, 14 epochs", "nusax-lstm-best-word-dropout"),
+            Variation("no ratios, fitted on both splits", "nusax-lstm-best-refit"),
+            Variation("fitted on both splits", "nusax-lstm-ratios-refit"),
         ),
         PARTS_OF_BEST,
     ),

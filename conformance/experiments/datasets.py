@@ -98,17 +98,22 @@ def held_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
 
     ``sha256`` stays that of the whole data set, whose test split has no part in it.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     both = joined(dataset)
     samples, labels = both.x_train, both.y_train
-    parts = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels))
+    split = parts(labels, folds)[fold]
     if isinstance(samples, np.ndarray):
-        train, rest = (samples[part] for part in parts[fold])
+        train, rest = (samples[part] for part in split)
     else:
-        train, rest = ([samples[place] for place in part] for part in parts[fold])
-    y_train, y_rest = (labels[part] for part in parts[fold])
+        train, rest = ([samples[place] for place in part] for part in split)
+    y_train, y_rest = (labels[part] for part in split)
     return replace(dataset, x_train=train, y_train=y_train, x_valid=rest, y_valid=y_rest, x_test=rest, y_test=y_rest)
+
+
+def parts(labels: np.ndarray, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each of `folds` parts with equal shares of classes: the places of all other samples, and those of the part."""
+    from sklearn.model_selection import StratifiedKFold
+
+    return list(StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels))
 
 
 def joined(dataset: Dataset) -> Dataset:

@@ -82,6 +82,8 @@ BEST_TEXT: dict[str, Any] = {
 """Chosen by cross-validation on training and validation split."""
 BEST_RNN = _text("nusax-rnn-best", "rnn", 835_843, _both_ways(32), **BEST_TEXT)
 BEST_LSTM = _text("nusax-lstm-best", "lstm", 854_467, _both_ways(32), **BEST_TEXT)
+RATIOS_RNN = _text("nusax-rnn-ratios", "rnn", 874_723, _both_ways(32), **BEST_TEXT | {"ratios": 80.0})
+RATIOS_LSTM = _text("nusax-lstm-ratios", "lstm", 893_347, _both_ways(32), **BEST_TEXT | {"ratios": 40.0})
 NO_DROPOUT = {"embedding_dropout": 0.0, "dropout": 0.0}
 BEST: tuple[Row, ...] = (
     _cnn(
@@ -98,8 +100,8 @@ BEST: tuple[Row, ...] = (
         learning_rate=0.002,
         epochs=25,
     ),
-    _refit(BEST_RNN, 918_339),
-    _refit(BEST_LSTM, 936_963),
+    _refit(RATIOS_RNN, 961_086),
+    _refit(RATIOS_LSTM, 979_710),
 )
 EMBEDDED: tuple[Row, ...] = (
     _cnn("digits-cnn", 6_058, (8, 16), dataset="digits", dense=64, batch_size=32, dropout=0.25, epochs=20),
@@ -141,6 +143,10 @@ UNKEPT: tuple[Row, ...] = (
     _cnn("cifar10-cnn-32-64-normalized", 545_386, (32, 64), normalization=True),
     BEST_RNN,
     BEST_LSTM,
+    _refit(BEST_RNN, 918_339),
+    _refit(BEST_LSTM, 936_963),
+    RATIOS_RNN,
+    RATIOS_LSTM,
     _text("nusax-rnn-best-without-skip", "rnn", 835_651, _both_ways(32), **BEST_TEXT | {"skip": False}),
     _text("nusax-lstm-best-without-skip", "lstm", 854_275, _both_ways(32), **BEST_TEXT | {"skip": False}),
     _text("nusax-lstm-best-without-averaging", "lstm", 854_467, _both_ways(32), **BEST_TEXT | {"averaging": 0.0}),
@@ -150,7 +156,8 @@ UNKEPT: tuple[Row, ...] = (
 )
 """Study A's variations, and the best models with one thing added or left out: their runs are recorded, their weights are not kept."""
 
-TUNED: frozenset[str] = frozenset(name for row in (BEST_RNN, BEST_LSTM) for name in (row.name, f"{row.name}-refit"))
+_CHOSEN = BEST_RNN, BEST_LSTM, RATIOS_RNN, RATIOS_LSTM
+TUNED: frozenset[str] = frozenset(name for row in _CHOSEN for name in (row.name, f"{row.name}-refit"))
 """The rows whose options were chosen by cross-validation."""
 NAMES: tuple[str, ...] = tuple(row.name for row in ROWS)
 SEEDS = {"cifar10": 1, "nusax": 5, "digits": 1, "reviews": 1}

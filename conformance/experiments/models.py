@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from conformance.experiments.log_count_ratios import log_count_ratios
 from conformance.experiments.row import SKIP_SCALE, Row
+from reference.text import PADDING, UNKNOWN
+
+RATIOS = "ratios"
+SPECIAL = (PADDING, UNKNOWN)
+"""The terms with which every vocabulary begins."""
 
 
 class ParameterTotalError(Exception):
@@ -38,13 +46,17 @@ def build_model(row: Row, input_shape: tuple[int, ...], classes: int, vocabulary
         first, middle = _embedding_layers(keras, row, vocabulary_size), _recurrent_layers(keras, row)
     else:
         first, middle = [], _convolution_layers(keras, row)
-    last = [keras.layers.Dropout(row.dropout, name="dropout")] if row.dropout else []
-    last.append(keras.layers.Dense(classes, activation="softmax", name="probabilities"))
+    dropout = [keras.layers.Dropout(row.dropout, name="dropout")] if row.dropout else []
+    last = keras.layers.Dense(classes, activation="softmax", name="probabilities")
     name = row.name.replace("-", "_")
-    if row.skip:
-        model = _model_with_skip(keras, source, first, middle, last, name)
+    if row.skip or row.ratios:
+        embedded = _through(first, source)
+        found = _through(middle, embedded)
+        found = _through(dropout, _beside_average(keras, found, embedded) if row.skip else found)
+        found = _beside_ratios(keras, row, found, source, vocabulary_size, classes) if row.ratios else found
+        model = keras.Model(source, last(found), name=name)
     else:
-        model = keras.Sequential([source, *first, *middle, *last], name=name)
+        model = keras.Sequential([source, *first, *middle, *dropout, last], name=name)
     total = model.count_params()
     if row.fold is None and total != row.parameters:
         raise ParameterTotalError(f"{row.name} declares {row.parameters:,} parameters and the built model has {total:,}.")
@@ -77,13 +89,39 @@ def _convolution(layers: Any, row: Row, filters: int, kernel: tuple[int, int], n
     ]
 
 
-def _model_with_skip(keras: Any, source: Any, first: list[Any], middle: list[Any], last: list[Any], name: str) -> Any:
-    """The layers in their order, and the average over time of what `first` gives beside what `middle` gives."""
-    embedded = _through(first, source)
+def _beside_average(keras: Any, found: Any, embedded: Any) -> Any:
+    """What was found, and the average over time of the embeddings."""
     average = keras.layers.GlobalAveragePooling1D(name="average")(embedded)
     scaled = keras.layers.Rescaling(SKIP_SCALE, name="average_scaled")(average)
-    joined = keras.layers.Concatenate(name="joined")([_through(middle, embedded), scaled])
-    return keras.Model(source, _through(last, joined), name=name)
+    return keras.layers.Concatenate(name="joined")([found, scaled])
+
+
+def _beside_ratios(keras: Any, row: Row, found: Any, source: Any, vocabulary_size: int | None, classes: int) -> Any:
+    """What was found, and the average of one number a class for each term that is read; :func:`start_at_ratios` says from where."""
+    layers = keras.layers
+    ratios = layers.Embedding(vocabulary_size, classes, embeddings_initializer="zeros", name=RATIOS)(source)
+    pooling = layers.GlobalAveragePooling2D if len(source.shape) == 3 else layers.GlobalAveragePooling1D
+    scaled = layers.Rescaling(row.ratios, name="ratios_scaled")(pooling(name="ratios_average")(ratios))
+    return layers.Concatenate(name="joined_ratios")([found, scaled])
+
+
+def start_at_ratios(model: Any, token_ids: np.ndarray, labels: np.ndarray) -> None:
+    """Set the embedding of the log-count ratios to those of the training texts; padding and the unknown term have 0.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of a row with ``ratios``.
+    token_ids : ndarray
+        The training texts as they are read: (texts, time), or (texts, time, slots).
+    labels : ndarray of shape (texts,)
+    """
+    layer = model.get_layer(RATIOS)
+    present = np.zeros((len(labels), layer.input_dim))
+    present[np.arange(len(labels))[:, None], token_ids.reshape(len(labels), -1)] = 1
+    ratios = log_count_ratios(present, labels, layer.output_dim)
+    ratios[: len(SPECIAL)] = 0
+    layer.set_weights([ratios])
 
 
 def _through(layers: list[Any], tensor: Any) -> Any:

@@ -86,6 +86,9 @@ class Row:
         The last recurrent layer returns sequences too, and the largest value of each unit over time is kept.
     skip : bool
         Beside what the recurrent layers give stands the average of the embeddings over time, times :data:`SKIP_SCALE`.
+    ratios : float
+        For "rnn" and "lstm": the last ``Dense`` also reads, for each class, the average over all that is read of an embedding that starts
+        at the terms' log-count ratios and is trained like the rest, times this number; 0 leaves it out.
     """
 
     name: str
@@ -122,6 +125,7 @@ class Row:
     embedding_dropout: float = 0.0
     pooled: bool = False
     skip: bool = False
+    ratios: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a row that describes no model of its family, or no training."""
@@ -167,7 +171,7 @@ class Row:
 _IMAGE_FIELDS = frozenset({"filters", "kernels", "pooling", "dense", "convolutions", "normalization", "block_dropout", "head", "augment"})
 _TEXT_FIELDS = frozenset(
     {"stack", "embedding", "mask", "dropout_between", "max_tokens", "sequence_length", "subwords", "word_dropout"}
-    | {"embedding_dropout", "pooled", "skip"}
+    | {"embedding_dropout", "pooled", "skip", "ratios"}
 )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from conformance.experiments.datasets import Dataset
 from conformance.experiments.inputs import VOCABULARY_FILE, Inputs, write_vocabulary
-from conformance.experiments.models import build_model
+from conformance.experiments.models import build_model, start_at_ratios
 from conformance.experiments.row import Row
 
 MODEL_FILE, MANIFEST_FILE, HISTORY_FILE, BEST_FILE = "model.keras", "manifest.json", "history.json", "best.weights.h5"
@@ -154,6 +154,8 @@ class Training:
         keras = import_keras()
         keras.utils.set_random_seed(self.row.seed)
         model = self.build()
+        if self.row.ratios:
+            start_at_ratios(model, self.inputs.stored["train"], self.inputs.labels("train"))
         averaging = {"use_ema": True, "ema_momentum": self.row.averaging} if self.row.averaging else {}
         model.compile(
             optimizer=keras.optimizers.Adam(self.row.learning_rate, **averaging),

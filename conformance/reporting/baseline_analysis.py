@@ -34,14 +34,12 @@ def updated(stored: Mapping[str, Any], records: Records, data: Path | None, say:
     here = _DataOfRecords(records, data, say)
     found = []
     for baseline in BASELINES:
-        if baseline.dataset not in records.data:
-            found += [one for one in known if one["baseline"] == baseline.name]
-            continue
-        sha256 = records.data[baseline.dataset]["sha256"]
-        own = next((one for one in known if baseline.is_stored(one, sha256)), None)
-        if own is None and (dataset := here.load(baseline.dataset)) is not None:
-            own = measured(baseline, dataset)
-        found += [own] if own else []
+        own = [one for one in known if one["baseline"] == baseline.name]
+        recorded = records.data.get(baseline.dataset)
+        is_due = recorded is not None and not any(baseline.is_stored(one, recorded["sha256"]) for one in own)
+        if is_due and (dataset := here.load(baseline.dataset)) is not None:
+            own = [measured(baseline, dataset)]
+        found += own
     if TEXTS in records.data and (read or {}).get("dataset_sha256") != records.data[TEXTS]["sha256"]:
         dataset = here.load(TEXTS)
         read = padding(dataset) if dataset is not None else read
@@ -106,8 +104,9 @@ def entries(stored: Mapping[str, Any], known: Mapping[str, Measured]) -> list[di
                     "baseline": baseline.name,
                     "title": baseline.title,
                     "dataset": baseline.dataset,
+                    "folds": own[baseline.name]["folds"],
                     "chosen": own[baseline.name]["chosen"],
-                    "valid_macro_f1": own[baseline.name]["valid_macro_f1"],
+                    "selection_macro_f1": own[baseline.name]["selection_macro_f1"],
                     "macro_f1": round(score, DIGITS),
                     "macro_f1_interval": [round(max(score - half, 0.0), DIGITS), round(min(score + half, 1.0), DIGITS)],
                 }

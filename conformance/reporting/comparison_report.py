@@ -12,7 +12,8 @@ MOST_CLASSES = 20
 HOW_TO_READ = """\
 The **bound** is the model's own: in float64, inputs and weights are moved three times by one relative float32 rounding (2⁻²³; token ids
 stay), and 8 times the largest response of an output is what rounding may do to each of the two answers: `16 (P + eps max(1, |o|))`
-between them. It is taken over the first 1,000 samples and over those that are furthest off or change their class. A layer's bound is
+between them (where Keras itself is further from its float64 answer than its share, that distance counts in the place of its share). It
+is taken over the first 1,000 samples and over those that are furthest off or change their class. A layer's bound is
 the same with the layer's output in place of the model's, so that what the layers before it may do is counted in. *Teacher-forced*, a
 layer is given Keras's own activations and masks: only what it does itself counts. *Free-running*, it is given what the implementation
 made before it. Integers and masks must be equal."""

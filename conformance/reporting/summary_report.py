@@ -28,7 +28,7 @@ Stored = Mapping[str, Any]
 CHOSEN = """\
 No row is chosen by its score on the test split: rows that were cross-validated (training and validation split, 5 parts) are compared by
 that, and the best of them counts as it is fitted on both splits in the end; where none of a family was, their score on the validation
-split decides, as it does among classifiers without a net. The published figure is the largest of the family."""
+split decides. Classifiers without a net are chosen in the same way. The published figure is the largest of the family."""
 
 
 def markdown(
@@ -82,7 +82,7 @@ def _best_table(results: Results) -> str:
             rows.append([title, "not trained yet", "", "", "", f"{figure:.4f} ({where})", ""])
             continue
         low, high = best["macro_f1_interval"]
-        baseline = max(results.without.get(family, ((), {}))[0], key=lambda row: float(row["valid_macro_f1"]), default=None)
+        baseline = max(results.without.get(family, ((), {}))[0], key=lambda row: float(row["selection_macro_f1"]), default=None)
         rows.append(
             [
                 title,
@@ -118,11 +118,13 @@ def _best(results: Results) -> list[str]:
         if best is None:
             continue
         figure, (low, high) = published(family)[0], best["macro_f1_interval"]
-        lies = "above" if low > figure else "below" if high < figure else "not told apart from"
+        distance = best["macro_f1_mean"] - figure
+        lies = f"{abs(distance):.4f} {'above' if distance > 0 else 'below'} the best published figure"
+        lies += ", which its interval holds: not told apart" if low <= figure <= high else ""
         rows, ahead = results.without.get(family, ((), {}))
         data = results.records.of_row(best["row"])["title"]
         without = f" {baseline_sentence(rows, ahead)}" if rows else ""
-        said.append(f"{title} ({data}): {lies} the best published figure.{without} ([all rows]({name_of(family)}))")
+        said.append(f"{title} ({data}): {lies}.{without} ([all rows]({name_of(family)}))")
     return said
 
 
@@ -131,15 +133,16 @@ def _choices(results: Results) -> list[str]:
     said = []
     for family, title in TITLES.items():
         axes = [axis for axis in AXES if axis.family == family and axis not in masking_report.MASKING]
-        complete = {
-            axis.name: own for axis in axes if conclusion(own := results.of_axis(axis)) and any(one["learned_seeds"] for one in own)
-        }
+        compared = {axis.name: own for axis in axes if conclusion(own := results.of_axis(axis))}
+        complete = {name: own for name, own in compared.items() if any(one["learned_seeds"] for one in own)}
+        nothing = [name for name in compared if name not in complete]
         shown = [f"{name} ({largest})" for name, own in complete.items() if (largest := _largest(own))]
         alike = [name for name, own in complete.items() if not _largest(own)]
-        if complete:
+        if compared:
             differ = f"a difference is shown in {'; '.join(shown)}" if shown else "no difference is shown"
             none = f"; none in {'; '.join(alike)}" if shown and alike else ""
-            said.append(f"{title}: {differ}{none}.{_single(complete)}")
+            unlearned = f" In {', '.join(nothing)} no variation learned." if nothing else ""
+            said.append(f"{title}: {differ}{none}.{unlearned}{_single(complete)}")
     return said
 
 

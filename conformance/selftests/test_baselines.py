@@ -1,14 +1,17 @@
-"""Classifiers without a net: chosen on the validation split, measured once for the same data, scored on the draws of the nets."""
+"""Classifiers without a net: chosen without the test split, measured once for the same data, scored on the draws of the nets."""
 
 import dataclasses
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.metrics import f1_score
 
 from conformance.experiments import baselines
-from conformance.experiments.datasets import Dataset, load
+from conformance.experiments.datasets import Dataset, held_out, load
 from conformance.experiments.downloads import DataUnavailable
+from conformance.experiments.log_count_ratios import log_count_ratios
+from conformance.experiments.row import FOLDS
 from conformance.reporting import baseline_analysis, baseline_table, experiment_analysis, experiment_results
 from conformance.selftests.experiment_records import SHA256, folds, predictions, record, write
 
@@ -37,15 +40,17 @@ def test_a_classifier_of_texts_learns_what_a_word_says(baseline):
     assert found["refit_test_predictions"] == right, "more of the same teaches the same"
     assert baseline.is_stored(found, "s") and not baseline.is_stored(found, "t"), "the record is of these data"
     assert not dataclasses.replace(baseline, tried={"other": [1.0]}).is_stored(found, "s"), "and of these options"
+    assert not dataclasses.replace(baseline, folds=0).is_stored(found, "s"), "chosen in this way"
     older = {key: value for key, value in found.items() if key != "refit_test_predictions"}
     assert not baseline.is_stored(older, "s"), "and has both fits"
 
 
 def test_options_are_chosen_on_the_validation_split_and_not_on_the_test_split():
+    validated = dataclasses.replace(WORDS, folds=0)
     liar = texts(12)[0], 2 - texts(12)[1]  # in the validation split the words say the opposite
-    found = baselines.measured(WORDS, made(valid=liar))
-    assert found["valid_macro_f1"] == pytest.approx(f1_score(liar[1], texts(12)[1], average="macro")), "measured there"
-    weak = dataclasses.replace(WORDS, tried={"logisticregression__C": [1e-6, 10.0]})
+    found = baselines.measured(validated, made(valid=liar))
+    assert found["selection_macro_f1"] == pytest.approx(f1_score(liar[1], texts(12)[1], average="macro")), "measured there"
+    weak = dataclasses.replace(validated, tried={"logisticregression__C": [1e-6, 10.0]})
     uneven = ([*texts(30)[0], *["bagus sekali"] * 30], np.array([*texts(30)[1], *[2] * 30]))
     for valid, chosen in ((texts(12), 10.0), ((["bagus", "jelek"], np.array([2, 2])), 1e-6)):
         assert baselines.measured(weak, made(train=uneven, valid=valid))["chosen"] == {"logisticregression__C": chosen}, (
@@ -53,10 +58,32 @@ def test_options_are_chosen_on_the_validation_split_and_not_on_the_test_split():
         )
 
 
+def test_options_are_cross_validated_in_the_parts_of_the_nets():
+    dataset = made(train=texts(30, swapped=4))  # some words of every class lie
+    found = baselines.measured(WORDS, dataset)
+    scored = []
+    for fold in range(FOLDS):
+        own = held_out(dataset, fold, FOLDS)
+        classifier = WORDS.make().set_params(**found["chosen"]).fit(own.x_train, own.y_train)
+        scored.append(f1_score(own.y_valid, classifier.predict(own.x_valid), average="macro"))
+    assert 0.5 < np.mean(scored) < 1, "the parts differ from one another"
+    assert found["selection_macro_f1"] == pytest.approx(np.mean(scored), abs=1e-6), "the mean over the parts that are held out"
+
+
 def test_a_refit_learns_from_the_validation_split_too():
     unseen = ["baru sekali", "lama sekali"] * 6, np.array([0, 2] * 6)
     found = baselines.measured(WORDS, made(valid=unseen, test=(["baru", "lama"], np.array([0, 2]))))
     assert found["refit_test_predictions"] == "02" != found["test_predictions"], "words that only the validation split has"
+
+
+def test_log_count_ratios_are_those_of_their_equation():
+    present = np.array([[1, 0, 1], [1, 1, 0], [0, 1, 0], [0, 1, 0]])
+    labels = np.array([0, 0, 1, 2])
+    found = log_count_ratios(present, labels, 3)
+    inside, outside = [3, 2, 2], [1, 3, 1]  # texts with each term in class 0 and in the others, plus one
+    expected = [np.log(a / 7) - np.log(b / 5) for a, b in zip(inside, outside, strict=True)]
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-12, err_msg="of class 0 against the others")
+    np.testing.assert_allclose(log_count_ratios(csr_matrix(present), labels, 3), found, rtol=1e-12, err_msg="sparse or not")
 
 
 def test_pixels_are_means_of_squares():
@@ -91,9 +118,10 @@ def stored_of(name, predicted, refit=None):
     return {
         "baseline": name,
         "tried": dict(own.tried),
+        "folds": own.folds,
         "chosen": {},
         "dataset_sha256": SHA256[own.dataset],
-        "valid_macro_f1": 0.5,
+        "selection_macro_f1": 0.5,
         "test_predictions": predicted,
         "refit_test_predictions": refit or predicted,
     }
@@ -113,6 +141,9 @@ def test_what_is_stored_of_these_data_is_not_measured_again(records, monkeypatch
     short = {"baselines": stored["baselines"][2:], "padding": stored["padding"]}
     assert baseline_analysis.updated(short, records, None, calls.append) == short, "without data what is stored stays"
     assert calls == ["nusax", "nusax is not here. The stored baselines stay."], "and it is said, once"
+    older = {"baselines": [{**one, "tried": {"of": "an older release"}} for one in stored["baselines"]], "padding": stored["padding"]}
+    assert baseline_analysis.updated(older, records, None, calls.append) == older, "also what is to be measured again once data are here"
+    assert not baseline_analysis.scored(older, records), "though it is shown no more"
 
 
 def test_what_is_not_stored_is_measured_on_the_data_of_the_records(records, monkeypatch):
@@ -139,6 +170,9 @@ def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records, tmp_pat
     alone = experiment_analysis.difference(net, known["nusax-words"])
     assert ahead["nusax-words"].value == alone.value < 0 and ahead["nusax-words"].low < alone.low, "two baselines share the 5 %"
     text = "\n".join(baseline_table.parts(found.best("lstm"), rows, ahead))
+    assert "are chosen by cross-validation on training and validation split, in 5 parts." in text, "how the options came about"
+    images = "\n".join(baseline_table.parts(found.best("lstm"), [{**row, "folds": 0} for row in rows], ahead))
+    assert "are chosen on the validation split," in images, "which differs between data sets"
     assert "The net is ahead of always the most frequent class." in text, "20 of 90 wrong is better than that"
     assert "It is behind logistic regression on TF-IDF of words." in text, "and worse than 5 of 90"
     made = *folds("nusax-lstm-best", 20), record("nusax-lstm-best-refit", wrong=20, valid=None)

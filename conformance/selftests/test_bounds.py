@@ -70,3 +70,32 @@ def test_every_output_has_its_own_bound(saved: Path) -> None:
     larger, same = oracle.bounds(model, oracle.outputs_of, x)
     assert larger > 20 * wide, f"a hundred times larger values may be off by more: {wide}, {larger}"
     assert same == pytest.approx(narrow), "the other output does not care"
+
+
+def test_what_is_right_may_be_as_far_from_keras_as_keras_is_from_what_is_exact() -> None:
+    keras = import_keras()
+    layers = [keras.Input((48, 21, 3), name="image"), keras.layers.GlobalAveragePooling2D(), keras.layers.Rescaling(80.0)]
+    model = keras.Sequential(layers)
+    x = np.full((8, 48, 21, 3), 0.7, np.float32)  # equal numbers: roundings of a sum in their order all go the same way
+    x[:, :4] = np.random.default_rng(SEED).normal(size=(8, 4, 21, 3)).astype(np.float32)
+    (answer,) = oracle.asking(model, oracle.outputs_of, {"image": x})({"image": x})
+    right = (80.0 * x.mean(axis=(1, 2), dtype=np.float64)).astype(np.float32)
+    own = float(np.abs(answer - right.astype(np.float64)).max())
+    (bound,) = oracle.bounds(model, oracle.outputs_of, {"image": x})
+    assert own <= bound, f"an exact mean must pass, and Keras is {own} away from it"
+    assert bound < 1.5 * own, f"which is all that is granted: {bound}, {own}"
+
+
+def test_the_samples_that_are_furthest_off_are_among_those_of_the_bound() -> None:
+    keras, other = (np.tile(np.array([0.5, 0.25, 0.25], np.float32), (500, 1)) for _ in range(2))
+    other[[3, 400], 1] += 1e-6
+    other[7] = [0.25, 0.5, 0.25]
+    asked: list[int] = []
+
+    def bound(rows: np.ndarray) -> float:
+        asked.extend(rows.tolist())
+        return 1.0
+
+    oracle.compare(keras, other, bound)
+    assert {3, 7, 400} <= set(asked), "of the two that are furthest off, and of the one in which another class is named"
+    assert len(asked) == oracle.FURTHEST, "and no more than are looked at"
