@@ -61,12 +61,12 @@ def macro_f1(true: Array, predicted: Array, weights: Array, classes: int = 3) ->
     return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
 
 
-def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05) -> float:
+def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05, alike: Sequence[Array] = ()) -> float:
     """Half of an interval of a mean over seeds, or of a sum or difference of such means.
 
     ``t * sqrt(v_samples + v_1 + v_2 + ...)`` with ``v_i = variance of group i / its seeds``; the degrees of freedom of Student's t are
-    ``v**2 / sum(v_i**2 / (seeds_i - 1))``, v being the sum in the root (Welch 1947). The scatter of a single seed is not known: where
-    one group has only that, all are given the variance of the others, pooled; where all have, the seeds add nothing.
+    ``v**2 / sum(v_i**2 / (seeds_i - 1))``, v being the sum in the root (Welch 1947). The scatter of a single seed is not known: it has the
+    pooled variance of those groups in `alike` that have several, and their degrees of freedom; where none has, it adds nothing.
 
     Parameters
     ----------
@@ -76,15 +76,16 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05) -> fl
         Values by seed; seeds of different groups have nothing to do with one another.
     error : float
         How often the interval may miss: 0.05 for one of 95 %.
+    alike : sequence of arrays (seeds,)
+        Groups whose seeds are taken to scatter as a single one does.
     """
     from scipy.stats import t
 
-    several = [one for one in groups if len(one) > 1]
-    of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in several]
-    if several and len(several) < len(groups):
-        freedom = sum(len(one) - 1 for one in several)
-        pooled = sum(float(one.var(ddof=1)) * (len(one) - 1) for one in several) / freedom
-        of_seeds = [(pooled * sum(1 / len(one) for one in groups), freedom)]
+    of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in groups if len(one) > 1]
+    singles, freedom = sum(len(one) == 1 for one in groups), sum(len(one) - 1 for one in alike)
+    if singles and freedom:
+        pooled = sum(float(one.var(ddof=1)) * (len(one) - 1) for one in alike if len(one) > 1) / freedom
+        of_seeds.append((singles * pooled, freedom))
     variance = float(drawn.var(ddof=1)) + sum(part for part, _ in of_seeds)
     uncertain = sum(part**2 / own for part, own in of_seeds)
     degrees = variance**2 / uncertain if uncertain else np.inf

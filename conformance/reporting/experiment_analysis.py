@@ -108,6 +108,7 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
     names = [variation.row for variation in axis.variations]
     winner = max(names, key=lambda name: float(known[name].scores.mean())) if all(name in known for name in names) else None
     pairs = len(names) * (len(names) - 1) // 2
+    alike = _alike(axis, known)
     found = []
     for variation in axis.variations:
         entry, own, row = _described(axis, variation), known.get(variation.row), grid.find(variation.row)
@@ -118,9 +119,16 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
             entry |= _figures(records.rows[variation.row], own, len(records.of_row(variation.row)["classes"]))
         if own and winner:
             entry["best"] = variation.row == winner
-            entry["behind"] = None if entry["best"] else difference(known[winner], own, ERROR / pairs).to_json()
+            entry["behind"] = None if entry["best"] else difference(known[winner], own, ERROR / pairs, alike).to_json()
         found.append(entry)
     return found
+
+
+def _alike(axis: Axis, known: Mapping[str, Measured]) -> list[Array]:
+    """The scores of all rows of an axis's family and data set."""
+    dataset = grid.find(axis.variations[0].row).dataset
+    rows = [grid.find(name) for name in known]
+    return [known[row.name].scores for row in rows if (row.family, row.dataset) == (axis.family, dataset)]
 
 
 def _described(axis: Axis, variation: Variation) -> Entry:
@@ -180,10 +188,10 @@ def converged(record: Record, classes: int) -> bool:
     return learned(record, classes) and int(np.argmin(record["valid_loss"])) < len(record["valid_loss"]) - 1
 
 
-def difference(one: Measured, other: Measured, error: float = ERROR) -> Estimate:
-    """Mean macro-F1 of one row less that of the other, on the same samples in every draw."""
+def difference(one: Measured, other: Measured, error: float = ERROR, alike: Sequence[Array] = ()) -> Estimate:
+    """Mean macro-F1 of one row less that of the other, on the same samples in every draw; a single seed scatters as those in `alike`."""
     value = float(one.scores.mean() - other.scores.mean())
-    half = half_width(one.drawn - other.drawn, [one.scores, other.scores], error)
+    half = half_width(one.drawn - other.drawn, [one.scores, other.scores], error, alike)
     return Estimate(value, value - half, value + half, min(len(one.scores), len(other.scores)))
 
 

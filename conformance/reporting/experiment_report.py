@@ -34,15 +34,15 @@ many units each way. Adam 0.001, batches of 32. Nothing is masked unless it says
 }
 
 HOW_TO_READ = """\
-**Macro-F1**, accuracy and loss are of the test split: the mean over the seeds, ± the standard deviation of the seeds. **Interval**: of
-95 %; the test samples are drawn again ({draws:,} bootstrap draws, the same ones for all rows), and the scatter of the seeds is added, with
+**Macro-F1**, accuracy and loss are of the test split: the mean over the seeds, ± the standard deviation of the seeds. **Interval**: of 95
+%; the test samples are drawn again ({draws:,} bootstrap draws, the same ones for all rows), and the scatter of the seeds is added, with
 Student's quantile, for they are few. With one seed it covers the choice of the test samples and not that of the seed. **Behind** is how
 far a row is behind the best of its table, with an interval of that difference; these intervals are widened (Bonferroni, by the number of
-pairs in the table) so that all of them together hold with 95 %. Where one of the two has a single seed, it is taken to scatter as the
-other does. **Learned**: how many seeds ended above 1 / classes in macro-F1 on the training split; naming one class for everything can
-never have more. **Converged**: how many of the seeds learned and had their smallest validation loss before the last epoch; not known of
-what is fitted on both splits. **Stopped early**: the epochs whose weights were kept, where training stops by itself. Figures of the
-studies are macro-F1 of one training each; several stand where a study gives the model several.
+pairs in the table) so that all of them together hold with 95 %. There a single seed is taken to scatter as the rows of the family that
+have several do, pooled. **Learned**: how many seeds ended above 1 / classes in macro-F1 on the training split; naming one class for
+everything can never have more. **Converged**: how many of the seeds learned and had their smallest validation loss before the last epoch;
+not known of what is fitted on both splits. **Stopped early**: the epochs whose weights were kept, where training stops by itself. Figures
+of the studies are macro-F1 of one training each; several stand where a study gives the model several.
 
 The figures show the mean over the seeds by epoch, and bands from the least to the largest seed. The training loss is Keras's running mean
 during the epoch, with dropout; macro-F1 of the training split is measured at the end of the epoch, without dropout{measured}. A curve that
@@ -107,8 +107,8 @@ def _in_short(of_axis: Mapping[str, Sequence[Entry]]) -> list[str]:
     if single:
         where = "every table" if len(single) == len(said) else f"the table{'s' * (len(single) > 1)} of {', '.join(single)}"
         parts.append(
-            f"In {where} a variation has one seed: there the intervals cover the choice of the test samples and not that of the training's "
-            "seed."
+            f"In {where} a variation has one seed: its own interval covers the choice of the test samples and not that of the training's "
+            "seed, and in a difference it is taken to scatter as the rows that have several do."
         )
     return parts
 

@@ -149,7 +149,7 @@ def _choices(results: Results) -> list[str]:
 def _single(complete: Mapping[str, Sequence[Entry]]) -> str:
     """Which of the axes rest on one seed."""
     names = [name for name, own in complete.items() if min(one["seeds"] for one in own) == 1]
-    return f" In {', '.join(names)} a variation has one seed, whose scatter is not known." if names else ""
+    return f" In {', '.join(names)} a variation has one seed, which is taken to scatter as the other rows do." if names else ""
 
 
 def _largest(own: Sequence[Entry]) -> str:

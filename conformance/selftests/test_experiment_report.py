@@ -88,6 +88,19 @@ def test_differences_of_an_axis_are_widened_by_the_number_of_its_pairs(tmp_path)
     assert widths[0.05 / 3] > widths[0.05] + 1e-3, "and so each interval is wider than it would be alone"
 
 
+def test_in_a_difference_a_single_seed_scatters_as_the_rows_of_its_family(tmp_path):
+    singles = [record("cifar10-cnn-32-64", wrong=20), record("cifar10-cnn-32-64-average", wrong=60)]
+    others = {"cnn": "cifar10-cnn-32", "lstm": "nusax-lstm-128"}
+    width = {None: entries_of(tmp_path / "alone", POOLING, singles)[1]["behind"]}
+    for family, name in others.items():
+        scattered = [record(name, seed, wrong=10 + 10 * seed) for seed in range(4)]
+        width[family] = entries_of(tmp_path / family, POOLING, [*singles, *scattered])[1]["behind"]
+    assert width[None] == width["lstm"], "rows of other families say nothing about it"
+    scores = [record("cifar10-cnn-32", seed, wrong=10 + 10 * seed)["test"]["macro_f1"] for seed in range(4)]
+    halves = {family: (one["high"] - one["low"]) / 2 for family, one in width.items()}
+    assert halves["cnn"] > 3.182446 * np.std(scores, ddof=1) > 2 * halves[None], "those of its own say how far seeds are apart"
+
+
 def test_the_words_follow_from_the_intervals(tmp_path):
     apart = experiment_tables.conclusion(entries_of(tmp_path / "a", DIRECTION, direction(60, 5)))
     assert apart.startswith("**both ways** scores best") and "Behind it: one way by 0." in apart, "a difference that is shown"
@@ -209,7 +222,7 @@ def test_reports_are_written_from_the_records_and_stay_as_they_are(tmp_path):
     assert "- depth:" not in text and "not trained yet" in text, "what is not complete is not"
     assert "Data: nusax made up, 90 test samples of 3 classes." in text, "it says what was measured on"
     cnn_text = first["hyperparameters_cnn.md"].decode()
-    assert "In every table a variation has one seed: there the intervals cover the choice of the test samples" in cnn_text, "of the CNNs"
+    assert "In every table a variation has one seed: its own interval covers the choice of the test samples" in cnn_text, "of the CNNs"
     assert f"| {CLASSES['cifar10'][3]} " in cnn_text, "every class has its row"
     drawn = [name for name in first if name.endswith(".png")]
     assert all(f"({name})" in text + cnn_text for name in drawn if "lstm" in name or "cnn" in name), "figures that are there are shown"

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t
 from sklearn.metrics import f1_score
 
 from conformance.experiments.gap_runs import KERAS, NUMPY, SCRATCH, STUDY, Run
@@ -130,9 +131,20 @@ def test_the_interval_has_the_scatter_of_sentences_and_of_seeds():
     both = np.hypot(deviation, sentences)
     assert 1.959964 * both < bootstrap.half_width(drawn, [scattered]) < 3.182446 * both, "both: variances add up, degrees lie between"
     assert bootstrap.half_width(none, [steady]) == 0, "neither: nothing is uncertain"
-    single = bootstrap.half_width(none, [scattered, steady[:1]])
-    known = scattered.std(ddof=1) * np.sqrt(1 / 4 + 1)
-    assert single == pytest.approx(3.182446 * known), "a single seed beside several: it scatters as they do"
+
+
+def test_a_single_seed_scatters_as_those_that_are_alike():
+    few, many, none = np.array([0.4, 0.5]), np.array([0.3, 0.4, 0.6, 0.7]), np.full(2000, 0.5)
+    pooled = (few.var(ddof=1) + 3 * many.var(ddof=1)) / 4
+    alone = bootstrap.half_width(none, [few[:1]], alike=[few, many, few[:1]])
+    assert alone == pytest.approx(2.776445 * np.sqrt(pooled)), "their variance, pooled: Student's with 1 + 3 degrees"
+    both = bootstrap.half_width(none, [few[:1], few[:1]], alike=[few, many])
+    assert both == pytest.approx(2.776445 * np.sqrt(2 * pooled)), "each of two single seeds"
+    own = many.var(ddof=1) / 4
+    degrees = (own + pooled) ** 2 / (own**2 / 3 + pooled**2 / 4)
+    beside = bootstrap.half_width(none, [many, few[:1]], alike=[few, many])
+    assert beside == pytest.approx(t.ppf(0.975, degrees) * np.sqrt(own + pooled)), "a row with several keeps its own"
+    assert bootstrap.half_width(none, [many], alike=[few]) == bootstrap.half_width(none, [many]), "and needs no others"
 
 
 def test_a_difference_is_taken_seed_by_seed():
