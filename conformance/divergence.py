@@ -4,8 +4,8 @@
 layer is given what the implementation's layers before it made, as in a prediction. The first layer, in the order of computation, whose
 output is further from Keras's than its bound is the first diverging one. The bound of a layer is that of
 :mod:`conformance.oracle.whole_model` with the layer's output in place of the model's: 16 times the largest response of this output in
-float64 to inputs and weights that are off by one relative eps, or what Keras itself is off, all layers before it included. Integers and
-masks must be equal.
+float64 to inputs and weights that are off by one relative eps (8 times, and what Keras itself is off, where that is larger), all layers
+before it included. Integers and masks must be equal.
 """
 
 from __future__ import annotations

@@ -71,6 +71,7 @@ BEST_TEXT = (
     "options and its 12 epochs were chosen by cross-validation on training and validation split, and in the end it is fitted on both "
     "splits; then there is no validation split left, and its curves are missing."
 )
+PARTS = "parts of the best model"
 PARTS_OF_BEST = (
     "The best model fitted on the training split alone; without the ratios, and then without one part more or with one added; fitted on "
     "both splits."
@@ -289,7 +290,16 @@ BEST: tuple[Axis, ...] = (
     ),
     Axis(
         "rnn",
-        "parts of the best model",
+        "ratios of the best model",
+        (
+            Variation("no ratios", "nusax-rnn-best-refit"),
+            Variation("ratios", "nusax-rnn-ratios-refit"),
+        ),
+        "The best model, which is fitted on both splits, and the same without the ratios.",
+    ),
+    Axis(
+        "rnn",
+        PARTS,
         (
             Variation("whole", "nusax-rnn-ratios"),
             Variation("no ratios", "nusax-rnn-best"),
@@ -311,7 +321,16 @@ BEST: tuple[Axis, ...] = (
     ),
     Axis(
         "lstm",
-        "parts of the best model",
+        "ratios of the best model",
+        (
+            Variation("no ratios", "nusax-lstm-best-refit"),
+            Variation("ratios", "nusax-lstm-ratios-refit"),
+        ),
+        "The best model, which is fitted on both splits, and the same without the ratios.",
+    ),
+    Axis(
+        "lstm",
+        PARTS,
         (
             Variation("whole", "nusax-lstm-ratios"),
             Variation("no ratios", "nusax-lstm-best"),

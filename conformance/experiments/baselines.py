@@ -112,6 +112,7 @@ def shrunken(images: np.ndarray) -> np.ndarray:
     return squares.mean(axis=(2, 4), dtype=np.float32).reshape(count, -1)
 
 
+# From 1e5 to 1e7 cross-validation is flat: with TF-IDF, weights that nothing keeps small are no worse.
 STRENGTHS = {"logisticregression__C": [0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5]}
 RATIO_STRENGTHS = {"onevsrestclassifier__estimator__logisticregression__C": [0.01, 0.1, 1.0, 10.0, 100.0]}
 SMOOTHINGS = {"multinomialnb__alpha": [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]}

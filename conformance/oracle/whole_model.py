@@ -1,12 +1,13 @@
 """What Keras answers for a whole model, and how far off any float32 implementation of that model may be.
 
-The bound is the model's own: the float64 model is asked once as it is, and three times with its inputs and weights multiplied by
-``1 + eps u`` (u uniform in [-1, 1], eps = 2**-23; token ids stay). With P the largest change of any value of an output and o the largest
-value of that output, a float32 answer may be ``8 (P + eps max(1, |o|))`` away from the float64 one: the rule of iterated layers
+The bound is the model's own: the float64 model is asked once as it is, and three times with its inputs and weights multiplied by ``1 +
+eps u`` (u uniform in [-1, 1], eps = 2**-23; token ids stay). With P the largest change of any value of an output and o the largest value
+of that output, a float32 answer may be ``8 (P + eps max(1, |o|))`` away from the float64 one: the rule of iterated layers
 (:func:`conformance.allowance.perturbation`), over all layers at once. Two such answers are compared here, Keras's and another's, so that
-twice as much is allowed between them: for probabilities ``16 (P + eps)``. Where Keras's own float32 answer is further from the float64 one
-than its share, as a long sum of equal numbers may be, whose roundings do not cancel, that distance takes the place of its share: what is
-right must not fail for Keras's rounding. The output of a layer inside the model has its bound by the same rule.
+twice as much is allowed between them: for probabilities ``16 (P + eps)``. Where Keras's own float32 answer is further from the float64
+one than its share, as a long sum of equal numbers may be, whose roundings do not cancel, that distance takes the place of its share: what
+is right must not fail for Keras's rounding. The output of a layer inside the model has its bound by the same rule. (Where TensorFlow has
+no float64 kernel, how far Keras is off is not known, and both shares are from the disturbance.)
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def keras_probabilities(path: str | PathLike[str], x: Array, batch_size: int = 2
 def perturbation_bound(
     path: str | PathLike[str], x: Array, also: Array | None = None, batch_size: int = 256, samples: int = SAMPLES, seed: int = 0
 ) -> float:
-    """The largest difference of a probability that float32 arithmetic explains: ``16 (P + eps)``.
+    """The largest difference of a probability that float32 arithmetic explains: ``16 (P + eps)``, more where Keras itself is further off.
 
     Parameters
     ----------

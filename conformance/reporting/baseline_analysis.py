@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance.experiments.baselines import BASELINES, PREDICTIONS, measured, padding
 from conformance.experiments.datasets import Dataset
@@ -14,6 +15,7 @@ from conformance.reporting.bootstrap import DIGITS, Estimate, half_width, macro_
 from conformance.reporting.experiment_analysis import ERROR, Measured, Records, ids
 
 Stored = dict[str, Any]
+Array = NDArray[Any]
 TEXTS = "nusax"
 
 
@@ -114,15 +116,15 @@ def entries(stored: Mapping[str, Any], known: Mapping[str, Measured]) -> list[di
     return rows
 
 
-def ahead(net: Measured, dataset: str, known: Mapping[str, Measured]) -> dict[str, Estimate]:
+def ahead(net: Measured, dataset: str, known: Mapping[str, Measured], alike: Sequence[Array] = ()) -> dict[str, Estimate]:
     """Of each baseline of a data set: mean macro-F1 of a net less that of the baseline, on the same samples in every draw.
 
-    A baseline has no seeds: it comes out the same each time.
+    A baseline has no seeds: it comes out the same each time. A net of one seed scatters as those in `alike`.
     """
     names = [baseline.name for baseline in BASELINES if baseline.dataset == dataset and baseline.name in known]
     found = {}
     for name in names:
         value = float(net.scores.mean() - known[name].scores[0])
-        half = half_width(net.drawn - known[name].drawn, [net.scores], ERROR / len(names))
+        half = half_width(net.drawn - known[name].drawn, [net.scores], ERROR / len(names), alike)
         found[name] = Estimate(value, value - half, value + half, len(net.scores))
     return found

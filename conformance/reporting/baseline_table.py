@@ -11,10 +11,10 @@ from conformance.reporting.experiment_tables import interval
 from conformance.reporting.tables import code, escaped, table
 
 INTRODUCTION = """\
-Classifiers of scikit-learn, fitted on the same samples as {best}, the row above that is chosen without the test split (by cross-validation
-where there is one); options (the strength of what keeps weights small) are chosen {how}.
-The macro-F1 that decided stands beside what was chosen. The last column is macro-F1 of {best} less theirs; its intervals are widened by
-the number of baselines."""
+Classifiers of scikit-learn, fitted on the same samples as {best}, the row above that is chosen without the test split (by
+cross-validation where there is one); options (the larger C, the less the weights are kept small; alpha is added to every count) are
+chosen {how}. The macro-F1 that decided stands beside what was chosen. The last column is macro-F1 of {best} less theirs; its
+intervals are widened by the number of baselines."""
 CROSSED = "by cross-validation on training and validation split, in {folds} parts"
 VALIDATED = "on the validation split, after fitting on the training split alone"
 

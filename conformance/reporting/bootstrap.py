@@ -65,8 +65,8 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05, alike
     """Half of an interval of a mean over seeds, or of a sum or difference of such means.
 
     ``t * sqrt(v_samples + v_1 + v_2 + ...)`` with ``v_i = variance of group i / its seeds``; the degrees of freedom of Student's t are
-    ``v**2 / sum(v_i**2 / (seeds_i - 1))``, v being the sum in the root (Welch 1947). The scatter of a single seed is not known: it has the
-    pooled variance of those groups in `alike` that have several, and their degrees of freedom; where none has, it adds nothing.
+    ``v**2 / sum(v_i**2 / (seeds_i - 1))``, v being the sum in the root (Welch 1947). The scatter of a single seed is not known: it is
+    taken from the groups in `alike` that have several, as :func:`typical_variance` says; where none has, it adds nothing.
 
     Parameters
     ----------
@@ -82,11 +82,25 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05, alike
     from scipy.stats import t
 
     of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in groups if len(one) > 1]
-    singles, freedom = sum(len(one) == 1 for one in groups), sum(len(one) - 1 for one in alike)
-    if singles and freedom:
-        pooled = sum(float(one.var(ddof=1)) * (len(one) - 1) for one in alike if len(one) > 1) / freedom
-        of_seeds.append((singles * pooled, freedom))
+    if singles := sum(len(one) == 1 for one in groups):
+        typical, freedom = typical_variance(alike)
+        of_seeds += [(singles * typical, freedom)] if freedom else []
     variance = float(drawn.var(ddof=1)) + sum(part for part, _ in of_seeds)
     uncertain = sum(part**2 / own for part, own in of_seeds)
     degrees = variance**2 / uncertain if uncertain else np.inf
     return float(t.ppf(1 - error / 2, degrees)) * float(np.sqrt(variance))
+
+
+def typical_variance(groups: Sequence[Array]) -> tuple[float, int]:
+    """The variance of seeds in those groups that have several, and their degrees of freedom together; zeros where none has.
+
+    The median, so that one row whose trainings fail now and then does not speak for all; each variance is divided by the median that an
+    estimate with so few degrees of freedom has where the true variance is 1.
+    """
+    from scipy.stats import chi2
+
+    several = [one for one in groups if len(one) > 1]
+    if not several:
+        return 0.0, 0
+    free = np.array([len(one) - 1 for one in several])
+    return float(np.median([one.var(ddof=1) for one in several] * free / chi2.median(free))), int(free.sum())

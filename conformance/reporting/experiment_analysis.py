@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from conformance.experiments import grid, runs
 from conformance.experiments.axes import AXES, STUDY_B_TEST, Axis, Variation, published
+from conformance.experiments.row import Row
 from conformance.reporting.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
 from reference.metrics import confusion_matrix, precision_recall_f1
 
@@ -108,7 +109,7 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
     names = [variation.row for variation in axis.variations]
     winner = max(names, key=lambda name: float(known[name].scores.mean())) if all(name in known for name in names) else None
     pairs = len(names) * (len(names) - 1) // 2
-    alike = _alike(axis, known)
+    alike = alike_rows(grid.find(names[0]), known)
     found = []
     for variation in axis.variations:
         entry, own, row = _described(axis, variation), known.get(variation.row), grid.find(variation.row)
@@ -124,11 +125,10 @@ def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> lis
     return found
 
 
-def _alike(axis: Axis, known: Mapping[str, Measured]) -> list[Array]:
-    """The scores of all rows of an axis's family and data set."""
-    dataset = grid.find(axis.variations[0].row).dataset
+def alike_rows(row: Row, known: Mapping[str, Measured]) -> list[Array]:
+    """The scores of all rows of a row's family and data set."""
     rows = [grid.find(name) for name in known]
-    return [known[row.name].scores for row in rows if (row.family, row.dataset) == (axis.family, dataset)]
+    return [known[one.name].scores for one in rows if (one.family, one.dataset) == (row.family, row.dataset)]
 
 
 def _described(axis: Axis, variation: Variation) -> Entry:

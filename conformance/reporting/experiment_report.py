@@ -38,8 +38,8 @@ HOW_TO_READ = """\
 %; the test samples are drawn again ({draws:,} bootstrap draws, the same ones for all rows), and the scatter of the seeds is added, with
 Student's quantile, for they are few. With one seed it covers the choice of the test samples and not that of the seed. **Behind** is how
 far a row is behind the best of its table, with an interval of that difference; these intervals are widened (Bonferroni, by the number of
-pairs in the table) so that all of them together hold with 95 %. There a single seed is taken to scatter as the rows of the family that
-have several do, pooled. **Learned**: how many seeds ended above 1 / classes in macro-F1 on the training split; naming one class for
+pairs in the table) so that all of them together hold with 95 %. There a single seed is taken to scatter as those rows of the family do
+that have several (the median). **Learned**: how many seeds ended above 1 / classes in macro-F1 on the training split; naming one class for
 everything can never have more. **Converged**: how many of the seeds learned and had their smallest validation loss before the last epoch;
 not known of what is fitted on both splits. **Stopped early**: the epochs whose weights were kept, where training stops by itself. Figures
 of the studies are macro-F1 of one training each; several stand where a study gives the model several.
@@ -107,8 +107,8 @@ def _in_short(of_axis: Mapping[str, Sequence[Entry]]) -> list[str]:
     if single:
         where = "every table" if len(single) == len(said) else f"the table{'s' * (len(single) > 1)} of {', '.join(single)}"
         parts.append(
-            f"In {where} a variation has one seed: its own interval covers the choice of the test samples and not that of the training's "
-            "seed, and in a difference it is taken to scatter as the rows that have several do."
+            f"In {where} at least one variation has one seed: its own interval covers the choice of the test samples and not that of the "
+            "training's seed."
         )
     return parts
 

@@ -11,7 +11,7 @@ from conformance.experiments.axes import AXES, Axis
 from conformance.experiments.row import FOLDS, Family
 from conformance.reporting import baseline_analysis, experiment_analysis
 from conformance.reporting.bootstrap import Estimate
-from conformance.reporting.experiment_analysis import Entry, Records
+from conformance.reporting.experiment_analysis import Entry, Records, alike_rows
 
 
 @dataclass(frozen=True)
@@ -67,5 +67,5 @@ def results(records: Records, baselines: Mapping[str, Any]) -> Results:
             row = grid.find(best["row"])
             beside = baseline_analysis.scored(baselines, records, refit=row.refit_of is not None)
             rows = [one for one in baseline_analysis.entries(baselines, beside) if one["dataset"] == row.dataset]
-            without[family] = (rows, baseline_analysis.ahead(known[row.name], row.dataset, beside))
+            without[family] = (rows, baseline_analysis.ahead(known[row.name], row.dataset, beside, alike_rows(row, known)))
     return Results(records, entries, classes, baselines, without)

@@ -15,7 +15,7 @@ Macro-F1 is scikit-learn's. **Agreement** is the share of samples for which both
 then have the same confusion matrix and the same macro-F1, exactly, and any difference between them is in digits that decide nothing.
 **Largest** and **mean difference** are of probabilities, over all samples and classes; the **bound** is the model's own: what float32
 rounding can do to it, measured by disturbing weights and inputs in their last digit in float64 (8 times the largest response for each
-of the two answers).
+of the two answers; for Keras's, its distance from its own float64 answer where that is larger).
 All three are rounded up to a power of ten, since digits depend on the processor; whether the largest difference keeps the bound is
 decided before rounding. A sample on which the two disagree must have its top two classes closer than the bound; it is counted."""
 

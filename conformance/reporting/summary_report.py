@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.experiments.axes import AXES
+from conformance.experiments.axes import AXES, PARTS
 from conformance.experiments.row import Family
 from conformance.reporting import gap_report, masking_report
 from conformance.reporting.baseline_table import sentence as baseline_sentence
+from conformance.reporting.bootstrap import Estimate
 from conformance.reporting.experiment_analysis import Entry
 from conformance.reporting.experiment_report import TITLES, name_of
 from conformance.reporting.experiment_results import Results
@@ -123,16 +124,22 @@ def _best(results: Results) -> list[str]:
         lies += ", which its interval holds: not told apart" if low <= figure <= high else ""
         rows, ahead = results.without.get(family, ((), {}))
         data = results.records.of_row(best["row"])["title"]
-        without = f" {baseline_sentence(rows, ahead)}" if rows else ""
+        without = f" {baseline_sentence(rows, ahead)} {_closest(rows, ahead)}" if rows else ""
         said.append(f"{title} ({data}): {lies}.{without} ([all rows]({name_of(family)}))")
     return said
 
 
+def _closest(rows: Sequence[Mapping[str, Any]], ahead: Mapping[str, Estimate]) -> str:
+    """The classifier without a net that comes closest to the best net on the test split, whichever was chosen."""
+    one = min(rows, key=lambda row: ahead[row["baseline"]].value)
+    return f"The closest is {one['title']}, {one['macro_f1']:.4f} (net less that: {interval(ahead[one['baseline']].to_json())})."
+
+
 def _choices(results: Results) -> list[str]:
-    """Of each family, which axes show a difference, and which do not; masks have a section of their own."""
+    """Of each family, which axes show a difference, and which do not; masks have a section, what is left out one by one a table."""
     said = []
     for family, title in TITLES.items():
-        axes = [axis for axis in AXES if axis.family == family and axis not in masking_report.MASKING]
+        axes = [axis for axis in AXES if axis.family == family and axis not in masking_report.MASKING and axis.name != PARTS]
         compared = {axis.name: own for axis in axes if conclusion(own := results.of_axis(axis))}
         complete = {name: own for name, own in compared.items() if any(one["learned_seeds"] for one in own)}
         nothing = [name for name in compared if name not in complete]
@@ -149,7 +156,7 @@ def _choices(results: Results) -> list[str]:
 def _single(complete: Mapping[str, Sequence[Entry]]) -> str:
     """Which of the axes rest on one seed."""
     names = [name for name, own in complete.items() if min(one["seeds"] for one in own) == 1]
-    return f" In {', '.join(names)} a variation has one seed, which is taken to scatter as the other rows do." if names else ""
+    return f" In {', '.join(names)} at least one variation has a single seed." if names else ""
 
 
 def _largest(own: Sequence[Entry]) -> str:

@@ -68,6 +68,12 @@ def test_options_are_cross_validated_in_the_parts_of_the_nets():
         scored.append(f1_score(own.y_valid, classifier.predict(own.x_valid), average="macro"))
     assert 0.5 < np.mean(scored) < 1, "the parts differ from one another"
     assert found["selection_macro_f1"] == pytest.approx(np.mean(scored), abs=1e-6), "the mean over the parts that are held out"
+    lying = made(train=texts(30, swapped=4), test=(texts(9)[0], 2 - texts(9)[1]))
+    keys = "chosen", "selection_macro_f1"
+    assert [baselines.measured(WORDS, lying)[key] for key in keys] == [found[key] for key in keys], "the test split has no part in it"
+    weak = dataclasses.replace(WORDS, tried={"logisticregression__C": [1e-6, found["chosen"]["logisticregression__C"]]})
+    uneven = made(train=(texts(40)[0], texts(40)[1]))
+    assert baselines.measured(weak, uneven)["chosen"] == found["chosen"], "the option wins that scores more on what is held out"
 
 
 def test_a_refit_learns_from_the_validation_split_too():
@@ -169,9 +175,9 @@ def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records, tmp_pat
     net = experiment_analysis.measured(records)["nusax-bilstm-64"]
     alone = experiment_analysis.difference(net, known["nusax-words"])
     assert ahead["nusax-words"].value == alone.value < 0 and ahead["nusax-words"].low < alone.low, "two baselines share the 5 %"
-    text = "\n".join(baseline_table.parts(found.best("lstm"), rows, ahead))
+    text = " ".join(" ".join(baseline_table.parts(found.best("lstm"), rows, ahead)).split())
     assert "are chosen by cross-validation on training and validation split, in 5 parts." in text, "how the options came about"
-    images = "\n".join(baseline_table.parts(found.best("lstm"), [{**row, "folds": 0} for row in rows], ahead))
+    images = " ".join(" ".join(baseline_table.parts(found.best("lstm"), [{**row, "folds": 0} for row in rows], ahead)).split())
     assert "are chosen on the validation split," in images, "which differs between data sets"
     assert "The net is ahead of always the most frequent class." in text, "20 of 90 wrong is better than that"
     assert "It is behind logistic regression on TF-IDF of words." in text, "and worse than 5 of 90"
@@ -182,3 +188,14 @@ def test_a_net_is_compared_with_the_baselines_on_the_same_draws(records, tmp_pat
     assert rows[1]["macro_f1"] == pytest.approx(5 / 9, abs=0.01) and ahead["nusax-words"].value > 0, "a refit beside what saw as much"
     assert "cnn" not in found.without, "a family without a trained row has none"
     assert baseline_table.parts(None, (), {}) == [], "and no section"
+
+
+def test_a_net_of_one_seed_scatters_as_its_family_beside_a_baseline_too(tmp_path):
+    stored = {"baselines": [stored_of("cifar10-most-frequent", "0" * 200)], "padding": None}
+    alone, beside = [record("cifar10-cnn-best", wrong=20)], [record("cifar10-cnn-32", seed, wrong=60 + 10 * seed) for seed in range(4)]
+    widths = []
+    for n, made_of in enumerate((alone, [*alone, *beside])):
+        found = experiment_results.results(experiment_analysis.read(write(tmp_path / f"{n}", made_of) / "experiments"), stored)
+        one = found.without["cnn"][1]["cifar10-most-frequent"]
+        widths.append(one.high - one.low)
+    assert widths[1] > 1.5 * widths[0], f"four seeds that are far apart say how far one may be off: {widths}"

@@ -135,16 +135,26 @@ def test_the_interval_has_the_scatter_of_sentences_and_of_seeds():
 
 def test_a_single_seed_scatters_as_those_that_are_alike():
     few, many, none = np.array([0.4, 0.5]), np.array([0.3, 0.4, 0.6, 0.7]), np.full(2000, 0.5)
-    pooled = (few.var(ddof=1) + 3 * many.var(ddof=1)) / 4
+    typical = np.mean([few.var(ddof=1) / 0.454936, many.var(ddof=1) * 3 / 2.365974])  # medians of chi-squared with 1 and 3 degrees
     alone = bootstrap.half_width(none, [few[:1]], alike=[few, many, few[:1]])
-    assert alone == pytest.approx(2.776445 * np.sqrt(pooled)), "their variance, pooled: Student's with 1 + 3 degrees"
+    assert alone == pytest.approx(2.776445 * np.sqrt(typical)), "their variance, the median of two: Student's with 1 + 3 degrees"
     both = bootstrap.half_width(none, [few[:1], few[:1]], alike=[few, many])
-    assert both == pytest.approx(2.776445 * np.sqrt(2 * pooled)), "each of two single seeds"
+    assert both == pytest.approx(2.776445 * np.sqrt(2 * typical)), "each of two single seeds"
     own = many.var(ddof=1) / 4
-    degrees = (own + pooled) ** 2 / (own**2 / 3 + pooled**2 / 4)
+    degrees = (own + typical) ** 2 / (own**2 / 3 + typical**2 / 4)
     beside = bootstrap.half_width(none, [many, few[:1]], alike=[few, many])
-    assert beside == pytest.approx(t.ppf(0.975, degrees) * np.sqrt(own + pooled)), "a row with several keeps its own"
+    assert beside == pytest.approx(t.ppf(0.975, degrees) * np.sqrt(own + typical)), "a row with several keeps its own"
     assert bootstrap.half_width(none, [many], alike=[few]) == bootstrap.half_width(none, [many]), "and needs no others"
+
+
+def test_the_typical_variance_is_right_in_the_mean_and_one_wild_row_does_not_move_it():
+    draw = np.random.default_rng(0)
+    normal = [draw.normal(0.7, 0.01, size) for size in (3, 5) for _ in range(2000)]
+    variance, freedom = bootstrap.typical_variance(normal)
+    assert variance == pytest.approx(1e-4, rel=0.05) and freedom == 2000 * (2 + 4), "the median of many, set right"
+    wild = bootstrap.typical_variance([*normal[:11], np.array([0.1, 0.5, 0.9])])[0]
+    assert wild < 4 * bootstrap.typical_variance(normal[:11])[0], "a mean would be a hundred times larger"
+    assert bootstrap.typical_variance([np.array([0.5])]) == (0.0, 0), "single seeds say nothing"
 
 
 def test_a_difference_is_taken_seed_by_seed():

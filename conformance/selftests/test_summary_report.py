@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from conformance.experiments.axes import AXES
+from conformance.experiments.axes import AXES, PARTS
 from conformance.reporting import experiment_analysis, experiment_results, experiment_tables, masking_report, summary_report
+from conformance.reporting.bootstrap import Estimate
 from conformance.selftests.experiment_records import folds, record, write
 
 NOTHING: dict[str, Any] = {"baselines": [], "padding": None}
@@ -129,6 +130,20 @@ def test_axes_with_and_without_a_difference_are_named(tmp_path, one_way, words):
     rows = ("nusax-lstm-128", one_way), ("nusax-bilstm-128", 9)
     found = results(tmp_path, [record(name, seed, wrong=wrong + seed) for name, wrong in rows for seed in range(4)])
     assert f"- LSTM: {words}" in summary_report.markdown(found, None, [], [], None), "as its interval allows"
+
+
+def test_the_closest_classifier_without_a_net_is_named_whichever_was_chosen():
+    rows = [{"baseline": "a", "title": "the chosen one", "macro_f1": 0.7}, {"baseline": "b", "title": "the closest", "macro_f1": 0.78}]
+    ahead = {"a": Estimate(0.05, 0.01, 0.09, 5), "b": Estimate(-0.03, -0.07, 0.01, 5)}
+    said = summary_report._closest(rows, ahead)
+    assert said == "The closest is the closest, 0.7800 (net less that: -0.030 [-0.070, 0.010]).", "it may be ahead of the net"
+
+
+def test_the_parts_of_the_best_model_are_no_choice_that_is_named(tmp_path):
+    names = [variation.row for axis in AXES if axis.name == PARTS and axis.family == "rnn" for variation in axis.variations]
+    found = results(tmp_path, [record(name, seed, wrong=5 + 9 * n) for n, name in enumerate(names) for seed in range(4)])
+    chosen = summary_report.markdown(found, None, [], [], None).split("## What the choices do")[1]
+    assert "ratios of the best model (" in chosen and PARTS not in chosen, "their winner differs from the others in several things"
 
 
 def test_axes_in_which_nothing_was_learned_are_named(tmp_path):
