@@ -6,7 +6,65 @@ input and of the weights that train. ``load_model`` reads a ``.keras`` archive a
 """
 
 from reference import initializers
-from reference.activation_layers import (
+from reference.activations import ACTIVATIONS, activation_function, hard_swish, hard_swish_backward, swish, swish_backward
+from reference.activations.piecewise import (
+    celu,
+    celu_backward,
+    elu,
+    elu_backward,
+    hard_shrink,
+    hard_shrink_backward,
+    hard_sigmoid,
+    hard_sigmoid_backward,
+    hard_silu,
+    hard_silu_backward,
+    hard_tanh,
+    hard_tanh_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    linear,
+    linear_backward,
+    relu,
+    relu6,
+    relu6_backward,
+    relu_backward,
+    selu,
+    selu_backward,
+    soft_shrink,
+    soft_shrink_backward,
+    sparse_plus,
+    sparse_plus_backward,
+    sparse_sigmoid,
+    sparse_sigmoid_backward,
+    threshold,
+    threshold_backward,
+)
+from reference.activations.rowwise import glu, glu_backward, log_softmax, log_softmax_backward, softmax, sparsemax, sparsemax_backward
+from reference.activations.smooth import (
+    exponential,
+    exponential_backward,
+    gelu,
+    gelu_backward,
+    log_sigmoid,
+    log_sigmoid_backward,
+    mish,
+    mish_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    softplus,
+    softplus_backward,
+    softsign,
+    softsign_backward,
+    squareplus,
+    squareplus_backward,
+    tanh,
+    tanh_backward,
+    tanh_shrink,
+    tanh_shrink_backward,
+)
+from reference.layers.activation import (
     activation_backward,
     activation_forward,
     elu_forward,
@@ -19,11 +77,8 @@ from reference.activation_layers import (
     softmax_backward,
     softmax_forward,
 )
-from reference.activations import ACTIVATIONS, activation_function, hard_swish, hard_swish_backward, swish, swish_backward
-from reference.callbacks import EarlyStopping, HistoryLog, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
-from reference.checkpoints import CheckpointError
-from reference.convolution import conv1d_backward, conv1d_forward, conv2d_backward, conv2d_forward
-from reference.core import (
+from reference.layers.convolution import conv1d_backward, conv1d_forward, conv2d_backward, conv2d_forward
+from reference.layers.core import (
     dense_backward,
     dense_forward,
     dropout_backward,
@@ -39,7 +94,7 @@ from reference.core import (
     reshape_backward,
     reshape_forward,
 )
-from reference.global_pooling import (
+from reference.layers.global_pooling import (
     global_average_pooling1d_backward,
     global_average_pooling1d_forward,
     global_average_pooling2d_backward,
@@ -49,6 +104,40 @@ from reference.global_pooling import (
     global_max_pooling2d_backward,
     global_max_pooling2d_forward,
 )
+from reference.layers.merging import (
+    add_backward,
+    add_compute_mask,
+    add_forward,
+    concatenate_backward,
+    concatenate_compute_mask,
+    concatenate_forward,
+)
+from reference.layers.normalization import (
+    batch_normalization_backward,
+    batch_normalization_forward,
+    layer_normalization_backward,
+    layer_normalization_forward,
+)
+from reference.layers.pooling import (
+    average_pooling1d_backward,
+    average_pooling1d_forward,
+    average_pooling2d_backward,
+    average_pooling2d_forward,
+    max_pooling1d_backward,
+    max_pooling1d_forward,
+    max_pooling2d_backward,
+    max_pooling2d_forward,
+)
+from reference.layers.rescaling import rescaling_backward, rescaling_forward
+from reference.layers.rnn.recurrent import gru_backward, gru_forward, lstm_backward, lstm_forward, simple_rnn_backward, simple_rnn_forward
+from reference.layers.spatial_dropout import (
+    spatial_dropout1d_backward,
+    spatial_dropout1d_forward,
+    spatial_dropout2d_backward,
+    spatial_dropout2d_forward,
+)
+from reference.layers.text_vectorization import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
+from reference.layers.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
 from reference.losses import (
     binary_crossentropy,
     binary_crossentropy_backward,
@@ -85,22 +174,8 @@ from reference.losses import (
     squared_hinge,
     squared_hinge_backward,
 )
-from reference.merging import (
-    add_backward,
-    add_compute_mask,
-    add_forward,
-    concatenate_backward,
-    concatenate_compute_mask,
-    concatenate_forward,
-)
-from reference.network import Model, load_json, load_model, new_model
-from reference.normalization import (
-    batch_normalization_backward,
-    batch_normalization_forward,
-    layer_normalization_backward,
-    layer_normalization_forward,
-)
-from reference.optimizers import (
+from reference.models import Model, load_json, load_model, new_model
+from reference.optimizers.formulas import (
     adadelta_step,
     adagrad_step,
     adam_step,
@@ -112,52 +187,7 @@ from reference.optimizers import (
     rmsprop_step,
     sgd_step,
 )
-from reference.piecewise_activations import (
-    celu,
-    celu_backward,
-    elu,
-    elu_backward,
-    hard_shrink,
-    hard_shrink_backward,
-    hard_sigmoid,
-    hard_sigmoid_backward,
-    hard_silu,
-    hard_silu_backward,
-    hard_tanh,
-    hard_tanh_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    linear,
-    linear_backward,
-    relu,
-    relu6,
-    relu6_backward,
-    relu_backward,
-    selu,
-    selu_backward,
-    soft_shrink,
-    soft_shrink_backward,
-    sparse_plus,
-    sparse_plus_backward,
-    sparse_sigmoid,
-    sparse_sigmoid_backward,
-    threshold,
-    threshold_backward,
-)
-from reference.pooling import (
-    average_pooling1d_backward,
-    average_pooling1d_forward,
-    average_pooling2d_backward,
-    average_pooling2d_forward,
-    max_pooling1d_backward,
-    max_pooling1d_forward,
-    max_pooling2d_backward,
-    max_pooling2d_forward,
-)
-from reference.recurrent import gru_backward, gru_forward, lstm_backward, lstm_forward, simple_rnn_backward, simple_rnn_forward
-from reference.rescaling import rescaling_backward, rescaling_forward
-from reference.row_activations import glu, glu_backward, log_softmax, log_softmax_backward, softmax, sparsemax, sparsemax_backward
-from reference.schedules import (
+from reference.optimizers.schedules import (
     cosine_decay,
     cosine_decay_restarts,
     exponential_decay,
@@ -165,41 +195,11 @@ from reference.schedules import (
     piecewise_constant_decay,
     polynomial_decay,
 )
-from reference.smooth_activations import (
-    exponential,
-    exponential_backward,
-    gelu,
-    gelu_backward,
-    log_sigmoid,
-    log_sigmoid_backward,
-    mish,
-    mish_backward,
-    sigmoid,
-    sigmoid_backward,
-    silu,
-    silu_backward,
-    softplus,
-    softplus_backward,
-    softsign,
-    softsign_backward,
-    squareplus,
-    squareplus_backward,
-    tanh,
-    tanh_backward,
-    tanh_shrink,
-    tanh_shrink_backward,
-)
-from reference.spatial_dropout import (
-    spatial_dropout1d_backward,
-    spatial_dropout1d_forward,
-    spatial_dropout2d_backward,
-    spatial_dropout2d_forward,
-)
-from reference.text import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
-from reference.training import TrainingState, start_training, train_step, with_weights
-from reference.training_loop import evaluate, fit
-from reference.training_run import History
-from reference.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
+from reference.training.callbacks import EarlyStopping, HistoryLog, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
+from reference.training.checkpoint import CheckpointError
+from reference.training.loop import evaluate, fit
+from reference.training.run import History
+from reference.training.step import TrainingState, start_training, train_step, with_weights
 
 __all__ = [
     "ACTIVATIONS",

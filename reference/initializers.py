@@ -5,7 +5,7 @@ same distribution. They are drawn in float64 and rounded to `dtype`, so that a s
 
 In every function `shape` is a sequence of sizes, `dtype` a floating dtype, and `seed` what ``numpy.random.default_rng`` takes: an int, a
 generator that goes on where it stands, or None for new numbers each time. ValueError for a shape with anything but whole numbers from 0,
-for another dtype, and for options that are no finite numbers. :mod:`reference.new_weights` finds initializers by their names.
+for another dtype, and for options that are no finite numbers. :mod:`reference.saving.new_weights` finds initializers by their names.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.allowance import elementwise, softmax_layer
 from conformance.cases.activations import AT_KINKS, NAMES, _splits
 from conformance.cases.case import LayerCases, Special
+from conformance.cases.tolerance import elementwise, softmax_layer
 
 INPUTS = {"images": (2, 3, 5, 4), "sequence": (2, 3, 6), "rows": (3, 8), "one_row": (1, 5)}
 AXES = ("batch", "axis 1", "axis 2", "axis 3")

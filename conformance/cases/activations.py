@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from conformance.allowance import cancelling, elementwise, softmax
 from conformance.cases.case import LayerCases, Special, words
+from conformance.cases.tolerance import cancelling, elementwise, softmax
 
 INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}
 VALUES = ("ordinary", "wide", "tiny", "huge", "kinks", "nan", "infinite")

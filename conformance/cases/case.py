@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.pairwise import pairwise
-from reference.shapes import weight_shapes
+from reference.layers.weight_shapes import weight_shapes
 
 DTYPES = ("float64", "float32")
 Config = Mapping[str, Any]
@@ -83,7 +83,7 @@ class LayerCases:
     axes : tuple of str
         Names of the output's axes when nothing else is asked for; a failure is told in these words.
     allowance : callable
-        The error model, see :mod:`conformance.allowance`.
+        The error model, see :mod:`conformance.cases.tolerance`.
     options : mapping of option to its values
         Keras's default first.
     sizes : mapping of constructor argument to its values

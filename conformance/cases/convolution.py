@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.allowance import dot_product
 from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.tolerance import dot_product
 
 CHANNELS_FIRST = {"data_format": "channels_first"}
 

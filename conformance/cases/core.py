@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.allowance import dot_product, elementwise, exact
 from conformance.cases.activations import NAMES
 from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.tolerance import dot_product, elementwise, exact
 
 ACTIVATION_NAMES = ("linear", *(name for name in NAMES if name != "linear"))
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.allowance import ITERATED, rounds_constants
-from conformance.arrays import Arrays
-from conformance.cases.arrays import draw_arrays
+from conformance.base.arrays import Arrays
 from conformance.cases.case import Case, LayerCases, declared_cases
-from reference.output_shapes import output_shapes
+from conformance.cases.draw import draw_arrays
+from conformance.cases.tolerance import ITERATED, rounds_constants
+from reference.layers.output_shapes import output_shapes
 
 Array = NDArray[Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.arrays import Arrays, cast
+from conformance.base.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases, Special
-from conformance.cases.sparing import sparing_cases
-from conformance.training_allowance import loss
+from conformance.cases.reduced_set import sparing_cases
+from conformance.cases.tolerance_training import loss
 
 Array = NDArray[Any]
 

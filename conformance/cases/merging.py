@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.allowance import elementwise, exact
 from conformance.cases.case import Config, LayerCases, Special, shapes_of_inputs
+from conformance.cases.tolerance import elementwise, exact
 
 INPUTS = {"images": (2, 3, 5, 4), "sequence": (3, 6, 4), "features": (3, 5), "one_row": (1, 7), "square": (4, 4)}
 AXES = ("batch", "axis 1", "axis 2", "axis 3")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.allowance import batch_normalization, layer_normalization
 from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.tolerance import batch_normalization, layer_normalization
 
 AXES = ("batch", "axis 1", "axis 2", "axis 3")
 

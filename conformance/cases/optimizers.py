@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.arrays import cast
+from conformance.base.arrays import cast
 from conformance.cases.case import Case, LayerCases, Special
-from conformance.cases.sparing import sparing_cases
-from conformance.training_allowance import optimizer
+from conformance.cases.reduced_set import sparing_cases
+from conformance.cases.tolerance_training import optimizer
 
 Array = NDArray[Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.allowance import exact, mean
 from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.tolerance import exact, mean
 
 UNDEFINED = ("nan", "infinite", "all_nan", "all_minus_infinity")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.allowance import dot_product, exact, layer_normalization, perturbation
 from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.tolerance import dot_product, exact, layer_normalization, perturbation
 
 # Keras rounds constants of these to float32 (section 0.2); iterated, no exact allowance in float64 follows from that.
 ROUNDED = ("leaky_relu", "gelu")

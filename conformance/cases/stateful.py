@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.arrays import Arrays
+from conformance.base.arrays import Arrays
 from conformance.cases import layer_cases
-from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.draw import draw_arrays
 
 LAYERS = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 OPTIONS: dict[str, tuple[Any, ...]] = {

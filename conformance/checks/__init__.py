@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from conformance.checks import backward, drawn, dropout, forward, loss, mask, model, optimizer, properties, repeated, stateful, text
+from conformance.checks import backward, drawn, dropout, forward, loss, mask, optimizer, properties, repeated, stateful, text
+from conformance.studies import trained_models as model
 
 KINDS: dict[str, ModuleType] = {
     kind.__name__.rpartition(".")[2]: kind

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
-from conformance.desk import Desk
-from conformance.oracle.agreement import check_gradient_agreement
-from conformance.oracle.differences import check_slopes
+from conformance.judging.cross_check import check_gradient_agreement
+from conformance.judging.finite_differences import check_slopes
+from conformance.judging.session import Desk
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:

@@ -6,15 +6,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from conformance.allowance import ChaoticCaseError
+from conformance.base.record import Record
+from conformance.base.statuses import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
-from conformance.cases.quality import WeakCaseError
-from conformance.desk import Desk
-from conformance.examination import Examination
-from conformance.record import Record
-from conformance.statuses import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED
+from conformance.cases.tolerance import ChaoticCaseError
+from conformance.judging.discriminating import WeakCaseError
+from conformance.judging.judge import Examination
+from conformance.judging.session import Desk
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -34,7 +34,7 @@ def check(desk: Desk, layer: str, part: str) -> None:
         return
     from hypothesis.errors import Flaky
 
-    from conformance.cases.drawn import run_drawn
+    from conformance.cases.strategies import run_drawn
 
     statuses: Counter[str] = Counter()
     failing: list[Examination] = []

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.contract import Question
-from conformance.desk import Desk
-from conformance.record import Record
-from conformance.statuses import FAILED, PASSED
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, PASSED
+from conformance.cases.questions import Question
+from conformance.judging.session import Desk
 
 RATES = (0.1, 0.5, 0.8)
 SHAPE = (200, 40, 25)

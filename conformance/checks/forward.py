@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, declared_cases
-from conformance.desk import Desk
-from conformance.oracle.agreement import check_agreement
+from conformance.judging.cross_check import check_agreement
+from conformance.judging.session import Desk
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES, loss_cases
-from conformance.contract import Question
-from conformance.desk import Desk
-from conformance.examination import Examination, require_of_keras
-from conformance.implementations.implementation import Implementation
+from conformance.cases.questions import Question
+from conformance.implementations.protocol import Implementation
+from conformance.judging.judge import Examination, require_of_keras
+from conformance.judging.session import Desk
+from conformance.judging.verdict import judge
 from conformance.oracle.expectation import LossExpectation
-from conformance.oracle.oracle import Oracle
-from conformance.verdict import judge
+from conformance.oracle.protocol import Oracle
 
 PARTS = {"value": "loss", "gradient": "loss_gradient"}
 """What is asked about, and how its records are called."""
@@ -34,7 +34,7 @@ def check(desk: Desk, part: str, case: Case) -> None:
 
 
 def examine_loss(part: str, case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
-    """Judge the value or the gradient; SuiteError as :func:`conformance.examination.examine`."""
+    """Judge the value or the gradient; SuiteError as :func:`conformance.judging.judge.examine`."""
     expected = oracle.loss(case, seed)
     expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
     question = loss_question(part, case, expected)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, PASSED
 from conformance.cases.masks import MaskCase, mask_cases
-from conformance.contract import Question
-from conformance.desk import Desk
-from conformance.record import Record
-from conformance.statuses import FAILED, PASSED
-from reference.calls import signature_of
+from conformance.cases.questions import Question
+from conformance.judging.session import Desk
+from reference.layers.calls import signature_of
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[MaskCase]]]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from conformance.arrays import Arrays
+from conformance.base.arrays import Arrays
+from conformance.base.statuses import PASSED
 from conformance.cases.case import Case
 from conformance.cases.optimizers import OPTIMIZER_CASES, Steps, function_of, optimizer_cases
-from conformance.contract import Question
-from conformance.desk import Desk
-from conformance.examination import Examination, answers_to_steps, as_row, require_of_keras
-from conformance.implementations.implementation import Implementation
+from conformance.cases.questions import Question
+from conformance.implementations.protocol import Implementation
+from conformance.judging.judge import Examination, answers_to_steps, as_row, require_of_keras
+from conformance.judging.session import Desk
+from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.oracle import Oracle
-from conformance.statuses import PASSED
-from conformance.verdict import Verdict, judge
+from conformance.oracle.protocol import Oracle
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
@@ -33,7 +33,7 @@ def check(desk: Desk, case: Case) -> None:
 
 
 def examine_steps(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
-    """Judge the steps up to the first that is wrong; SuiteError as :func:`conformance.examination.examine`."""
+    """Judge the steps up to the first that is wrong; SuiteError as :func:`conformance.judging.judge.examine`."""
     expected = oracle.steps(case, seed)
     answers, verdicts = [], []
     for expectation, answer in zip(expected.after, answers_to_steps(implementation, case, expected.steps), strict=False):

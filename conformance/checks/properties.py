@@ -8,26 +8,26 @@ from functools import partial
 
 import numpy as np
 
-from conformance.allowance import MEANING
-from conformance.arrays import EPS, Arrays
+from conformance.base.arrays import EPS, Arrays
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, PASSED
 from conformance.cases import layer_cases
-from conformance.cases.arrays import draw_arrays
 from conformance.cases.case import Case
-from conformance.contract import Answer, forward_question
-from conformance.desk import Desk
+from conformance.cases.draw import draw_arrays
+from conformance.cases.questions import Answer, forward_question
+from conformance.cases.tolerance import MEANING
+from conformance.judging.session import Desk
+from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.properties import ALL
 from conformance.properties.property import Outputs, Property
-from conformance.record import Record
-from conformance.statuses import FAILED, PASSED
-from conformance.verdict import Verdict, judge
-from reference.output_shapes import output_shapes
+from reference.layers.output_shapes import output_shapes
 
 SUMMED = 100
 """Roundings of float32 by which two ways to one answer may differ, in units of the largest sum of absolute values on the way.
 
 A sum of K products is off by at most ``(4 + sqrt(K)) eps S``, S being the same sum over absolute values
-(:func:`conformance.allowance.dot_product`), and two ways by twice that: ``55 eps S`` for the 541 terms of the longest sum here. What
+(:func:`conformance.cases.tolerance.dot_product`), and two ways by twice that: ``55 eps S`` for the 541 terms of the longest sum here. What
 is iterated damps its roundings, eight at each of a few steps.
 """
 

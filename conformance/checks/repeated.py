@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from conformance.base.errors import ImplementationError
+from conformance.base.record import Record
+from conformance.base.statuses import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import declared_cases
-from conformance.desk import Desk, Session
-from conformance.examination import Examination, judge_again
-from conformance.implementations.errors import ImplementationError
-from conformance.record import Record
-from conformance.statuses import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED
+from conformance.judging.judge import Examination, judge_again
+from conformance.judging.session import Desk, Session
 
 SAMPLE = 6
 

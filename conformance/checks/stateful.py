@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.allowance import MEANING
-from conformance.arrays import EPS, Arrays
+from conformance.base.arrays import EPS, Arrays
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, PASSED
+from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
-from conformance.contract import forward_question
-from conformance.desk import Desk
+from conformance.cases.tolerance import MEANING
+from conformance.judging.session import Desk
+from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
-from conformance.record import Record
-from conformance.statuses import FAILED, PASSED
-from conformance.verdict import Verdict, judge
 
 Array = NDArray[Any]
 

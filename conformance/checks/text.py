@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, PASSED
+from conformance.cases.questions import Question
 from conformance.cases.text import ADAPTED, ASKED, LAYER, in_shape, text_cases
-from conformance.contract import Question
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.oracle.expectation import TextExpectation
-from conformance.record import Record
-from conformance.statuses import FAILED, PASSED
 
 PASSES = ("adapt", "idf", "forward")
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.statuses import FAILED, PASSED
+from conformance.base.statuses import FAILED, PASSED
 
 if TYPE_CHECKING:
-    from conformance.contract import Answer
-    from conformance.examination import Examination
+    from conformance.cases.questions import Answer
     from conformance.faults.fault import Fault
+    from conformance.judging.judge import Examination
     from conformance.oracle.expectation import Expectation
 
 AT_MOST = 3
@@ -30,7 +30,7 @@ def consistent_faults(examination: Examination) -> list[str]:
     Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
     together. Faults are made of the reference's functions: where these are wrong themselves, none is listed.
     """
-    from conformance.verdict import judge
+    from conformance.judging.verdict import judge
 
     expectation = examination.expectation
     if expectation is None:
@@ -61,18 +61,18 @@ def _plain_answer(examination: Examination) -> Answer:
 
 def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
     """The faults that an answer may be compared with, the likeliest first."""
-    from conformance.faults.training_catalogue import TRAINING
+    from conformance.faults.training.catalogue import TRAINING
 
     case, part = examination.case, examination.part
     if case.layer in TRAINING:
         yield [fault for fault in TRAINING[case.layer] if fault.part == part]
     elif part == "backward":
-        from conformance.faults.gradient_catalogue import BACKWARD, gradient_faults_of_parts
+        from conformance.faults.backward.catalogue import BACKWARD, gradient_faults_of_parts
 
         yield BACKWARD[case.layer]
         yield gradient_faults_of_parts(case)
     else:
-        from conformance.faults.catalogue import ALL, faults_of_parts
+        from conformance.faults.forward.catalogue import ALL, faults_of_parts
 
         yield ALL[case.layer]
         yield faults_of_parts(case)
@@ -90,7 +90,7 @@ def _consistent(examination: Examination, expectation: Expectation, answers: Ite
 
     None is listed where the right answer repeats it as closely: what differs so little may have another cause.
     """
-    from conformance.verdict import SINGLE_ONLY, judge
+    from conformance.judging.verdict import SINGLE_ONLY, judge
 
     dtype = examination.case.dtype
     target = _as_expectation(examination, expectation)

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.base.statuses import FAILED_STATUSES, PASSED
 from conformance.cases import layer_cases, masks
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.gradients import Backward, backward_cases
+from conformance.cases.questions import Answer, Question, backward_question, forward_question
 from conformance.checks.mask import mask_question, same_mask
-from conformance.contract import Answer, Question, backward_question, forward_question
-from conformance.examination import ask_gradients
-from conformance.faults.catalogue import ALL
+from conformance.faults.backward.catalogue import BACKWARD
 from conformance.faults.fault import Fault, FaultyImplementation
-from conformance.faults.gradient_catalogue import BACKWARD
-from conformance.implementations.implementation import Implementation
+from conformance.faults.forward.catalogue import ALL
 from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.protocol import Implementation
+from conformance.judging.judge import ask_gradients
+from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.recorded import Recorded
-from conformance.statuses import FAILED_STATUSES, PASSED
-from conformance.verdict import Verdict, judge
+from conformance.oracle.recorded.reader import Recorded
 
 if TYPE_CHECKING:
     from conformance.cases.masks import MaskCase

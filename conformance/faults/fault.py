@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import reference
-from conformance.contract import function_name
+from conformance.cases.questions import function_name
 from conformance.implementations.module import ModuleImplementation
 
 Function = Callable[..., Any]

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, TextIO, cast
 
-from conformance.implementations.errors import UnimportableError, plain, reason
+from conformance.base.call import Answer
+from conformance.base.errors import UnimportableError, plain, reason
+from conformance.base.statuses import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.frames import Frame, encode, read_frame
 from conformance.implementations.launcher import end_with
 from conformance.implementations.messages import PROTOCOL, answer_frame, dumps, question_of, text_of
 from conformance.implementations.module import ModuleImplementation, load
-from conformance.question import Answer
-from conformance.statuses import ERROR, PASSED, UNSUPPORTED
 
 
 def serve(implementation: ModuleImplementation, requests: BinaryIO, replies: BinaryIO) -> None:

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.implementations.errors import UnimportableError
-from conformance.question import Answer, Question
-from conformance.statuses import ERROR, PASSED, UNSUPPORTED
+from conformance.base.call import Answer, Question
+from conformance.base.errors import UnimportableError
+from conformance.base.statuses import ERROR, PASSED, UNSUPPORTED
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300

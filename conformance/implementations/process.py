@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from conformance.base.call import Answer, Question
+from conformance.base.errors import ImplementationError, UnimportableError
+from conformance.base.statuses import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 from conformance.implementations import EXEC
-from conformance.implementations.errors import ImplementationError, UnimportableError
 from conformance.implementations.frames import Frame, ProtocolError, decode, encode, read_json
 from conformance.implementations.messages import PROTOCOL, TEXT_AT_MOST, Packer, answer_of, question_metadata, text_of
 from conformance.implementations.program import EndedError, Program
-from conformance.question import Answer, Question
-from conformance.statuses import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 
 CHILD = "conformance.implementations.child"
 STARTS = 3

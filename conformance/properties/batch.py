@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.arrays import Arrays
+from conformance.base.arrays import Arrays
 from conformance.cases import ALL
 from conformance.cases.case import Case
 from conformance.properties.property import Ask, Outputs, Property, joined, must, samples

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.arrays import Arrays
+from conformance.base.arrays import Arrays
 from conformance.cases.case import Case
 from conformance.properties.property import Ask, Outputs, Property, layer, must, without
 

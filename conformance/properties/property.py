@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.arrays import Arrays
+from conformance.base.arrays import Arrays
 from conformance.cases import layer_cases
 from conformance.cases.case import Case
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conformance.arrays import Arrays
+from conformance.base.arrays import Arrays
 from conformance.cases.case import Case
 from conformance.properties.property import Ask, Outputs, Property, configured, given, joined, layer, must, steps, without
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from conformance.base.statuses import SKIPPED
 from conformance.cases import ALL, TRAINING, text
 from conformance.cases.case import Case, LayerCases, declared_cases
-from conformance.cases.sparing import sparing_cases
-from conformance.statuses import SKIPPED
-from reference.calls import REQUIRED, SIGNATURES, WRAPPERS
+from conformance.cases.reduced_set import sparing_cases
+from reference.layers.calls import REQUIRED, SIGNATURES, WRAPPERS
 
 NEVER_PASSED = frozenset(
     {

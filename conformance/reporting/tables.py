@@ -7,8 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from conformance.record import KNOWN_FAILURES
-from conformance.statuses import STATUSES
+from conformance.base.record import KNOWN_FAILURES
+from conformance.base.statuses import STATUSES
 
 NUMBERS = (int, float)
 SPECIAL = str.maketrans({**{mark: f"\\{mark}" for mark in "\\|*_[]`"}, "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
@@ -40,7 +40,7 @@ def layer_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
     Parameters
     ----------
     summary : mapping
-        Of layer to pass to counts, as :func:`conformance.record.summarise` makes it.
+        Of layer to pass to counts, as :func:`conformance.base.record.summarise` makes it.
     """
     rows: list[list[Any]] = []
     any_known = any(KNOWN_FAILURES in kinds for kinds in summary.values())

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.case import Case
 from conformance.checks import backward
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.plugin import parametrize
 
 

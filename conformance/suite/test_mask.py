@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.masks import MaskCase
 from conformance.checks import mask
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.plugin import parametrize
 
 

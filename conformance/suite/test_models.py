@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.checks import model
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.plugin import parametrize
+from conformance.studies import trained_models as model
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks import properties
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.plugin import parametrize
 from conformance.properties.property import Property
 

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.stateful import StatefulCase
 from conformance.checks import stateful
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.plugin import parametrize
 
 

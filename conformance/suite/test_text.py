@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conformance.checks import text
-from conformance.desk import Desk
+from conformance.judging.session import Desk
 from conformance.plugin import parametrize
 
 

@@ -1,0 +1,1 @@
+"""What passes between all rooms: calls and answers, arrays, records, errors."""

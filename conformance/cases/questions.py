@@ -1,0 +1,60 @@
+"""The contract between the suite and an implementation: what is called, with what, and what can come back.
+
+An implementation is a set of functions found by name (``conv2d_forward``). A :class:`Question` is one call of one of them; an
+:class:`Answer` is what came of it. Nothing else passes between the suite and an implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.base.arrays import Arrays
+from conformance.base.call import Answer, Question
+from conformance.cases import layer_cases
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.optimizers import function_of
+from reference.layers.calls import layer_call, signature_of
+
+__all__ = ["Answer", "Question", "backward_question", "forward_question", "function_name"]
+
+
+def function_name(layer: str, part: str = "forward") -> str:
+    """The name by which a layer, an activation function or a loss is called; `part` is 'forward', 'backward' or 'compute_mask'.
+
+    An optimizer has the part 'step' alone.
+    """
+    if part == "step":
+        return function_of(layer)
+    if layer_cases(layer).function:
+        return layer if part == "forward" else f"{layer}_{part}"
+    return f"{signature_of(layer).name}_{part}"
+
+
+def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:
+    """The forward call of a case.
+
+    Parameters
+    ----------
+    layer, case, arrays
+        The case and what it is asked with.
+    chosen : mapping
+        Arguments that the oracle chose (:attr:`Expectation.arguments`).
+    """
+    arguments = {**arrays.arguments, **chosen}
+    if layer.function:
+        return Question(case.layer, (arrays.x,), {**case.config, **arguments})
+    config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
+    training = bool(arguments.get("training"))
+    call = layer_call(case.layer, config, arrays.weights, training=training)
+    x = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
+    return Question(f"{call.name}_forward", (x, *call.weights), {**call.options, **arguments})
+
+
+def backward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any], grads: tuple[Any, ...]) -> Question:
+    """The backward call of a case: the gradients of its outputs, then the arguments of the forward call.
+
+    `grads` has one gradient for each output; they are passed as a tuple where there are several.
+    """
+    forward = forward_question(layer, case, arrays, chosen)
+    return Question(function_name(case.layer, "backward"), (grads[0] if len(grads) == 1 else grads, *forward.positional), forward.keywords)

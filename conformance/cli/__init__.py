@@ -1,0 +1,22 @@
+"""Entry point of the command ``conform``: ``check`` runs where little is installed, everything else where all is."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+NEEDS = "This command needs the whole installation (`pip install keras-conformance`); here only `conform check` runs."
+
+
+def main() -> None:
+    """Run the command that the first argument names."""
+    if sys.argv[1:2] == ["check"]:
+        from conformance.cli.check import main as check
+
+        sys.exit(check(sys.argv[2:]))
+    if importlib.util.find_spec("typer") is None:
+        print(NEEDS, file=sys.stderr)
+        sys.exit(2)
+    from conformance.cli.app import app
+
+    app()

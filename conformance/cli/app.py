@@ -1,0 +1,174 @@
+"""The command `conform`. What is heavy is imported inside the commands, so that help is quick and needs no TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conformance import __version__
+from conformance.cli.lockstep import gap_command, lockstep_command
+from conformance.cli.train import train_command
+
+DONE, DIFFERENT, USAGE = 0, 1, 2
+
+app = typer.Typer(
+    help="The conformance suite for Keras layers: reports, checkpoints, what works here. (The suite itself runs as `pytest`.)",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("train")(train_command)
+app.command("lockstep")(lockstep_command)
+app.command("gap")(gap_command)
+
+DATA_HELP = "Folder with the data sets; without it CONFORM_DATA, or a download."
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help=DATA_HELP)]
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options of the command itself."""
+    if version:
+        typer.echo(f"keras-conformance {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.command("report")
+def report_command(
+    records: Annotated[
+        Path | None,
+        typer.Option("--records", metavar="FILE", help="Records of a run of the suite (--conform-json); without it the stored summary."),
+    ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Also time predict, into reports/data/timings.json.")] = False,
+    data: Data = None,
+) -> None:
+    """Write reports/: score the trained models that can be scored here, keep the stored record of the others. Never trains a net."""
+    from conformance.reporting.conformance import PartialRunError
+    from conformance.studies.reports import generate
+
+    try:
+        folder = generate.reports_dir()
+    except FileNotFoundError as error:
+        raise _usage(str(error)) from None
+    if records is not None and not records.is_file():
+        raise _usage(f"--records: there is no file {records}; `pytest --conform-json={records} conformance/suite` writes it.")
+    if data is not None and not data.is_dir():
+        raise _usage(f"--data: there is no folder {data}.")
+    try:
+        generate.write_conformance(folder, records, typer.echo)
+    except PartialRunError as error:
+        raise _usage(f"--records: {error}.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        if records is None:
+            raise
+        raise _usage(f"--records: {records} is not what --conform-json writes ({type(error).__name__}: {error}).") from None
+    generate.write_deviations(folder, typer.echo)
+    generate.write_macro_f1(folder, data, typer.echo)
+    generate.write_training(folder, typer.echo)
+    generate.write_experiments(folder, data, typer.echo)
+    if timings:
+        generate.write_timings(folder, data, typer.echo)
+
+
+@app.command("bench")
+def bench_command(data: Data = None) -> None:
+    """Time an epoch of training, NumPy beside Keras, into reports/data/timings.json; on an idle machine, else the figures mean little."""
+    from conformance.studies.reports import generate
+
+    try:
+        generate.write_timings(generate.reports_dir(), data, typer.echo, (generate.TIMED_TRAINING,))
+    except FileNotFoundError as error:
+        raise _usage(str(error)) from None
+
+
+@app.command("compare")
+def compare_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="A model that Keras saved.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA.npz", help="Its inputs: x, or arrays named as the inputs; class numbers in y.")],
+    iut: Annotated[str, typer.Option("--iut", metavar="MODULE|FILE.py[:ATTR]|exec:COMMAND", help="What is compared.")] = "reference",
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE.md", help="Write the report there instead.")] = None,
+) -> None:
+    """Compare an implementation with Keras on a model and data of your own, layer by layer.
+
+    Ends with 0 where they agree, with 1 where they differ by more than float32 arithmetic explains, with 2 where nothing can be compared.
+    """
+    import contextlib
+    import sys
+    import warnings
+
+    from conformance.base.record import write_text
+    from conformance.models.data import UnusableError
+
+    try:
+        # What an implementation prints when it is imported is no part of the report.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+            warnings.simplefilter("ignore")
+            from conformance.models.compare import compare_files
+            from conformance.reporting.comparison import headline, markdown
+
+            result = compare_files(model, data, iut)
+            text = markdown(result)
+        if output is not None:
+            write_text(output, text)
+    except UnusableError as error:
+        raise _usage(str(error)) from None
+    except OSError as error:
+        raise _usage(f"--output: {output} cannot be written ({error}).") from None
+    typer.echo(text if output is None else f"{headline(result)}\n{output}: written", nl=output is not None)
+    raise typer.Exit(DONE if result.agrees else DIFFERENT)
+
+
+@app.command("doctor")
+def doctor_command(data: Data = None) -> None:
+    """Say what works on this machine: versions, TensorFlow, data sets, cores."""
+    from conformance.cli.doctor import report
+
+    for line in report(data):
+        typer.echo(line)
+
+
+@app.command("check", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def check_command(context: typer.Context) -> None:
+    """Check a file of your own layers in seconds, against recorded vectors; needs no TensorFlow. `conform check --help` says more."""
+    from conformance.cli.check import main
+
+    raise typer.Exit(main(context.args))
+
+
+@app.command("record")
+def record_command(
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Folder (default: fixtures/vectors).")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Write nothing, only say what would change; ends with 1 if anything.")] = False,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, metavar="N", help="Processes (default: one a core).")] = None,
+) -> None:
+    """Record what live Keras answers to every declared case, and say what has changed since the last time."""
+    from conformance.oracle.environment import MISSING, missing_package
+    from conformance.oracle.recorded.vectors import folder
+
+    missing = missing_package()
+    if missing:
+        raise _usage(MISSING.format(missing=missing))
+    from conformance.recording.update import lines, record, store
+
+    place = folder() if output is None else output
+    try:
+        kept, sentences = record(place, workers)
+        if not compare:
+            store(kept, place)
+    except OSError as error:
+        raise _usage(f"{place} cannot be written: {error}.") from None
+    for line in lines(sentences) or ["Nothing has changed."]:
+        typer.echo(line)
+    total = sum(len(entries) for entries in kept.values())
+    typer.echo(f"{total} cases {'compared with' if compare else 'recorded in'} {place}")
+    raise typer.Exit(DIFFERENT if compare and sentences else DONE)
+
+
+def _usage(sentence: str) -> typer.Exit:
+    typer.echo(sentence, err=True)
+    return typer.Exit(USAGE)

@@ -1,0 +1,99 @@
+"""What works on this machine: versions, oracle, data sets, cores. Looks, and downloads and imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("numpy", "h5py", "tensorflow", "keras", "pytest", "pytest-xdist", "hypothesis", "scikit-learn", "tabulate", "pooch")
+DATA_FILES: dict[str, list[tuple[str, ...]]] = {
+    "NusaX-Senti, Indonesian": [tuple(f"nusax-indonesian/{split}.csv" for split in ("train", "valid", "test"))],
+    "CIFAR-10": [("cifar10.npz",), ("cifar-10-binary.tar.gz",)],
+}
+"""Of each data set the sets of files that would do."""
+IMPORT = "import conformance.oracle.environment as e; e.import_keras()"
+
+
+def installed(package: str) -> str:
+    """The version of a package, or "missing"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def data_lines(folder: Path | None, cache: Path) -> list[str]:
+    """A line for each data set: where it is, or what would bring it. A folder that was named is the only place looked at."""
+    lines = []
+    for title, choices in DATA_FILES.items():
+        if _holds(folder or cache, choices):
+            said = f"here, in {folder or cache}"
+        elif folder:
+            said = f"not in the folder {folder}"
+        else:
+            said = "not here: it is downloaded when it is needed; CONFORM_DATA=DIR names a folder that holds it"
+        lines.append(f"{title}: {said}")
+    return lines
+
+
+def _holds(place: Path, choices: list[tuple[str, ...]]) -> bool:
+    return any(all((place / name).is_file() for name in files) for files in choices)
+
+
+def oracle_line() -> str:
+    """Whether TensorFlow and Keras can be imported, tried in a process of its own."""
+    from conformance.oracle.environment import MISSING, missing_package
+
+    missing = missing_package()
+    if missing:
+        return MISSING.format(missing=missing)
+    tried = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return "TensorFlow and Keras can be imported"
+    cause = tried.stderr.strip().splitlines()[-1:] or [f"exit status {tried.returncode}"]
+    return f"TensorFlow and Keras are installed and cannot be imported: {cause[0]}"
+
+
+def vectors_line() -> str:
+    """What is recorded, or why nothing can be read."""
+    from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
+
+    try:
+        facts = manifest(folder())
+    except VectorsError as error:
+        return str(error)
+    cases = sum(known["cases"] for known in facts["files"].values())
+    return f"{cases:,} cases of Keras {facts['keras']}" + ("" if installed("safetensors") != "missing" else ", which need safetensors")
+
+
+def report(data: Path | None) -> list[str]:
+    """Everything, a line each."""
+    from conformance import __version__
+    from conformance.studies.data.paths import cache_dir
+
+    named = os.environ.get("CONFORM_DATA")
+    folder = data or (Path(named) if named else None)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [
+        f"keras-conformance {__version__}, Python {platform.python_version()}, {cores} cores",
+        ", ".join(f"{package} {installed(package)}" for package in PACKAGES),
+        f"oracle: {oracle_line()}",
+        f"recorded vectors: {vectors_line()}",
+        *(f"data: {line}" for line in data_lines(folder, cache_dir())),
+        f"data: digits and reviews: {embedded_line()}",
+    ]
+
+
+def embedded_line() -> str:
+    """Whether the embedded tasks and the checkpoints are here: they come with a checkout, not with an installed package."""
+    from conformance.studies.data.paths import fixtures_dir
+
+    try:
+        fixtures_dir()
+    except FileNotFoundError:
+        return "not here, they come with the project's checkout"
+    return "embedded"

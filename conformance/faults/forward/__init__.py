@@ -1,0 +1,1 @@
+"""Mistakes in forward passes and masks."""

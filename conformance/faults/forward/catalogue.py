@@ -1,0 +1,115 @@
+"""Every named fault by layer, and those of a layer's parts: of its activation function, of the layer that it wraps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.cases import ALL as LAYERS
+from conformance.cases.case import Case
+from conformance.faults.fault import Fault, Function, right_function
+from conformance.faults.forward import (
+    activation_layers,
+    activations,
+    batch_normalization,
+    bidirectional,
+    causal,
+    convolution,
+    core,
+    dense,
+    dropout,
+    global_pooling,
+    lstm,
+    merging,
+    normalization,
+    pooling,
+    recurrent_calls,
+    recurrent_cells,
+    recurrent_masks,
+    rescaling,
+    time_distributed,
+)
+from conformance.faults.forward import (
+    rowwise as row_activations,
+)
+from conformance.faults.forward.plain_recurrent import plain_bidirectional, plain_recurrent
+from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
+
+FAMILIES = (
+    *(dense, core, rescaling, dropout, activation_layers, merging, normalization, batch_normalization),
+    *(convolution, causal, pooling, global_pooling),
+    *(lstm, recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, row_activations),
+)
+
+ALL: dict[str, list[Fault]] = {
+    layer: [fault for family in FAMILIES for collection in family.LAYERS for fault in collection if layer in fault.layers]
+    for layer in LAYERS
+}
+"""The faults of each layer and activation function, in the order in which the suite reports layers."""
+
+
+def faults_of_parts(case: Case) -> Iterator[Fault]:
+    """Faults of what the layer of a case is made of, in place in that layer: a wrong gelu in Dense, a wrong GRU in Bidirectional.
+
+    They are made for one question: those of an activation share the result of the linear part.
+    """
+    inner = case.config.get("layer", case.layer)
+    if inner not in SIGNATURES:
+        return
+    for option, default in SIGNATURES[inner].options.items():
+        if option not in ("activation", "recurrent_activation"):
+            continue
+        name = case.config.get(option, default)
+        place = _within(case.layer) if inner in RECURRENT_CLASSES else _after(case.layer)
+        for fault in ALL.get(name, []):
+            yield Fault(fault.name, (case.layer,), f"in the {option} {name}: {fault.sentence}", place(fault.function, option))
+    if case.layer in WRAPPERS:
+        said, around = {"Bidirectional": ("in both halves", _both_ways), "TimeDistributed": ("in every step", _in_every_step)}[case.layer]
+        for fault in ALL[inner]:
+            if fault.part == "forward":
+                yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function))
+
+
+def _after(layer: str) -> Callable[[Function, str], Function]:
+    """The activation after the right linear part."""
+    linear: list[Any] = []
+
+    def place(activation: Function, option: str) -> Function:
+        def function(*arguments: Any, **options: Any) -> Any:
+            if not linear:
+                linear.append(right_function(layer)(*arguments, **{**options, "activation": None}))
+            return activation(linear[0].copy())
+
+        return function
+
+    return place
+
+
+def _within(layer: str) -> Callable[[Function, str], Function]:
+    """The activation inside of a recurrent layer."""
+    whole = _both_ways(plain_recurrent) if layer in WRAPPERS else plain_recurrent
+
+    def place(activation: Function, option: str) -> Function:
+        def function(*arguments: Any, **options: Any) -> Any:
+            return whole(*arguments, **{**options, option: activation})
+
+        return function
+
+    return place
+
+
+def _both_ways(recurrent: Function) -> Function:
+    def function(*arguments: Any, **options: Any) -> Any:
+        return plain_bidirectional(*arguments, wrapped=lambda right: recurrent, **options)
+
+    return function
+
+
+def _in_every_step(layer: Function) -> Function:
+    def function(x: Any, weights: Any = (), **options: Any) -> Any:
+        own = {name: value for name, value in options.items() if name != "layer"}
+        return np.stack([layer(x[:, t], *weights, **own) for t in range(x.shape[1])], axis=1)
+
+    return function

@@ -1,0 +1,1 @@
+"""Mistakes in losses, their gradients, and optimizers."""

@@ -1,0 +1,200 @@
+"""One case from question to record: draw its arrays, ask the oracle and the implementation, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from conformance.base.arrays import Arrays
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, PASSED
+from conformance.cases import layer_cases
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.gradients import Backward
+from conformance.cases.optimizers import Steps, function_of
+from conformance.cases.questions import Answer, Question, backward_question, forward_question
+from conformance.cases.tolerance import ChaoticCaseError
+from conformance.implementations.protocol import Implementation
+from conformance.judging.discriminating import WeakCaseError, check_quality
+from conformance.judging.gradients import flattened
+from conformance.judging.verdict import Verdict, judge
+from conformance.oracle.expectation import Expectation
+from conformance.oracle.protocol import Oracle
+
+Array = NDArray[Any]
+FORM = "it does not return (variables, state)"
+
+
+class SuiteError(Exception):
+    """The suite contradicts itself: Keras does not pass a case."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported.
+
+    ``grads`` are the gradients of the outputs where the backward pass was asked; its answer is then the row of the gradients. ``steps``
+    are those of an optimizer up to the first wrong one; its answer is then the row of the variables after each of them.
+    """
+
+    layer: LayerCases
+    case: Case
+    arrays: Arrays
+    question: Question
+    expectation: Expectation | None
+    answer: Answer
+    verdict: Verdict
+    grads: tuple[Array, ...] = ()
+    steps: Steps | None = None
+
+    @property
+    def part(self) -> str:
+        """Which function was asked: 'forward', 'backward' or 'step'."""
+        return next((part for part in ("backward", "step") if self.question.function.endswith(f"_{part}")), "forward")
+
+    def ask(self, implementation: Implementation) -> Answer:
+        """What another implementation answers to the same question."""
+        if self.steps is not None:
+            return as_row(list(answers_to_steps(implementation, self.case, self.steps)))
+        if self.grads:
+            return ask_gradients(self.layer, self.case, self.arrays, self.question, implementation)
+        return implementation.ask(self.question)
+
+    def record(self, identifier: str, kind: str = "forward") -> Record:
+        """The record of the case."""
+        verdict = self.verdict
+        return Record(
+            identifier,
+            self.case.layer,
+            kind,
+            verdict.status,
+            {name: _words(value) for name, value in self.case.options.items()},
+            verdict.ratio,
+            verdict.keras_ratio,
+            verdict.sentence or "; ".join(verdict.remarks),
+            self.layer.needs,
+            verdict.remarks,
+        )
+
+
+def examine(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+    """Judge one case; arrays that could not tell right from wrong are drawn again.
+
+    Raises
+    ------
+    SuiteError
+        If Keras itself does not keep the allowance of the case.
+    WeakCaseError, ChaoticCaseError
+        If every draw of its arrays was weak.
+    """
+    layer = layer_cases(case.layer)
+    weak: Exception = WeakCaseError(f"{case.id}: no arrays were drawn")
+    for arrays in oracle.draws(layer, case, seed):
+        try:
+            return _examine(layer, case, arrays, implementation, oracle, strict)
+        except (WeakCaseError, ChaoticCaseError) as error:
+            weak = error
+    raise weak
+
+
+def _examine(layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool) -> Examination:
+    question = forward_question(layer, case, arrays, {})
+    refusal = implementation.refusal(question)
+    if refusal is not None:
+        return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
+    expectation = oracle.expect(layer, case, arrays)
+    if oracle.live:  # what was recorded was checked then
+        check_quality(layer, case, arrays, expectation)
+    question = forward_question(layer, case, arrays, expectation.arguments)
+    answer = implementation.ask(question)
+    verdict = judge(expectation, answer, case.dtype, strict=strict)
+    require_of_keras(case, verdict)
+    return Examination(layer, case, arrays, question, expectation, answer, verdict)
+
+
+def examine_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+    """Judge the backward pass of one case; SuiteError as :func:`examine`."""
+    layer = layer_cases(case.layer)
+    backward = oracle.backward(layer, case, seed)
+    arrays, grads = backward.arrays, backward.grads
+    question = backward_question(layer, case, arrays, {}, grads)
+    refusal = implementation.refusal(question)
+    if refusal is not None:
+        return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message), grads)
+    expectation = oracle.gradients(layer, case, backward)
+    question = backward_question(layer, case, arrays, expectation.arguments, grads)
+    answer = ask_gradients(layer, case, arrays, question, implementation)
+    verdict = judge(expectation, answer, case.dtype, strict=strict)
+    require_of_keras(case, verdict)
+    return Examination(layer, case, arrays, question, expectation, answer, verdict, grads)
+
+
+def ask_gradients(layer: LayerCases, case: Case, arrays: Arrays, question: Question, implementation: Implementation) -> Answer:
+    """The answer to a question about gradients, as a row of them."""
+    answer = implementation.ask(question)
+    return flattened(layer, case, arrays, question.positional[2:], answer) if answer.status == PASSED else answer
+
+
+def answers_to_steps(implementation: Implementation, case: Case, steps: Steps) -> Iterator[Answer]:
+    """The variables after each step, as long as there are any; a step gets the variables and the state that the one before returned."""
+    variables: Any = list(steps.variables)
+    state: Any = None
+    for gradients in steps.gradients:
+        answer = implementation.ask(Question(function_of(case.layer), (variables, list(gradients), state), dict(case.config)))
+        if answer.status == PASSED and not _well_formed(answer.value):
+            answer = replace(answer, status=FAILED, value=None, message=FORM)
+        if answer.status != PASSED:
+            yield answer
+            return
+        variables, state = list(answer.value[0]), answer.value[1]
+        yield replace(answer, value=tuple(variables))
+
+
+def _well_formed(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], tuple | list)
+
+
+def as_row(answers: Sequence[Answer]) -> Answer:
+    """The answers to several steps as one, what each returned one after the other; the last alone where it returned nothing."""
+    last = answers[-1]
+    return replace(last, value=tuple(y for answer in answers for y in answer.value)) if last.status == PASSED else last
+
+
+def require_of_keras(case: Case, verdict: Verdict) -> None:
+    """SuiteError where Keras does not keep the allowance of a case that names no defect."""
+    if case.deviation is None and verdict.keras_ratio is not None and verdict.keras_ratio > 1:
+        raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
+
+
+def judge_again(examination: Examination, implementation: Implementation, *, strict: bool) -> Verdict:
+    """Ask the same question once more and judge the answer."""
+    if examination.expectation is None:
+        return examination.verdict
+    return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
+
+
+def still_fails(examination: Examination, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool) -> bool:
+    """Whether the case also fails with other arrays."""
+    layer, case = examination.layer, examination.case
+    question, expectation = asked_again(examination, oracle, arrays)
+    answer = ask_gradients(layer, case, arrays, question, implementation) if examination.grads else implementation.ask(question)
+    return judge(expectation, answer, case.dtype, strict=strict).status == examination.verdict.status
+
+
+def asked_again(examination: Examination, oracle: Oracle, arrays: Arrays) -> tuple[Question, Expectation]:
+    """The same question with other arrays (the gradients of the outputs stay), and what is expected then."""
+    layer, case, grads = examination.layer, examination.case, examination.grads
+    if not grads:
+        expectation = oracle.expect(layer, case, arrays)
+        return forward_question(layer, case, arrays, expectation.arguments), expectation
+    expectation = oracle.gradients(layer, case, Backward(arrays, grads))
+    return backward_question(layer, case, arrays, expectation.arguments, grads), expectation
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return "x".join(str(part) for part in value)
+    return str(value)

@@ -1,0 +1,116 @@
+"""Where a question is put to an implementation and to the oracle, and what came of it is written down."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from conformance.base.record import Record
+from conformance.base.statuses import FAILED, TIMEOUT
+from conformance.cases.case import Case
+from conformance.cases.questions import Answer, Question
+from conformance.implementations import IN_PROCESS
+from conformance.implementations import TIMEOUT as CALL_SECONDS
+from conformance.implementations.protocol import Implementation, implementation_of
+from conformance.judging.explain import explain
+from conformance.judging.judge import Examination, asked_again, examine, examine_backward, still_fails
+from conformance.oracle.protocol import LIVE, Oracle, oracle
+
+Settle = Callable[[Record, Callable[[], str]], None]
+
+
+@dataclass
+class Session:
+    """Settings of a run, the implementation under test and the oracle.
+
+    ``witnesses`` are implementations on which live Keras and the recorded vectors must agree in every declared case.
+    """
+
+    iut: str = "reference"
+    oracle_name: str = LIVE
+    seed: int = 0
+    profile: str = "standard"
+    strict: bool = False
+    must_support: bool = False
+    data: str | None = None
+    require_data: bool = False
+    witnesses: Sequence[Implementation] = ()
+    mode: str = IN_PROCESS
+    timeout: float = CALL_SECONDS
+
+    def __post_init__(self) -> None:
+        self.implementation = implementation_of(self.iut, self.mode, self.timeout)
+        self.oracle: Oracle = oracle(self.oracle_name)
+
+
+@dataclass
+class Desk:
+    """The place of one question.
+
+    Attributes
+    ----------
+    session : Session
+    identifier : str
+        The question's name, as records have it: ``test_forward[Dense-batch-float64]``.
+    again : callable
+        The command that asks it alone.
+    settle : callable (record, message)
+        What is done with the record; the message explains a failure.
+    explain : callable
+        How a failure is told, see :func:`conformance.judging.explain.explain`.
+    """
+
+    session: Session
+    identifier: str
+    again: Callable[[], str]
+    settle: Settle
+    explain: Callable[..., str] = explain
+
+    @property
+    def oracle(self) -> Oracle:
+        """Where expected values come from."""
+        return self.session.oracle
+
+    def examine(self, case: Case) -> Examination:
+        """Judge a case without consequences."""
+        return examine(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+
+    def examine_backward(self, case: Case) -> Examination:
+        """Judge the backward pass of a case without consequences."""
+        return examine_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+
+    def ask(self, question: Question) -> Answer:
+        """Ask the implementation directly."""
+        return self.session.implementation.ask(question)
+
+    def explanation(self, examination: Examination, kind: str) -> str:
+        """The failure in words."""
+        verdict, printed = examination.verdict, examination.answer.printed
+        return self.explain(examination.layer, examination.case, kind, verdict, self.again(), printed, likely(examination))
+
+    def minimal_script(self, examination: Examination) -> str:
+        """The failing call with values as simple as they get, as a script."""
+        from conformance.judging.shrink import script, simplify
+
+        session, arrays = self.session, examination.arrays
+        if examination.verdict.status != TIMEOUT:  # each attempt would take that long again
+            fails = functools.partial(still_fails, examination, session.implementation, self.oracle, strict=session.strict)
+            arrays = simplify(arrays, fails)
+        question, expectation = asked_again(examination, self.oracle, arrays)
+        text = script(examination.layer, examination.case, question, expectation.outputs, session.iut)
+        return f"\n  the same without the suite:\n\n{text}\n"
+
+    def seed_of(self, name: str) -> int:
+        """A seed that follows from a name and the run's seed."""
+        return int.from_bytes(hashlib.sha256(f"{self.session.seed}:{name}".encode()).digest()[:8], "big")
+
+
+def likely(examination: Examination) -> list[str]:
+    """Mistakes that would give this very answer."""
+    if examination.verdict.status != FAILED:
+        return []
+    from conformance.faults import consistent_faults
+
+    return consistent_faults(examination)

@@ -1,0 +1,140 @@
+"""One trained model from question to record: the same test split through Keras and through an implementation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.base.arrays import EPS
+from conformance.base.errors import ImplementationError, reason
+from conformance.base.record import Record
+from conformance.base.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
+from conformance.cases.questions import Question
+from conformance.implementations.protocol import Implementation
+from conformance.judging.session import Desk
+from conformance.judging.verdict import LARGEST_RATIO
+from conformance.models.divergence import LAYER_SAMPLES, find_divergence, largest_difference
+from conformance.oracle.live.whole_model import (
+    BETWEEN_TWO,
+    FURTHEST,
+    SHARE,
+    compare,
+    keras_model,
+    keras_probabilities,
+    perturbation_bound,
+    rows_with,
+)
+from conformance.studies.data.datasets import load
+from conformance.studies.data.inputs import test_inputs
+from conformance.studies.data.paths import checkpoints_dir
+from conformance.studies.experiments.grid import find
+from reference.layers.calls import SIGNATURES
+from reference.models import load_model
+from reference.saving.reader import read_archive
+
+Array = NDArray[Any]
+MODEL_FILE = "model.keras"
+BOUND_SAMPLES = 100
+"""The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
+SAMPLES = 500
+"""So many of a test split's first samples are asked about; all of them in the profile full, and in the reports."""
+LEAST_BOUND = BETWEEN_TWO * SHARE * EPS
+"""What rounding explains of a probability if disturbing the weights does not move it at all."""
+
+
+_load = functools.lru_cache(maxsize=1)(load)
+
+
+class Functions:
+    """The layer functions of an implementation, for the graph to call; what it does not support is a ``NotImplementedError``."""
+
+    def __init__(self, implementation: Implementation) -> None:
+        self._implementation = implementation
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if not self._implementation.has(name):
+            raise AttributeError(name)
+
+        def call(*positional: Any, **keywords: Any) -> Any:
+            answer = self._implementation.ask(Question(name, positional, keywords))
+            if answer.status == UNSUPPORTED:
+                raise NotImplementedError(answer.message)
+            if answer.status != PASSED:
+                raise ImplementationError(answer.message)
+            return answer.value
+
+        return call
+
+
+def predictor(implementation: Implementation, path: Path) -> Callable[[Any], Any]:
+    """How an implementation predicts: by its own ``load_model``, else the suite's graph calls its layer functions."""
+    own = implementation.predictor(path)
+    return load_model(path, Functions(implementation)).predict if own is None else own
+
+
+def examine_model(name: str, desk: Desk) -> Record:
+    """Judge a checkpoint: same classes as Keras, and probabilities within the model's own perturbation bound.
+
+    A sample may get another class only if Keras's two most probable classes are closer than the bound.
+
+    Raises
+    ------
+    DataUnavailable, FileNotFoundError
+        If the data set or the checkpoint is not here.
+    """
+    row = find(name)
+    path = checkpoints_dir() / name / MODEL_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
+    x = test_inputs(row, _load(row.dataset, desk.session.data))[0][: None if desk.session.profile == "full" else SAMPLES]
+    implementation = desk.session.implementation
+    try:
+        got = np.asarray(predictor(implementation, path)(x))
+    except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
+        return _record(desk, name, UNSUPPORTED, str(error))
+    except (Exception, SystemExit) as error:
+        return _record(desk, name, ERROR, reason(error))
+    expected = keras_probabilities(path, x)
+    if got.shape != expected.shape:
+        message = f"predict gives the shape {got.shape}, expected {expected.shape}"
+        return _record(desk, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
+    found = compare(expected, got, lambda rows: _bound(path, x, expected, got, rows))
+    message = (
+        f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
+        f"allowed {found.bound:.1e}"
+    )
+    if found.decided.size:
+        message += f"; {found.decided.size} samples get another class, the first is sample {found.decided[0]}"
+    if not found.within:
+        apart = [largest_difference(ours, theirs) for ours, theirs in zip(got, expected, strict=True)]
+        message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-FURTHEST:])}"
+    return _record(desk, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
+
+
+def _bound(path: Path, x: Array, expected: Array, got: Array, rows: Array) -> float:
+    """The model's bound; its least possible value where that is kept and nothing disagreed about, for the bound takes seconds."""
+    same = np.array_equal(expected.argmax(axis=-1), got.argmax(axis=-1))
+    if same and largest_difference(expected, got) <= LEAST_BOUND:
+        return LEAST_BOUND
+    return perturbation_bound(path, x, rows, samples=BOUND_SAMPLES)
+
+
+def diverging_layers(implementation: Implementation, path: Path, x: Array, also: Array | None = None) -> str:
+    """Where a model with one input first goes wrong, in words; the first samples are looked at, and those in `also`."""
+    try:
+        model = load_model(path, Functions(implementation))
+        (name,) = model.graph.specs
+        return find_divergence(keras_model(path), model, {name: x[rows_with(len(x), also, LAYER_SAMPLES)]}).sentence
+    except Exception as error:
+        return f"its layers cannot be compared one by one: {reason(error)}"
+
+
+def _record(desk: Desk, name: str, status: str, message: str, ratio: float | None = None) -> Record:
+    path = checkpoints_dir() / name / MODEL_FILE
+    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
+    return Record(desk.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)

@@ -1,0 +1,1 @@
+"""What was recorded of Keras: read from the vectors, without TensorFlow."""

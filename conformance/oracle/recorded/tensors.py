@@ -1,0 +1,77 @@
+"""How arrays, and what is allowed around them, become the tensors of an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.base.arrays import EPS, Arrays
+from conformance.cases.case import Case, LayerCases
+from conformance.cases.tolerance import MEANING
+from conformance.oracle.expectation import Expectation
+
+Array = NDArray[Any]
+Tensors = dict[str, Array]
+
+SHARES = (0.0, MEANING, 8 * EPS)
+"""Rules that are written down as one number a, for an allowance of ``a (1 + |output|)``: exact, the float64 rule, elementwise."""
+
+
+def put(tensors: Tensors, name: str, value: Any) -> None:
+    """An array under its name, a tuple of arrays numbered."""
+    if isinstance(value, tuple):
+        tensors.update({f"{name}/{n}": part for n, part in enumerate(value)})
+    else:
+        tensors[name] = np.asarray(value)
+
+
+def put_call(tensors: Tensors, layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> None:
+    """What a forward pass is asked with; `chosen` are arguments that only the oracle could choose."""
+    put(tensors, "input", arrays.x)
+    for name, weight in zip(layer.weights(case.config, case.shape), arrays.weights, strict=True):
+        tensors[f"weight/{name}"] = weight
+    for name, value in {**arrays.arguments, **chosen}.items():
+        if not isinstance(value, bool):
+            put(tensors, f"argument/{name}", value)
+
+
+def put_outputs(tensors: Tensors, name: str, outputs: Sequence[Array]) -> None:
+    """Outputs, in float32 where that loses nothing."""
+    put(tensors, name, tuple(map(_narrow, outputs)))
+
+
+def put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expectation: Expectation, allowed: Sequence[Array]) -> None:
+    """Outputs, what is allowed around them, and other right answers."""
+    put_outputs(tensors, f"{prefix}output", expectation.outputs)
+    put_allowed(tensors, rules, f"{prefix}allowed", expectation.outputs, allowed)
+    others = [other for other in expectation.alternatives if not _equal(other, expectation.outputs)]
+    for n, other in enumerate(others):
+        put_outputs(tensors, f"{prefix}alternative/{n}", other)
+
+
+def _narrow(y: Array) -> Array:
+    """float64 in float32 where nothing is lost by it: values that were only moved."""
+    if y.dtype != np.float64:
+        return y
+    with np.errstate(all="ignore"):
+        single = y.astype(np.float32)
+    return single if np.array_equal(single, y, equal_nan=True) else y
+
+
+def put_allowed(tensors: Tensors, rules: dict[str, float], name: str, outputs: Sequence[Array], allowed: Sequence[Array]) -> None:
+    """The number that stands for the allowance, or the allowance itself: in float32 where that holds it."""
+    with np.errstate(all="ignore"):
+        for share in SHARES:
+            if _equal([share * (1 + np.abs(y)) for y in outputs], allowed):
+                rules[name] = share
+                return
+        single = [room.astype(np.float32) for room in allowed]
+    fits = all(np.array_equal(np.isfinite(a), np.isfinite(b)) for a, b in zip(allowed, single, strict=True))
+    put(tensors, name, tuple(single) if fits else tuple(allowed))
+
+
+def _equal(one: Sequence[Array], other: Sequence[Array]) -> bool:
+    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f") for a, b in zip(one, other, strict=True))

@@ -1,0 +1,172 @@
+"""Asking live Keras every declared case once, and writing down what an oracle must know of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.base.arrays import Arrays
+from conformance.cases import ALL, TEXT
+from conformance.cases.case import Case, LayerCases, declared_cases
+from conformance.cases.gradients import backward_cases
+from conformance.cases.losses import LOSS_CASES, loss_cases
+from conformance.cases.masks import MaskCase, mask_cases
+from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
+from conformance.cases.questions import forward_question
+from conformance.cases.stateful import StatefulCase, stateful_cases
+from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
+from conformance.cases.tolerance import ITERATED, ChaoticCaseError
+from conformance.judging.discriminating import WeakCaseError, check_quality
+from conformance.judging.judge import SuiteError
+from conformance.judging.verdict import keras_ratio
+from conformance.oracle.expectation import Expectation
+from conformance.oracle.live.keras import LiveKeras
+from conformance.oracle.recorded.reader import PROFILE, SEED
+from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_call, put_expectation
+from conformance.oracle.recorded.vectors import Entry
+from conformance.recording.gradients import record_gradients
+from conformance.recording.training import record_loss, record_steps
+from reference.layers.calls import signature_of
+
+Array = NDArray[Any]
+
+
+def record_layer(name: str) -> list[Entry]:
+    """Every case of a layer (forward, backward, masks, sequences in halves), of TextVectorization, a loss or an optimizer."""
+    keras = LiveKeras(recall=False)
+    if name == TEXT:
+        return [_text(keras, options) for _, options in text_cases(PROFILE)]
+    if name in LOSS_CASES:
+        return [record_loss(case, keras.loss(case, SEED)) for case in loss_cases(name, PROFILE)]
+    if name in OPTIMIZER_CASES:
+        return [record_steps(case, keras.steps(case, SEED)) for case in optimizer_cases(name, PROFILE)]
+    layer = ALL[name]
+    forward = {case.id: _forward(keras, layer, case) for case in declared_cases(layer, PROFILE)}
+    return [
+        *forward.values(),
+        *(record_gradients(keras, layer, case, forward[case.id]) for case in backward_cases(layer, PROFILE)),
+        *(_mask(keras, case) for case in mask_cases() if case.layer == name),
+        *(_stateful(keras, case) for case in stateful_cases() if case.case.layer == name),
+    ]
+
+
+def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> Entry:
+    arrays, expectation = _first_good(keras, layer, case)
+    ratio = keras_ratio(expectation, case.dtype)
+    if case.deviation is None and ratio is not None and ratio > 1:
+        raise SuiteError(f"{case.id}: Keras itself is off by {ratio:.3g} times what the suite allows")
+    question = forward_question(layer, case, arrays, expectation.arguments)
+    drawn = {**arrays.arguments, **expectation.arguments}
+    tensors: Tensors = {}
+    rules: dict[str, float] = {}
+    put_call(tensors, layer, case, arrays, expectation.arguments)
+    own_rule = expectation.meaning if case.dtype == "float64" else expectation.rounding
+    put_expectation(tensors, rules, "", expectation, own_rule())
+    if expectation.single is not None:
+        single = expectation.single()
+        put_allowed(tensors, rules, "float32_allowed", expectation.outputs, expectation.rounding())
+        put_expectation(tensors, rules, "float32/", single, single.rounding())
+    facts = {
+        "id": case.id,
+        "kind": "forward",
+        "layer": case.layer,
+        "dtype": case.dtype,
+        "function": question.function,
+        "config": dict(layer.keras_config(case.config)),
+        "options": {option: value for option, value in question.keywords.items() if option not in drawn},
+        "weights": list(layer.weights(case.config, case.shape)),
+        "arguments": _switches(arrays.arguments),
+        "chosen": _switches(expectation.arguments),
+        "dtypes": [dtype.name for dtype in expectation.dtypes],
+        "rules": rules,
+        "deviation": case.deviation,
+        "keras_error_over_allowance": ratio,
+    }
+    return Entry(facts, tensors)
+
+
+def _first_good(keras: LiveKeras, layer: LayerCases, case: Case) -> tuple[Arrays, Expectation]:
+    """The first arrays that can tell right from wrong, as a live run finds them."""
+    weak: Exception = WeakCaseError(case.id)
+    for arrays in keras.draws(layer, case, SEED):
+        try:
+            expectation = keras.expect(layer, case, arrays)
+            check_quality(layer, case, arrays, expectation)
+            expectation.rounding()  # where a case is chaotic, this says so
+            return arrays, expectation
+        except (WeakCaseError, ChaoticCaseError) as error:
+            weak = error
+    raise weak
+
+
+def _switches(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments by name: a switch as it is, arrays (which are tensors) as null."""
+    return {name: value if isinstance(value, bool) else None for name, value in arguments.items()}
+
+
+def _mask(keras: LiveKeras, case: MaskCase) -> Entry:
+    mask = keras.mask(case)
+    tensors: Tensors = {}
+    put(tensors, "input", tuple(case.x) if isinstance(case.x, list) else case.x)
+    given = case.mask if isinstance(case.mask, list) else [case.mask]
+    tensors |= {f"mask/{n}": one for n, one in enumerate(given) if one is not None}
+    if mask is not None:
+        tensors["output"] = mask
+    function = f"{signature_of(case.layer).name}_compute_mask"
+    return Entry({"id": case.id, "kind": "mask", "layer": case.layer, "function": function, "options": case.options}, tensors)
+
+
+def _stateful(keras: LiveKeras, case: StatefulCase) -> Entry:
+    halves, outputs = keras.stateful(case, SEED)
+    tensors: Tensors = {"input": np.concatenate([half.x for half in halves], axis=1)}
+    names = list(case.layer.weights(case.case.config, case.case.shape))
+    tensors |= {f"weight/{name}": weight for name, weight in zip(names, halves[0].weights, strict=True)}
+    if "mask" in halves[0].arguments:
+        tensors["argument/mask"] = np.concatenate([half.arguments["mask"] for half in halves], axis=1)
+    put(tensors, "output", tuple(outputs))
+    config = dict(case.layer.keras_config({**case.case.config, "stateful": True}))
+    return Entry({"id": case.id, "kind": "stateful", "layer": case.case.layer, "config": config, "weights": names}, tensors)
+
+
+def _text(keras: LiveKeras, options: Mapping[str, Any]) -> Entry:
+    found = keras.text(options)
+    tensors: Tensors = {}
+    put(tensors, "output", tuple(found.output) if isinstance(found.output, list) else found.output)
+    if found.idf_weights is not None:
+        tensors["idf_weights"] = found.idf_weights
+    facts = {
+        "id": text_identifier(options),
+        "kind": "text",
+        "layer": TEXT,
+        "options": dict(options),
+        "adapted": ADAPTED,
+        "asked": in_shape(ASKED, options.get("shape", "(batch,)")),
+        "vocabulary": found.vocabulary,
+    }
+    return Entry(facts, tensors)
+
+
+def record_all(workers: int) -> Iterator[tuple[str, list[Entry]]]:
+    """Every layer with its entries, as they are finished, spread over processes of one thread each."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from conformance.cases import NAMES
+    from conformance.oracle.environment import single_thread
+
+    single_thread()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
+        # What takes longest first.
+        jobs = {pool.submit(record_layer, name): name for name in sorted(NAMES, key=lambda name: name not in ITERATED)}
+        for job in as_completed(jobs):
+            yield jobs[job], job.result()
+
+
+def _one_thread() -> None:
+    """As in a worker of pytest-xdist, so that sums are formed in the same order every time."""
+    import os
+
+    os.environ.setdefault("PYTEST_XDIST_WORKER", "record")

@@ -1,0 +1,183 @@
+"""Recording again: what has changed since the last time, in words, and files that change only where the answers did."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.base.record import write_json
+from conformance.cases import FAMILIES, TEXT, TRAINING
+from conformance.oracle.recorded.reader import PROFILE, SEED
+from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Entry, Family, VectorsError, manifest, write_family
+
+Array = NDArray[Any]
+Recording = Mapping[str, Sequence[Entry]]
+
+SAME = 1e-6
+"""A number that moved by less than this part of what is allowed, or an allowance by less than this part of itself, has not changed: the
+last digits depend on the processor."""
+RATIO_SAME = 0.05
+ROOT = Path(__file__).resolve().parents[2]
+GENERATOR = (
+    "conformance/base/arrays.py",
+    "conformance/cases/*.py",
+    "conformance/oracle/*.py",
+    "conformance/oracle/live/*.py",
+    "conformance/oracle/recorded/*.py",
+    "conformance/recording/*.py",
+    "reference/layers/calls.py",
+    "reference/layers/weight_shapes.py",
+)
+"""The sources that decide what is asked and how it is written down."""
+
+
+def families() -> dict[str, list[str]]:
+    """Every family with its layers."""
+    training = {name: list(declared) for name, declared in TRAINING.items()}
+    return {name: [layer.layer for layer in layers] for name, layers in FAMILIES.items()} | {"text": [TEXT]} | training
+
+
+def generator_hash() -> str:
+    """SHA-256 of the sources in :data:`GENERATOR`."""
+    total = hashlib.sha256()
+    for path in sorted(path for pattern in GENERATOR for path in ROOT.glob(pattern)):
+        total.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[Entry]], list[str]]:
+    """Ask Keras everything, with a progress bar, and compare with what is stored; see :func:`settle`."""
+    from tqdm import tqdm
+
+    from conformance.cases import NAMES
+    from conformance.recording.layers import record_all
+
+    fresh = {}
+    with tqdm(total=len(NAMES), unit="layer", disable=None) as bar:
+        for name, entries in record_all(workers or os.cpu_count() or 1):
+            fresh[name] = entries
+            bar.set_postfix_str(name)
+            bar.update()
+    return settle(fresh, place)
+
+
+def stored_entries(place: Path) -> dict[str, dict[tuple[str, str], Entry]]:
+    """What an earlier recording left in a folder, by family; nothing where there is none that can be read."""
+    try:
+        recorded = [name for name in families() if name + ENDING in manifest(place)["files"]]
+        return {name: {entry.key: entry for entry in Family(place / (name + ENDING)).entries()} for name in recorded}
+    except VectorsError:
+        return {}
+
+
+def settle(fresh: Recording, place: Path) -> tuple[dict[str, list[Entry]], list[str]]:
+    """The entries to be stored, by family, and a sentence for each difference from what is stored: what did not change stays as it is."""
+    before = stored_entries(place)
+    kept: dict[str, list[Entry]] = {}
+    sentences: list[str] = []
+    for family, layers in families().items():
+        old = dict(before.get(family, {}))
+        kept[family] = []
+        for entry in (entry for layer in layers for entry in fresh[layer]):
+            stored = old.pop(entry.key, None)
+            told = ["new"] if stored is None else differences(stored, entry)
+            sentences += [f"{entry.facts['id']} ({entry.facts['kind']}): {one}" for one in told]
+            kept[family].append(entry if told or stored is None else stored)
+        sentences += [f"{identifier} ({kind}): gone" for kind, identifier in old]
+    return kept, sentences
+
+
+def differences(stored: Entry, fresh: Entry) -> list[str]:
+    """What tells two recordings of a case apart, beyond the last digits."""
+    said = []
+    for name in sorted({*stored.facts, *fresh.facts} - {"keras_error_over_allowance", "ratios"}):
+        if _plain(stored.facts.get(name)) != _plain(fresh.facts.get(name)):
+            said.append(f"{name} was {stored.facts.get(name)!r}, is {fresh.facts.get(name)!r}")
+    ratios = [entry.facts.get("keras_error_over_allowance") for entry in (stored, fresh)]
+    if (ratios[0] is None) != (ratios[1] is None) or (ratios[0] is not None and abs(ratios[0] - ratios[1]) > RATIO_SAME):
+        said.append(f"Keras's own error over allowance was {ratios[0]}, is {ratios[1]}")
+    for name in sorted({*stored.tensors, *fresh.tensors}):
+        old, new = stored.tensors.get(name), fresh.tensors.get(name)
+        if old is None or new is None:
+            said.append(f"{name} is {'new' if old is None else 'gone'}")
+        else:
+            said += _moved(name, old, new, _room(name, stored))
+    return said
+
+
+def _room(name: str, entry: Entry) -> Array | float:
+    """How far a tensor may move unnoticed: a part of what is allowed around an output, nothing for what is asked with."""
+    prefix, output, last = name.rpartition("output/")
+    if output and "rules" in entry.facts:
+        share = entry.facts["rules"].get(f"{prefix}allowed")
+        value = entry.tensors[name]
+        with np.errstate(all="ignore"):
+            return SAME * np.asarray(entry.tensors[f"{prefix}allowed/{last}"] if share is None else share * (1 + np.abs(value)))
+    if "allowed/" in name or "alternative/" in name or name == "response":
+        with np.errstate(all="ignore"):
+            return SAME * np.abs(entry.tensors[name])
+    if output and entry.facts["kind"] == "backward":
+        return 1e-14 * (1 + np.max(np.abs(entry.tensors[name]), initial=0))
+    return 1e-14 * np.abs(entry.tensors[name]) if entry.facts["kind"] == "stateful" and output else 0.0
+
+
+def _moved(name: str, old: Array, new: Array, room: Array | float) -> list[str]:
+    if old.shape != new.shape or old.dtype != new.dtype:
+        return [f"{name} was {old.dtype} {old.shape}, is {new.dtype} {new.shape}"]
+    if old.dtype.kind != "f":
+        changed = old != new
+        return [f"{name}: {int(changed.sum())} of {old.size} values are others"] if changed.any() else []
+    with np.errstate(all="ignore"):
+        apart = np.abs(new.astype(np.float64) - old)
+        same = (old == new) | (np.isnan(old) & np.isnan(new)) | (apart <= room)
+    if np.all(same):
+        return []
+    largest = np.max(np.where(same | ~np.isfinite(apart), 0, apart))
+    return [f"{name}: {int(np.sum(~same))} of {old.size} values moved, by {largest:.2g} at most"]
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back: tuples are lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def store(kept: Mapping[str, Sequence[Entry]], place: Path) -> None:
+    """Write every file and then the manifest."""
+    place.mkdir(parents=True, exist_ok=True)
+    keras = version("keras")
+    files = {}
+    for family, entries in kept.items():
+        path = place / (family + ENDING)
+        write_family(path, family, keras, entries)
+        data = path.read_bytes()
+        layers = families()[family]
+        files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "cases": len(entries), "layers": layers}
+    facts = {
+        "format": FORMAT,
+        "command": "conform record",
+        "keras": keras,
+        "tensorflow": version("tensorflow"),
+        "numpy": version("numpy"),
+        "seed": SEED,
+        "profile": PROFILE,
+        "generator": generator_hash(),
+        "files": files,
+    }
+    write_json(place / MANIFEST, facts)
+    manifest.cache_clear()
+
+
+def lines(sentences: Iterable[str], most: int = 20) -> list[str]:
+    """The first differences and how many more there are."""
+    sentences = list(sentences)
+    more = [f"and {len(sentences) - most} more"] if len(sentences) > most else []
+    return [*sentences[:most], *more]

@@ -1,0 +1,188 @@
+"""``conform check``: what a student reads, how it ends, and that NumPy and safetensors are all it needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from conformance.cli import check
+from conformance.selftests.builders.place import HIDING, ROOT, Place, checkout, said
+
+ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch", "pytest"}
+RIGHT = """
+import numpy as np
+
+def flatten_forward(x, data_format="channels_last"):
+    if data_format == "channels_first" and x.ndim > 2:
+        x = np.moveaxis(x, 1, -1)
+    return x.reshape(len(x), int(np.prod(x.shape[1:])))
+"""
+WRONG = RIGHT + """
+def dense_forward(x, kernel, bias=None):
+    return x @ kernel
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def checked(place, text, *arguments):
+    place.write("my_layers.py", text)
+    return place.python("-m", "conformance.cli.check", "my_layers.py", *arguments)
+
+
+def test_what_is_right_ends_with_0(place):
+    result = checked(place, RIGHT)
+    assert result.returncode == 0, said(result)
+    assert re.search(r"^Flatten +55 +0 +0$", result.stdout, re.MULTILINE), f"the row of the layer: {result.stdout}"
+    assert "Nothing is wrong: 55 of 55 cases passed" in result.stdout, f"and the sum: {result.stdout}"
+    assert "Not in my_layers.py: Dense, Embedding" in result.stdout, "what was not there to be checked is told"
+
+
+def test_what_is_wrong_is_told_in_sentences_and_ends_with_1(place):
+    result = checked(place, WRONG)
+    assert result.returncode == 1, said(result)
+    row = re.search(r"^Dense +(\d+) +(\d+) +(\d+)$", result.stdout, re.MULTILINE)
+    assert row and int(row[1]) > 0 and int(row[2]) > 0 and int(row[3]) > 0, f"cases without a bias pass, others fail: {result.stdout}"
+    assert f"Dense: {row[2]} cases of {sum(map(int, row.groups()))} are wrong. The first:" in result.stdout, result.stdout
+    for sentence in (
+        "does not give what Keras gives: all 18 values are off.",
+        "Keras gives 0.0897104 there, your function gives -0.773736.",
+        "You would get exactly these values when the bias is left out.",
+        "Dense, 347 cases not supported: the option activation.",
+    ):
+        assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
+
+
+def test_gradients_are_checked_where_there_is_a_backward_pass(place):
+    text = "def dense_backward(grad_output, x, kernel, bias):\n"
+    text += "    return grad_output @ kernel.T, x.T @ grad_output / len(x), grad_output.sum(0) / len(x)\n"
+    result = checked(place, text, "--layers", "Dense")
+    assert result.returncode == 1, said(result)
+    for sentence in (
+        "The backward pass of Dense (units=6, features; input of shape (3, 5), float64) does not give what Keras gives: all ",
+        "values are off in the gradient of ",
+        "You would get exactly these values when the gradients of the weights are divided by the batch size.",
+        "--layers Dense --case 'test_backward[Dense-units=6-features-float64]'",
+    ):
+        assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
+    alone = checked(place, text, "--layers", "Dense", "--case", "test_backward[Dense-units=6-features-float64]")
+    assert "1 case is wrong: 0 of 1 case passed" in alone.stdout, said(alone)
+
+
+def test_the_printed_command_asks_the_case_alone(place):
+    result = checked(place, WRONG)
+    command = re.search(r"To run this case alone: conform check my_layers\.py (.*)", result.stdout)
+    alone = checked(place, WRONG, *command[1].split())
+    assert alone.returncode == 1 and "1 case is wrong: 0 of 1 case passed" in alone.stdout, said(alone)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--layers", "Dense"]])
+def test_numpy_and_safetensors_are_enough(place, arguments):
+    place.customize(HIDING.format(hidden=ABSENT))
+    result = checked(place, WRONG, *arguments)
+    assert result.returncode == 1, f"an answer is given: {said(result)[-2000:]}"
+    assert ("Flatten " in result.stdout) is not bool(arguments), "only the layers that were asked for"
+
+
+def test_the_reference_passes_every_recorded_case(capsys):
+    assert check.main(["reference"]) == 0, f"the reference fails in recorded mode: {capsys.readouterr().out[-3000:]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "sentence"),
+    [
+        ("def dense_foward(x, kernel, bias): return x", [], "Did you mean dense_forward with dense_foward?"),
+        ("x = 1", ["--layers", "LSTM"], "no function that could be checked: names are like lstm_forward"),
+        (RIGHT, ["--layers", "Flaten"], "--layers: 'Flaten' is not a layer that the suite has cases for; did you mean Flatten?"),
+        (RIGHT, ["--case", "nothing"], "--case: no case of Flatten has the id nothing."),
+        (RIGHT, ["--lairs", "Dense"], "unrecognized arguments: --lairs"),
+    ],
+)
+def test_what_cannot_be_asked_ends_with_2(place, text, arguments, sentence):
+    result = checked(place, text, *arguments)
+    assert result.returncode == 2 and sentence in result.stderr, said(result)
+
+
+def test_a_file_that_is_not_there(place):
+    result = place.python("-m", "conformance.cli.check", "yours.py")
+    assert (result.returncode, result.stderr) == (2, "there is no file yours.py.\n"), said(result)
+
+
+def test_a_file_with_a_mistake_in_it_is_wrong(place):
+    result = checked(place, "def dense_forward(x, kernel bias): pass")
+    assert result.returncode == 1, said(result)
+    assert "my_layers.py cannot be imported: SyntaxError" in result.stdout and "Traceback" not in said(result), said(result)
+
+
+def test_what_is_built_on_a_wrong_layer_waits(place):
+    text = "from reference import lstm_forward as right, bidirectional_forward as both\n"
+    text += "def lstm_forward(*a, **k):\n    y = right(*a, **k)\n    return y + 1 if not isinstance(y, tuple) else y\n"
+    text += "def bidirectional_forward(*a, **k):\n    return [both(*a, **k)]\n"
+    result = checked(place, text, "--layers", "LSTM,Bidirectional")
+    assert result.returncode == 1, said(result)
+    assert re.search(r"Bidirectional: \d+ cases wait for .*LSTM.*, which is wrong itself", result.stdout), said(result)
+
+
+def test_watching_checks_again_when_a_file_beside_it_is_saved(place):
+    place.write("my_layers.py", "from helper import flatten_forward\n")
+    place.write("helper.py", RIGHT.replace("x.shape[1:])", "x.shape[2:])"))
+    command = [sys.executable, "-u", "-m", "conformance.cli.check", "my_layers.py", "--layers", "Flatten", "--watch"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (place.library, ROOT)))}
+    with subprocess.Popen(command, cwd=place.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert any("Watching" in line for line in until(process, "Watching")), "it waits after the first answer"
+            place.write("helper.py", RIGHT)
+            second = until(process, "Watching")
+        finally:
+            process.kill()
+    assert any("Nothing is wrong" in line for line in second), f"the second answer is about the file as it is now: {second}"
+
+
+def until(process, word):
+    """The lines up to one with this word."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if word in line:
+            break
+    return lines
+
+
+@checkout
+def test_the_wheel_carries_the_vectors(tmp_path):
+    """Built and unpacked, without this checkout: a check runs with nothing else than NumPy and safetensors."""
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    source = tmp_path / "source"
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in files.splitlines():
+        if not name.startswith(("fixtures/checkpoints", "reports")) and (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    done = subprocess.run([*build, "-w", str(tmp_path / "wheel"), str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"the wheel is not built: {done.stderr[-2000:]}"
+    (wheel,) = (tmp_path / "wheel").glob("*.whl")
+    place = Place(tmp_path)
+    place.customize(HIDING.format(hidden=ABSENT))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place.library)
+    place.write("my_layers.py", WRONG)
+    result = place.python("-c", WHERE, PYTHONPATH=str(place.library))
+    assert result.returncode == 1, f"a check by the wheel alone: {said(result)[-2000:]}"
+    assert str(place.library) in result.stderr and "when the bias is left out" in result.stdout, said(result)[-2000:]
+
+
+WHERE = """
+import sys
+from conformance import check
+from conformance.oracle.vectors import folder
+print(folder(), file=sys.stderr)
+sys.exit(check.main(["my_layers.py"]))
+"""

@@ -1,0 +1,1 @@
+"""The two published studies, retrained and retold: data, experiments, analysis, reports."""

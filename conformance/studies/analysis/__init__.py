@@ -1,0 +1,1 @@
+"""What the records of the trainings say: scores, intervals, differences."""

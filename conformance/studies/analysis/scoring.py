@@ -1,0 +1,160 @@
+"""The record of a trained model: Keras and the reference on the same test split, and what is kept of earlier records."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from conformance.reporting.buckets import kept_power
+from conformance.studies.experiments.row import Row
+
+Array = NDArray[Any]
+Record = dict[str, Any]
+
+EMBEDDED = ("digits", "reviews")
+"""Data sets that the project brings along; they are small, and stand apart from the real ones."""
+CIRCUMSTANCES = ("date", "keras")
+"""What a record says about its measurement, which alone is no reason to write a new one."""
+COARSE = ("max_probability_difference", "mean_probability_difference", "bound")
+DIGITS = 6
+
+
+class Unmeasurable(Exception):  # noqa: N818
+    """A row cannot be scored here; the message is one sentence."""
+
+
+def figures(
+    labels: Array, classes: Sequence[str], keras: Array, reference: Array, bound: Callable[[Array], float], ids: Sequence[int] | None = None
+) -> Record:
+    """The figures of two sets of probabilities for the same samples, still as exact as they were measured.
+
+    Parameters
+    ----------
+    labels : array (samples,)
+    classes : sequence of str
+        ``classes[label]`` names a label.
+    keras, reference : arrays (samples, classes)
+    bound : callable
+        From the rows on which the two disagree to the largest difference that rounding explains.
+    ids : sequence of int, optional
+        The labels that are scored and averaged; all of them without it.
+    """
+    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
+    from conformance.oracle.live.whole_model import compare
+
+    own, other = keras.argmax(axis=1), reference.argmax(axis=1)
+    found = compare(keras, reference, bound)
+    ids = list(range(len(classes))) if ids is None else list(ids)
+    scores = precision_recall_fscore_support(labels, other, labels=ids, zero_division=0)
+
+    def macro(predicted: Array) -> float:
+        return round(float(f1_score(labels, predicted, labels=ids, average="macro", zero_division=0)), DIGITS)
+
+    return {
+        "samples": len(labels),
+        "keras_macro_f1": macro(own),
+        "reference_macro_f1": macro(other),
+        "agreement": found.agreement,
+        "disagreements": found.disagreeing.size,
+        "disagreements_beyond_bound": found.decided.size,
+        "max_probability_difference": found.largest,
+        "mean_probability_difference": found.mean,
+        "bound": found.bound,
+        "within_bound": found.largest <= found.bound,
+        "per_class": [
+            {"class": name, "precision": _round(p), "recall": _round(r), "f1": _round(f), "samples": int(n)}
+            for name, p, r, f, n in zip((classes[label] for label in ids), *scores, strict=True)
+        ],
+        "confusion_matrix": confusion_matrix(labels, other, labels=ids).tolist(),
+    }
+
+
+def score(row: Row, checkpoints: Path, data: Path | None = None) -> Record:
+    """Score a row's checkpoint on its test split with Keras and with the reference.
+
+    Raises
+    ------
+    Unmeasurable
+        If there is no checkpoint, no data or no Keras.
+    """
+    from conformance.oracle.environment import missing_package
+    from conformance.studies.data.datasets import load
+    from conformance.studies.data.downloads import DataError
+    from conformance.studies.data.inputs import test_inputs
+
+    folder = checkpoints / row.name
+    path = folder / "model.keras"
+    if not path.is_file():
+        raise Unmeasurable(f"{row.name} has no checkpoint: train it with `conform train {row.name}`.")
+    if missing := missing_package():
+        raise Unmeasurable(f"Scoring needs {missing}, which is not installed.")
+    try:
+        dataset = load(row.dataset, data)
+    except DataError as error:
+        raise Unmeasurable(str(error)) from None
+    from conformance.oracle.environment import import_keras
+    from conformance.oracle.live.whole_model import keras_probabilities, perturbation_bound
+    from reference.models import load_model
+
+    x, labels = test_inputs(row, dataset, checkpoints)
+    model = load_model(path)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    measured = figures(
+        labels, dataset.classes, keras_probabilities(path, x), model.predict(x), lambda rows: perturbation_bound(path, x, rows)
+    )
+    return {
+        "model": row.name,
+        "dataset": dataset.title,
+        "dataset_sha256": dataset.sha256,
+        "embedded": row.dataset in EMBEDDED,
+        "parameters": model.parameters,
+        "model_sha256": manifest["model"]["sha256"],
+        **measured,
+        "date": datetime.date.today().isoformat(),
+        "keras": import_keras().__version__,
+    }
+
+
+def settled(stored: Record | None, measured: Record) -> Record:
+    """What to store: the stored record as it is while its facts still hold, else the measured one with coarse differences."""
+    coarse = dict(measured)
+    for name in COARSE:
+        coarse[name] = kept_power(stored[name] if stored else None, measured[name])
+    return stored if stored is not None and facts(stored) == facts(coarse) else coarse
+
+
+def facts(record: Mapping[str, Any]) -> Record:
+    """A record without the circumstances of its measurement."""
+    return {name: value for name, value in record.items() if name not in CIRCUMSTANCES}
+
+
+def updated(stored: Sequence[Record], measured: Sequence[Record], order: Sequence[str]) -> list[Record]:
+    """Stored records with the measured ones settled among them; none is ever lost.
+
+    A record belongs to a model *and* to the bytes it was scored on: the same model on another copy of the data is another record.
+
+    Parameters
+    ----------
+    stored, measured : sequence of records
+    order : sequence of str
+        Names of models; others come after them.
+    """
+    by_key = {_key(record): record for record in stored}
+    for record in measured:
+        by_key[_key(record)] = settled(by_key.get(_key(record)), record)
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(by_key.values(), key=lambda record: (places.get(record["model"], len(places)), record["model"], record["dataset"]))
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, str]:
+    return record["model"], record["dataset_sha256"]
+
+
+def _round(value: float) -> float:
+    return round(float(value), DIGITS)

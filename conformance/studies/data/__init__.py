@@ -1,0 +1,1 @@
+"""The data sets of the studies, and what models are fed of them."""

@@ -1,0 +1,1 @@
+"""The reports of the studies, as Markdown and figures."""

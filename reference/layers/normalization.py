@@ -1,0 +1,287 @@
+"""Normalisation layers: values are moved and scaled to mean 0 and variance 1, then to a learned mean and scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reference._arrays import Gradients, fitting, of_floats, summed
+from reference.floats import floating
+
+Array = NDArray[Any]
+
+
+def batch_normalization_forward(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    moving_mean: Array,
+    moving_variance: Array,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+    training: bool = False,
+    momentum: float = 0.99,
+    mask: Array | None = None,
+) -> Array | tuple[Array, Array, Array]:
+    r"""Batch normalisation: ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, each index of `axis` on its own.
+
+    Mean and variance are the moving ones; in training they are those of the batch, the variance divided by N, and
+
+    ``moving' = momentum * moving + (1 - momentum) * batch``.
+
+    Parameters
+    ----------
+    x : array (batch, ..., channels)
+        Integers become float32.
+    gamma, beta : arrays (channels,) or None
+        1 and 0 where None (``scale=False``, ``center=False``).
+    moving_mean, moving_variance : arrays (channels,)
+    axis : int
+        The axis of the channels.
+    epsilon : float
+        Added to the variance, under the root.
+    training : bool
+    momentum : float
+        Share of the moving statistics that a step keeps (1 minus what other libraries call momentum).
+    mask : array that broadcasts to the leading axes of `x`, all but the last, optional
+        True where a position counts; in training the statistics are those of such positions alone, their number increased by
+        1e-7. All positions are normalised.
+
+    Returns
+    -------
+    y : array with the shape of `x`
+    new_moving_mean, new_moving_variance : arrays (channels,), only with ``training=True``
+
+    Raises
+    ------
+    ValueError
+        If a weight does not have one value for each channel, or the mask another rank than the leading axes.
+
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167; keras.layers.BatchNormalization.
+    """
+    options: dict[str, Any] = {"axis": axis, "epsilon": epsilon, "training": training, "momentum": momentum, "mask": mask}
+    return _batch_normalization_run(x, gamma, beta, moving_mean, moving_variance, **options)[0]
+
+
+def batch_normalization_backward(
+    grad_output: ArrayLike, x: Array, gamma: Array | None, beta: Array | None, moving_mean: Array, moving_variance: Array, **options: Any
+) -> Gradients:
+    r"""Gradients of :func:`batch_normalization_forward`, whose options it takes; `grad_output` is that of `y` alone.
+
+    With ``xhat = (x - mean) / sqrt(variance + epsilon)`` and sums over all axes but that of the channels:
+
+    ``grad_beta = sum of grad_output``, ``grad_gamma = sum of grad_output * xhat``
+    ``grad_x = gamma / sqrt(variance + epsilon) * grad_output``
+
+    In training mean and variance depend on `x` as well, which takes their part back:
+
+    ``grad_x = gamma / sqrt(variance + epsilon) * (grad_output - grad_beta / N - xhat * grad_gamma / N)``
+
+    With a mask, the last two terms stand at the N positions that count, whose mean and variance were taken, while the sums run over all.
+
+    Returns
+    -------
+    grad_x, grad_gamma, grad_beta : arrays of the shapes of `x`, `gamma`, `beta`; None for integers and for a weight that is None
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of `x`, or as :func:`batch_normalization_forward`.
+
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167, section 3.
+    """
+    _, saved = _batch_normalization_run(x, gamma, beta, moving_mean, moving_variance, **options)
+    return _batch_normalization_gradients(grad_output, saved)
+
+
+def layer_normalization_forward(
+    x: Array, gamma: Array | None = None, beta: Array | None = None, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-3
+) -> Array:
+    r"""Layer normalisation: ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, over `axis` of each sample.
+
+    Parameters
+    ----------
+    x : array (batch, ..., features)
+    gamma, beta : arrays of the shape of `x` along `axis`, or None
+        1 and 0 where None (``scale=False``, ``center=False``).
+    axis : int or sequence of int
+        Axes over which mean and variance (divided by N) are taken; several are sorted.
+    epsilon : float
+        Added to the variance, under the root.
+
+    Returns
+    -------
+    y : array with the shape of `x`
+
+    Raises
+    ------
+    ValueError
+        If `gamma` or `beta` does not have the shape of `x` along `axis`.
+
+    Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450; keras.layers.LayerNormalization.
+    """
+    return _layer_normalization_run(x, gamma, beta, axis=axis, epsilon=epsilon)[0]
+
+
+def layer_normalization_backward(
+    grad_output: ArrayLike, x: Array, gamma: Array | None = None, beta: Array | None = None, **options: Any
+) -> Gradients:
+    r"""Gradients of :func:`layer_normalization_forward`, whose options it takes.
+
+    With ``xhat = (x - mean) / sqrt(variance + epsilon)``, ``g = gamma * grad_output`` and means over `axis`:
+
+    ``grad_x = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(variance + epsilon)``
+    ``grad_beta = sum of grad_output``, ``grad_gamma = sum of grad_output * xhat``, over the other axes
+
+    Returns
+    -------
+    grad_x, grad_gamma, grad_beta : arrays of the shapes of `x`, `gamma`, `beta`; None for integers and for a weight that is None
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of `x`, or as :func:`layer_normalization_forward`.
+    """
+    return _layer_normalization_gradients(grad_output, _layer_normalization_run(x, gamma, beta, **options)[1])
+
+
+class Statistics(NamedTuple):
+    """Mean and variance over `axes`, which stay with length 1, of positions of the `weight` 1 (None: of all), `number` of them."""
+
+    mean: Array
+    variance: Array
+    axes: tuple[int, ...]
+    weight: Array | None
+    number: Array | float
+
+
+class Saved(NamedTuple):
+    """What the gradients of a normalisation need.
+
+    `x` and its statistics, ``inverse = 1 / sqrt(variance + epsilon)``, the weights in the rank of `x`, the shape that the layer has them
+    in, the axes over which their gradients are summed, and the statistics' own: None where mean and variance do not depend on `x`.
+    """
+
+    x: Array
+    mean: Array
+    inverse: Array
+    gamma: Array | None
+    beta: Array | None
+    weight_shape: tuple[int, ...]
+    weight_axes: tuple[int, ...]
+    statistics: Statistics | None
+
+
+def _batch_normalization_run(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    moving_mean: Array,
+    moving_variance: Array,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+    training: bool = False,
+    momentum: float = 0.99,
+    mask: Array | None = None,
+) -> tuple[Array | tuple[Array, Array, Array], Saved]:
+    given, x = np.asarray(x), floating(x)
+    shape = [1] * x.ndim
+    shape[axis] = x.shape[axis]
+    for name, weight in (("gamma", gamma), ("beta", beta), ("moving_mean", moving_mean), ("moving_variance", moving_variance)):
+        if weight is not None and weight.shape != (x.shape[axis],):
+            raise ValueError(f"{name} must have one value for each of {x.shape[axis]} channels, got the shape {weight.shape}")
+    mean, variance = moving_mean.reshape(shape), moving_variance.reshape(shape)
+    others = tuple(place for place in range(x.ndim) if place != axis % x.ndim)
+    statistics = _statistics(x, others, mask) if training else None
+    if statistics is not None:
+        mean, variance = statistics.mean, statistics.variance
+    gamma, beta = (None if one is None else one.reshape(shape) for one in (gamma, beta))
+    inverse = 1 / np.sqrt(variance + epsilon)
+    y = _normalized(x, mean, inverse, gamma, beta)
+    saved = Saved(given, mean, inverse, gamma, beta, (x.shape[axis],), others, statistics)
+    if not training:
+        return y, saved
+    moved = (
+        moving * momentum + batch.reshape(-1) * (1 - momentum)
+        for moving, batch in ((moving_mean, mean), (moving_variance, variance))
+    )
+    new_mean, new_variance = (one.astype(x.dtype) for one in moved)
+    return (y, new_mean, new_variance), saved
+
+
+def _layer_normalization_run(
+    x: Array, gamma: Array | None = None, beta: Array | None = None, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-3
+) -> tuple[Array, Saved]:
+    given, x = np.asarray(x), floating(x)
+    axes = (axis,) if isinstance(axis, int) else tuple(sorted(axis))
+    own = tuple(x.shape[one] for one in axes)
+    places = {one % x.ndim for one in axes}
+    shape = [size if place in places else 1 for place, size in enumerate(x.shape)]
+    for name, weight in (("gamma", gamma), ("beta", beta)):
+        if weight is not None and weight.shape != own:
+            raise ValueError(f"{name} must have the shape {own}, got {weight.shape}")
+    gamma, beta = (None if one is None else one.reshape(shape) for one in (gamma, beta))
+    statistics = _statistics(x, axes)
+    inverse = 1 / np.sqrt(statistics.variance + epsilon)
+    others = tuple(place for place in range(x.ndim) if place not in places)
+    saved = Saved(given, statistics.mean, inverse, gamma, beta, own, others, statistics)
+    return _normalized(x, statistics.mean, inverse, gamma, beta), saved
+
+
+def _normalization_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+    x = floating(saved.x)
+    grad = fitting(grad_output, x.shape, x.dtype)
+    normal = ((x - saved.mean) * saved.inverse).astype(x.dtype)
+    grad_x = grad if saved.gamma is None else grad * saved.gamma
+    if saved.statistics is not None:
+        grad_x = _through_statistics(grad_x, normal, saved.statistics)
+    grad_x = grad_x.astype(x.dtype, copy=False) * saved.inverse.astype(x.dtype)
+    pairs = ((saved.gamma, grad * normal), (saved.beta, grad))
+    grad_gamma, grad_beta = (
+        None if weight is None else summed(part, saved.weight_axes).reshape(saved.weight_shape)
+        for weight, part in pairs
+    )
+    return of_floats(saved.x, grad_x), grad_gamma, grad_beta
+
+
+_batch_normalization_gradients = _layer_normalization_gradients = _normalization_gradients
+
+
+def _through_statistics(grad: Array, normal: Array, statistics: Statistics) -> Array:
+    """The gradient of ``x / sqrt(variance + epsilon)`` with what comes back through mean and variance: ``g - mean(g) - xhat mean(g xhat)``.
+
+    The mean of `xhat` itself is 0, but for the 1e-7 by which a mask increases the number.
+    """
+    _, _, axes, weight, number = statistics
+    mean = (summed(grad, axes) / number).astype(grad.dtype)
+    mean_product = (summed(grad * normal, axes) / number).astype(grad.dtype)
+    if weight is None:
+        return np.asarray(grad - mean - normal * mean_product)
+    mean_normal = np.sum(normal * weight, axis=axes, keepdims=True) / number
+    return np.asarray(grad - weight * (mean + (normal - mean_normal) * mean_product))
+
+
+def _normalized(x: Array, mean: Array, inverse: Array, gamma: Array | None, beta: Array | None) -> Array:
+    y = (x - mean) * (inverse if gamma is None else inverse * gamma)
+    return np.asarray(y if beta is None else y + beta, dtype=x.dtype)
+
+
+def _statistics(x: Array, axes: tuple[int, ...], mask: Array | None = None) -> Statistics:
+    """Mean and variance of the positions that the mask keeps, accumulated in float64."""
+    if mask is None:
+        mean = np.asarray(np.mean(x, axis=axes, keepdims=True, dtype=np.float64))
+        variance = np.asarray(np.mean(np.square(x - mean), axis=axes, keepdims=True))
+        return Statistics(mean, variance, axes, None, math.prod(x.shape[axis] for axis in axes))
+    if mask.ndim != x.ndim - 1:
+        raise ValueError(f"a mask for an array of rank {x.ndim} has the rank {x.ndim - 1}, got the shape {mask.shape}")
+    weight = np.broadcast_to((mask != 0)[..., None], x.shape).astype(np.float64)
+    number = np.sum(weight, axis=axes, keepdims=True) + 1e-7
+    mean = np.sum(x * weight, axis=axes, keepdims=True) / number
+    variance = np.sum(weight * np.square(x - mean), axis=axes, keepdims=True) / number
+    return Statistics(mean, variance, axes, weight, number)

@@ -1,0 +1,303 @@
+"""Layers around another layer: Bidirectional and TimeDistributed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reference._arrays import Gradients, fitting, pair
+from reference.layers.calls import SIGNATURES, WRAPPERS, signature_of
+from reference.layers.rnn.cells import States
+from reference.layers.rnn.recurrent import _gru_run, _lstm_run, _simple_rnn_run
+from reference.layers.rnn.scan import Saved, grad_outputs, gradients
+
+Array = NDArray[Any]
+
+
+def bidirectional_forward(
+    x: Array,
+    forward_weights: tuple[Array, ...],
+    backward_weights: tuple[Array, ...],
+    *,
+    layer: str = "LSTM",
+    merge_mode: str | None = "concat",
+    mask: Array | None = None,
+    initial_state: States | None = None,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    dropout_mask: tuple[Array, Array] | None = None,
+    recurrent_dropout_mask: tuple[Array, Array] | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> Array | tuple[Array, ...]:
+    r"""A recurrent layer run in both directions of time, with weights of its own for each.
+
+    ``y = merge(layer(x), reversed in time(layer(x, go_backwards=True)))``. Without `return_sequences` the backward output is the one
+    after the whole sequence was read from its end, the step that stands beside ``x[:, 0]``.
+
+    Parameters
+    ----------
+    x : array (batch, time, features)
+    forward_weights, backward_weights : tuples of arrays
+        The weights of each half in the order of the wrapped layer; their units may differ with ``concat`` and None.
+    layer : str
+        Keras class of the wrapped layer.
+    merge_mode : 'concat' (forward first), 'sum', 'mul', 'ave' or None (both outputs)
+    initial_state : the states of the forward half, then those of the backward half
+    return_state : bool
+        Append the last states of the forward half, then those of the backward half.
+    go_backwards : bool
+        The first half runs from the end and the second one from the start.
+    zero_output_for_mask : bool
+        Without effect, as in Keras: masked outputs are zeros exactly when `return_sequences` is set.
+    dropout_mask, recurrent_dropout_mask : (forward, backward), optional
+    seed : int, optional
+        Makes drawn masks reproducible; each half draws its own.
+    mask, return_sequences, **options
+        As in the wrapped layer.
+
+    Returns
+    -------
+    y : array (batch, [time,] units), twice the units with ``concat``; a pair with ``merge_mode=None``; states after it
+
+    Raises
+    ------
+    ValueError
+        If `layer` or `merge_mode` is not known, or as the wrapped layer.
+
+    Source: Schuster and Paliwal 1997; keras.layers.Bidirectional.
+    """
+    outputs, _ = _bidirectional_run(
+        x, forward_weights, backward_weights, layer=layer, merge_mode=merge_mode, mask=mask, initial_state=initial_state,
+        return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, dropout_mask=dropout_mask,
+        recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False, **options,
+    )  # fmt: skip
+    return outputs
+
+
+def bidirectional_backward(
+    grad_output: Array | tuple[Array | None, ...],
+    x: Array,
+    forward_weights: tuple[Array, ...],
+    backward_weights: tuple[Array, ...],
+    **options: Any,
+) -> tuple[Any, ...]:
+    r"""Gradients of :func:`bidirectional_forward`: those of the two halves.
+
+    With f and b the outputs of the halves, b reversed in time where it is a sequence, and dy the gradient of the merged output::
+
+        concat: (df, db) = dy,    sum: df = db = dy,    ave: df = db = dy / 2,    mul: df = b dy, db = f dy
+
+    Each half turns its own into gradients, db after it is reversed again; both read ``x``, so ``dx = dx_f + dx_b``.
+
+    Parameters
+    ----------
+    grad_output : array with the shape of the output; a tuple where the forward returns several
+        In a tuple, None where no gradient comes.
+    x, forward_weights, backward_weights, **options
+        As the forward was called; where dropout drew its masks, with the same `seed`.
+
+    Returns
+    -------
+    grad_x : array (batch, time, features), None for integers
+    forward_gradients, backward_gradients : tuples (of kernel, of recurrent_kernel, of bias)
+        None for a bias that is not there.
+    gradients of the initial states, only where they are given : first those of the forward half
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` has not the shapes of the outputs; or as the forward.
+
+    Source: keras.layers.Bidirectional.
+    """
+    _, saved = _bidirectional_run(x, forward_weights, backward_weights, **options)
+    return _bidirectional_gradients(grad_output, saved)
+
+
+class _Saved(NamedTuple):
+    """What a run of Bidirectional leaves to its gradient: the outputs of its halves as they were merged, and what each half saved."""
+
+    merge_mode: str | None
+    shapes: tuple[tuple[int, ...], ...]
+    forward: Array
+    backward: Array
+    halves: tuple[Saved, Saved]
+
+
+def _bidirectional_run(
+    x: Array,
+    forward_weights: tuple[Array, ...],
+    backward_weights: tuple[Array, ...],
+    *,
+    layer: str = "LSTM",
+    merge_mode: str | None = "concat",
+    initial_state: States | None = None,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    dropout_mask: tuple[Array, Array] | None = None,
+    recurrent_dropout_mask: tuple[Array, Array] | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> tuple[Array | tuple[Array, ...], _Saved]:
+    if layer not in _RUN:
+        raise ValueError(f"layer must be one of {', '.join(_RUN)}, got {layer!r}")
+    if merge_mode not in _MERGE:
+        raise ValueError(f"merge_mode must be one of {', '.join(map(repr, _MERGE))}, got {merge_mode!r}")
+    half = len(initial_state) // 2 if initial_state is not None else 0
+    ran = [
+        _RUN[layer](
+            x,
+            *weights,
+            initial_state=None if initial_state is None else tuple(initial_state[n * half : (n + 1) * half]),
+            return_sequences=return_sequences,
+            return_state=True,
+            go_backwards=go_backwards ^ bool(n),
+            zero_output_for_mask=return_sequences,
+            dropout_mask=None if dropout_mask is None else dropout_mask[n],
+            recurrent_dropout_mask=None if recurrent_dropout_mask is None else recurrent_dropout_mask[n],
+            seed=None if seed is None else (seed, n),
+            **options,
+        )
+        for n, weights in enumerate((forward_weights, backward_weights))
+    ]
+    ((forward, *forward_states), saved_forward), ((backward, *backward_states), saved_backward) = ran
+    if return_sequences:
+        backward = backward[:, ::-1]
+    merged = (forward, backward) if merge_mode is None else (_MERGE[merge_mode](forward, backward),)
+    outputs = (*merged, *forward_states, *backward_states) if return_state else merged
+    saved = _Saved(merge_mode, tuple(one.shape for one in outputs), forward, backward, (saved_forward, saved_backward))
+    return outputs if len(outputs) > 1 else outputs[0], saved
+
+
+def _bidirectional_gradients(grad_output: Array | tuple[Array | None, ...], saved: _Saved) -> tuple[Any, ...]:
+    grads = grad_outputs(grad_output, saved.shapes, saved.forward.dtype)
+    outputs, states = 2 if saved.merge_mode is None else 1, saved.halves[0].cell.states
+    grad_forward, grad_backward = _unmerged(grads[:outputs], saved)
+    if saved.halves[1].return_sequences:
+        grad_backward = grad_backward[:, ::-1]
+    of_states: list[Array | None] = [*grads[outputs:]] or [None] * (2 * states)
+    one = gradients((grad_forward, *of_states[:states]), saved.halves[0])
+    two = gradients((grad_backward, *of_states[states:]), saved.halves[1])
+    grad_x = None if one[0] is None else one[0] + two[0]
+    return (grad_x, one[1:4], two[1:4], *one[4:], *two[4:])
+
+
+def _unmerged(grads: list[Array], saved: _Saved) -> tuple[Array, Array]:
+    """The gradients of the outputs of both halves, from that of what they were merged to."""
+    grad = grads[0]
+    if saved.merge_mode is None:
+        return grad, grads[1]
+    if saved.merge_mode == "concat":
+        units = saved.forward.shape[-1]
+        return grad[..., :units], grad[..., units:]
+    if saved.merge_mode == "mul":
+        return grad * saved.backward, grad * saved.forward
+    return (grad / 2, grad / 2) if saved.merge_mode == "ave" else (grad, grad)
+
+
+_RUN: dict[str, Callable[..., Any]] = {"LSTM": _lstm_run, "GRU": _gru_run, "SimpleRNN": _simple_rnn_run}
+_MERGE: dict[str | None, Callable[[Array, Array], Array]] = {
+    "concat": lambda forward, backward: np.concatenate([forward, backward], axis=-1),
+    "sum": np.add,
+    "mul": np.multiply,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+    None: lambda forward, backward: forward,
+}
+
+
+def time_distributed_forward(x: Array, weights: tuple[Array, ...] = (), *, layer: str = "Dense", **options: Any) -> Array:
+    r"""A layer applied to every time step with the same weights: ``y[:, t] = layer(x[:, t])``.
+
+    All steps of all samples are one batch of the wrapped layer, which treats the samples of a batch alone.
+
+    Parameters
+    ----------
+    x : array (batch, time, ...), at least of rank 3
+    weights : tuple of arrays
+        Those of the wrapped layer.
+    layer : str
+        Keras class of the wrapped layer: any that takes one array and returns one.
+    **options
+        Of the wrapped layer.
+
+    Returns
+    -------
+    y : array (batch, time, ...)
+
+    Raises
+    ------
+    ValueError
+        If `layer` is not known or does not take one array, `x` has no time axis or no step; or as the wrapped layer.
+    NotImplementedError
+        If the wrapped layer is in training, where samples of a batch need not be alone.
+
+    Source: keras.layers.TimeDistributed.
+    """
+    function = getattr(import_module("reference"), f"{_wrapped(x, layer, options)}_forward")
+    y = function(_as_one_batch(x), *weights, **options)
+    return np.asarray(y.reshape(*np.shape(x)[:2], *y.shape[1:]))
+
+
+def time_distributed_backward(
+    grad_output: ArrayLike, x: Array, weights: tuple[Array, ...] = (), *, layer: str = "Dense", **options: Any
+) -> Gradients:
+    r"""Gradients of :func:`time_distributed_forward`: those of the wrapped layer, whose batch all steps of all samples are.
+
+    Every step uses the same weights, so that their gradients are the sums over the steps.
+
+    Returns
+    -------
+    grad_x, grad_weights : an array of the shape of `x`, None for integers; the tuple of the gradients of the wrapped layer's weights
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of the output, or as :func:`time_distributed_forward`.
+    """
+    return _time_distributed_gradients(grad_output, _time_distributed_run(x, weights, layer=layer, **options)[1])
+
+
+SavedSteps = tuple[str, Array, Array, Any]
+"""Of a TimeDistributed: the wrapped layer's name, input and output, and what the wrapped layer saved."""
+
+
+def _time_distributed_run(x: Array, weights: tuple[Array, ...] = (), *, layer: str = "Dense", **options: Any) -> tuple[Array, SavedSteps]:
+    name = _wrapped(x, layer, options)
+    run, _ = pair(name)
+    steps, inner = run(_as_one_batch(x), *weights, **options)
+    y = np.asarray(steps.reshape(*np.shape(x)[:2], *steps.shape[1:]))
+    return y, (name, np.asarray(x), y, inner)
+
+
+def _time_distributed_gradients(grad_output: ArrayLike, saved: SavedSteps) -> Gradients:
+    name, x, y, inner = saved
+    _, gradients = pair(name)
+    grad_x, *grad_weights = gradients(_as_one_batch(fitting(grad_output, y.shape, y.dtype)), inner)
+    return None if grad_x is None else grad_x.reshape(x.shape), tuple(grad_weights)
+
+
+def _wrapped(x: Array, layer: str, options: dict[str, Any]) -> str:
+    """The snake-case name of the wrapped layer, once the call is known to be possible."""
+    signature = signature_of(layer)
+    if layer in WRAPPERS or signature.merges:
+        single = [name for name, one in SIGNATURES.items() if name not in WRAPPERS and not one.merges]
+        raise ValueError(f"layer must be one of {', '.join(single)}, got {layer!r}")
+    if options.get("training"):
+        raise NotImplementedError(f"TimeDistributed({layer}) in training: each step would be a call of its own")
+    if np.ndim(x) < 3 or np.shape(x)[1] == 0:
+        raise ValueError(f"TimeDistributed takes an array (batch, time, ...) with at least one step, got the shape {np.shape(x)}")
+    return signature.name
+
+
+def _as_one_batch(x: Array) -> Array:
+    x = np.asarray(x)
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])

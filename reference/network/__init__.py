@@ -1,0 +1,1 @@
+"""A model as a graph of layers: what a configuration says, which shapes follow, the run forward and back."""

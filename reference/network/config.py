@@ -1,0 +1,178 @@
+"""What a Keras configuration says about a model's layers, without building any of them.
+
+:func:`layer_entries` walks the configuration of a model, in the form that ``config.json`` of a ``.keras`` archive has, and returns one
+:class:`Entry` a layer: its name and its group in the weights file. Nothing is looked up by import: a class is known when it stands in
+one of the tables here or in :data:`.calls.SIGNATURES`, and every other one is refused by name, ``Lambda`` and custom classes
+among them. :mod:`reference.network.options` checks the values of the options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS, layer_call, weight_names
+from reference.layers.weight_shapes import Shape
+from reference.network.errors import MAX_SHOWN, ArchiveError, part, shown
+from reference.network.options import check_options
+
+MODELS = {"Sequential": "sequential", "Functional": "functional"}
+OTHER_LAYERS = {"InputLayer": "input_layer", "TextVectorization": "text_vectorization"}
+MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
+"""Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks; here ``ops.NotEqual``."""
+
+MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
+MASK_MODULE = "keras.src.ops.numpy"
+DTYPES = ("float32", "float64")
+MAX_DEPTH = 16
+MAX_LAYERS = 10_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One layer of an archive.
+
+    Attributes
+    ----------
+    path : str
+        Names of the enclosing models (without the outermost) and of the layer, joined by ``/``.
+    group : str
+        Its group in the weights file.
+    class_name, config
+        As in ``config.json``.
+    shapes : mapping of dataset (below the group) to shape
+        In the order of ``get_weights()``; empty as long as the shape of the layer's input is not known.
+    """
+
+    path: str
+    group: str
+    class_name: str
+    config: dict[str, Any]
+    shapes: dict[str, Shape] = field(default_factory=dict)
+
+
+def layer_entries(model: Mapping[str, Any]) -> list[Entry]:
+    """Return an :class:`Entry` for every layer of a model's configuration, nested ones included.
+
+    Raises
+    ------
+    ArchiveError
+        For a class that is not known, or an option that cannot be honoured or has a value that Keras does not take.
+    """
+    if class_of(model, "the model") not in MODELS:
+        raise ArchiveError(f"the configuration is that of a {model['class_name']}, not of a Sequential or Functional model")
+    entries = list(islice(_walk(model, "", "", 0), MAX_LAYERS + 1))
+    if len(entries) > MAX_LAYERS:
+        raise ArchiveError(f"the configuration describes more than {MAX_LAYERS} layers")
+    return entries
+
+
+def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterator[Entry]:
+    """The entries of one model and of the models within it."""
+    where = path.rstrip("/") or "the model"
+    if depth > MAX_DEPTH:
+        raise ArchiveError(f"layer {where!r}: models are nested more than {MAX_DEPTH} deep")
+    layers = part(part(model, "config", dict, where), "layers", list, where)
+    sequential = model["class_name"] == "Sequential"
+    if not layers or (sequential and part(layers[0], "class_name", str, f"{where}: layer 0") != "InputLayer"):
+        raise ArchiveError(f"{where}: the first layer is not an InputLayer: the model was saved before it was built")
+    names: set[str] = set()
+    used: dict[str, int] = {}
+    for number, layer in enumerate(layers):
+        name = _name_of(layer, names, f"{where}: layer {number}")
+        class_name = class_of(layer, path + name)
+        if class_name.startswith("ops."):
+            continue
+        if sequential and (class_name == "InputLayer") != (number == 0):
+            raise ArchiveError(f"layer {path + name!r}: a Sequential model has one InputLayer, the first")
+        # Groups are named by the class and numbered per class, and Sequential models leave their InputLayer out.
+        snake = MODELS.get(class_name) or OTHER_LAYERS.get(class_name) or SIGNATURES[class_name].name
+        if not (sequential and class_name == "InputLayer"):
+            used[snake] = used.get(snake, -1) + 1
+        own_group = f"{group}layers/{snake}" + (f"_{used[snake]}" if used.get(snake) else "")
+        _check_options(class_name, layer["config"], path + name)
+        yield Entry(path + name, own_group, class_name, layer["config"])
+        if class_name in MODELS:
+            yield from _walk(layer, f"{path}{name}/", f"{own_group}/", depth + 1)
+
+
+def _name_of(layer: Mapping[str, Any], names: set[str], where: str) -> str:
+    """The name of a layer, which must be new among `names`."""
+    name = part(layer, "config", dict, where).get("name")
+    usable = isinstance(name, str) and 0 < len(name) <= MAX_SHOWN and name.isprintable() and "/" not in name and name.strip(".")
+    if not usable or name in names or layer.get("name", name) != name:
+        raise ArchiveError(f"{where}: {shown(name)} is not a usable layer name (a printable text without '/', used once)")
+    names.add(name)
+    return str(name)
+
+
+def kind_of(layer: Mapping[str, Any]) -> str:
+    """The class of a serialised layer; an operation, which may be named like a layer, is ``ops.NotEqual``."""
+    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in MASK_OPERATIONS
+    return f"ops.{layer['class_name']}" if operation else str(layer["class_name"])
+
+
+def class_of(layer: Mapping[str, Any], where: str) -> str:
+    """Return the class of a serialised layer if it is a known class of Keras; ``ArchiveError`` names any other."""
+    class_name, module, registered = part(layer, "class_name", str, f"layer {where!r}"), layer.get("module"), layer.get("registered_name")
+    kind = kind_of(layer)
+    known = {*MODELS, *OTHER_LAYERS, *SIGNATURES}
+    if class_name not in known and not kind.startswith("ops."):
+        names = ", ".join(sorted(known))
+        raise ArchiveError(f"layer {where!r}: class {shown(class_name)} is not supported; supported are {names}")
+    modules = (MASK_MODULE,) if kind.startswith("ops.") else MODULES
+    if module not in modules or registered not in (None, class_name):
+        raise ArchiveError(
+            f"layer {where!r}: {shown(class_name)} of module {shown(module)}, registered as {shown(registered)}, is not Keras's own; "
+            "custom classes are not supported"
+        )
+    return kind
+
+
+def _check_options(class_name: str, config: Mapping[str, Any], where: str) -> None:
+    """The options of a layer and of what it wraps."""
+    check_options(class_name, config, where)
+    if class_name in WRAPPERS:
+        part(config, "layer", dict, f"layer {where!r}")
+        _check_wrapped(class_name, config, where)
+
+
+def _check_wrapped(class_name: str, config: Mapping[str, Any], where: str) -> None:
+    """What is wrapped can be run by one call: both halves the same layer, a step's layer with one input and one output."""
+    allowed = [name for name in SIGNATURES if name not in WRAPPERS and not SIGNATURES[name].merges]
+    if class_name == "Bidirectional":
+        allowed = list(RECURRENT_CLASSES)
+    halves = []
+    for half in ("layer", "backward_layer"):
+        inner = config.get(half, config["layer"])
+        part(inner, "config", dict, f"layer '{where}/{half}'")
+        if class_of(inner, f"{where}/{half}") not in allowed:
+            raise ArchiveError(f"layer {where!r}: {half} is a {inner['class_name']}; {class_name} takes {', '.join(allowed)}")
+        _check_options(inner["class_name"], inner["config"], f"{where}/{half}")
+        names = weight_names(inner["class_name"], inner["config"])
+        options = layer_call(inner["class_name"], inner["config"], [None] * len(names)).options
+        halves.append((inner["class_name"], names, {k: v for k, v in options.items() if k != "go_backwards"}))
+    if halves[0] != halves[1]:
+        raise ArchiveError(f"layer {where!r}: layer and backward_layer have different options, which is not supported")
+    if class_name == "TimeDistributed" and config["layer"]["config"].get("return_state"):
+        raise ArchiveError(f"layer {where!r}: return_state inside TimeDistributed is not supported")
+
+
+def model_dtype(entries: list[Entry]) -> str:
+    """Return the one dtype in which all layers of a model compute; ``ArchiveError`` for mixed or low precision."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        if entry.class_name in SIGNATURES:
+            inner = [entry.config[half] for half in ("layer", "backward_layer") if half in entry.config]
+            for config in (entry.config, *(half["config"] for half in inner)):
+                policy, where = config.get("dtype") or "float32", f"layer {entry.path!r}: dtype"
+                dtype = policy if isinstance(policy, str) else part(part(policy, "config", dict, where), "name", str, where)
+                if dtype not in DTYPES:
+                    allowed = " and ".join(DTYPES)
+                    raise ArchiveError(f"layer {entry.path!r}: dtype {shown(dtype)} is not supported, only {allowed}")
+                found.setdefault(dtype, entry.path)
+    if len(found) > 1:
+        raise ArchiveError(f"layers of different dtype are not supported: {found}")
+    return next(iter(found), "float32")

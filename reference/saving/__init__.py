@@ -1,0 +1,1 @@
+"""The files of models: read without trust, written whole or not at all."""

@@ -1,0 +1,106 @@
+"""A configuration that Keras 3 takes: :mod:`reference.saving.legacy_config` brings older forms only as far as the reader needs.
+
+Keras wants a shape and a dtype for every symbolic tensor, where older files name the place that it comes from and no more; and it refuses
+options that its layers have no longer. What Keras 3 wrote stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reference.layers.calls import SIGNATURES, WRAPPERS
+from reference.layers.weight_shapes import Shape
+from reference.network.assembly import Description
+from reference.network.config import MODELS, Entry
+from reference.network.errors import ArchiveError
+from reference.network.graph import Graph, Ref, leaves, output_count
+from reference.network.shapes import infer_shapes
+
+GONE = ("batch_input_shape", "implementation", "input_length", "time_major")
+"""Options of Keras 2. The reader has seen that none is set to what would make another layer."""
+
+OPERATION = re.compile(r"concatenate(_[0-9]+)?")
+"""Names that Keras makes up for the operation that joins masks, and for Concatenate layers alike."""
+
+Tensors = Mapping[tuple[str, Ref], Shape]
+
+
+def current_config(found: Description) -> dict[str, Any]:
+    """The configuration of a model as Keras 3 takes it.
+
+    The shape of a tensor is the one that follows from the graph, its dtype that of the input or else of the model; neither decides
+    anything, Keras finds out both when it calls the layers.
+
+    Raises
+    ------
+    ArchiveError
+        If Keras would not load the model, because an operation on masks that it adds itself would have the name of a layer.
+    """
+    layers = {entry.path: entry for entry in found.entries}
+    config = _model(found.config, found.graph, infer_shapes(found.graph, layers).tensors, found.dtype)
+    if config != found.config:
+        _check_names(found.graph, layers)
+    return config
+
+
+def _model(model: Mapping[str, Any], graph: Graph, tensors: Tensors, dtype: str) -> dict[str, Any]:
+    """A model, and the models in it."""
+
+    def complete(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return [complete(one) for one in value] if isinstance(value, list) else value
+        if value.get("class_name") != "__keras_tensor__":
+            return {name: complete(one) for name, one in value.items()}
+        ref = Ref(*value["config"]["keras_history"])
+        known = {"shape": list(tensors[graph.prefix, ref]), "dtype": graph.specs[ref.layer].dtype if ref.layer in graph.specs else dtype}
+        return {**value, "config": known | value["config"]}
+
+    layers = []
+    for layer in model["config"]["layers"]:
+        name = layer["config"]["name"]
+        inner = _model(layer, graph.models[name], tensors, dtype) if layer["class_name"] in MODELS else _layer(layer)
+        if "inbound_nodes" in layer:
+            inner["inbound_nodes"] = complete(layer["inbound_nodes"])
+        layers.append(inner)
+    return {**model, "config": {**model["config"], "layers": layers}}
+
+
+def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer and what it wraps, without options that are no longer there."""
+    config = {name: value for name, value in layer["config"].items() if name not in GONE}
+    return {**layer, "config": config | {half: _layer(config[half]) for half in ("layer", "backward_layer") if half in config}}
+
+
+def _check_names(graph: Graph, layers: Mapping[str, Entry]) -> None:
+    """Older forms do not name the masks of their calls, so that Keras adds operations for them when it loads the model."""
+    taken = sorted(name for name, _ in graph.calls if OPERATION.fullmatch(name))
+    joins = list(_joined_masks(graph, layers))
+    if taken and joins:
+        raise ArchiveError(
+            f"layer {joins[0]!r}: a mask travels through it, and Keras would call the operation that joins masks "
+            f"{OPERATION.pattern!r}, as layers of this model are called already: give {', '.join(taken)} other names in the configuration"
+        )
+    for inner in graph.models.values():
+        _check_names(inner, layers)
+
+
+def _joined_masks(graph: Graph, layers: Mapping[str, Entry]) -> Iterator[str]:
+    """The Concatenate layers that a mask comes to."""
+    masked: set[Ref] = set()
+    for (name, number), call in graph.calls.items():
+        arrives = any(ref in masked for ref in leaves(call.args[0]))
+        if call.class_name not in SIGNATURES:
+            keeps, count = call.class_name == "Sequential", 1
+        else:
+            config, signature = layers[graph.prefix + name].config, SIGNATURES[call.class_name]
+            inner = config["layer"]["config"] if call.class_name in WRAPPERS else config
+            sequences = "initial_state" in signature.takes and bool(inner.get("return_sequences"))
+            keeps, count = signature.keeps_mask or signature.merges or sequences, output_count(call.class_name, config)
+            arrives = arrives or call.class_name == "Masking" or bool(config.get("mask_zero"))
+            keeps = keeps or call.class_name in ("Masking", "Embedding")
+        if arrives and call.class_name == "Concatenate":
+            yield graph.prefix + name
+        if arrives and keeps:
+            masked |= {Ref(name, number, output) for output in range(count)}

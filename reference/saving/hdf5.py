@@ -1,0 +1,175 @@
+"""Reading weights from an HDF5 file that may be hostile.
+
+The file is walked along the paths that the configuration implies and no others. A link must be a hard link, a dataset must lie in the
+file itself, contiguous and whole, with the shape and dtype expected - all of it looked up in the headers, before any array is allocated.
+So what is read can never be larger than the file, and nothing outside it is opened. (A file made to upset the HDF5 library itself is
+another matter: only a separate process protects from that.)
+
+What Keras 3 writes - ``model.weights.h5`` in an archive, and ``save_weights("x.weights.h5")`` - is a tree of groups that go by the classes
+of the layers, ``layers/dense_1/vars/0``. The older layout, which goes by names, is that of :mod:`reference.saving.legacy`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.layers.weight_shapes import Shape
+from reference.network.config import Entry
+from reference.network.errors import ArchiveError, shown
+
+IGNORED = ("optimizer", "optimizer_weights")
+"""Groups at the root that are never opened."""
+
+INNER_GROUPS = {"TextVectorization": ["_lookup_layer"], "TimeDistributed": ["layer"], "Sequential": ["layers"], "Functional": ["layers"]}
+"""Groups that Keras writes in that of a layer even if there are no weights in them."""
+
+Weights = dict[str, list[NDArray[Any]]]
+"""The weights of every layer by its path, in the order of ``get_weights()``."""
+
+Places = dict[str, list[str]]
+"""Where the weights of every layer lie in a file, in the same order."""
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Any]:
+    """An ``h5py.File`` of the bytes of a file; whatever the library stumbles over is an :class:`ArchiveError`."""
+    import h5py  # here, so that the package can be imported without it
+
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            yield file
+    except ArchiveError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError) as error:
+        raise ArchiveError(f"not a readable HDF5 file ({type(error).__name__}: {str(error)[:200]})") from None
+
+
+def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
+    """Return the weights of every layer from the bytes of a ``*.weights.h5`` file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole HDF5 file.
+    entries : sequence of Entry
+        The layers, with the shapes that their weights must have.
+    dtype : str
+        The dtype that every weight must have.
+
+    Raises
+    ------
+    ArchiveError
+        For anything missing, extra, of another shape or dtype, or stored in a way that Keras never uses.
+    """
+    places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
+    with opened(data) as file:
+        return read_datasets(file, len(data), entries, places, _groups(entries), dtype)
+
+
+def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places, groups: set[str], dtype: str) -> Weights:
+    """The datasets at these places and no others, after the headers of all of them have been checked.
+
+    Parameters
+    ----------
+    file : h5py.File
+    size : int
+        Of the whole file.
+    entries, dtype
+        As in :func:`read_weights`.
+    places : Places
+    groups : set of str
+        All paths at which a group may stand.
+    """
+    wanted = {
+        place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)
+    }
+    found: dict[str, Any] = {}
+    _find(file, "", groups, wanted, found)
+    for entry in entries:
+        missing = [place for place in places[entry.path] if place not in found]
+        if missing:
+            raise ArchiveError(
+                f"layer {entry.path!r}: the file lacks {', '.join(missing)}; its configuration asks for {len(entry.shapes)} weights"
+            )
+    for place, (entry, shape) in wanted.items():
+        _check_dataset(found[place], f"layer {entry.path!r}: {place}", shape, np.dtype(dtype))
+    if sum(dataset.nbytes for dataset in found.values()) > size:
+        raise ArchiveError("the weights are larger than the file")
+    return {entry.path: [_read(found[place]) for place in places[entry.path]] for entry in entries}
+
+
+def child(group: Any, name: str, path: str) -> Any:
+    """What stands under a name in a group; ``ArchiveError`` if that is a link to somewhere else."""
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if type(link) is not h5py.HardLink:
+        kind = {"SoftLink": "soft link", "ExternalLink": "external link"}.get(type(link).__name__, type(link).__name__)
+        raise ArchiveError(f"{shown(path)} is a {kind}, which is not followed")
+    return group[name]
+
+
+def parents(path: str) -> set[str]:
+    """The groups on the way to a path."""
+    return {str(parent) for parent in PurePosixPath(path).parents} - {"."}
+
+
+def _groups(entries: Sequence[Entry]) -> set[str]:
+    """Paths at which a group may stand: those of the layers and of everything between them and their datasets."""
+    groups = {"layers", "vars"}
+    for entry in entries:
+        inner = {one for name in entry.shapes for one in parents(name)}
+        inner.update(INNER_GROUPS.get(entry.class_name, ()))
+        for below in ("", *inner):
+            path = f"{entry.group}/{below}".rstrip("/")
+            groups |= {path, f"{path}/vars"}
+    return groups
+
+
+def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any]) -> None:
+    """Collect the expected datasets below a group; refuse every link and every name that is not expected."""
+    import h5py
+
+    for name in group:
+        below = f"{path}/{name}".lstrip("/")
+        if below in IGNORED:
+            continue
+        if below not in groups and below not in wanted:
+            raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
+        item = child(group, name, below)
+        if below in wanted and isinstance(item, h5py.Dataset):
+            found[below] = item
+        elif below in groups and isinstance(item, h5py.Group):
+            _find(item, below, groups, wanted, found)
+        else:
+            raise ArchiveError(f"{shown(below)} is a {type(item).__name__}, which is not expected there")
+
+
+def _check_dataset(dataset: Any, where: str, expected: Shape, dtype: np.dtype[Any]) -> None:
+    """Compare a dataset's header with what the configuration implies; nothing of its content is read."""
+    if dataset.is_virtual:
+        raise ArchiveError(f"{where} is a virtual dataset, which is not followed")
+    if dataset.external:
+        raise ArchiveError(f"{where} is stored outside the file, which is not followed")
+    shape = dataset.shape
+    same_rank = shape is not None and len(shape) == len(expected)
+    if not same_rank or any(want not in (None, have) for have, want in zip(shape, expected, strict=True)):
+        raise ArchiveError(f"{where} has the shape {shape}, the configuration implies {expected}")
+    if dataset.dtype != dtype:
+        raise ArchiveError(f"{where} has the dtype {dataset.dtype}, the configuration implies {dtype}")
+    if dataset.chunks is not None or dataset.id.get_storage_size() != dataset.nbytes:
+        raise ArchiveError(f"{where} is chunked, compressed or not stored in full; weights must be contiguous")
+
+
+def _read(dataset: Any) -> NDArray[Any]:
+    # Read-only: whoever runs the model with functions that write into their arguments is told so.
+    array = np.asarray(dataset[()])
+    array.flags.writeable = False
+    return array
