@@ -78,22 +78,16 @@ from reference.layers.activation import (
     softmax_forward,
 )
 from reference.layers.convolution import conv1d_backward, conv1d_forward, conv2d_backward, conv2d_forward
-from reference.layers.core import (
-    dense_backward,
-    dense_forward,
+from reference.layers.dense import dense_backward, dense_forward
+from reference.layers.dropout import (
     dropout_backward,
     dropout_forward,
-    embedding_backward,
-    embedding_compute_mask,
-    embedding_forward,
-    flatten_backward,
-    flatten_forward,
-    masking_backward,
-    masking_compute_mask,
-    masking_forward,
-    reshape_backward,
-    reshape_forward,
+    spatial_dropout1d_backward,
+    spatial_dropout1d_forward,
+    spatial_dropout2d_backward,
+    spatial_dropout2d_forward,
 )
+from reference.layers.embedding import embedding_backward, embedding_compute_mask, embedding_forward
 from reference.layers.global_pooling import (
     global_average_pooling1d_backward,
     global_average_pooling1d_forward,
@@ -104,6 +98,7 @@ from reference.layers.global_pooling import (
     global_max_pooling2d_backward,
     global_max_pooling2d_forward,
 )
+from reference.layers.masking import masking_backward, masking_compute_mask, masking_forward
 from reference.layers.merging import (
     add_backward,
     add_compute_mask,
@@ -129,13 +124,8 @@ from reference.layers.pooling import (
     max_pooling2d_forward,
 )
 from reference.layers.rescaling import rescaling_backward, rescaling_forward
+from reference.layers.reshaping import flatten_backward, flatten_forward, reshape_backward, reshape_forward
 from reference.layers.rnn.recurrent import gru_backward, gru_forward, lstm_backward, lstm_forward, simple_rnn_backward, simple_rnn_forward
-from reference.layers.spatial_dropout import (
-    spatial_dropout1d_backward,
-    spatial_dropout1d_forward,
-    spatial_dropout2d_backward,
-    spatial_dropout2d_forward,
-)
 from reference.layers.text_vectorization import text_vectorization_adapt, text_vectorization_forward, text_vectorization_idf
 from reference.layers.wrappers import bidirectional_backward, bidirectional_forward, time_distributed_backward, time_distributed_forward
 from reference.losses import (

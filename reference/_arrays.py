@@ -1,4 +1,4 @@
-"""What all backward passes share.
+"""What all layers share: arrays of floats, and gradients.
 
 A layer ``y = f(x, w)`` inside a program that ends in a number L hands gradients on from its output to its input and its weights:
 
@@ -32,6 +32,12 @@ def pair(name: str) -> tuple[Callable[..., tuple[Any, Any]], Callable[[Any, Any]
         return getattr(module, f"_{name}_run"), getattr(module, f"_{name}_gradients")
     except AttributeError:
         raise NotImplementedError(f"{name} has no backward pass") from None
+
+
+def floating(x: ArrayLike) -> Array:
+    """`x` as a float array: integers and bools become float32, as in Keras."""
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
 def fitting(grad_output: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

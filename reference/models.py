@@ -23,8 +23,8 @@ from reference.network.execution import Context, Layer, frozen, run_graph
 from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
 from reference.network.parallel import in_threads, shares
 from reference.network.shapes import GraphShapes, infer_shapes
+from reference.saving.files import write_json
 from reference.saving.json_document import json_document
-from reference.saving.json_text import write_json
 from reference.saving.reader import Archive, ArchiveError, Source, new_archive, read_archive, read_json_archive
 from reference.saving.writer import write_archive
 

@@ -1,4 +1,4 @@
-"""Records: what became of every case, as plain data; and the one summary of them that scores and reports are made from."""
+"""Records: what can become of a case, what became of every case as plain data, and the one summary that reports are made from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.base.statuses import BLOCKED, FAILED_STATUSES, KNOWABLE, PASSED, STATUSES
+PASSED = "passed"
+FAILED = "failed"
+UNSUPPORTED = "unsupported"
+ERROR = "error"
+TIMEOUT = "timeout"
+BLOCKED = "blocked"
+SKIPPED = "skipped"
+STATUSES = (PASSED, FAILED, UNSUPPORTED, ERROR, TIMEOUT, BLOCKED, SKIPPED)
+FAILED_STATUSES = (FAILED, ERROR, TIMEOUT)
+KNOWABLE = (FAILED, ERROR)
+"""What a known failure (``--conform-xfail``) may be."""
 
 SCHEMA = 1
 KNOWN_FAILURES = "known_failures"

@@ -42,13 +42,13 @@ MORE = {
 
 
 def _function(
-    name: str, allowance: Callable[..., Any] = elementwise, values: Sequence[str] = VALUES, **options: Sequence[Any]
+    name: str, tolerance: Callable[..., Any] = elementwise, values: Sequence[str] = VALUES, **options: Sequence[Any]
 ) -> LayerCases:
     return LayerCases(
         name,
         inputs=INPUTS,
         axes=("axis 0", "axis 1", "axis 2", "axis 3"),
-        allowance=allowance,
+        tolerance=tolerance,
         options=options,
         call={"values": values},
         drawn={"shape": ((1, 3), (1, 5), (2, 6))},
@@ -109,7 +109,7 @@ THRESHOLD = LayerCases(
     "threshold",
     inputs=INPUTS,
     axes=("axis 0", "axis 1", "axis 2", "axis 3"),
-    allowance=elementwise,
+    tolerance=elementwise,
     sizes={"threshold": [0.5, -1.0], "default_value": [0.0, 2.0]},
     call={"values": VALUES},
     special=[Special(size.title, size.shape, {"threshold": 0.25, "default_value": -1.5}) for size in SIZES],

@@ -82,7 +82,7 @@ class LayerCases:
         Input shapes, batch first, ``channels_last``; the name stands in the test id.
     axes : tuple of str
         Names of the output's axes when nothing else is asked for; a failure is told in these words.
-    allowance : callable
+    tolerance : callable
         The error model, see :mod:`conformance.cases.tolerance`.
     options : mapping of option to its values
         Keras's default first.
@@ -113,7 +113,7 @@ class LayerCases:
     layer: str
     inputs: Mapping[str, tuple[int, ...]]
     axes: tuple[str, ...]
-    allowance: Callable[..., Any]
+    tolerance: Callable[..., Any]
     options: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     sizes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     call: Mapping[str, Sequence[Any]] = field(default_factory=dict)

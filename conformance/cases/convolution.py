@@ -56,7 +56,7 @@ CONV2D = LayerCases(
         "square": (4, 4, 4, 4),
     },
     axes=("batch", "row", "column", "filter"),
-    allowance=dot_product,
+    tolerance=dot_product,
     sizes={"filters": [6, 8, 4], "kernel_size": [(3, 2), (2, 3), (1, 1), (3, 3), (4, 4), (5, 4)]},
     options={
         "padding": ["valid", "same"],
@@ -126,7 +126,7 @@ CONV1D = LayerCases(
     "Conv1D",
     inputs={"sequence_of_9": (2, 9, 4), "sequence_of_8": (3, 8, 4), "one_sequence_of_11": (1, 11, 8), "square": (4, 4, 4)},
     axes=("batch", "step", "filter"),
-    allowance=dot_product,
+    tolerance=dot_product,
     sizes={"filters": [6, 8, 4], "kernel_size": [(3,), (2,), (1,), (4,), (5,)]},
     options={
         "padding": ["valid", "same", "causal"],

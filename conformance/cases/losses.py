@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases, Special
-from conformance.cases.reduced_set import sparing_cases
+from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import loss
 
 Array = NDArray[Any]
@@ -171,7 +171,7 @@ CLASSES = {
 def loss_cases(name: str, profile: str = "standard") -> Iterator[Case]:
     """The declared cases of a loss."""
     paired = "column" in LOSS_CASES[name].call["sample_weight"]
-    return sparing_cases(LOSS_CASES[name], profile, options_in_float32=paired)
+    return reduced_cases(LOSS_CASES[name], profile, options_in_float32=paired)
 
 
 def losses_shape(case: Case) -> tuple[int, ...]:

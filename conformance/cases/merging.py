@@ -34,7 +34,7 @@ ADD = LayerCases(
     "Add",
     inputs=INPUTS,
     axes=AXES,
-    allowance=elementwise,
+    tolerance=elementwise,
     call={"others": ["same", "three", "alone", "row", "column", "sample", "lower_rank", "first_is_row"]},
     possible=lambda config, shape, call, dtype: len(shape) > 2 or call.get("others") != "lower_rank",
     special=[
@@ -56,7 +56,7 @@ CONCATENATE = LayerCases(
     "Concatenate",
     inputs=INPUTS,
     axes=AXES,
-    allowance=exact,
+    tolerance=exact,
     options={"axis": [-1, 1, 2, -2, 0]},
     call={"others": ["same", "three", "alone", "longer"], "values": ["ordinary", "nan", "integers"]},
     possible=lambda config, shape, call, dtype: -len(shape) < config.get("axis", -1) < len(shape),

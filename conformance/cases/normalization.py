@@ -28,7 +28,7 @@ BATCH_NORMALIZATION = LayerCases(
     "BatchNormalization",
     inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (7, 5), "one_row": (1, 6), "square": (4, 4, 4)},
     axes=AXES,
-    allowance=batch_normalization,
+    tolerance=batch_normalization,
     options={"axis": [-1, 1, 2], "epsilon": [0.001, 0.1], "momentum": [0.99, 0.6], "center": [True, False], "scale": [True, False]},
     call={"training": [False, True], "mask": [None, "gap", "right"]},
     possible=_batch_possible,
@@ -57,7 +57,7 @@ LAYER_NORMALIZATION = LayerCases(
     "LayerNormalization",
     inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (3, 5), "one_row": (1, 6), "square": (4, 4, 4)},
     axes=AXES,
-    allowance=layer_normalization,
+    tolerance=layer_normalization,
     options={"axis": [-1, 1, (1, 2), (2, 1), (-2, -1)], "epsilon": [0.001, 0.1], "center": [True, False], "scale": [True, False]},
     possible=_layer_possible,
     special=[

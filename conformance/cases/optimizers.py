@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conformance.base.arrays import cast
 from conformance.cases.case import Case, LayerCases, Special
-from conformance.cases.reduced_set import sparing_cases
+from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import optimizer
 
 Array = NDArray[Any]
@@ -136,7 +136,7 @@ def function_of(name: str) -> str:
 
 def optimizer_cases(name: str, profile: str = "standard") -> Iterator[Case]:
     """The declared cases of an optimizer."""
-    return sparing_cases(OPTIMIZER_CASES[name], profile, options_in_float32=False)
+    return reduced_cases(OPTIMIZER_CASES[name], profile, options_in_float32=False)
 
 
 def draw_steps(case: Case, seed: int) -> Steps:

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.cases.case import Config, LayerCases, Special
 from conformance.cases.tolerance import dot_product, exact, layer_normalization, perturbation
 
-# Keras rounds constants of these to float32 (section 0.2); iterated, no exact allowance in float64 follows from that.
+# Keras rounds constants of these to float32 (section 0.2); iterated, no exact tolerance in float64 follows from that.
 ROUNDED = ("leaky_relu", "gelu")
 INPUTS = {
     "sequence": (3, 7, 4),
@@ -84,7 +84,7 @@ def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCas
         name,
         inputs=INPUTS,
         axes=("batch", "step", "unit"),
-        allowance=perturbation,
+        tolerance=perturbation,
         sizes={"units": [5, 4]},
         options=options,
         call=CALL,
@@ -151,7 +151,7 @@ BIDIRECTIONAL = LayerCases(
     "Bidirectional",
     inputs=INPUTS,
     axes=("batch", "step", "unit"),
-    allowance=perturbation,
+    tolerance=perturbation,
     constant={"layer": "LSTM"},
     sizes={"units": [5, 4]},
     options={
@@ -183,7 +183,7 @@ BIDIRECTIONAL = LayerCases(
 
 
 
-def _step_allowance(ask: Any, case: Any, arrays: Any, outputs: Any) -> Any:
+def _step_tolerance(ask: Any, case: Any, arrays: Any, outputs: Any) -> Any:
     return INNER[case.config["layer"]](ask, case, arrays, outputs)
 
 
@@ -193,7 +193,7 @@ TIME_DISTRIBUTED = LayerCases(
     "TimeDistributed",
     inputs={"sequence": (2, 4, 6), "images": (2, 3, 4, 5), "one_step": (2, 1, 7), "one_row": (1, 3, 5), "square": (4, 4, 4)},
     axes=("batch", "step", "axis 2", "unit"),
-    allowance=_step_allowance,
+    tolerance=_step_tolerance,
     constant={"layer": "Dense"},
     sizes={"units": [6, 4]},
     options={"activation": ["linear", "relu", "tanh", "softmax"], "use_bias": [True, False]},

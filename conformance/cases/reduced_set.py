@@ -8,7 +8,7 @@ from dataclasses import replace
 from conformance.cases.case import Case, LayerCases, declared_cases, make_case
 
 
-def sparing_cases(layer: LayerCases, profile: str = "standard", *, options_in_float32: bool = True) -> Iterator[Case]:
+def reduced_cases(layer: LayerCases, profile: str = "standard", *, options_in_float32: bool = True) -> Iterator[Case]:
     """Every option alone, special cases, then pairs of options; options alone in float32 only if asked for.
 
     Meaning is judged in float64; pairs are asked in float32 only by ``full``. ``smoke`` leaves pairs out, and float32 of special cases.

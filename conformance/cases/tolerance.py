@@ -28,10 +28,10 @@ SMALLEST_NORMAL = 1.2e-38
 MEANING = 1e-11
 PERTURBATIONS = 3
 ITERATED = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
-CHAOTIC = 1e-3
+ILL_CONDITIONED = 1e-3
 
 
-class ChaoticCaseError(Exception):
+class IllConditionedCaseError(Exception):
     """The case answers a change in the last digit with a large one: no implementation can be judged by it."""
 
 
@@ -214,8 +214,8 @@ def perturbation(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...
     for response, y in zip(responses, outputs, strict=True):
         over = (0, 2) if y.ndim == 3 else None
         largest = np.max(response, axis=over, keepdims=True, initial=0)
-        if largest.size and np.max(largest) > CHAOTIC * max(1.0, float(np.max(np.abs(y), initial=0))):
-            raise ChaoticCaseError(f"{case.id}: a change in the last digit moves the result by {np.max(largest):.1e}")
+        if largest.size and np.max(largest) > ILL_CONDITIONED * max(1.0, float(np.max(np.abs(y), initial=0))):
+            raise IllConditionedCaseError(f"{case.id}: a change in the last digit moves the result by {np.max(largest):.1e}")
         allowed.append(8 * (largest + EPS * (1 + np.abs(y))))
     return tuple(allowed)
 

@@ -1,6 +1,6 @@
 """What is asked of an implementation: one kind of question a file.
 
-Each has ``cases(layers, profile)``, which gives the questions about these layers as (id, arguments), and ``check(desk, *arguments)``,
+Each has ``cases(layers, profile)``, which gives the questions about these layers as (id, arguments), and ``check(runner, *arguments)``,
 which puts one of them and settles its record. The tests of :mod:`conformance.suite` and ``conform check`` are thin over them.
 """
 

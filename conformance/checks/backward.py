@@ -8,8 +8,8 @@ from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
 from conformance.judging.cross_check import check_gradient_agreement
-from conformance.judging.finite_differences import check_slopes
-from conformance.judging.session import Desk
+from conformance.judging.finite_differences import check_finite_differences
+from conformance.judging.session import CaseRunner
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
@@ -19,11 +19,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
             yield from ((case.id, (case,)) for case in backward_cases(layer_cases(name), profile))
 
 
-def check(desk: Desk, case: Case) -> None:
+def check(runner: CaseRunner, case: Case) -> None:
     """The gradients must be Keras's, within what is allowed."""
-    examination = desk.examine_backward(case)
-    session = desk.session
-    if session.witnesses:
-        check_gradient_agreement(examination, session.iut, strict=session.strict)
-        check_slopes(examination, session.witnesses[0])
-    desk.settle(examination.record(desk.identifier, "backward"), lambda: desk.explanation(examination, "backward"))
+    result = runner.judge_backward(case)
+    session = runner.session
+    if session.cross_checked:
+        check_gradient_agreement(result, session.iut, strict=session.strict)
+        check_finite_differences(result, session.cross_checked[0])
+    runner.settle(result.record(runner.identifier, "backward"), lambda: runner.explanation(result, "backward"))

@@ -6,15 +6,14 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from conformance.base.record import Record
-from conformance.base.statuses import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED
+from conformance.base.record import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
-from conformance.cases.tolerance import ChaoticCaseError
-from conformance.judging.discriminating import WeakCaseError
-from conformance.judging.judge import Examination
-from conformance.judging.session import Desk
+from conformance.cases.tolerance import IllConditionedCaseError
+from conformance.judging.discriminating import NotDiscriminatingError
+from conformance.judging.judge import CaseResult
+from conformance.judging.session import CaseRunner
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -25,51 +24,51 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
             yield f"{name}-backward", (name, "backward")
 
 
-def check(desk: Desk, layer: str, part: str) -> None:
+def check(runner: CaseRunner, layer: str, part: str) -> None:
     """Cases are drawn until one fails; the smallest one like it is shown."""
     declaration = layer_cases(layer)
-    examine = desk.examine if part == "forward" else desk.examine_backward
-    if not desk.oracle.live:
-        desk.settle(Record(desk.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED, needs=declaration.needs), lambda: "")
+    judge_case = runner.judge_case if part == "forward" else runner.judge_backward
+    if not runner.oracle.live:
+        runner.settle(Record(runner.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED, needs=declaration.needs), lambda: "")
         return
     from hypothesis.errors import Flaky
 
     from conformance.cases.strategies import run_drawn
 
     statuses: Counter[str] = Counter()
-    failing: list[Examination] = []
+    failing: list[CaseResult] = []
     reasons: list[str] = []
 
     def judge_one(case: Case) -> None:
         if failing and failing[-1].verdict.status == TIMEOUT:
             return  # to make it smaller would take that long again and again
         try:
-            examination = examine(case)
-        except (ChaoticCaseError, WeakCaseError):
+            result = judge_case(case)
+        except (IllConditionedCaseError, NotDiscriminatingError):
             return
-        verdict = examination.verdict
+        verdict = result.verdict
         statuses[verdict.status] += 1
         if verdict.status == UNSUPPORTED:
             reasons.append(verdict.sentence)
         elif verdict.status != PASSED:
-            failing.append(examination)
+            failing.append(result)
             raise AssertionError(verdict.sentence)
 
     # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
     with contextlib.suppress(AssertionError, Flaky):
-        run_drawn(declaration, desk.seed_of(layer), desk.session.profile, judge_one, part)
+        run_drawn(declaration, runner.seed_of(layer), runner.session.profile, judge_one, part)
     if failing:
         smallest = failing[-1]
-        record = smallest.record(desk.identifier, "drawn")
+        record = smallest.record(runner.identifier, "drawn")
         said = "drawn" if part == "forward" else "drawn backward"
-        desk.settle(record, lambda: desk.explanation(smallest, said) + desk.minimal_script(smallest))
+        runner.settle(record, lambda: runner.explanation(smallest, said) + runner.shrunk_script(smallest))
         return
     status = PASSED if statuses[PASSED] else UNSUPPORTED
     unsupported = f"; {statuses[UNSUPPORTED]} unsupported" if statuses[UNSUPPORTED] else ""
     message = reasons[0] if status == UNSUPPORTED and reasons else f"{statuses[PASSED]} drawn cases passed{unsupported}"
-    if desk.session.must_support and reasons:
+    if runner.session.must_support and reasons:
         status, message = UNSUPPORTED, reasons[0]
-    desk.settle(Record(desk.identifier, layer, "drawn", status, message=message, needs=declaration.needs), lambda: message)
+    runner.settle(Record(runner.identifier, layer, "drawn", status, message=message, needs=declaration.needs), lambda: message)
 
 
 NOT_RECORDED = "drawn cases need live Keras to answer them: recorded vectors hold the declared cases"

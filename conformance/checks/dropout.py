@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases.questions import Question
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 
 RATES = (0.1, 0.5, 0.8)
 SHAPE = (200, 40, 25)
@@ -27,12 +26,12 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
             yield from ((f"{subject}-{question}-rate={rate}", (subject, question, rate)) for rate in RATES)
 
 
-def check(desk: Desk, subject: str, question: str, rate: float) -> None:
+def check(runner: CaseRunner, subject: str, question: str, rate: float) -> None:
     """Ask one question about one rate; see :data:`QUESTIONS`."""
-    x = np.random.default_rng(desk.seed_of(desk.identifier)).uniform(0.5, 1.5, SHAPE).astype("float32")
+    x = np.random.default_rng(runner.seed_of(runner.identifier)).uniform(0.5, 1.5, SHAPE).astype("float32")
     status, message = PASSED, ""
     calls, complaint = QUESTIONS[question]
-    answers = [desk.ask(SUBJECTS[subject](x, rate, keywords)) for keywords in calls]
+    answers = [runner.ask(SUBJECTS[subject](x, rate, keywords)) for keywords in calls]
     bad = next((answer for answer in answers if answer.status != PASSED), None)
     if bad is not None:
         status, message = bad.status, bad.message
@@ -41,8 +40,8 @@ def check(desk: Desk, subject: str, question: str, rate: float) -> None:
         wrong = next((y.shape for y in values if y.size != x.size), None)
         message = f"{x.size} values became the shape {wrong}" if wrong else complaint(x, rate, [y.reshape(x.shape) for y in values])
         status = FAILED if message else PASSED
-    record = Record(desk.identifier, subject.split("-")[0], "random", status, {"rate": str(rate)}, message=message)
-    desk.settle(record, lambda: f"{subject} {question}, rate={rate}: {message}\n  again   {desk.again()}")
+    record = Record(runner.identifier, subject.split("-")[0], "random", status, {"rate": str(rate)}, message=message)
+    runner.settle(record, lambda: f"{subject} {question}, rate={rate}: {message}\n  again   {runner.again()}")
 
 
 def _dropout(x: np.ndarray, rate: float, keywords: dict[str, Any]) -> Any:

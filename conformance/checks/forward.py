@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, declared_cases
 from conformance.judging.cross_check import check_agreement
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
@@ -17,9 +17,9 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
             yield from ((case.id, (case,)) for case in declared_cases(layer_cases(name), profile))
 
 
-def check(desk: Desk, case: Case) -> None:
+def check(runner: CaseRunner, case: Case) -> None:
     """The answer must be Keras's, within what is allowed."""
-    examination = desk.examine(case)
-    if desk.session.witnesses:
-        check_agreement(examination, desk.session.witnesses)
-    desk.settle(examination.record(desk.identifier), lambda: desk.explanation(examination, "forward"))
+    result = runner.judge_case(case)
+    if runner.session.cross_checked:
+        check_agreement(result, runner.session.cross_checked)
+    runner.settle(result.record(runner.identifier), lambda: runner.explanation(result, "forward"))

@@ -9,8 +9,8 @@ from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
-from conformance.judging.judge import Examination, require_of_keras
-from conformance.judging.session import Desk
+from conformance.judging.judge import CaseResult, require_of_keras
+from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import judge
 from conformance.oracle.expectation import LossExpectation
 from conformance.oracle.protocol import Oracle
@@ -26,22 +26,22 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
             yield from ((f"{case.id}-{part}", (part, case)) for case in loss_cases(name, profile) for part in PARTS)
 
 
-def check(desk: Desk, part: str, case: Case) -> None:
+def check(runner: CaseRunner, part: str, case: Case) -> None:
     """The answer must be Keras's, within what is allowed."""
-    session = desk.session
-    examination = examine_loss(part, case, session.implementation, desk.oracle, session.seed, strict=session.strict)
-    desk.settle(examination.record(desk.identifier, PARTS[part]), lambda: desk.explanation(examination, PARTS[part]))
+    session = runner.session
+    result = judge_loss(part, case, session.implementation, runner.oracle, session.seed, strict=session.strict)
+    runner.settle(result.record(runner.identifier, PARTS[part]), lambda: runner.explanation(result, PARTS[part]))
 
 
-def examine_loss(part: str, case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
-    """Judge the value or the gradient; SuiteError as :func:`conformance.judging.judge.examine`."""
+def judge_loss(part: str, case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
+    """Judge the value or the gradient; SuiteError as :func:`conformance.judging.judge.judge_case`."""
     expected = oracle.loss(case, seed)
     expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
     question = loss_question(part, case, expected)
     answer = implementation.ask(question)
     verdict = judge(expectation, answer, case.dtype, strict=strict)
     require_of_keras(case, verdict)
-    return Examination(LOSS_CASES[case.layer], case, expected.arrays, question, expectation, answer, verdict)
+    return CaseResult(LOSS_CASES[case.layer], case, expected.arrays, question, expectation, answer, verdict)
 
 
 def loss_question(part: str, case: Case, expected: LossExpectation) -> Question:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases.masks import MaskCase, mask_cases
 from conformance.cases.questions import Question
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from reference.layers.calls import signature_of
 
 
@@ -20,18 +19,18 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Mask
     yield from ((case.id, (case,)) for case in mask_cases() if case.layer in layers)
 
 
-def check(desk: Desk, case: MaskCase) -> None:
+def check(runner: CaseRunner, case: MaskCase) -> None:
     """The mask must be Keras's."""
     name = f"{signature_of(case.layer).name}_compute_mask"
-    expected = desk.oracle.mask(case)
-    answer = desk.ask(mask_question(case))
+    expected = runner.oracle.mask(case)
+    answer = runner.ask(mask_question(case))
     status, message = answer.status, answer.message
     if status == PASSED and not same_mask(answer.value, expected):
         status = FAILED
         message = f"{name} of {case.id} gives\n  {answer.value}\nexpected\n  {expected}"
     options = {option: str(value) for option, value in case.options.items()}
-    record = Record(desk.identifier, case.layer, "mask", status, options, message=message)
-    desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
+    record = Record(runner.identifier, case.layer, "mask", status, options, message=message)
+    runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
 
 
 def mask_question(case: MaskCase) -> Question:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from conformance.base.arrays import Arrays
-from conformance.base.statuses import PASSED
+from conformance.base.record import PASSED
 from conformance.cases.case import Case
 from conformance.cases.optimizers import OPTIMIZER_CASES, Steps, function_of, optimizer_cases
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
-from conformance.judging.judge import Examination, answers_to_steps, as_row, require_of_keras
-from conformance.judging.session import Desk
+from conformance.judging.judge import CaseResult, answers_to_steps, as_row, require_of_keras
+from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import Oracle
@@ -25,15 +25,15 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
             yield from ((case.id, (case,)) for case in optimizer_cases(name, profile))
 
 
-def check(desk: Desk, case: Case) -> None:
+def check(runner: CaseRunner, case: Case) -> None:
     """The variables must be Keras's after every step."""
-    session = desk.session
-    examination = examine_steps(case, session.implementation, desk.oracle, session.seed, strict=session.strict)
-    desk.settle(examination.record(desk.identifier, "optimizer"), lambda: desk.explanation(examination, "optimizer"))
+    session = runner.session
+    result = judge_steps(case, session.implementation, runner.oracle, session.seed, strict=session.strict)
+    runner.settle(result.record(runner.identifier, "optimizer"), lambda: runner.explanation(result, "optimizer"))
 
 
-def examine_steps(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
-    """Judge the steps up to the first that is wrong; SuiteError as :func:`conformance.judging.judge.examine`."""
+def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
+    """Judge the steps up to the first that is wrong; SuiteError as :func:`conformance.judging.judge.judge_case`."""
     expected = oracle.steps(case, seed)
     answers, verdicts = [], []
     for expectation, answer in zip(expected.after, answers_to_steps(implementation, case, expected.steps), strict=False):
@@ -47,7 +47,7 @@ def examine_steps(case: Case, implementation: Implementation, oracle: Oracle, se
     steps = Steps(expected.steps.variables, expected.steps.gradients[:made])
     question = Question(function_of(case.layer), (list(steps.variables), list(steps.gradients[0]), None), dict(case.config))
     whole = _row(expected.after[:made])
-    return Examination(OPTIMIZER_CASES[case.layer], case, Arrays(steps.variables), question, whole, as_row(answers), verdict, steps=steps)
+    return CaseResult(OPTIMIZER_CASES[case.layer], case, Arrays(steps.variables), question, whole, as_row(answers), verdict, steps=steps)
 
 
 def _verdict(verdicts: Sequence[Verdict]) -> Verdict:

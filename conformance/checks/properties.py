@@ -9,14 +9,13 @@ from functools import partial
 import numpy as np
 
 from conformance.base.arrays import EPS, Arrays
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import Answer, forward_question
 from conformance.cases.tolerance import MEANING
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.properties import ALL
@@ -37,18 +36,18 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Prop
     yield from ((one.id, (one,)) for one in ALL if one.case.layer in layers)
 
 
-def check(desk: Desk, one: Property) -> None:
+def check(runner: CaseRunner, one: Property) -> None:
     """Both ways must lead to the same answer."""
-    arrays = draw_arrays(layer_cases(one.case.layer), one.case, desk.seed_of(desk.identifier))
-    verdict = _examined(one, arrays, desk)
+    arrays = draw_arrays(layer_cases(one.case.layer), one.case, runner.seed_of(runner.identifier))
+    verdict = _judged(one, arrays, runner)
     status, message = verdict.status, verdict.sentence
-    record = Record(desk.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks)
-    desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
+    record = Record(runner.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks)
+    runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
 
 
-def _examined(one: Property, arrays: Arrays, desk: Desk) -> Verdict:
+def _judged(one: Property, arrays: Arrays, runner: CaseRunner) -> Verdict:
     """What becomes of a property, its sentence complete."""
-    asker = Asker(desk)
+    asker = Asker(runner)
     try:
         with np.errstate(all="ignore"):
             got, expected = one.equation(asker, one.case, arrays)
@@ -56,7 +55,7 @@ def _examined(one: Property, arrays: Arrays, desk: Desk) -> Verdict:
         return reason.verdict
     answer = Answer(PASSED, got if len(got) > 1 else got[0])
     wanted = _expectation(expected, MEANING + one.room, SUMMED * EPS, asker.largest)
-    verdict = judge(wanted, answer, "float64", strict=desk.session.strict)
+    verdict = judge(wanted, answer, "float64", strict=runner.session.strict)
     if verdict.status == PASSED:
         return replace(verdict, sentence="")
     function = forward_question(layer_cases(one.case.layer), one.case, arrays, {}).function
@@ -80,17 +79,17 @@ class Asker:
         A bound on the sums of absolute values in all answers so far: the largest input times the largest sum of weights that meet.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, runner: CaseRunner) -> None:
+        self.runner = runner
         self.largest = 1.0
 
     def __call__(self, case: Case, arrays: Arrays) -> Outputs:
         """The answer in its parts, of the right number and shapes, finite; :class:`UnansweredError` where it is anything else."""
         question = forward_question(layer_cases(case.layer), case, arrays, {})
-        answer = self.desk.ask(question)
+        answer = self.runner.ask(question)
         # Any finite numbers will do: the equation says which are right.
         anything = _expectation(tuple(np.zeros(shape) for shape in _shapes(case, arrays)), np.inf, np.inf)
-        verdict = judge(anything, answer, "float64", strict=self.desk.session.strict)
+        verdict = judge(anything, answer, "float64", strict=self.runner.session.strict)
         if verdict.mismatch is not None:
             verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers")
         if verdict.status == FAILED:

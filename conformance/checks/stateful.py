@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import EPS, Arrays
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.tolerance import MEANING
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 
@@ -31,28 +30,28 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Stat
     yield from ((case.id, (case,)) for case in stateful_cases() if case.case.layer in layers)
 
 
-def check(desk: Desk, case: StatefulCase) -> None:
+def check(runner: CaseRunner, case: StatefulCase) -> None:
     """Both halves must be what a stateful Keras layer gives."""
     name = case.case.layer
-    halves, wanted = desk.oracle.stateful(case, desk.session.seed)
+    halves, wanted = runner.oracle.stateful(case, runner.session.seed)
     states: dict[str, Any] = {}
     status, message = PASSED, ""
     for number, (half, want) in enumerate(zip(halves, wanted, strict=True), 1):
         arrays = Arrays(half.x, half.weights, {**half.arguments, **states})
-        answer = desk.ask(forward_question(case.layer, case.asked(half), arrays, {}))
+        answer = runner.ask(forward_question(case.layer, case.asked(half), arrays, {}))
         if answer.status == PASSED and not (isinstance(answer.value, tuple) and len(answer.value) > 1):
             status, message = FAILED, f"{name} with return_state=True does not return (output, *states)"
             break
         output = replace(answer, value=answer.value[0]) if answer.status == PASSED else answer
-        verdict = _verdict(want, output, desk.session.strict)
+        verdict = _verdict(want, output, runner.session.strict)
         if verdict.status != PASSED:
             status = verdict.status
             message = f"{name}: half {number} of a sequence read in two halves, against a stateful Keras layer: {verdict.sentence}"
             break
         states = {"initial_state": tuple(np.asarray(state) for state in answer.value[1:])}
     recorded = {option: str(value) for option, value in case.options.items()} | {"stateful": "True"}
-    record = Record(desk.identifier, name, "stateful", status, recorded, message=message, needs=case.layer.needs)
-    desk.settle(record, lambda: f"{message}\n  again   {desk.again()}")
+    record = Record(runner.identifier, name, "stateful", status, recorded, message=message, needs=case.layer.needs)
+    runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
 
 
 def _verdict(want: Array, answer: Any, strict: bool) -> Verdict:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases.questions import Question
 from conformance.cases.text import ADAPTED, ASKED, LAYER, in_shape, text_cases
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.oracle.expectation import TextExpectation
 
 PASSES = ("adapt", "idf", "forward")
@@ -25,25 +24,25 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
                 yield f"{identifier}-{kind}", (kind, options)
 
 
-def check(desk: Desk, kind: str, options: dict[str, Any]) -> None:
+def check(runner: CaseRunner, kind: str, options: dict[str, Any]) -> None:
     """Vocabulary, weights and output must be Keras's, item by item."""
     given = {name: value for name, value in options.items() if name != "shape"}
     asked = in_shape(ASKED, options.get("shape", "(batch,)"))
-    expected = desk.oracle.text(options)
+    expected = runner.oracle.text(options)
     adapting = {name: value for name, value in given.items() if name in ("max_tokens", "standardize", "split", "ngrams", "output_mode")}
     question, wanted = {
         "adapt": (Question("text_vectorization_adapt", (ADAPTED,), adapting), expected.vocabulary),
         "idf": (Question("text_vectorization_idf", (ADAPTED, expected.vocabulary), adapting), expected.idf_weights),
         "forward": (Question("text_vectorization_forward", (asked, expected.vocabulary), _with_idf(given, expected)), expected.output),
     }[kind]
-    answer = desk.ask(question)
+    answer = runner.ask(question)
     status, message = answer.status, answer.message
     if status == PASSED:
         message = _difference(answer.value, wanted)
         status = FAILED if message else PASSED
-    record = Record(desk.identifier, LAYER, kind, status, {name: str(value) for name, value in options.items()}, message=message)
+    record = Record(runner.identifier, LAYER, kind, status, {name: str(value) for name, value in options.items()}, message=message)
     said = ", ".join(f"{name}={value!r}" for name, value in options.items()) or "defaults"
-    desk.settle(record, lambda: f"{LAYER} {kind}  {said}    {status.upper()}\n  {message}\n  again   {desk.again()}")
+    runner.settle(record, lambda: f"{LAYER} {kind}  {said}    {status.upper()}\n  {message}\n  again   {runner.again()}")
 
 
 def _with_idf(options: dict[str, Any], expected: TextExpectation) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance.base.record import Record, mark_blocked
-from conformance.base.statuses import BLOCKED, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED
+from conformance.base.record import BLOCKED, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED, Record, mark_blocked
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
@@ -26,7 +25,7 @@ from conformance.cases.questions import function_name
 from conformance.checks import KINDS
 from conformance.implementations.module import REFUSED, UnimportableError, find, load
 from conformance.judging.sentences import in_sentences
-from conformance.judging.session import Desk, Session
+from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
 from conformance.oracle.recorded.vectors import VectorsError
 
@@ -126,7 +125,7 @@ def _ask_all(session: Session, layers: Sequence[str], only: str | None) -> Itera
                 name = f"test_{kind}[{identifier}]"
                 if only in (None, name, identifier):
                     again = partial(_again, session.iut, layer, name if kind == "backward" else identifier)
-                    module.check(Desk(session, name, again, lambda *outcome: settled.append(outcome), in_sentences), *question)
+                    module.check(CaseRunner(session, name, again, lambda *outcome: settled.append(outcome), in_sentences), *question)
         yield from settled
         settled.clear()
     _progress("")

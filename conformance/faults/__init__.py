@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED
 
 if TYPE_CHECKING:
     from conformance.cases.questions import Answer
     from conformance.faults.fault import Fault
-    from conformance.judging.judge import Examination
+    from conformance.judging.judge import CaseResult
     from conformance.oracle.expectation import Expectation
 
 AT_MOST = 3
@@ -23,7 +23,7 @@ ROOM = {"float64": 1e-9, "float32": 1e-5}
 """How closely a fault must repeat an answer, relative to ``1 + |answer|``: wider than correct code needs, closer than two faults are."""
 
 
-def consistent_faults(examination: Examination) -> list[str]:
+def consistent_faults(result: CaseResult) -> list[str]:
     """Sentences of the faults that give this very wrong answer, at most three; those of the layer before those of its parts.
 
     Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values) and is wrong itself.
@@ -32,38 +32,38 @@ def consistent_faults(examination: Examination) -> list[str]:
     """
     from conformance.judging.verdict import judge
 
-    expectation = examination.expectation
+    expectation = result.expectation
     if expectation is None:
         return []
     try:
-        plain = _plain_answer(examination)
-        if judge(expectation, plain, examination.case.dtype, strict=False).status != PASSED:
+        plain = _plain_answer(result)
+        if judge(expectation, plain, result.case.dtype, strict=False).status != PASSED:
             return []
         asked = []
-        for faults in _catalogue(examination):
-            asked.append([(fault, _answer(examination, fault)) for fault in faults])
-            found = _consistent(examination, expectation, asked[-1], plain)
+        for faults in _catalogue(result):
+            asked.append([(fault, _answer(result, fault)) for fault in faults])
+            found = _consistent(result, expectation, asked[-1], plain)
             if found:
                 return found[:AT_MOST]
-        parts = (_consistent_in_one(examination, expectation, answers, plain) for answers in asked)
+        parts = (_consistent_in_one(result, expectation, answers, plain) for answers in asked)
         return next(filter(None, parts), [])[:AT_MOST]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
         return []
 
 
-def _plain_answer(examination: Examination) -> Answer:
+def _plain_answer(result: CaseResult) -> Answer:
     """What the function that the faults are made of answers to this very question."""
     from conformance.faults.fault import Fault, right_function
 
-    layer, part = examination.case.layer, examination.part
-    return _answer(examination, Fault("none", (layer,), "", right_function(layer, part), part))
+    layer, part = result.case.layer, result.part
+    return _answer(result, Fault("none", (layer,), "", right_function(layer, part), part))
 
 
-def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
+def _catalogue(result: CaseResult) -> Iterator[Iterable[Fault]]:
     """The faults that an answer may be compared with, the likeliest first."""
     from conformance.faults.training.catalogue import TRAINING
 
-    case, part = examination.case, examination.part
+    case, part = result.case, result.part
     if case.layer in TRAINING:
         yield [fault for fault in TRAINING[case.layer] if fault.part == part]
     elif part == "backward":
@@ -78,22 +78,22 @@ def _catalogue(examination: Examination) -> Iterator[Iterable[Fault]]:
         yield faults_of_parts(case)
 
 
-def _answer(examination: Examination, fault: Fault) -> Answer:
+def _answer(result: CaseResult, fault: Fault) -> Answer:
     """What a fault answers to the question."""
     from conformance.faults.fault import FaultyImplementation
 
-    return examination.ask(FaultyImplementation(fault, examination.case.layer))
+    return result.ask(FaultyImplementation(fault, result.case.layer))
 
 
-def _consistent(examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer) -> list[str]:
+def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer) -> list[str]:
     """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would.
 
     None is listed where the right answer repeats it as closely: what differs so little may have another cause.
     """
     from conformance.judging.verdict import SINGLE_ONLY, judge
 
-    dtype = examination.case.dtype
-    target = _as_expectation(examination, expectation)
+    dtype = result.case.dtype
+    target = _as_expectation(result, expectation)
 
     def closeness(answer: Answer) -> int:
         likeness = judge(target, answer, dtype, strict=False)
@@ -109,11 +109,11 @@ def _consistent(examination: Examination, expectation: Expectation, answers: Ite
 
 
 def _consistent_in_one(
-    examination: Examination, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer
+    result: CaseResult, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer
 ) -> list[str]:
     """Those that repeat the gradient that is most off, of several that an answer holds."""
-    mismatch = examination.verdict.mismatch
-    if mismatch is None or len(expectation.outputs) < 2 or not examination.grads:
+    mismatch = result.verdict.mismatch
+    if mismatch is None or len(expectation.outputs) < 2 or not result.grads:
         return []
     n = mismatch.output
     one = replace(
@@ -125,7 +125,7 @@ def _consistent_in_one(
         rounding=lambda: expectation.rounding()[n : n + 1],
         keras=None,
     )
-    alone = replace(examination, expectation=one, answer=_part(examination.answer, n))
+    alone = replace(result, expectation=one, answer=_part(result.answer, n))
     return _consistent(alone, one, [(fault, _part(answer, n)) for fault, answer in answers], _part(plain, n))
 
 
@@ -134,11 +134,11 @@ def _part(answer: Answer, n: int) -> Answer:
     return replace(answer, value=answer.value[n]) if isinstance(answer.value, tuple) and n < len(answer.value) else answer
 
 
-def _as_expectation(examination: Examination, expectation: Expectation) -> Expectation:
+def _as_expectation(result: CaseResult, expectation: Expectation) -> Expectation:
     """The implementation's answer as if it were what is expected, with room for another order of the same arithmetic."""
-    value = examination.answer.value
+    value = result.answer.value
     outputs = tuple(np.asarray(part) for part in (value if isinstance(value, tuple) else (value,)))
-    own = expectation.meaning() if examination.case.dtype == "float64" else expectation.rounding()
+    own = expectation.meaning() if result.case.dtype == "float64" else expectation.rounding()
 
     @functools.cache  # every fault of the catalogue is judged by it
     def room(rule: str) -> tuple[NDArray[Any], ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.base.statuses import FAILED_STATUSES, PASSED
+from conformance.base.record import FAILED_STATUSES, PASSED
 from conformance.cases import layer_cases, masks
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.gradients import Backward, backward_cases

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from conformance.base.call import Answer
 from conformance.base.errors import UnimportableError, plain, reason
-from conformance.base.statuses import ERROR, PASSED, UNSUPPORTED
+from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.frames import Frame, encode, read_frame
 from conformance.implementations.launcher import end_with
 from conformance.implementations.messages import PROTOCOL, answer_frame, dumps, question_of, text_of

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.call import Answer, Question
-from conformance.base.statuses import ERROR, PASSED, UNSUPPORTED
+from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.frames import FRAME_AT_MOST, NAMES, RANK_AT_MOST, TENSORS_AT_MOST, Frame, ProtocolError, read_json
 
 Array = NDArray[Any]

@@ -24,7 +24,7 @@ import numpy as np
 
 from conformance.base.call import Answer, Question
 from conformance.base.errors import UnimportableError
-from conformance.base.statuses import ERROR, PASSED, UNSUPPORTED
+from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from conformance.base.call import Answer, Question
 from conformance.base.errors import ImplementationError, UnimportableError
-from conformance.base.statuses import ERROR, PASSED, TIMEOUT, UNSUPPORTED
+from conformance.base.record import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 from conformance.implementations import EXEC
 from conformance.implementations.frames import Frame, ProtocolError, decode, encode, read_json
 from conformance.implementations.messages import PROTOCOL, TEXT_AT_MOST, Packer, answer_of, question_metadata, text_of
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Description:
+class Described:
     """What a program says of itself: its functions, and operations beyond those that every program has."""
 
     functions: frozenset[str]
@@ -68,7 +68,7 @@ class ProcessImplementation:
     def __init__(self, command: Sequence[str], spec: str, timeout: float, variables: Mapping[str, str] | None = None) -> None:
         self.command, self.spec, self.timeout, self.variables = list(command), spec, timeout, variables or {}
         self._program: Program | None = None
-        self._description = Description(frozenset(), frozenset())
+        self._description = Described(frozenset(), frozenset())
         self._asked = self._failed_starts = 0
         self._given_up: Answer | None = None
 
@@ -230,7 +230,7 @@ def find(spec: str) -> str | None:
     return f"{command[0]} is not executable" if os.path.exists(command[0]) else f"there is no program {command[0]}"
 
 
-def _description(reply: Frame) -> Description:
+def _description(reply: Frame) -> Described:
     """What a program tells of itself; one that speaks another protocol cannot be asked."""
     if text_of(reply, "status") != PASSED:
         raise ProtocolError(f"the program does not describe itself: {reply.metadata.get('message', '')[:TEXT_AT_MOST]}")
@@ -242,4 +242,4 @@ def _description(reply: Frame) -> Description:
     for key, listed in names.items():
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
             raise ProtocolError(f"{key} is not a list of names")
-    return Description(frozenset(names["functions"]), frozenset(names["operations"]))
+    return Described(frozenset(names["functions"]), frozenset(names["operations"]))

@@ -21,12 +21,12 @@ RECURRENT = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_sigmoid")
 
 
-class WeakCaseError(Exception):
+class NotDiscriminatingError(Exception):
     """A case that could not tell right from wrong."""
 
 
-def check_quality(layer: LayerCases, case: Case, arrays: Arrays, expectation: Expectation) -> None:
-    """Raise :class:`WeakCaseError` with the rule that a case breaks."""
+def check_discriminating(layer: LayerCases, case: Case, arrays: Arrays, expectation: Expectation) -> None:
+    """Raise :class:`NotDiscriminatingError` with the rule that a case breaks."""
     for name, weight in zip(layer.weights(case.config, case.shape), arrays.weights, strict=True):
         _check_weight(case, name, weight)
     for x in arrays.x if isinstance(arrays.x, tuple) else (arrays.x,):
@@ -73,4 +73,4 @@ def _check_saturation(case: Case, outputs: tuple[Array, ...]) -> None:
 
 def _require(case: Case, holds: bool, rule: str) -> None:
     if not holds:
-        raise WeakCaseError(f"{case.id}: {rule}")
+        raise NotDiscriminatingError(f"{case.id}: {rule}")

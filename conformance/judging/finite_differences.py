@@ -1,4 +1,4 @@
-"""A second witness for every gradient: the slope that two forward passes show."""
+"""A cross-check of every gradient: the slope that two forward passes show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conformance.base.arrays import Arrays
 from conformance.cases.questions import forward_question
 from conformance.implementations.protocol import Implementation
-from conformance.judging.judge import Examination, SuiteError
+from conformance.judging.judge import CaseResult, SuiteError
 
 Array = NDArray[Any]
 
@@ -23,7 +23,7 @@ ALLOWED = 1e-6
 """Of the sizes that the slope is summed from: the difference of two numbers with 16 digits, a step of 1e-6 apart, has about 9."""
 
 
-def check_slopes(examination: Examination, implementation: Implementation) -> None:
+def check_finite_differences(result: CaseResult, implementation: Implementation) -> None:
     """The gradients that the oracle expects must be the slopes of a forward pass that is right.
 
     For the number ``L = sum of grad * y`` and one random direction d of everything that has a gradient,
@@ -34,13 +34,13 @@ def check_slopes(examination: Examination, implementation: Implementation) -> No
     SuiteError
         Where they are not: then Keras's differentiation and its forward pass are not of one function.
     """
-    case, expectation = examination.case, examination.expectation
-    values = case.call.get("values", examination.layer.call.get("values", ["ordinary"])[0])
+    case, expectation = result.case, result.expectation
+    values = case.call.get("values", result.layer.call.get("values", ["ordinary"])[0])
     if expectation is None or case.dtype != "float64" or values not in SMOOTH:
         return
     rng = np.random.default_rng(case.seed(2))
     directions = [rng.normal(size=one.shape) for one in expectation.outputs]
-    ends = [_number(examination, implementation, _moved(examination, directions, step)) for step in (STEP, -STEP)]
+    ends = [_number(result, implementation, _moved(result, directions, step)) for step in (STEP, -STEP)]
     slope = (ends[0] - ends[1]) / (2 * STEP)
     terms = [gradient * direction for gradient, direction in zip(expectation.outputs, directions, strict=True)]
     told, size = (sum(float(np.sum(one)) for one in ones) for ones in (terms, map(np.abs, terms)))
@@ -49,25 +49,25 @@ def check_slopes(examination: Examination, implementation: Implementation) -> No
         raise SuiteError(f"{case.id}: by the expected gradients the slope is {told:.9g}, by two forward passes {slope:.9g}")
 
 
-def _number(examination: Examination, implementation: Implementation, arrays: Arrays) -> float:
+def _number(result: CaseResult, implementation: Implementation, arrays: Arrays) -> float:
     """L of the forward pass on these arrays."""
-    expectation, grads = examination.expectation, examination.grads
+    expectation, grads = result.expectation, result.grads
     assert expectation is not None
-    answer = implementation.ask(forward_question(examination.layer, examination.case, arrays, expectation.arguments))
+    answer = implementation.ask(forward_question(result.layer, result.case, arrays, expectation.arguments))
     outputs = answer.value if isinstance(answer.value, tuple) else (answer.value,)
     # What has no gradient, the new statistics of BatchNormalization, stands behind the outputs that have.
     return sum(float(np.sum(y * grad)) for y, grad in zip(outputs, grads, strict=False))
 
 
-def _moved(examination: Examination, directions: list[Array], step: float) -> Arrays:
+def _moved(result: CaseResult, directions: list[Array], step: float) -> Arrays:
     """The arrays of the case moved along the directions, which are in the order of the gradients."""
-    arrays, case = examination.arrays, examination.case
+    arrays, case = result.arrays, result.case
     along = iter(directions)
     several = isinstance(arrays.x, tuple)
     xs = arrays.x if several else (arrays.x,)
     if case.layer != "Embedding":
         xs = tuple(_along(xs, along, step))
-    names = examination.layer.weights(case.config, case.shape)
+    names = result.layer.weights(case.config, case.shape)
     trainable = sum(not name.startswith("moving_") for name in names)
     weights = (*_along(arrays.weights[:trainable], along, step), *arrays.weights[trainable:])
     moved = replace(arrays, x=xs if several else xs[0], weights=weights)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Arrays
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.questions import Answer
 from reference.activations import ACTIVATIONS

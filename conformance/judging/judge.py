@@ -9,16 +9,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
 from conformance.cases.optimizers import Steps, function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
-from conformance.cases.tolerance import ChaoticCaseError
+from conformance.cases.tolerance import IllConditionedCaseError
 from conformance.implementations.protocol import Implementation
-from conformance.judging.discriminating import WeakCaseError, check_quality
+from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
 from conformance.judging.gradients import flattened
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
@@ -33,7 +32,7 @@ class SuiteError(Exception):
 
 
 @dataclass(frozen=True)
-class Examination:
+class CaseResult:
     """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported.
 
     ``grads`` are the gradients of the outputs where the backward pass was asked; its answer is then the row of the gradients. ``steps``
@@ -80,56 +79,58 @@ class Examination:
         )
 
 
-def examine(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
+def judge_case(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
     """Judge one case; arrays that could not tell right from wrong are drawn again.
 
     Raises
     ------
     SuiteError
-        If Keras itself does not keep the allowance of the case.
-    WeakCaseError, ChaoticCaseError
+        If Keras itself does not keep the tolerance of the case.
+    NotDiscriminatingError, IllConditionedCaseError
         If every draw of its arrays was weak.
     """
     layer = layer_cases(case.layer)
-    weak: Exception = WeakCaseError(f"{case.id}: no arrays were drawn")
+    weak: Exception = NotDiscriminatingError(f"{case.id}: no arrays were drawn")
     for arrays in oracle.draws(layer, case, seed):
         try:
-            return _examine(layer, case, arrays, implementation, oracle, strict)
-        except (WeakCaseError, ChaoticCaseError) as error:
+            return _judge_arrays(layer, case, arrays, implementation, oracle, strict)
+        except (NotDiscriminatingError, IllConditionedCaseError) as error:
             weak = error
     raise weak
 
 
-def _examine(layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool) -> Examination:
+def _judge_arrays(
+    layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool
+) -> CaseResult:
     question = forward_question(layer, case, arrays, {})
     refusal = implementation.refusal(question)
     if refusal is not None:
-        return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
+        return CaseResult(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
     expectation = oracle.expect(layer, case, arrays)
     if oracle.live:  # what was recorded was checked then
-        check_quality(layer, case, arrays, expectation)
+        check_discriminating(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
     answer = implementation.ask(question)
     verdict = judge(expectation, answer, case.dtype, strict=strict)
     require_of_keras(case, verdict)
-    return Examination(layer, case, arrays, question, expectation, answer, verdict)
+    return CaseResult(layer, case, arrays, question, expectation, answer, verdict)
 
 
-def examine_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> Examination:
-    """Judge the backward pass of one case; SuiteError as :func:`examine`."""
+def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
+    """Judge the backward pass of one case; SuiteError as :func:`judge_case`."""
     layer = layer_cases(case.layer)
     backward = oracle.backward(layer, case, seed)
     arrays, grads = backward.arrays, backward.grads
     question = backward_question(layer, case, arrays, {}, grads)
     refusal = implementation.refusal(question)
     if refusal is not None:
-        return Examination(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message), grads)
+        return CaseResult(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message), grads)
     expectation = oracle.gradients(layer, case, backward)
     question = backward_question(layer, case, arrays, expectation.arguments, grads)
     answer = ask_gradients(layer, case, arrays, question, implementation)
     verdict = judge(expectation, answer, case.dtype, strict=strict)
     require_of_keras(case, verdict)
-    return Examination(layer, case, arrays, question, expectation, answer, verdict, grads)
+    return CaseResult(layer, case, arrays, question, expectation, answer, verdict, grads)
 
 
 def ask_gradients(layer: LayerCases, case: Case, arrays: Arrays, question: Question, implementation: Implementation) -> Answer:
@@ -164,29 +165,29 @@ def as_row(answers: Sequence[Answer]) -> Answer:
 
 
 def require_of_keras(case: Case, verdict: Verdict) -> None:
-    """SuiteError where Keras does not keep the allowance of a case that names no defect."""
+    """SuiteError where Keras does not keep the tolerance of a case that names no defect."""
     if case.deviation is None and verdict.keras_ratio is not None and verdict.keras_ratio > 1:
         raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
 
 
-def judge_again(examination: Examination, implementation: Implementation, *, strict: bool) -> Verdict:
+def judge_again(result: CaseResult, implementation: Implementation, *, strict: bool) -> Verdict:
     """Ask the same question once more and judge the answer."""
-    if examination.expectation is None:
-        return examination.verdict
-    return judge(examination.expectation, implementation.ask(examination.question), examination.case.dtype, strict=strict)
+    if result.expectation is None:
+        return result.verdict
+    return judge(result.expectation, implementation.ask(result.question), result.case.dtype, strict=strict)
 
 
-def still_fails(examination: Examination, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool) -> bool:
+def still_fails(result: CaseResult, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool) -> bool:
     """Whether the case also fails with other arrays."""
-    layer, case = examination.layer, examination.case
-    question, expectation = asked_again(examination, oracle, arrays)
-    answer = ask_gradients(layer, case, arrays, question, implementation) if examination.grads else implementation.ask(question)
-    return judge(expectation, answer, case.dtype, strict=strict).status == examination.verdict.status
+    layer, case = result.layer, result.case
+    question, expectation = asked_again(result, oracle, arrays)
+    answer = ask_gradients(layer, case, arrays, question, implementation) if result.grads else implementation.ask(question)
+    return judge(expectation, answer, case.dtype, strict=strict).status == result.verdict.status
 
 
-def asked_again(examination: Examination, oracle: Oracle, arrays: Arrays) -> tuple[Question, Expectation]:
+def asked_again(result: CaseResult, oracle: Oracle, arrays: Arrays) -> tuple[Question, Expectation]:
     """The same question with other arrays (the gradients of the outputs stay), and what is expected then."""
-    layer, case, grads = examination.layer, examination.case, examination.grads
+    layer, case, grads = result.layer, result.case, result.grads
     if not grads:
         expectation = oracle.expect(layer, case, arrays)
         return forward_question(layer, case, arrays, expectation.arguments), expectation

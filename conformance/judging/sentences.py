@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.base.statuses import ERROR, TIMEOUT
+from conformance.base.record import ERROR, TIMEOUT
 from conformance.cases.case import Case, LayerCases
 from conformance.judging.explain import NEAR_MISS, last_printed, names_of_axes, relation, where, which_output, worst_place
 from conformance.judging.verdict import Verdict

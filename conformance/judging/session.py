@@ -7,15 +7,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conformance.base.record import Record
-from conformance.base.statuses import FAILED, TIMEOUT
+from conformance.base.record import FAILED, TIMEOUT, Record
 from conformance.cases.case import Case
 from conformance.cases.questions import Answer, Question
 from conformance.implementations import IN_PROCESS
 from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
 from conformance.judging.explain import explain
-from conformance.judging.judge import Examination, asked_again, examine, examine_backward, still_fails
+from conformance.judging.judge import CaseResult, asked_again, judge_backward, judge_case, still_fails
 from conformance.oracle.protocol import LIVE, Oracle, oracle
 
 Settle = Callable[[Record, Callable[[], str]], None]
@@ -25,7 +24,7 @@ Settle = Callable[[Record, Callable[[], str]], None]
 class Session:
     """Settings of a run, the implementation under test and the oracle.
 
-    ``witnesses`` are implementations on which live Keras and the recorded vectors must agree in every declared case.
+    ``cross_checked`` are implementations on which live Keras and the recorded vectors must agree in every declared case.
     """
 
     iut: str = "reference"
@@ -36,7 +35,7 @@ class Session:
     must_support: bool = False
     data: str | None = None
     require_data: bool = False
-    witnesses: Sequence[Implementation] = ()
+    cross_checked: Sequence[Implementation] = ()
     mode: str = IN_PROCESS
     timeout: float = CALL_SECONDS
 
@@ -46,7 +45,7 @@ class Session:
 
 
 @dataclass
-class Desk:
+class CaseRunner:
     """The place of one question.
 
     Attributes
@@ -73,33 +72,33 @@ class Desk:
         """Where expected values come from."""
         return self.session.oracle
 
-    def examine(self, case: Case) -> Examination:
+    def judge_case(self, case: Case) -> CaseResult:
         """Judge a case without consequences."""
-        return examine(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+        return judge_case(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
 
-    def examine_backward(self, case: Case) -> Examination:
+    def judge_backward(self, case: Case) -> CaseResult:
         """Judge the backward pass of a case without consequences."""
-        return examine_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+        return judge_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
 
     def ask(self, question: Question) -> Answer:
         """Ask the implementation directly."""
         return self.session.implementation.ask(question)
 
-    def explanation(self, examination: Examination, kind: str) -> str:
+    def explanation(self, result: CaseResult, kind: str) -> str:
         """The failure in words."""
-        verdict, printed = examination.verdict, examination.answer.printed
-        return self.explain(examination.layer, examination.case, kind, verdict, self.again(), printed, likely(examination))
+        verdict, printed = result.verdict, result.answer.printed
+        return self.explain(result.layer, result.case, kind, verdict, self.again(), printed, likely(result))
 
-    def minimal_script(self, examination: Examination) -> str:
+    def shrunk_script(self, result: CaseResult) -> str:
         """The failing call with values as simple as they get, as a script."""
         from conformance.judging.shrink import script, simplify
 
-        session, arrays = self.session, examination.arrays
-        if examination.verdict.status != TIMEOUT:  # each attempt would take that long again
-            fails = functools.partial(still_fails, examination, session.implementation, self.oracle, strict=session.strict)
+        session, arrays = self.session, result.arrays
+        if result.verdict.status != TIMEOUT:  # each attempt would take that long again
+            fails = functools.partial(still_fails, result, session.implementation, self.oracle, strict=session.strict)
             arrays = simplify(arrays, fails)
-        question, expectation = asked_again(examination, self.oracle, arrays)
-        text = script(examination.layer, examination.case, question, expectation.outputs, session.iut)
+        question, expectation = asked_again(result, self.oracle, arrays)
+        text = script(result.layer, result.case, question, expectation.outputs, session.iut)
         return f"\n  the same without the suite:\n\n{text}\n"
 
     def seed_of(self, name: str) -> int:
@@ -107,10 +106,10 @@ class Desk:
         return int.from_bytes(hashlib.sha256(f"{self.session.seed}:{name}".encode()).digest()[:8], "big")
 
 
-def likely(examination: Examination) -> list[str]:
+def likely(result: CaseResult) -> list[str]:
     """Mistakes that would give this very answer."""
-    if examination.verdict.status != FAILED:
+    if result.verdict.status != FAILED:
         return []
     from conformance.faults import consistent_faults
 
-    return consistent_faults(examination)
+    return consistent_faults(result)

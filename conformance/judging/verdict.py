@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import EPS
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED
 from conformance.cases.questions import Answer
 from conformance.oracle.expectation import Expectation
 
@@ -22,13 +22,13 @@ Array = NDArray[Any]
 
 SINGLE_ONLY = "accurate to float32 only"
 LARGEST_RATIO = 1e12
-"""A ratio of error to allowance is cut here, since records hold no infinities (an exact output has an allowance of 0)."""
+"""A ratio of error to tolerance is cut here, since records hold no infinities (an exact output has a tolerance of 0)."""
 SMALLEST_NORMAL = 1.2e-38
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """An output that is off: which one, what was expected and got, the error as a multiple of the allowance at every place.
+    """An output that is off: which one, what was expected and got, the error as a multiple of the tolerance at every place.
 
     ``of`` names what a gradient is that of.
     """
@@ -50,7 +50,7 @@ class Verdict:
     sentence : str
         Why it did not pass.
     ratio : float or None
-        Largest error over allowance; None where nothing was compared.
+        Largest error over tolerance; None where nothing was compared.
     keras_ratio : float or None
         The same for Keras's own answer in the case's dtype.
     remarks : tuple of str
@@ -112,7 +112,7 @@ def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: b
 
 
 def error_ratio(expected: Array, got: Array, allowed: Array) -> Array:
-    """Error as a multiple of the allowance: 0 where equal, infinity where NaN or infinity stand in other places."""
+    """Error as a multiple of the tolerance: 0 where equal, infinity where NaN or infinity stand in other places."""
     if expected.dtype.kind not in "f":
         return np.where(expected == got, 0.0, np.inf)
     same = (expected == got) | (np.isnan(expected) & np.isnan(got))
@@ -164,7 +164,7 @@ def _like(y: Array) -> Array:
 
 
 def keras_ratio(expectation: Expectation, dtype: str) -> float | None:
-    """Keras's own largest error over allowance; None where Keras has no answer of that form."""
+    """Keras's own largest error over tolerance; None where Keras has no answer of that form."""
     if expectation.keras is None:
         return expectation.keras_ratio
     if _shape_complaint(expectation.outputs, expectation.keras):

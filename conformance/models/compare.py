@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.errors import UnimportableError, plain, reason
-from conformance.cases.tolerance import CHAOTIC
+from conformance.cases.tolerance import ILL_CONDITIONED
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.models.data import Data, UnusableError, check_classes, read_data
 from conformance.models.divergence import LAYER_SAMPLES, Divergence, Finding, differences, find_divergence, largest_difference
@@ -220,7 +220,8 @@ def _outputs(archive: Model, expected: list[Array], got: list[Array], allowed: l
         apart = differences(have, want)
         scale = float(np.max(np.abs(want), initial=0, where=np.isfinite(want))) if want.dtype.kind == "f" else np.inf
         mean = float(apart.mean()) if apart.size else 0.0
-        made.append(Output(name, want.shape, float(apart.max(initial=0)), mean, bound, bound > SHARE * BETWEEN_TWO * CHAOTIC * scale))
+        wide = bound > SHARE * BETWEEN_TWO * ILL_CONDITIONED * scale
+        made.append(Output(name, want.shape, float(apart.max(initial=0)), mean, bound, wide))
     return tuple(made)
 
 

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from conformance.base.arrays import EPS
 from conformance.base.errors import ImplementationError, reason
-from conformance.base.record import Record
-from conformance.base.statuses import ERROR, FAILED, PASSED, UNSUPPORTED
+from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import LARGEST_RATIO
 from conformance.models.divergence import LAYER_SAMPLES, find_divergence, largest_difference
 from conformance.oracle.live.whole_model import (
@@ -77,7 +76,7 @@ def predictor(implementation: Implementation, path: Path) -> Callable[[Any], Any
     return load_model(path, Functions(implementation)).predict if own is None else own
 
 
-def examine_model(name: str, desk: Desk) -> Record:
+def judge_model(name: str, runner: CaseRunner) -> Record:
     """Judge a checkpoint: same classes as Keras, and probabilities within the model's own perturbation bound.
 
     A sample may get another class only if Keras's two most probable classes are closer than the bound.
@@ -91,18 +90,18 @@ def examine_model(name: str, desk: Desk) -> Record:
     path = checkpoints_dir() / name / MODEL_FILE
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
-    x = test_inputs(row, _load(row.dataset, desk.session.data))[0][: None if desk.session.profile == "full" else SAMPLES]
-    implementation = desk.session.implementation
+    x = test_inputs(row, _load(row.dataset, runner.session.data))[0][: None if runner.session.profile == "full" else SAMPLES]
+    implementation = runner.session.implementation
     try:
         got = np.asarray(predictor(implementation, path)(x))
     except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
-        return _record(desk, name, UNSUPPORTED, str(error))
+        return _record(runner, name, UNSUPPORTED, str(error))
     except (Exception, SystemExit) as error:
-        return _record(desk, name, ERROR, reason(error))
+        return _record(runner, name, ERROR, reason(error))
     expected = keras_probabilities(path, x)
     if got.shape != expected.shape:
         message = f"predict gives the shape {got.shape}, expected {expected.shape}"
-        return _record(desk, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
+        return _record(runner, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
     found = compare(expected, got, lambda rows: _bound(path, x, expected, got, rows))
     message = (
         f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
@@ -113,7 +112,7 @@ def examine_model(name: str, desk: Desk) -> Record:
     if not found.within:
         apart = [largest_difference(ours, theirs) for ours, theirs in zip(got, expected, strict=True)]
         message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-FURTHEST:])}"
-    return _record(desk, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
+    return _record(runner, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
 def _bound(path: Path, x: Array, expected: Array, got: Array, rows: Array) -> float:
@@ -134,7 +133,7 @@ def diverging_layers(implementation: Implementation, path: Path, x: Array, also:
         return f"its layers cannot be compared one by one: {reason(error)}"
 
 
-def _record(desk: Desk, name: str, status: str, message: str, ratio: float | None = None) -> Record:
+def _record(runner: CaseRunner, name: str, status: str, message: str, ratio: float | None = None) -> Record:
     path = checkpoints_dir() / name / MODEL_FILE
     needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
-    return Record(desk.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)
+    return Record(runner.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)

@@ -30,7 +30,7 @@ class Expectation:
     keras : tuple of arrays, or None
         Keras's own answer in the case's dtype; None where Keras raises (a defect that the case names), and where it was not recorded.
     keras_ratio : float or None
-        Where it was not recorded: its largest error over allowance.
+        Where it was not recorded: its largest error over tolerance.
     names : tuple of str
         Of a backward pass: what each output is the gradient of.
     alternatives : sequence of tuples of arrays

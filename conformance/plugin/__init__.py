@@ -328,7 +328,7 @@ def conform_session(pytestconfig: pytest.Config) -> Iterator[Any]:
         must_support=iut == "reference",
         data=setting(pytestconfig, "--conform-data"),
         require_data=bool(setting(pytestconfig, "--conform-require-data")),
-        witnesses=_witnesses(pytestconfig),
+        cross_checked=_cross_checked(pytestconfig),
         mode=implementation_mode(pytestconfig),
         timeout=call_timeout(pytestconfig),
     )
@@ -336,7 +336,7 @@ def conform_session(pytestconfig: pytest.Config) -> Iterator[Any]:
     session.implementation.close()
 
 
-def _witnesses(config: pytest.Config) -> list[Any]:
+def _cross_checked(config: pytest.Config) -> list[Any]:
     """Where this project tests itself, on what was recorded of this Keras: a right implementation and one with mistakes."""
     sample = PACKAGE.parent / "fixtures" / "implementations" / "broken.py"
     if _judges_only(config) or not sample.is_file():
@@ -360,13 +360,13 @@ def conform_known_failures(pytestconfig: pytest.Config) -> Any:
 
 @pytest.fixture
 def conform(conform_session: Any, conform_known_failures: Any, request: pytest.FixtureRequest) -> Any:
-    """The desk of one test: what is settled there ends the test and stays attached to it."""
-    from conformance.judging.session import Desk
+    """The runner of one test: what is settled there ends the test and stays attached to it."""
+    from conformance.judging.session import CaseRunner
     from conformance.plugin.outcome import again, end_test
 
     item = request.node
     settle = functools.partial(end_test, item, conform_session, conform_known_failures)
-    return Desk(conform_session, item.name, functools.partial(again, item, conform_session), settle)
+    return CaseRunner(conform_session, item.name, functools.partial(again, item, conform_session), settle)
 
 
 def _unusual_calls(config: pytest.Config) -> dict[str, Any]:
@@ -395,8 +395,7 @@ class Collector:
 
     def _died(self, report: pytest.TestReport) -> None:
         """The record of a case in which a worker died: nothing is left of it but its name."""
-        from conformance.base.record import Record
-        from conformance.base.statuses import ERROR
+        from conformance.base.record import ERROR, Record
         from conformance.cases import NAMES
 
         name = report.nodeid.rpartition("::")[2]

@@ -9,8 +9,7 @@ from dataclasses import asdict
 
 import pytest
 
-from conformance.base.record import Record
-from conformance.base.statuses import BLOCKED, PASSED, SKIPPED, UNSUPPORTED
+from conformance.base.record import BLOCKED, PASSED, SKIPPED, UNSUPPORTED, Record
 from conformance.implementations import IN_PROCESS, TIMEOUT
 from conformance.judging.session import Session
 from conformance.plugin import RECORD

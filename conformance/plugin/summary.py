@@ -6,8 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.base.record import SCHEMA, Record, mark_blocked, summarise, write_json, write_text
-from conformance.base.statuses import BLOCKED, FAILED_STATUSES, SKIPPED, STATUSES, UNSUPPORTED
+from conformance.base.record import (
+    BLOCKED,
+    FAILED_STATUSES,
+    SCHEMA,
+    SKIPPED,
+    STATUSES,
+    UNSUPPORTED,
+    Record,
+    mark_blocked,
+    summarise,
+    write_json,
+    write_text,
+)
 
 
 def records_of(values: Sequence[dict[str, Any]]) -> list[Record]:

@@ -23,8 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from conformance.base.record import Record
-from conformance.base.statuses import KNOWABLE, PASSED
+from conformance.base.record import KNOWABLE, PASSED, Record
 
 FORMAT = 'write "test id  # reason"'
 LINE = re.compile(r"(?P<pattern>\S+)(?:\s+#\s*(?P<reason>.*))?")
@@ -36,7 +35,7 @@ class KnownFailuresError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class KnownFailure:
     """One line of the file."""
 
     number: int
@@ -59,7 +58,7 @@ class KnownFailures:
     """The entries of one file."""
 
     file: str
-    entries: tuple[Entry, ...]
+    entries: tuple[KnownFailure, ...]
 
     def reason(self, identifier: str) -> str:
         """Why a case is known to fail; empty where it is not known."""
@@ -101,7 +100,7 @@ def read_known_failures(path: str | Path) -> KnownFailures:
     return KnownFailures(str(path), tuple(entries))
 
 
-def _entry(where: str, number: int, line: bytes) -> Entry | None:
+def _entry(where: str, number: int, line: bytes) -> KnownFailure | None:
     """The entry of a line; None for an empty one and a comment."""
     try:
         text = line.decode("utf-8").strip()
@@ -114,7 +113,7 @@ def _entry(where: str, number: int, line: bytes) -> Entry | None:
         raise KnownFailuresError(f"{where}: {text!r} is not an entry: a test id holds no spaces; {FORMAT}")
     if not found["reason"]:
         raise KnownFailuresError(f"{where}: {found['pattern']!r} has no reason; {FORMAT}")
-    return Entry(number, found["pattern"], found["reason"])
+    return KnownFailure(number, found["pattern"], found["reason"])
 
 
 def summary_lines(known: KnownFailures, values: Sequence[Mapping[str, Any]], narrowed: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Backward passes written down: gradients of outputs, Keras's gradients, and the responses from which their allowance follows."""
+"""Backward passes written down: gradients of outputs, Keras's gradients, and the responses from which their tolerance follows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from conformance.oracle.live.gradients import measure_gradients
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import SEED
 from conformance.oracle.recorded.tensors import Tensors, put, put_call, put_outputs
-from conformance.oracle.recorded.vectors import Entry
+from conformance.oracle.recorded.vectors import StoredCase
 
 
-def record_gradients(keras: LiveKeras, layer: LayerCases, case: Case, forward: Entry) -> Entry:
+def record_gradients(keras: LiveKeras, layer: LayerCases, case: Case, forward: StoredCase) -> StoredCase:
     """The entry of a backward pass; arrays that stand in the entry of the forward pass are not written again."""
     backward = keras.backward(layer, case, SEED)
     expectation, responses = measure_gradients(layer, case, backward)
@@ -41,4 +41,4 @@ def record_gradients(keras: LiveKeras, layer: LayerCases, case: Case, forward: E
         "dtypes": [dtype.name for dtype in expectation.dtypes],
         "keras_error_over_allowance": ratio,
     }
-    return Entry(facts, tensors)
+    return StoredCase(facts, tensors)

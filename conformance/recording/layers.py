@@ -18,15 +18,15 @@ from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
-from conformance.cases.tolerance import ITERATED, ChaoticCaseError
-from conformance.judging.discriminating import WeakCaseError, check_quality
+from conformance.cases.tolerance import ITERATED, IllConditionedCaseError
+from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
 from conformance.judging.judge import SuiteError
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import PROFILE, SEED
 from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_call, put_expectation
-from conformance.oracle.recorded.vectors import Entry
+from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording.gradients import record_gradients
 from conformance.recording.training import record_loss, record_steps
 from reference.layers.calls import signature_of
@@ -34,9 +34,9 @@ from reference.layers.calls import signature_of
 Array = NDArray[Any]
 
 
-def record_layer(name: str) -> list[Entry]:
+def record_layer(name: str) -> list[StoredCase]:
     """Every case of a layer (forward, backward, masks, sequences in halves), of TextVectorization, a loss or an optimizer."""
-    keras = LiveKeras(recall=False)
+    keras = LiveKeras(use_cache=False)
     if name == TEXT:
         return [_text(keras, options) for _, options in text_cases(PROFILE)]
     if name in LOSS_CASES:
@@ -53,7 +53,7 @@ def record_layer(name: str) -> list[Entry]:
     ]
 
 
-def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> Entry:
+def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> StoredCase:
     arrays, expectation = _first_good(keras, layer, case)
     ratio = keras_ratio(expectation, case.dtype)
     if case.deviation is None and ratio is not None and ratio > 1:
@@ -85,19 +85,19 @@ def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> Entry:
         "deviation": case.deviation,
         "keras_error_over_allowance": ratio,
     }
-    return Entry(facts, tensors)
+    return StoredCase(facts, tensors)
 
 
 def _first_good(keras: LiveKeras, layer: LayerCases, case: Case) -> tuple[Arrays, Expectation]:
     """The first arrays that can tell right from wrong, as a live run finds them."""
-    weak: Exception = WeakCaseError(case.id)
+    weak: Exception = NotDiscriminatingError(case.id)
     for arrays in keras.draws(layer, case, SEED):
         try:
             expectation = keras.expect(layer, case, arrays)
-            check_quality(layer, case, arrays, expectation)
+            check_discriminating(layer, case, arrays, expectation)
             expectation.rounding()  # where a case is chaotic, this says so
             return arrays, expectation
-        except (WeakCaseError, ChaoticCaseError) as error:
+        except (NotDiscriminatingError, IllConditionedCaseError) as error:
             weak = error
     raise weak
 
@@ -107,7 +107,7 @@ def _switches(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if isinstance(value, bool) else None for name, value in arguments.items()}
 
 
-def _mask(keras: LiveKeras, case: MaskCase) -> Entry:
+def _mask(keras: LiveKeras, case: MaskCase) -> StoredCase:
     mask = keras.mask(case)
     tensors: Tensors = {}
     put(tensors, "input", tuple(case.x) if isinstance(case.x, list) else case.x)
@@ -116,10 +116,10 @@ def _mask(keras: LiveKeras, case: MaskCase) -> Entry:
     if mask is not None:
         tensors["output"] = mask
     function = f"{signature_of(case.layer).name}_compute_mask"
-    return Entry({"id": case.id, "kind": "mask", "layer": case.layer, "function": function, "options": case.options}, tensors)
+    return StoredCase({"id": case.id, "kind": "mask", "layer": case.layer, "function": function, "options": case.options}, tensors)
 
 
-def _stateful(keras: LiveKeras, case: StatefulCase) -> Entry:
+def _stateful(keras: LiveKeras, case: StatefulCase) -> StoredCase:
     halves, outputs = keras.stateful(case, SEED)
     tensors: Tensors = {"input": np.concatenate([half.x for half in halves], axis=1)}
     names = list(case.layer.weights(case.case.config, case.case.shape))
@@ -128,10 +128,10 @@ def _stateful(keras: LiveKeras, case: StatefulCase) -> Entry:
         tensors["argument/mask"] = np.concatenate([half.arguments["mask"] for half in halves], axis=1)
     put(tensors, "output", tuple(outputs))
     config = dict(case.layer.keras_config({**case.case.config, "stateful": True}))
-    return Entry({"id": case.id, "kind": "stateful", "layer": case.case.layer, "config": config, "weights": names}, tensors)
+    return StoredCase({"id": case.id, "kind": "stateful", "layer": case.case.layer, "config": config, "weights": names}, tensors)
 
 
-def _text(keras: LiveKeras, options: Mapping[str, Any]) -> Entry:
+def _text(keras: LiveKeras, options: Mapping[str, Any]) -> StoredCase:
     found = keras.text(options)
     tensors: Tensors = {}
     put(tensors, "output", tuple(found.output) if isinstance(found.output, list) else found.output)
@@ -146,10 +146,10 @@ def _text(keras: LiveKeras, options: Mapping[str, Any]) -> Entry:
         "asked": in_shape(ASKED, options.get("shape", "(batch,)")),
         "vocabulary": found.vocabulary,
     }
-    return Entry(facts, tensors)
+    return StoredCase(facts, tensors)
 
 
-def record_all(workers: int) -> Iterator[tuple[str, list[Entry]]]:
+def record_all(workers: int) -> Iterator[tuple[str, list[StoredCase]]]:
     """Every layer with its entries, as they are finished, spread over processes of one thread each."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed

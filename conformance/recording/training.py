@@ -14,12 +14,12 @@ from conformance.judging.judge import SuiteError
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
 from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_expectation
-from conformance.oracle.recorded.vectors import Entry
+from conformance.oracle.recorded.vectors import StoredCase
 
 Array = NDArray[Any]
 
 
-def record_loss(case: Case, found: LossExpectation) -> Entry:
+def record_loss(case: Case, found: LossExpectation) -> StoredCase:
     """The entry of a loss: labels and predictions, weights and masks; output 0 is the value, output 1 the gradient."""
     tensors: Tensors = {"input": found.arrays.x, "labels": found.arrays.weights[0]}
     for name, value in found.arrays.arguments.items():
@@ -27,7 +27,7 @@ def record_loss(case: Case, found: LossExpectation) -> Entry:
     return _entry("loss", case, case.layer, list(found.arrays.arguments), tensors, [("", found.value), ("gradient/", found.gradient)])
 
 
-def record_steps(case: Case, found: StepsExpectation) -> Entry:
+def record_steps(case: Case, found: StepsExpectation) -> StoredCase:
     """The entry of an optimizer: ``gradient/<variable>`` and ``output/<variable>`` with an axis of steps before those of the variable."""
     steps, after = found.steps, found.after
     zero = [np.zeros_like(variable) for variable in steps.variables]
@@ -44,7 +44,7 @@ def record_steps(case: Case, found: StepsExpectation) -> Entry:
         _stacked([step.keras or () for step in after]),
     )
     entry = _entry("optimizer", case, function_of(case.layer), [], tensors, [("", whole)])
-    return Entry({**entry.facts, "missing": missing}, entry.tensors)
+    return StoredCase({**entry.facts, "missing": missing}, entry.tensors)
 
 
 def _stacked(steps: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
@@ -54,7 +54,7 @@ def _stacked(steps: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
 
 def _entry(
     kind: str, case: Case, function: str, arguments: list[str], tensors: Tensors, expectations: Sequence[tuple[str, Expectation]]
-) -> Entry:
+) -> StoredCase:
     rules: dict[str, float] = {}
     ratios = []
     for prefix, expectation in expectations:
@@ -76,4 +76,4 @@ def _entry(
         "rules": rules,
         "ratios": ratios,
     }
-    return Entry(facts, tensors)
+    return StoredCase(facts, tensors)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from conformance.base.record import write_json
 from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.oracle.recorded.reader import PROFILE, SEED
-from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Entry, Family, VectorsError, manifest, write_family
+from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, VectorsError, manifest, write_family
 
 Array = NDArray[Any]
-Recording = Mapping[str, Sequence[Entry]]
+Recording = Mapping[str, Sequence[StoredCase]]
 
 SAME = 1e-6
-"""A number that moved by less than this part of what is allowed, or an allowance by less than this part of itself, has not changed: the
+"""A number that moved by less than this part of what is allowed, or a tolerance by less than this part of itself, has not changed: the
 last digits depend on the processor."""
 RATIO_SAME = 0.05
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def generator_hash() -> str:
     return total.hexdigest()
 
 
-def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[Entry]], list[str]]:
+def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[StoredCase]], list[str]]:
     """Ask Keras everything, with a progress bar, and compare with what is stored; see :func:`settle`."""
     from tqdm import tqdm
 
@@ -68,7 +68,7 @@ def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[Entr
     return settle(fresh, place)
 
 
-def stored_entries(place: Path) -> dict[str, dict[tuple[str, str], Entry]]:
+def stored_entries(place: Path) -> dict[str, dict[tuple[str, str], StoredCase]]:
     """What an earlier recording left in a folder, by family; nothing where there is none that can be read."""
     try:
         recorded = [name for name in families() if name + ENDING in manifest(place)["files"]]
@@ -77,10 +77,10 @@ def stored_entries(place: Path) -> dict[str, dict[tuple[str, str], Entry]]:
         return {}
 
 
-def settle(fresh: Recording, place: Path) -> tuple[dict[str, list[Entry]], list[str]]:
+def settle(fresh: Recording, place: Path) -> tuple[dict[str, list[StoredCase]], list[str]]:
     """The entries to be stored, by family, and a sentence for each difference from what is stored: what did not change stays as it is."""
     before = stored_entries(place)
-    kept: dict[str, list[Entry]] = {}
+    kept: dict[str, list[StoredCase]] = {}
     sentences: list[str] = []
     for family, layers in families().items():
         old = dict(before.get(family, {}))
@@ -94,7 +94,7 @@ def settle(fresh: Recording, place: Path) -> tuple[dict[str, list[Entry]], list[
     return kept, sentences
 
 
-def differences(stored: Entry, fresh: Entry) -> list[str]:
+def differences(stored: StoredCase, fresh: StoredCase) -> list[str]:
     """What tells two recordings of a case apart, beyond the last digits."""
     said = []
     for name in sorted({*stored.facts, *fresh.facts} - {"keras_error_over_allowance", "ratios"}):
@@ -102,7 +102,7 @@ def differences(stored: Entry, fresh: Entry) -> list[str]:
             said.append(f"{name} was {stored.facts.get(name)!r}, is {fresh.facts.get(name)!r}")
     ratios = [entry.facts.get("keras_error_over_allowance") for entry in (stored, fresh)]
     if (ratios[0] is None) != (ratios[1] is None) or (ratios[0] is not None and abs(ratios[0] - ratios[1]) > RATIO_SAME):
-        said.append(f"Keras's own error over allowance was {ratios[0]}, is {ratios[1]}")
+        said.append(f"Keras's own error over tolerance was {ratios[0]}, is {ratios[1]}")
     for name in sorted({*stored.tensors, *fresh.tensors}):
         old, new = stored.tensors.get(name), fresh.tensors.get(name)
         if old is None or new is None:
@@ -112,7 +112,7 @@ def differences(stored: Entry, fresh: Entry) -> list[str]:
     return said
 
 
-def _room(name: str, entry: Entry) -> Array | float:
+def _room(name: str, entry: StoredCase) -> Array | float:
     """How far a tensor may move unnoticed: a part of what is allowed around an output, nothing for what is asked with."""
     prefix, output, last = name.rpartition("output/")
     if output and "rules" in entry.facts:
@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def store(kept: Mapping[str, Sequence[Entry]], place: Path) -> None:
+def store(kept: Mapping[str, Sequence[StoredCase]], place: Path) -> None:
     """Write every file and then the manifest."""
     place.mkdir(parents=True, exist_ok=True)
     keras = version("keras")

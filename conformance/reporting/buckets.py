@@ -17,7 +17,7 @@ SLACK = 2.0
 
 
 def bucket(ratio: float) -> str:
-    """The bucket of an error over its allowance: "exact" for 0, else the least edge that is not exceeded."""
+    """The bucket of an error over its tolerance: "exact" for 0, else the least edge that is not exceeded."""
     if ratio == 0:
         return EXACT
     return next((f"≤ {edge:g}" for edge in EDGES if ratio <= edge), ABOVE)

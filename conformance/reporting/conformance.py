@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conformance.base.record import SCHEMA
-from conformance.base.statuses import FAILED, PASSED, STATUSES, UNSUPPORTED
+from conformance.base.record import FAILED, PASSED, SCHEMA, STATUSES, UNSUPPORTED
 from conformance.cases import ALL
 from conformance.oracle.protocol import LIVE
 from conformance.reporting.buckets import kept_bucket

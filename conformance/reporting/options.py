@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from conformance.base.statuses import SKIPPED
+from conformance.base.record import SKIPPED
 from conformance.cases import ALL, TRAINING, text
 from conformance.cases.case import Case, LayerCases, declared_cases
-from conformance.cases.reduced_set import sparing_cases
+from conformance.cases.reduced_set import reduced_cases
 from reference.layers.calls import REQUIRED, SIGNATURES, WRAPPERS
 
 NEVER_PASSED = frozenset(
@@ -86,5 +86,5 @@ def value_words(value: Any) -> str:
 
 @cache
 def _cases(layer: str, profile: str) -> dict[str, Case]:
-    make = declared_cases if layer in ALL else sparing_cases
+    make = declared_cases if layer in ALL else reduced_cases
     return {case.id: case for case in make(DECLARED[layer], profile)}

@@ -7,8 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from conformance.base.record import KNOWN_FAILURES
-from conformance.base.statuses import STATUSES
+from conformance.base.record import KNOWN_FAILURES, STATUSES
 
 NUMBERS = (int, float)
 SPECIAL = str.maketrans({**{mark: f"\\{mark}" for mark in "\\|*_[]`"}, "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.base.record import Record
-from conformance.base.statuses import SKIPPED
+from conformance.base.record import SKIPPED, Record
 from conformance.cases import NAMES
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 
 
 class RequiredDataError(Exception):
@@ -21,7 +20,7 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]
     yield from ((name, (name,)) for name in (grid.NAMES if list(layers) == list(NAMES) else []))
 
 
-def check(desk: Desk, name: str) -> None:
+def check(runner: CaseRunner, name: str) -> None:
     """Every sample must be in Keras's class, with Keras's probabilities.
 
     Raises
@@ -29,19 +28,19 @@ def check(desk: Desk, name: str) -> None:
     RequiredDataError
         If data or checkpoint are missing that must be there.
     """
-    if not desk.oracle.live:
-        desk.settle(Record(desk.identifier, name, "model", SKIPPED, message=NOT_RECORDED), lambda: "")
+    if not runner.oracle.live:
+        runner.settle(Record(runner.identifier, name, "model", SKIPPED, message=NOT_RECORDED), lambda: "")
         return
-    from conformance.models.judge import examine_model
+    from conformance.models.judge import judge_model
     from conformance.studies.data.downloads import DataUnavailable
 
     try:
-        record = examine_model(name, desk)
+        record = judge_model(name, runner)
     except (DataUnavailable, FileNotFoundError) as reason:
-        if desk.session.require_data:
+        if runner.session.require_data:
             raise RequiredDataError(f"--conform-require-data: {reason}") from None
-        record = Record(desk.identifier, name, "model", SKIPPED, message=str(reason))
-    desk.settle(record, lambda: f"{name} of {desk.session.iut}: {record.message}\n  again   {desk.again()}")
+        record = Record(runner.identifier, name, "model", SKIPPED, message=str(reason))
+    runner.settle(record, lambda: f"{name} of {runner.session.iut}: {record.message}\n  again   {runner.again()}")
 
 
 NOT_RECORDED = "trained models are compared with live Keras only: the recorded vectors hold layers"

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.case import Case
 from conformance.checks import backward
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -15,5 +15,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("case",), backward.cases)
 
 
-def test_backward(case: Case, conform: Desk) -> None:
+def test_backward(case: Case, conform: CaseRunner) -> None:
     backward.check(conform, case)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks import drawn
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -14,5 +14,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("layer", "part"), drawn.cases)
 
 
-def test_drawn(layer: str, part: str, conform: Desk) -> None:
+def test_drawn(layer: str, part: str, conform: CaseRunner) -> None:
     drawn.check(conform, layer, part)

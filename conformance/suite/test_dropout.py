@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks import dropout
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -14,5 +14,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("subject", "question", "rate"), dropout.cases)
 
 
-def test_dropout(subject: str, question: str, rate: float, conform: Desk) -> None:
+def test_dropout(subject: str, question: str, rate: float, conform: CaseRunner) -> None:
     dropout.check(conform, subject, question, rate)

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.case import Case
 from conformance.checks import forward
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -15,5 +15,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("case",), forward.cases)
 
 
-def test_forward(case: Case, conform: Desk) -> None:
+def test_forward(case: Case, conform: CaseRunner) -> None:
     forward.check(conform, case)

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.masks import MaskCase
 from conformance.checks import mask
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -15,5 +15,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("case",), mask.cases)
 
 
-def test_mask(case: MaskCase, conform: Desk) -> None:
+def test_mask(case: MaskCase, conform: CaseRunner) -> None:
     mask.check(conform, case)

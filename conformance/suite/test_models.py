@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 from conformance.studies import trained_models as model
 
@@ -14,7 +14,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("name",), model.cases)
 
 
-def test_model(name: str, conform: Desk) -> None:
+def test_model(name: str, conform: CaseRunner) -> None:
     try:
         model.check(conform, name)
     except model.RequiredDataError as missing:

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.case import Case
 from conformance.checks import optimizer
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -15,5 +15,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("case",), optimizer.cases)
 
 
-def test_optimizer(case: Case, conform: Desk) -> None:
+def test_optimizer(case: Case, conform: CaseRunner) -> None:
     optimizer.check(conform, case)

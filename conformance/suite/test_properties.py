@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks import properties
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 from conformance.properties.property import Property
 
@@ -15,5 +15,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("one",), properties.cases)
 
 
-def test_properties(one: Property, conform: Desk) -> None:
+def test_properties(one: Property, conform: CaseRunner) -> None:
     properties.check(conform, one)

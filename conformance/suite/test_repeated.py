@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks import repeated
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -14,5 +14,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("layer",), repeated.cases)
 
 
-def test_repeated(layer: str, conform: Desk) -> None:
+def test_repeated(layer: str, conform: CaseRunner) -> None:
     repeated.check(conform, layer)

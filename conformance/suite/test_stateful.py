@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases.stateful import StatefulCase
 from conformance.checks import stateful
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -15,5 +15,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("case",), stateful.cases)
 
 
-def test_stateful(case: StatefulCase, conform: Desk) -> None:
+def test_stateful(case: StatefulCase, conform: CaseRunner) -> None:
     stateful.check(conform, case)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conformance.checks import text
-from conformance.judging.session import Desk
+from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
 
 
@@ -16,5 +16,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("kind", "options"), text.cases)
 
 
-def test_text(kind: str, options: dict[str, Any], conform: Desk) -> None:
+def test_text(kind: str, options: dict[str, Any], conform: CaseRunner) -> None:
     text.check(conform, kind, options)

@@ -16,9 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from reference.activations import piecewise as piecewise_activations
-from reference.activations import rowwise as row_activations
-from reference.activations import smooth as smooth_activations
+from reference.activations import piecewise, rowwise, smooth
 from reference.activations.piecewise import (
     celu,
     elu,
@@ -73,7 +71,7 @@ ACTIVATIONS: dict[str, Callable[..., Array]] = {
     "swish": silu,
 }
 
-_BESIDE = {**vars(smooth_activations), **vars(piecewise_activations), **vars(row_activations)}
+_BESIDE = {**vars(smooth), **vars(piecewise), **vars(rowwise)}
 BACKWARDS: dict[str, Callable[..., Array]] = {name: _BESIDE[f"{one.__name__}_backward"] for name, one in ACTIVATIONS.items()}
 """By name, the function that stands beside the activation function."""
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import fitting, times
-from reference.floats import floating
+from reference._arrays import fitting, floating, times
 
 Array = NDArray[Any]
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import fitting, times
+from reference._arrays import fitting, floating, times
 from reference.activations.smooth import sigmoid
-from reference.floats import floating
 
 Array = NDArray[Any]
 Axis = int | tuple[int, ...] | None

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import times
-from reference.floats import floating
+from reference._arrays import floating, times
 
 Array = NDArray[Any]
 

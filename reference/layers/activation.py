@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import Gradients, fitting, of_floats, sum_to, summed
+from reference._arrays import Gradients, fitting, floating, of_floats, sum_to, summed
 from reference.activations import activation_function, activation_gradient
 from reference.activations.rowwise import Axis, softmax
-from reference.floats import floating
 
 Array = NDArray[Any]
-Saved = tuple[str | None, dict[str, Any], Array, Array]
+SavedActivation = tuple[str | None, dict[str, Any], Array, Array]
 """Of a layer that is one activation function: its name, its options, its input and its output."""
 
 
@@ -31,12 +30,12 @@ def activation_backward(grad_output: ArrayLike, x: Array, *, activation: str | N
     return _activation_gradients(grad_output, _activation_run(x, activation=activation)[1])
 
 
-def _activation_run(x: Array, *, activation: str | None, **options: Any) -> tuple[Array, Saved]:
+def _activation_run(x: Array, *, activation: str | None, **options: Any) -> tuple[Array, SavedActivation]:
     y = activation_function(activation)(x, **options)
     return y, (activation, options, np.asarray(x), y)
 
 
-def _activation_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _activation_gradients(grad_output: ArrayLike, saved: SavedActivation) -> Gradients:
     activation, options, x, y = saved
     grad = fitting(grad_output, y.shape, np.result_type(y, np.float32))
     return (of_floats(x, activation_gradient(activation, grad, x, y, **options)),)
@@ -57,7 +56,7 @@ def re_lu_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradient
 
 def _re_lu_run(
     x: Array, *, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedActivation]:
     given = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
     for name, value in given.items():
         if value is not None and value < 0:
@@ -78,7 +77,7 @@ def leaky_re_lu_backward(grad_output: ArrayLike, x: Array, *, negative_slope: fl
     return _leaky_re_lu_gradients(grad_output, _leaky_re_lu_run(x, negative_slope=negative_slope)[1])
 
 
-def _leaky_re_lu_run(x: Array, *, negative_slope: float = 0.3) -> tuple[Array, Saved]:
+def _leaky_re_lu_run(x: Array, *, negative_slope: float = 0.3) -> tuple[Array, SavedActivation]:
     if negative_slope < 0:
         raise ValueError(f"negative_slope must not be negative, got {negative_slope}")
     return _activation_run(x, activation="leaky_relu", negative_slope=negative_slope)
@@ -89,7 +88,7 @@ def elu_forward(x: Array, *, alpha: float = 1.0) -> Array:
     return _elu_run(x, alpha=alpha)[0]
 
 
-def _elu_run(x: Array, *, alpha: float = 1.0) -> tuple[Array, Saved]:
+def _elu_run(x: Array, *, alpha: float = 1.0) -> tuple[Array, SavedActivation]:
     return _activation_run(x, activation="elu", alpha=alpha)
 
 

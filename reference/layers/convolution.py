@@ -147,7 +147,7 @@ def conv2d_backward(grad_output: ArrayLike, x: Array, kernel: Array, bias: Array
     return _convolution_gradients(grad_output, _conv2d_run(x, kernel, bias, **options)[1])
 
 
-class Geometry(NamedTuple):
+class ConvolutionGeometry(NamedTuple):
     """The options that say which cells of the input a place of the output sees."""
 
     strides: tuple[int, ...]
@@ -157,7 +157,7 @@ class Geometry(NamedTuple):
     groups: int
 
 
-class Saved(NamedTuple):
+class SavedConvolution(NamedTuple):
     """What the gradients of a convolution need; `z` is the output before the activation."""
 
     x: Array
@@ -165,7 +165,7 @@ class Saved(NamedTuple):
     biased: bool
     z: Array
     y: Array
-    geometry: Geometry
+    geometry: ConvolutionGeometry
     activation: str | None
 
 
@@ -182,7 +182,7 @@ def _convolution_run(
     groups: int = 1,
     activation: str | None = None,
     keep: bool = True,
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedConvolution]:
     """`keep` says whether the output before the activation is kept, as large as the output itself."""
     strides, dilation = spatial_tuple(strides, rank, "strides"), spatial_tuple(dilation_rate, rank, "dilation_rate")
     padding = padding.lower()
@@ -190,7 +190,7 @@ def _convolution_run(
         raise ValueError("padding='causal' is for Conv1D alone")
     x = np.asarray(x)
     _check_convolution(x, kernel, rank, strides, dilation, data_format, groups)
-    geometry = Geometry(strides, padding, dilation, data_format, groups)
+    geometry = ConvolutionGeometry(strides, padding, dilation, data_format, groups)
     activate = activation_function(activation)
     outputs: list[Array] = []
     columns = _with_bias(_columns(kernel, groups), bias)
@@ -206,10 +206,10 @@ def _convolution_run(
             y[rows] = activate(part)
         if z is not y:
             z[rows] = part
-    return outputs[0], Saved(x, kernel, bias is not None, outputs[-1], outputs[0], geometry, activation)
+    return outputs[0], SavedConvolution(x, kernel, bias is not None, outputs[-1], outputs[0], geometry, activation)
 
 
-def _convolution_gradients(grad_output: ArrayLike, saved: Saved, of_input: bool = True) -> Gradients:
+def _convolution_gradients(grad_output: ArrayLike, saved: SavedConvolution, of_input: bool = True) -> Gradients:
     """Without `of_input` the gradient of x is None: the first layer of a model has no use for it."""
     x, kernel, biased, z, y, geometry, activation = saved
     rank, groups = kernel.ndim - 2, geometry.groups
@@ -229,7 +229,7 @@ def _convolution_gradients(grad_output: ArrayLike, saved: Saved, of_input: bool 
     return None if grad_x is None else from_channels_last(grad_x, geometry.data_format), grad_kernel, grad_bias
 
 
-def _unpatched(part: Array, patches: tuple[int, ...], kernel: Array, sizes: Sequence[int], geometry: Geometry) -> Array:
+def _unpatched(part: Array, patches: tuple[int, ...], kernel: Array, sizes: Sequence[int], geometry: ConvolutionGeometry) -> Array:
     """The gradient of a chunk of the input: that of every cell of every patch, added where the patches lie."""
     strides, padding, dilation, _, groups = geometry
     window, out = kernel.shape[:-2], patches[1 : kernel.ndim - 1]
@@ -246,7 +246,7 @@ _conv1d_run, _conv2d_run = functools.partial(_convolution_run, 1), functools.par
 _conv1d_gradients = _conv2d_gradients = _convolution_gradients
 
 
-def _patch_chunks(x: Array, kernel: Sequence[int], geometry: Geometry) -> Iterator[tuple[slice, Array]]:
+def _patch_chunks(x: Array, kernel: Sequence[int], geometry: ConvolutionGeometry) -> Iterator[tuple[slice, Array]]:
     """Chunks of the batch with their patches, a view (batch, *out, *kernel, groups, channels / groups) of the padded input."""
     strides, padding, dilation, data_format, groups = geometry
     x = to_channels_last(x, data_format)

@@ -108,7 +108,7 @@ def global_average_pooling2d_backward(grad_output: ArrayLike, x: Array, **option
     return _global_average_pooling2d_gradients(grad_output, _global_average_pooling2d_run(x, **options)[1])
 
 
-class Saved(NamedTuple):
+class SavedGlobalPool(NamedTuple):
     """What the gradients of a global pool need: `kept` says which steps counted, None for all."""
 
     x: Array
@@ -123,13 +123,13 @@ class Saved(NamedTuple):
 
 def _global_max_pooling_run(
     rank: int, x: Array, *, data_format: str = "channels_last", keepdims: bool = False
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedGlobalPool]:
     x, axes = _pooled(x, rank, data_format)
     y = np.asarray(np.max(x, axis=axes, keepdims=keepdims))
-    return y, Saved(x, y, axes)
+    return y, SavedGlobalPool(x, y, axes)
 
 
-def _global_max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _global_max_pooling_gradients(grad_output: ArrayLike, saved: SavedGlobalPool) -> Gradients:
     x, y, axes, _ = saved
     grad = saved.wide(fitting(grad_output, y.shape, y.dtype))
     if x.dtype.kind != "f":
@@ -142,11 +142,11 @@ def _global_max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradi
 
 def _global_average_pooling_run(
     rank: int, x: Array, *, data_format: str = "channels_last", keepdims: bool = False, mask: Array | None = None
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedGlobalPool]:
     if mask is None:
         x, axes = _pooled(x, rank, data_format)
         y = _mean(x, axes, keepdims)
-        return y, Saved(x, y, axes)
+        return y, SavedGlobalPool(x, y, axes)
     x = np.asarray(x)
     if x.ndim != 3 or mask.shape != (steps := to_channels_last(x, data_format).shape[:2]):
         raise ValueError(f"a mask of the shape {mask.shape} does not fit an array of the shape {x.shape} with {data_format}")
@@ -155,10 +155,10 @@ def _global_average_pooling_run(
     total = np.sum(np.where(kept, x, 0), axis=axis, keepdims=keepdims)
     with np.errstate(invalid="ignore", divide="ignore"):
         y = np.asarray(total / np.sum(kept, axis=axis, keepdims=keepdims), dtype=_float_type(x))
-    return y, Saved(x, y, (axis,), kept)
+    return y, SavedGlobalPool(x, y, (axis,), kept)
 
 
-def _global_average_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _global_average_pooling_gradients(grad_output: ArrayLike, saved: SavedGlobalPool) -> Gradients:
     x, y, axes, kept = saved
     grad = saved.wide(fitting(grad_output, y.shape, y.dtype))
     if x.dtype.kind != "f":

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import Gradients, fitting, of_floats, summed
-from reference.floats import floating
+from reference._arrays import Gradients, fitting, floating, of_floats, summed
 
 Array = NDArray[Any]
 
@@ -160,7 +159,7 @@ class Statistics(NamedTuple):
     number: Array | float
 
 
-class Saved(NamedTuple):
+class SavedNormalization(NamedTuple):
     """What the gradients of a normalisation need.
 
     `x` and its statistics, ``inverse = 1 / sqrt(variance + epsilon)``, the weights in the rank of `x`, the shape that the layer has them
@@ -189,7 +188,7 @@ def _batch_normalization_run(
     training: bool = False,
     momentum: float = 0.99,
     mask: Array | None = None,
-) -> tuple[Array | tuple[Array, Array, Array], Saved]:
+) -> tuple[Array | tuple[Array, Array, Array], SavedNormalization]:
     given, x = np.asarray(x), floating(x)
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
@@ -204,7 +203,7 @@ def _batch_normalization_run(
     gamma, beta = (None if one is None else one.reshape(shape) for one in (gamma, beta))
     inverse = 1 / np.sqrt(variance + epsilon)
     y = _normalized(x, mean, inverse, gamma, beta)
-    saved = Saved(given, mean, inverse, gamma, beta, (x.shape[axis],), others, statistics)
+    saved = SavedNormalization(given, mean, inverse, gamma, beta, (x.shape[axis],), others, statistics)
     if not training:
         return y, saved
     moved = (
@@ -217,7 +216,7 @@ def _batch_normalization_run(
 
 def _layer_normalization_run(
     x: Array, gamma: Array | None = None, beta: Array | None = None, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-3
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedNormalization]:
     given, x = np.asarray(x), floating(x)
     axes = (axis,) if isinstance(axis, int) else tuple(sorted(axis))
     own = tuple(x.shape[one] for one in axes)
@@ -230,11 +229,11 @@ def _layer_normalization_run(
     statistics = _statistics(x, axes)
     inverse = 1 / np.sqrt(statistics.variance + epsilon)
     others = tuple(place for place in range(x.ndim) if place not in places)
-    saved = Saved(given, statistics.mean, inverse, gamma, beta, own, others, statistics)
+    saved = SavedNormalization(given, statistics.mean, inverse, gamma, beta, own, others, statistics)
     return _normalized(x, statistics.mean, inverse, gamma, beta), saved
 
 
-def _normalization_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _normalization_gradients(grad_output: ArrayLike, saved: SavedNormalization) -> Gradients:
     x = floating(saved.x)
     grad = fitting(grad_output, x.shape, x.dtype)
     normal = ((x - saved.mean) * saved.inverse).astype(x.dtype)

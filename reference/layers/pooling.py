@@ -162,7 +162,7 @@ def average_pooling2d_backward(grad_output: ArrayLike, x: Array, **options: Any)
     return _average_pooling2d_gradients(grad_output, _average_pooling2d_run(x, **options)[1])
 
 
-class Geometry(NamedTuple):
+class PoolGeometry(NamedTuple):
     """Pool, strides and output sizes of a pooling layer, one number an axis, and its padding."""
 
     pool: tuple[int, ...]
@@ -176,12 +176,12 @@ class Geometry(NamedTuple):
         return [size + sum(padding_widths(size, k, s, 1, self.padding)) for size, k, s in axes]
 
 
-class Saved(NamedTuple):
+class SavedPool(NamedTuple):
     """What the gradients of a pool need: input and output with the channels last, as they lie in `data_format`."""
 
     x: Array
     y: Array
-    geometry: Geometry
+    geometry: PoolGeometry
     data_format: str
 
 
@@ -193,7 +193,7 @@ def _max_pooling_run(
     strides: int | Sequence[int] | None = None,
     padding: str = "valid",
     data_format: str = "channels_last",
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedPool]:
     x = to_channels_last(np.asarray(x), data_format)
     geometry = _geometry(x, rank, pool_size, strides, padding)
     lowest = np.iinfo(x.dtype).min if np.issubdtype(x.dtype, np.integer) else -np.inf
@@ -201,10 +201,10 @@ def _max_pooling_run(
     for rows, windows in _chunks(x, geometry, lowest):
         # The maximum over a rectangle is that over its rows, then over its columns; fmax is the maximum that skips NaN.
         np.fmax(_by_axis(windows, geometry, np.fmax), np.asarray(lowest, x.dtype), out=y[rows])
-    return from_channels_last(y, data_format), Saved(x, y, geometry, data_format)
+    return from_channels_last(y, data_format), SavedPool(x, y, geometry, data_format)
 
 
-def _max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _max_pooling_gradients(grad_output: ArrayLike, saved: SavedPool) -> Gradients:
     x, y, geometry, data_format = saved
     grad = _grad_last(grad_output, saved)
     if x.dtype.kind != "f":
@@ -230,7 +230,7 @@ def _max_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
     return (from_channels_last(grad_x, data_format),)
 
 
-def _first_cells(x: Array, geometry: Geometry, taps: list[tuple[slice, ...]]) -> list[Array]:
+def _first_cells(x: Array, geometry: PoolGeometry, taps: list[tuple[slice, ...]]) -> list[Array]:
     """For each cell of a window, (1, *out, 1): whether it is the first of its window that is a cell of `x`."""
     ((_, real),) = _chunks(np.ones((1, *x.shape[1:-1], 1), bool), geometry, False)
     seen = np.zeros((1, *geometry.out, 1), bool)
@@ -249,7 +249,7 @@ def _average_pooling_run(
     strides: int | Sequence[int] | None = None,
     padding: str = "valid",
     data_format: str = "channels_last",
-) -> tuple[Array, Saved]:
+) -> tuple[Array, SavedPool]:
     x = to_channels_last(np.asarray(x), data_format)
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(f"average pooling takes a float array, got {x.dtype}")
@@ -258,10 +258,10 @@ def _average_pooling_run(
     count = _count(x, geometry)
     for rows, windows in _chunks(x, geometry, 0):
         np.divide(_by_axis(windows, geometry, np.add), count, out=y[rows])
-    return from_channels_last(y, data_format), Saved(x, y, geometry, data_format)
+    return from_channels_last(y, data_format), SavedPool(x, y, geometry, data_format)
 
 
-def _average_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradients:
+def _average_pooling_gradients(grad_output: ArrayLike, saved: SavedPool) -> Gradients:
     x, _, geometry, data_format = saved
     grad, count = _grad_last(grad_output, saved), _count(x, geometry)
     grad_x = np.empty_like(x)
@@ -270,24 +270,24 @@ def _average_pooling_gradients(grad_output: ArrayLike, saved: Saved) -> Gradient
     return (from_channels_last(grad_x, data_format),)
 
 
-def _count(x: Array, geometry: Geometry) -> Array:
+def _count(x: Array, geometry: PoolGeometry) -> Array:
     """The number of cells of `x` in each window, (1, *out, 1)."""
     ((_, cells),) = _chunks(np.ones((1, *x.shape[1:-1], 1), x.dtype), geometry, 0)
     return _by_axis(cells, geometry, np.add)
 
 
-def _grad_last(grad_output: ArrayLike, saved: Saved) -> Array:
+def _grad_last(grad_output: ArrayLike, saved: SavedPool) -> Array:
     """`grad_output` with the channels last."""
     shape = from_channels_last(saved.y[:0], saved.data_format).shape[1:]
     return to_channels_last(fitting(grad_output, (saved.y.shape[0], *shape), saved.y.dtype), saved.data_format)
 
 
-def _cropped(padded: Array, x: Array, geometry: Geometry) -> Array:
+def _cropped(padded: Array, x: Array, geometry: PoolGeometry) -> Array:
     """The cells of `x` of an array with its padding."""
     return crop(padded, x.shape[1:-1], geometry.pool, geometry.strides, (1,) * len(geometry.pool), geometry.padding)
 
 
-def _geometry(x: Array, rank: int, pool_size: int | Sequence[int], strides: int | Sequence[int] | None, padding: str) -> Geometry:
+def _geometry(x: Array, rank: int, pool_size: int | Sequence[int], strides: int | Sequence[int] | None, padding: str) -> PoolGeometry:
     if x.ndim != rank + 2:
         raise ValueError(f"pooling over {rank} axes takes an array of rank {rank + 2}, got the shape {x.shape}")
     if padding.lower() not in ("valid", "same"):
@@ -296,17 +296,17 @@ def _geometry(x: Array, rank: int, pool_size: int | Sequence[int], strides: int 
     steps = pool if strides is None else spatial_tuple(strides, rank, "strides")
     sizes = zip(x.shape[1:-1], pool, steps, strict=True)
     out = tuple(output_size(size, k, s, 1, padding.lower()) for size, k, s in sizes)
-    return Geometry(pool, steps, out, padding.lower())
+    return PoolGeometry(pool, steps, out, padding.lower())
 
 
-def _chunks(x: Array, geometry: Geometry, value: float) -> Iterator[tuple[slice, Array]]:
+def _chunks(x: Array, geometry: PoolGeometry, value: float) -> Iterator[tuple[slice, Array]]:
     """Chunks of the batch, padded with `value`."""
     pool, steps, _, padding = geometry
     for rows in batch_chunks(x.shape[0], math.prod(x.shape[1:]) * x.itemsize):
         yield rows, pad(x[rows], pool, steps, (1,) * len(pool), padding, value)
 
 
-def _by_axis(x: Array, geometry: Geometry, combine: np.ufunc) -> Array:
+def _by_axis(x: Array, geometry: PoolGeometry, combine: np.ufunc) -> Array:
     """`combine` over the cells of each window, axis after axis: one pass over the array for each cell along an axis."""
     for axis, places in enumerate(_axis_taps(geometry), start=1):
         cells = [x[(slice(None),) * axis + (place,)] for place in places]
@@ -316,7 +316,7 @@ def _by_axis(x: Array, geometry: Geometry, combine: np.ufunc) -> Array:
     return x
 
 
-def _spread(grad: Array, geometry: Geometry, sizes: Sequence[int]) -> Array:
+def _spread(grad: Array, geometry: PoolGeometry, sizes: Sequence[int]) -> Array:
     """The transpose of :func:`_by_axis` with ``np.add``: every window's number added to all of its cells, in an array with its padding."""
     padded = geometry.padded(sizes)
     for axis, places in reversed(list(enumerate(_axis_taps(geometry), start=1))):
@@ -327,7 +327,7 @@ def _spread(grad: Array, geometry: Geometry, sizes: Sequence[int]) -> Array:
     return grad
 
 
-def _axis_taps(geometry: Geometry) -> list[list[slice]]:
+def _axis_taps(geometry: PoolGeometry) -> list[list[slice]]:
     """For each axis and each cell of a window along it, the slice that holds that cell of all windows."""
     pool, strides, out, _ = geometry
     return [[tap[1] for tap in tap_slices((k,), (s,), (1,), (n,))] for k, s, n in zip(pool, strides, out, strict=True)]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import Gradients, of_floats, times
-from reference.floats import floating
+from reference._arrays import Gradients, floating, of_floats, times
 
 Array = NDArray[Any]
 

@@ -13,7 +13,7 @@ from reference._arrays import Gradients, fitting, pair
 from reference.layers.calls import SIGNATURES, WRAPPERS, signature_of
 from reference.layers.rnn.cells import States
 from reference.layers.rnn.recurrent import _gru_run, _lstm_run, _simple_rnn_run
-from reference.layers.rnn.scan import Saved, grad_outputs, gradients
+from reference.layers.rnn.scan import SavedScan, grad_outputs, gradients
 
 Array = NDArray[Any]
 
@@ -128,7 +128,7 @@ class _Saved(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]
     forward: Array
     backward: Array
-    halves: tuple[Saved, Saved]
+    halves: tuple[SavedScan, SavedScan]
 
 
 def _bidirectional_run(

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.layers.calls import WRAPPERS, LayerCall, layer_call, signature_of
-from reference.layers.core import embedding_compute_mask, masking_compute_mask
+from reference.layers.embedding import embedding_compute_mask
+from reference.layers.masking import masking_compute_mask
 from reference.layers.merging import add_compute_mask, concatenate_compute_mask
 from reference.network.config import MODELS
 from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure, output_count

@@ -22,7 +22,7 @@ NEVER_TRAINED = ("moving_mean", "moving_variance")
 MAX_LEVELS = 64
 
 
-class Weight(NamedTuple):
+class StoredWeight(NamedTuple):
     """One weight of a layer: the layer, its place in ``get_weights()``, its name, and whether it is trained."""
 
     layer: str
@@ -87,7 +87,7 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
         return read_datasets(file, len(data), entries, places, groups, dtype)
 
 
-def _check_variables(order: Sequence[Weight], variables: Sequence[str], where: str) -> None:
+def _check_variables(order: Sequence[StoredWeight], variables: Sequence[str], where: str) -> None:
     """The paths of variables are paths, and those of the weights that are expected in this order."""
     if len(set(variables)) < len(variables) or not all(map(_is_path, variables)):
         raise ArchiveError(f"{where}: weight_names {shown(variables)} are not the paths of {len(order)} weights")
@@ -105,13 +105,13 @@ def _is_path(variable: str) -> bool:
     return len(parts) <= MAX_LEVELS and all(one.strip(".") for one in parts)
 
 
-def _saved_order(entries: Sequence[Entry]) -> list[Weight]:
+def _saved_order(entries: Sequence[Entry]) -> list[StoredWeight]:
     """The weights of one top-level layer, with all within it, in the order in which Keras saves them.
 
     Those that are trained come first, then the others - unless the layer is frozen, when all are alike.
     """
     weights = [
-        Weight(entry.path, place, name, trained)
+        StoredWeight(entry.path, place, name, trained)
         for entry in entries
         for place, (name, trained) in enumerate(_weights(entry.class_name, entry.config))
     ]

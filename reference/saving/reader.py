@@ -30,9 +30,9 @@ from reference.network.config import Entry
 from reference.network.errors import ArchiveError, malformed, naming, shown
 from reference.network.graph import Graph
 from reference.network.options import is_int
+from reference.saving.files import parse_json
 from reference.saving.hdf5 import Weights, read_weights
 from reference.saving.json_document import check_document, is_document, vocabularies_of, weights_of
-from reference.saving.json_text import parse_json
 from reference.saving.legacy import is_legacy_weights, read_legacy_weights, read_model_config
 from reference.saving.legacy_config import canonical_config
 from reference.saving.new_weights import new_weights

@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.saving.files import check_folder, write_whole
-from reference.saving.json_text import write_json
+from reference.saving.files import check_folder, write_json, write_whole
 from reference.training.checkpoint import flat_weights
 from reference.training.run import Logs, Run
 

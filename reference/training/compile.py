@@ -16,7 +16,7 @@ from reference.models import Model
 from reference.network.execution import Layer
 from reference.network.graph import Graph, Ref, leaves
 from reference.training.names import Named, backward_of, loss_named, optimizer_named
-from reference.training.variables import Weight, trained_weights
+from reference.training.variables import Variable, trained_weights
 
 Array = NDArray[Any]
 
@@ -51,7 +51,7 @@ class Plan:
     optimizer : Named
         With ``learning_rate`` among its options: a number, or a function of the number of the update.
     metrics : dict of output name to what was asked for
-    trained : list of Weight
+    trained : list of Variable
     frozen : set of layer path
         Layers whose own ``trainable`` is False.
     """
@@ -60,7 +60,7 @@ class Plan:
     objectives: dict[str, Objective]
     optimizer: Named
     metrics: dict[str, list[Any]]
-    trained: list[Weight]
+    trained: list[Variable]
     frozen: frozenset[str]
 
     def acts(self, layer: Layer) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference import losses
-from reference.optimizers import formulas as optimizers
+from reference.optimizers import formulas
 from reference.optimizers.step import Options
 
 ALIASES = {
@@ -28,7 +28,7 @@ ALIASES = {
 }
 LOSSES = {name: getattr(losses, name) for name in losses.__all__ if not name.endswith("_backward")}
 OPTIMIZERS = {
-    name: getattr(optimizers, f"{name}_step")
+    name: getattr(formulas, f"{name}_step")
     for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "lion", "ftrl")
 }
 GIVEN_LATER = ("sample_weight", "mask")

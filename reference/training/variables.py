@@ -27,7 +27,7 @@ PENALTIES = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
 
 
 @dataclass(frozen=True)
-class Weight:
+class Variable:
     """A weight that is trained.
 
     Attributes
@@ -46,7 +46,7 @@ class Weight:
     l2: float
 
 
-def trained_weights(layers: Mapping[str, Layer], training: bool = True) -> list[Weight]:
+def trained_weights(layers: Mapping[str, Layer], training: bool = True) -> list[Variable]:
     """The weights that are trained, layer by layer.
 
     Parameters
@@ -67,7 +67,7 @@ def trained_weights(layers: Mapping[str, Layer], training: bool = True) -> list[
         for index, (name, options, trains) in enumerate(_weights(layer) if layer.weights else ()):
             penalty = _penalty(layer, name, options)
             if trains and not name.startswith("moving_"):
-                found.append(Weight(layer.name, index, name, *penalty))
+                found.append(Variable(layer.name, index, name, *penalty))
     return found
 
 
@@ -76,7 +76,7 @@ def is_trainable(layer: Layer) -> bool:
     return bool(layer.config.get("trainable", True))
 
 
-def penalty(weights: Mapping[str, Any], trained: list[Weight]) -> float:
+def penalty(weights: Mapping[str, Any], trained: list[Variable]) -> float:
     """``sum of l1 |w| + l2 w**2`` over the weights that are trained; coefficients are rounded to float32, as in Keras."""
     total = 0.0
     for weight in trained:
@@ -88,7 +88,7 @@ def penalty(weights: Mapping[str, Any], trained: list[Weight]) -> float:
     return total
 
 
-def penalty_gradient(value: Array, weight: Weight) -> Array | None:
+def penalty_gradient(value: Array, weight: Variable) -> Array | None:
     """The derivative of its penalty by one weight, ``l1 sign(w) + 2 l2 w``; None without a regularizer."""
     if not weight.l1 and not weight.l2:
         return None

@@ -11,7 +11,7 @@ from conformance.faults.fault import Collection, Function, Shared
 from conformance.faults.forward.plain_recurrent import States, held, plain_recurrent
 
 Array = NDArray[Any]
-Step = tuple[Array, States]
+StepOutput = tuple[Array, States]
 
 NAMES = ("LSTM", "GRU", "SimpleRNN")
 
@@ -29,63 +29,63 @@ lstm_masks = Collection("LSTM", wrap=_with_mask)
 
 
 @masks
-def masked_steps_zero(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def masked_steps_zero(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """Masked steps output zeros instead of the output before."""
     return held(keep, y, before, after, True)
 
 
 @masks
-def masked_steps_output_the_state(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def masked_steps_output_the_state(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """Masked steps output the carried state h, also before the first step that counts (where zeros belong)."""
     return np.where(keep, after[0], 0 if zero else before[0]), held(keep, y, before, after, zero)[1]
 
 
 @masks
-def state_not_held(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def state_not_held(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """The mask blanks the output of a step but does not hold the state across it."""
     return held(keep, y, before, after, zero)[0], after
 
 
 @masks
-def output_not_held(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def output_not_held(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """The mask holds the state but lets the output of masked steps through."""
     return after[0], held(keep, y, before, after, zero)[1]
 
 
 @lstm_masks
-def cell_state_not_held(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def cell_state_not_held(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """The mask holds h but not the cell state c."""
     y, (h, _) = held(keep, y, before, after, zero)
     return y, (h, after[1])
 
 
 @masks
-def state_reset_by_mask(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def state_reset_by_mask(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """The states start from zeros again after a masked step."""
     y, states = held(keep, y, before, after, zero)
     return y, tuple(np.where(keep, state, 0) for state in states)
 
 
 @masks
-def masked_for_all_rows(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def masked_for_all_rows(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """A step is masked for the whole batch as soon as one row masks it."""
     return held(np.broadcast_to(np.all(keep), keep.shape), y, before, after, zero)
 
 
 @masks
-def counted_for_all_rows(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def counted_for_all_rows(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """A step counts for the whole batch as soon as it counts in one row."""
     return held(np.broadcast_to(np.any(keep), keep.shape), y, before, after, zero)
 
 
 @masks
-def mask_inverted(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def mask_inverted(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """The mask is inverted: True is taken as padding."""
     return held(~keep, y, before, after, zero)
 
 
 @masks
-def mask_multiplied(keep: Array, y: Array, before: States, after: States, zero: bool) -> Step:
+def mask_multiplied(keep: Array, y: Array, before: States, after: States, zero: bool) -> StepOutput:
     """Masked states are multiplied by 0, which is NaN where the input of a masked step is."""
     states = tuple(new * keep + old * ~keep for new, old in zip(after, before, strict=True))
     return after[0] * keep + (0 if zero else y * ~keep), states

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from conformance.oracle.deviations import reproducers as show
+from conformance.oracle.deviations import reproducers
 
 VERIFIED_WITH = "3.15.1"
 """The version of Keras in which every entry was seen to occur."""
@@ -63,7 +63,7 @@ DEVIATIONS = (
         "If `x2` has one dimension above 1 and its size equals `x1.shape[-1]` (or else `x1.shape[1]`), it is added along that axis: a "
         "convolution whose output is as wide as it has filters gets its bias along the width. An empty batch of rows raises.",
         BY_MEANING,
-        show.d1,
+        reproducers.d1,
     ),
     Deviation(
         "D2",
@@ -71,7 +71,7 @@ DEVIATIONS = (
         "A layer computes the same in every mode.",
         "The graph optimizer fuses convolution and bias and hides D1: the same layer answers rightly in a graph and wrongly when called.",
         f"{BY_MEANING} (the suite calls layers eagerly, where D1 shows)",
-        show.d2,
+        reproducers.d2,
     ),
     Deviation(
         "D3",
@@ -79,7 +79,7 @@ DEVIATIONS = (
         "`unroll` changes how the steps are run, not what they compute; `zero_output_for_mask` gives zeros at the masked steps.",
         "The outputs stand in reversed order and are zeroed by the mask that was not reversed.",
         BY_MEANING,
-        show.d3,
+        reproducers.d3,
     ),
     Deviation(
         "D4",
@@ -87,7 +87,7 @@ DEVIATIONS = (
         "As without `unroll`.",
         "D3 in the backward half: Bidirectional zeroes masked outputs whenever it returns sequences.",
         BY_MEANING,
-        show.d4,
+        reproducers.d4,
     ),
     Deviation(
         "D5",
@@ -95,7 +95,7 @@ DEVIATIONS = (
         "The projection onto the probability simplex (Martins and Astudillo 2016), whose values sum to 1.",
         "The threshold is the sum of cumulative sums instead of the last one: right only where one value alone is positive.",
         BY_MEANING,
-        show.d5,
+        reproducers.d5,
     ),
     Deviation(
         "D8",
@@ -104,7 +104,7 @@ DEVIATIONS = (
         "NaN is ignored; a window of nothing else, or of `-inf` alone, gives the lowest finite number. Compiled by XLA it gives `-inf`. "
         "The gradient goes to the chosen cell, but to a NaN where that is the first cell of its window.",
         EITHER,
-        show.d8,
+        reproducers.d8,
     ),
     Deviation(
         "D10",
@@ -112,7 +112,7 @@ DEVIATIONS = (
         "`x - threshold`, `x + threshold` or 0 by comparisons that NaN fails; other activations answer NaN to NaN.",
         "0.",
         AS_KERAS,
-        show.d10,
+        reproducers.d10,
     ),
     Deviation(
         "D11",
@@ -120,7 +120,7 @@ DEVIATIONS = (
         "An empty batch gives an empty batch of the output's shape, as it does in float64 and with groups.",
         "With several input channels it raises; with one, the result has the input's height and width.",
         BY_MEANING,
-        show.d11,
+        reproducers.d11,
     ),
     Deviation(
         "D12",
@@ -128,7 +128,7 @@ DEVIATIONS = (
         "A mask can be given to every call.",
         "`TypeError`: a generator is multiplied.",
         f"{NOT_ASKED}, `stateful` is never passed",
-        show.d12,
+        reproducers.d12,
     ),
     Deviation(
         "D13",
@@ -136,7 +136,7 @@ DEVIATIONS = (
         "An empty batch says nothing about the statistics.",
         "Both moving statistics become NaN, and stay so.",
         NOT_ASKED,
-        show.d13,
+        reproducers.d13,
     ),
     Deviation(
         "D15",
@@ -144,7 +144,7 @@ DEVIATIONS = (
         "IEEE 754 has subnormal numbers there, and NumPy computes with them.",
         "TensorFlow flushes them to zero (not everywhere: short vectors may escape).",
         "either answer: results that small are never judged",
-        show.d15,
+        reproducers.d15,
     ),
     Deviation(
         "D17",
@@ -152,7 +152,7 @@ DEVIATIONS = (
         "Both implementations compute the same; `dropout` works in each.",
         "It raises. (`implementation` is not in the layer's configuration, so that a saved layer returns to 2, and works.)",
         f"{NOT_ASKED}, `implementation` is never passed",
-        show.d17,
+        reproducers.d17,
     ),
     Deviation(
         "D18",
@@ -161,7 +161,7 @@ DEVIATIONS = (
         "The rows are not added up first: squares are summed row by row (the first step of Adam for 1 and 2 is 0.134, not 0.1), norms are "
         "formed and values clipped row by row. Sums, as of momentum, are right, and so is everything with `gradient_accumulation_steps`.",
         f"{NOT_ASKED}, gradients are passed as whole arrays; the training of the reference does as Keras",
-        show.d18,
+        reproducers.d18,
     ),
     Deviation(
         "D20",
@@ -169,7 +169,7 @@ DEVIATIONS = (
         "`exp(x) / sum(exp(x))`: the sum is NaN, and with it the whole row. float64 and XLA do so, and so does `log_softmax`.",
         "In float32, eagerly and in a graph, NaN stands where the NaN or `inf` stood (in long rows at another place too); the rest is 0.",
         EITHER,
-        show.d20,
+        reproducers.d20,
     ),
     Deviation(
         "D21",
@@ -177,7 +177,7 @@ DEVIATIONS = (
         "The layer computes in its own dtype, float32, as it does for the same numbers given as floats.",
         "Scale and offset are cast to integers: the result is rounded to whole numbers.",
         NOT_ASKED,
-        show.d21,
+        reproducers.d21,
     ),
     Deviation(
         "D22",
@@ -185,7 +185,7 @@ DEVIATIONS = (
         "The last of three axes is axis 2 as well as axis -1.",
         "`IndexError`: the statistics are squeezed, which takes their only axis. With `axis=-1` it works.",
         BY_MEANING,
-        show.d22,
+        reproducers.d22,
     ),
     Deviation(
         "D23",
@@ -193,7 +193,7 @@ DEVIATIONS = (
         "A layer finds the mask that its input carries.",
         "With a second array among its arguments it does not: masked steps are read. The sequence that it returns carries the mask on.",
         "Keras's answer of whole models, whose graph passes no mask there; a layer alone gets its mask as an argument, which Keras honours",
-        show.d23,
+        reproducers.d23,
     ),
 )
 """In the order of their numbers; numbers that are missing belong to layers that the suite has no cases for yet."""

@@ -21,9 +21,9 @@ from conformance.recording.update import generator_hash
 from reference.layers.calls import signature_of
 
 
-def recalled(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation | None:
+def cached(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation | None:
     """What was recorded for a case with these arrays, if it holds."""
-    if not _may_be_recalled(layer, case):
+    if not _may_be_cached(layer, case):
         return None
     try:
         (asked,) = Recorded().draws(layer, case, 0)
@@ -32,9 +32,9 @@ def recalled(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation | Non
         return None
 
 
-def recalled_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation | None:
+def cached_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation | None:
     """The same of its gradients."""
-    if not _may_be_recalled(layer, case):
+    if not _may_be_cached(layer, case):
         return None
     try:
         asked = Recorded().backward(layer, case, 0)
@@ -44,7 +44,7 @@ def recalled_gradients(layer: LayerCases, case: Case, backward: Backward) -> Exp
         return None
 
 
-def _may_be_recalled(layer: LayerCases, case: Case) -> bool:
+def _may_be_cached(layer: LayerCases, case: Case) -> bool:
     """Not where Keras deviates from its documentation, nor where it draws a mask, which may be another one than was recorded."""
     drops = not layer.function and signature_of(case.layer).drops
     return case.dtype == "float32" and case.deviation is None and not drops and is_current()

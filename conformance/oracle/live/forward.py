@@ -21,7 +21,7 @@ from conformance.cases.case import Case, LayerCases, shapes_of_inputs
 from conformance.cases.tolerance import meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.live import specified as documented
+from conformance.oracle.live import specified
 from reference.layers.calls import signature_of
 
 Array = NDArray[Any]
@@ -54,9 +54,9 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     expected = tuple(_in_range(y, case.dtype) for y in outputs)
     # The float64 value itself where the case's dtype overflows: an answer in float64 need not.
     accepted = [outputs]
-    if own is not None and case.deviation in documented.EITHER:
+    if own is not None and case.deviation in specified.EITHER:
         accepted.append(own)
-    if case.deviation in documented.MAY_SPREAD_NAN:
+    if case.deviation in specified.MAY_SPREAD_NAN:
         accepted += _with_nan(layer, case, arrays, outputs)
     if layer.function and outputs[0].shape == arrays.x.shape:
         # NaN in, NaN out is never wrong, though Keras's comparisons turn some into numbers.
@@ -65,7 +65,7 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         outputs=expected,
         dtypes=tuple(y.dtype for y in (own if own is not None else cast(outputs, case.dtype))),
         meaning=_quietly(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
-        rounding=_quietly(lambda: layer.allowance(ask, case, cast(arrays, "float64"), outputs)),
+        rounding=_quietly(lambda: layer.tolerance(ask, case, cast(arrays, "float64"), outputs)),
         keras=own,
         alternatives=tuple(accepted),
         arguments=chosen,
@@ -121,12 +121,12 @@ class OneCase:
 
     def __init__(self, layer: LayerCases, case: Case) -> None:
         self.layer = layer
-        self.case = replace(case, config={**case.config, **documented.CONFIG.get(case.deviation or "", {})})
+        self.case = replace(case, config={**case.config, **specified.CONFIG.get(case.deviation or "", {})})
 
     def __call__(self, arrays: Arrays, **changes: Any) -> Outputs:
         """The documented float64 answer."""
         case = replace(self.case, config={**self.case.config, **changes})
-        compiled = case.deviation in documented.COMPILED
+        compiled = case.deviation in specified.COMPILED
         return answer(self.layer, case, cast(arrays, "float64"), "float64", compiled=compiled, meant=True)
 
     def activation(self, name: str, z: Array) -> Array:
@@ -149,11 +149,11 @@ def answer(
         last = replace(case, config=config, shape=moved.x.shape)
         (y,) = answer(layer, last, moved, dtype)
         return (_function(activation or "linear", {}, np.moveaxis(y, -1, 1), meant),)
-    if meant and activation in documented.FUNCTIONS and "recurrent_activation" not in layer.options:
+    if meant and activation in specified.FUNCTIONS and "recurrent_activation" not in layer.options:
         (z,) = answer(layer, replace(case, config={**case.config, "activation": None}), arrays, dtype)
         return (_function(activation, {}, z, meant),)
-    if meant and case.layer in documented.LAYERS and case.deviation:
-        return (documented.LAYERS[case.layer](arrays.x),)
+    if meant and case.layer in specified.LAYERS and case.deviation:
+        return (specified.LAYERS[case.layer](arrays.x),)
     keras_layer = built(layer, case, dtype)
     keras_layer.set_weights(arrays.weights)
     outputs = _arrays(call_keras(keras_layer, arrays, case.seed(), compiled=compiled))
@@ -163,8 +163,8 @@ def answer(
 
 
 def _function(name: str, options: Mapping[str, Any], x: Array, meant: bool) -> Array:
-    if meant and name in documented.FUNCTIONS:
-        return documented.FUNCTIONS[name](x, **options)
+    if meant and name in specified.FUNCTIONS:
+        return specified.FUNCTIONS[name](x, **options)
     return np.asarray(getattr(import_keras().activations, name)(tensorflow().constant(x), **options))
 
 

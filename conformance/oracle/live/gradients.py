@@ -17,7 +17,7 @@ from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.tolerance import meaning_of_gradients, responses_of_gradients, rounding_of_gradients
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
-from conformance.oracle.live import specified as documented
+from conformance.oracle.live import specified
 from conformance.oracle.live.forward import _dropout_mask, _in_range, built, call_keras
 
 Array = NDArray[Any]
@@ -56,7 +56,7 @@ def measure_gradients(layer: LayerCases, case: Case, backward: Backward) -> tupl
 
 def _chosen_otherwise(ask: Callable[..., tuple[Array, ...]], case: Case, backward: Backward) -> tuple[tuple[Array, ...], ...]:
     """The gradients where NaN never wins, and where it always does: Keras's own choice among NaN depends on where they stand."""
-    if case.deviation not in documented.MAY_SPREAD_NAN:
+    if case.deviation not in specified.MAY_SPREAD_NAN:
         return ()
     x, largest = backward.arrays.x, float(np.finfo(np.float32).max)
     filled = (replace(backward.arrays, x=np.where(np.isnan(x), extreme, x)) for extreme in (-largest, largest))

@@ -17,9 +17,8 @@ from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
 from conformance.cases.text import ADAPTED, ASKED, in_shape
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
-from conformance.oracle.live import forward as live
-from conformance.oracle.live import training
-from conformance.oracle.live.cache import recalled, recalled_gradients
+from conformance.oracle.live import forward, training
+from conformance.oracle.live.cache import cached, cached_gradients
 from conformance.oracle.live.gradients import expect_gradients, own_gradients
 from conformance.oracle.live.text import expect_text
 
@@ -28,12 +27,12 @@ DRAWS = 4
 
 
 class LiveKeras:
-    """See :class:`conformance.oracle.protocol.Oracle`; `recall` says whether :mod:`.cache` may spare it questions."""
+    """See :class:`conformance.oracle.protocol.Oracle`; `use_cache` says whether :mod:`.cache` may spare it questions."""
 
     live = True
 
-    def __init__(self, *, recall: bool = True) -> None:
-        self._recall = recall
+    def __init__(self, *, use_cache: bool = True) -> None:
+        self._use_cache = use_cache
         self._last: tuple[tuple[str, int], LossExpectation] | None = None
 
     @property
@@ -47,10 +46,10 @@ class LiveKeras:
 
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """What Keras says."""
-        found = recalled(layer, case, arrays) if self._recall else None
+        found = cached(layer, case, arrays) if self._use_cache else None
         if found is None:
-            return live.expect(layer, case, arrays)
-        own = live.own_answer(layer, case, arrays)
+            return forward.expect(layer, case, arrays)
+        own = forward.own_answer(layer, case, arrays)
         return replace(found, keras=own, dtypes=tuple(y.dtype for y in own))
 
     def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
@@ -59,7 +58,7 @@ class LiveKeras:
 
     def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
         """What Keras's automatic differentiation says."""
-        found = recalled_gradients(layer, case, backward) if self._recall else None
+        found = cached_gradients(layer, case, backward) if self._use_cache else None
         if found is None:
             return expect_gradients(layer, case, backward)
         own = own_gradients(layer, case, backward)
@@ -67,12 +66,12 @@ class LiveKeras:
 
     def mask(self, case: MaskCase) -> Array | None:
         """What Keras's layer hands on."""
-        return live.keras_mask(case.layer, {**case.sizes, **case.options}, case.x, case.mask)
+        return forward.keras_mask(case.layer, {**case.sizes, **case.options}, case.x, case.mask)
 
     def stateful(self, case: StatefulCase, seed: int) -> tuple[Sequence[Arrays], Sequence[Array]]:
         """The halves through a stateful layer."""
         halves = case.draw(seed)
-        return halves, live.keras_stateful(case.layer, case.case, halves)
+        return halves, forward.keras_stateful(case.layer, case.case, halves)
 
     def text(self, options: Mapping[str, Any]) -> TextExpectation:
         """Keras's layer, adapted on the suite's texts and asked about others."""

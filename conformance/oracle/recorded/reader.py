@@ -21,7 +21,7 @@ from conformance.cases.stateful import HALVES, StatefulCase
 from conformance.cases.text import text_identifier
 from conformance.cases.tolerance import meaning_of_gradients, rounding_of_gradients
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
-from conformance.oracle.recorded.vectors import ENDING, Entry, Family, VectorsError, folder, manifest
+from conformance.oracle.recorded.vectors import ENDING, Family, StoredCase, VectorsError, folder, manifest
 
 Array = NDArray[Any]
 FAMILY_OF = {layer.layer: name for name, layers in FAMILIES.items() for layer in layers} | {TEXT: "text"}
@@ -84,10 +84,10 @@ class Recorded:
             names=gradient_names(layer, case, backward.arrays),
         )
 
-    def _asked(self, entry: Entry) -> Entry:
+    def _asked(self, entry: StoredCase) -> StoredCase:
         """The forward entry of the same case, with the arrays that the backward pass was asked with."""
         forward = self._entry("forward", entry.facts["layer"], entry.facts["id"])
-        return Entry(forward.facts, {**forward.tensors, **entry.tensors})
+        return StoredCase(forward.facts, {**forward.tensors, **entry.tensors})
 
     def mask(self, case: MaskCase) -> Array | None:
         """The mask that Keras's layer handed on."""
@@ -130,7 +130,7 @@ class Recorded:
     def _folder(self) -> Path:
         return folder() if self._place is None else self._place
 
-    def _entry(self, kind: str, layer: str, identifier: str) -> Entry:
+    def _entry(self, kind: str, layer: str, identifier: str) -> StoredCase:
         family = FAMILY_OF[layer]
         entry = _family(self._folder, family).entry(kind, identifier)
         if entry is None:
@@ -148,27 +148,27 @@ def _family(place: Path, family: str) -> Family:
     return Family(place / name, known[name]["sha256"])
 
 
-def _arrays(entry: Entry) -> Arrays:
+def _arrays(entry: StoredCase) -> Arrays:
     """What a forward pass is asked with."""
     x = entry.numbered("input") or entry.array("input")
     weights = tuple(entry.array(f"weight/{name}") for name in entry.facts["weights"])
     return Arrays(x, weights, {name: _argument(entry, name) for name in entry.facts["arguments"]})
 
 
-def _argument(entry: Entry, name: str) -> Any:
+def _argument(entry: StoredCase, name: str) -> Any:
     """A keyword argument: an array, a tuple of them, or a switch."""
     value = entry.facts["arguments"].get(name, entry.facts["chosen"].get(name))
     return value if value is not None else entry.numbered(f"argument/{name}") or entry.array(f"argument/{name}")
 
 
-def _expectation(entry: Entry, prefix: str, dtypes: Sequence[str]) -> Expectation:
+def _expectation(entry: StoredCase, prefix: str, dtypes: Sequence[str]) -> Expectation:
     """Outputs, alternatives and what is allowed around them."""
     outputs = _wide(entry.numbered(f"{prefix}output"))
     allowed = functools.partial(_allowed, entry, f"{prefix}allowed", outputs)
     return Expectation(outputs, tuple(map(np.dtype, dtypes)), allowed, allowed, alternatives=_alternatives(entry, prefix))
 
 
-def _alternatives(entry: Entry, prefix: str) -> tuple[tuple[Array, ...], ...]:
+def _alternatives(entry: StoredCase, prefix: str) -> tuple[tuple[Array, ...], ...]:
     """Other answers that are right as well."""
     alternatives: list[tuple[Array, ...]] = []
     while found := entry.numbered(f"{prefix}alternative/{len(alternatives)}"):
@@ -176,7 +176,7 @@ def _alternatives(entry: Entry, prefix: str) -> tuple[tuple[Array, ...], ...]:
     return tuple(alternatives)
 
 
-def _part(entry: Entry, number: int, prefix: str) -> Expectation:
+def _part(entry: StoredCase, number: int, prefix: str) -> Expectation:
     """One of several expectations of an entry, with both rules."""
     found = _expectation(entry, prefix, entry.facts["dtypes"][number])
     wide = entry.facts["dtype"] == "float64"
@@ -198,7 +198,7 @@ def _wide(outputs: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(y.astype(np.float64) if y.dtype.kind == "f" else y for y in outputs)
 
 
-def _allowed(entry: Entry, name: str, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+def _allowed(entry: StoredCase, name: str, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
     """The largest errors: as recorded, or by the rule that stands for them."""
     share = entry.facts["rules"].get(name)
     if share is None:

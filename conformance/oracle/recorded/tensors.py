@@ -17,7 +17,7 @@ Array = NDArray[Any]
 Tensors = dict[str, Array]
 
 SHARES = (0.0, MEANING, 8 * EPS)
-"""Rules that are written down as one number a, for an allowance of ``a (1 + |output|)``: exact, the float64 rule, elementwise."""
+"""Rules that are written down as one number a, for a tolerance of ``a (1 + |output|)``: exact, the float64 rule, elementwise."""
 
 
 def put(tensors: Tensors, name: str, value: Any) -> None:
@@ -62,7 +62,7 @@ def _narrow(y: Array) -> Array:
 
 
 def put_allowed(tensors: Tensors, rules: dict[str, float], name: str, outputs: Sequence[Array], allowed: Sequence[Array]) -> None:
-    """The number that stands for the allowance, or the allowance itself: in float32 where that holds it."""
+    """The number that stands for the tolerance, or the tolerance itself: in float32 where that holds it."""
     with np.errstate(all="ignore"):
         for share in SHARES:
             if _equal([share * (1 + np.abs(y)) for y in outputs], allowed):

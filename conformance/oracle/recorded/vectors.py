@@ -58,7 +58,7 @@ class VectorsError(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredCase:
     """One recorded case: what JSON says of it, and its tensors by name (without the number of the case)."""
 
     facts: Mapping[str, Any]
@@ -136,15 +136,15 @@ class Family:
         self._numbers = {(facts["kind"], facts["id"]): n for n, facts in enumerate(self.cases)}
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 - a process holds each family once
-    def entry(self, kind: str, identifier: str) -> Entry | None:
+    def entry(self, kind: str, identifier: str) -> StoredCase | None:
         """The case of this id, or None."""
         number = self._numbers.get((kind, identifier))
         if number is None:
             return None
         tensors = {name: self._file.get_tensor(f"{number}/{name}") for name in self._names.get(str(number), ())}
-        return Entry(self.cases[number], tensors)
+        return StoredCase(self.cases[number], tensors)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[StoredCase]:
         """Every case, in order."""
         for facts in self.cases:
             found = self.entry(facts["kind"], facts["id"])
@@ -152,7 +152,7 @@ class Family:
             yield found
 
 
-def write_family(path: Path, family: str, keras: str, entries: Sequence[Entry]) -> None:
+def write_family(path: Path, family: str, keras: str, entries: Sequence[StoredCase]) -> None:
     """Write the file of a family, whole or not at all; the same entries give the same bytes."""
     from safetensors.numpy import save
 

@@ -11,8 +11,22 @@ from typing import Any
 import pytest
 
 from conformance.base import record as module
-from conformance.base.record import Record, mark_blocked, passed_share, summarise, write_json, write_text
-from conformance.base.statuses import BLOCKED, ERROR, FAILED, PASSED, SKIPPED, STATUSES, TIMEOUT, UNSUPPORTED
+from conformance.base.record import (
+    BLOCKED,
+    ERROR,
+    FAILED,
+    PASSED,
+    SKIPPED,
+    STATUSES,
+    TIMEOUT,
+    UNSUPPORTED,
+    Record,
+    mark_blocked,
+    passed_share,
+    summarise,
+    write_json,
+    write_text,
+)
 
 
 def recorded(identifier: str, layer: str, status: str, **other: Any) -> Record:

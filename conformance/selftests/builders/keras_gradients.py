@@ -14,7 +14,7 @@ from conformance.cases import ALL
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import forward_question
-from conformance.oracle.live import forward as live
+from conformance.oracle.live import forward
 from reference.layers.calls import signature_of
 
 ARRAY_ALONE = ("elu_backward", "softmax_backward")
@@ -34,7 +34,7 @@ def arrays_of(case: Case) -> Arrays:
     """The arrays of a case, with the mask that Keras's Dropout draws."""
     layer = ALL[case.layer]
     arrays = cast(draw_arrays(layer, case, case.seed()), "float64")
-    return replace(arrays, arguments={**arrays.arguments, **live._dropout_mask(layer, case, arrays)})
+    return replace(arrays, arguments={**arrays.arguments, **forward._dropout_mask(layer, case, arrays)})
 
 
 def grad_output_for(case: Case, y: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, declared_cases, make_case
 from conformance.cases.draw import draw_arrays
 from conformance.cases.text import text_cases
-from conformance.judging.discriminating import WeakCaseError, check_quality
+from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
 from conformance.oracle.expectation import Expectation
 
 STANDARD = {name: list(declared_cases(layer)) for name, layer in ALL.items()}
@@ -163,8 +163,8 @@ def test_a_weak_case_is_refused(weakness):
         x, arguments = arrays.x, arrays.arguments
         kernel = arrays.weights[0] + np.triu(arrays.weights[0], 1).T - np.tril(arrays.weights[0], -1)
         weights = (kernel, arrays.weights[1])
-    with pytest.raises(WeakCaseError):
-        check_quality(layer, case, Arrays(x, weights, arguments), outputs)
+    with pytest.raises(NotDiscriminatingError):
+        check_discriminating(layer, case, Arrays(x, weights, arguments), outputs)
 
 
 def test_an_unknown_layer_is_named_with_near_ones():

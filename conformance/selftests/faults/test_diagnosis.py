@@ -12,7 +12,7 @@ from conformance.faults.adequacy import departs, verdict
 from conformance.faults.fault import Fault, FaultyImplementation
 from conformance.faults.forward.catalogue import ALL, faults_of_parts
 from conformance.judging.explain import explain
-from conformance.judging.judge import examine
+from conformance.judging.judge import judge_case
 from conformance.oracle.recorded.reader import Recorded
 from reference import bidirectional_forward, dense_forward, gelu
 
@@ -74,9 +74,9 @@ def _named(layer, name):
 
 
 def _report(fault, layer, case):
-    examination = examine(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
-    likely = consistent_faults(examination)
-    return explain(examination.layer, case, "forward", examination.verdict, "pytest ...", examination.answer.printed, likely)
+    result = judge_case(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
+    likely = consistent_faults(result)
+    return explain(result.layer, case, "forward", result.verdict, "pytest ...", result.answer.printed, likely)
 
 
 def _failing_case(layer, fault):

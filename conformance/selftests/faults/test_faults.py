@@ -18,7 +18,7 @@ from conformance.faults.forward.catalogue import ALL
 from conformance.faults.forward.normalization import plain_batch_normalization, plain_layer_normalization
 from conformance.faults.forward.plain_recurrent import plain_bidirectional, plain_recurrent
 from conformance.implementations.module import ModuleImplementation
-from conformance.judging.judge import examine, examine_backward
+from conformance.judging.judge import judge_backward, judge_case
 from conformance.oracle.recorded.reader import Recorded
 
 ORACLE = Recorded()
@@ -81,15 +81,15 @@ def _some_cases(layer):
 @pytest.mark.parametrize("layer", NAMED_LAYERS)
 def test_the_reference_is_consistent_with_no_fault(layer):
     for case in _some_cases(layer):
-        examination = examine(case, REFERENCE, ORACLE, 0, strict=True)
-        found = consistent_faults(examination)
+        result = judge_case(case, REFERENCE, ORACLE, 0, strict=True)
+        found = consistent_faults(result)
         assert not found, f"{case.id}: the right answer is said to look like {found}"
 
 
 def test_a_fault_nobody_named_is_consistent_with_none():
     fault = Fault("odd", ("Dense",), "", lambda x, kernel, bias=None, **options: np.sin(np.arange(18.0)).reshape(3, 6))
-    examination = examine(next(declared_cases(LAYERS["Dense"])), FaultyImplementation(fault, "Dense"), ORACLE, 0, strict=False)
-    assert consistent_faults(examination) == [], "an answer that no fault gives was diagnosed"
+    result = judge_case(next(declared_cases(LAYERS["Dense"])), FaultyImplementation(fault, "Dense"), ORACLE, 0, strict=False)
+    assert consistent_faults(result) == [], "an answer that no fault gives was diagnosed"
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_a_fault_nobody_named_is_consistent_with_none():
 )
 def test_where_the_reference_is_wrong_no_fault_is_named(layer, name, part, monkeypatch):
     fault = next(fault for fault in (*ALL[layer], *BACKWARD[layer]) if (fault.name, fault.part) == (name, part))
-    ask = examine if part == "forward" else examine_backward
-    examination = ask(next(declared_cases(LAYERS[layer])), FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
-    assert fault.sentence in consistent_faults(examination), f"{name} is not named where the reference is right"
+    ask = judge_case if part == "forward" else judge_backward
+    result = ask(next(declared_cases(LAYERS[layer])), FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
+    assert fault.sentence in consistent_faults(result), f"{name} is not named where the reference is right"
     monkeypatch.setattr(reference, f"{layer.lower()}_{part}", fault.function)
-    assert consistent_faults(examination) == [], "faults are made of the reference, which is wrong itself, and were named all the same"
+    assert consistent_faults(result) == [], "faults are made of the reference, which is wrong itself, and were named all the same"
 
 
 @pytest.mark.parametrize("value", [None, (), "text", np.zeros(0), (np.zeros(2), None), np.array(["a"]), np.array([1j])])
 def test_a_diagnosis_never_raises(value):
     fault = Fault("odd", ("LSTM",), "", lambda *weights, **options: value)
-    examination = examine(next(declared_cases(LAYERS["LSTM"])), FaultyImplementation(fault, "LSTM"), ORACLE, 0, strict=False)
-    assert consistent_faults(examination) == [], f"{value!r} was diagnosed"
+    result = judge_case(next(declared_cases(LAYERS["LSTM"])), FaultyImplementation(fault, "LSTM"), ORACLE, 0, strict=False)
+    assert consistent_faults(result) == [], f"{value!r} was diagnosed"
 
 
 @pytest.mark.parametrize("layer", ["Conv2D", "LSTM", "Bidirectional"])
@@ -117,9 +117,9 @@ def test_a_diagnosis_is_quick(layer):
     case = next(case for case in declared_cases(LAYERS[layer]) if case.title == large)
     right = REFERENCE.function(f"{ {'Conv2D': 'conv2d', 'LSTM': 'lstm'}.get(layer, 'bidirectional') }_forward")
     fault = Fault("odd", (layer,), "", lambda *weights, **options: 0.9 * right(*weights, **options))
-    examination = examine(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
+    result = judge_case(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
     start = time.process_time()
-    consistent_faults(examination)
+    consistent_faults(result)
     spent = time.process_time() - start
     # Half a second is what it takes at most; the bound leaves room for a slow machine.
     assert spent < 3, f"the diagnosis of {case.id} took {spent:.1f} s"

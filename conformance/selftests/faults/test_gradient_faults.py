@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import reference
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED
 from conformance.cases import ALL as LAYERS
 from conformance.cases.gradients import backward_cases
 from conformance.faults import AT_MOST, consistent_faults
@@ -21,7 +21,7 @@ from conformance.faults.fault import Fault, FaultyImplementation, right_function
 from conformance.faults.forward.catalogue import ALL
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.explain import explain
-from conformance.judging.judge import examine_backward
+from conformance.judging.judge import judge_backward
 from conformance.oracle.recorded.reader import Recorded
 
 ORACLE, REFERENCE = Recorded(), ModuleImplementation("reference")
@@ -84,16 +84,16 @@ def test_layers_written_out_are_right_with_nothing_replaced(layer, function):
 def test_the_reference_is_consistent_with_no_fault(layer):
     cases = gradient_cases(layer)
     for case in (cases[0], cases[len(cases) // 2], cases[-1]):
-        examination = examine_backward(case, REFERENCE, ORACLE, 0, strict=True)
-        assert examination.verdict.status == PASSED, f"the reference fails {case.id}: {examination.verdict.sentence}"
-        found = consistent_faults(examination)
+        result = judge_backward(case, REFERENCE, ORACLE, 0, strict=True)
+        assert result.verdict.status == PASSED, f"the reference fails {case.id}: {result.verdict.sentence}"
+        found = consistent_faults(result)
         assert not found, f"{case.id}: the right gradients are said to look like {found}"
 
 
 def report(fault, layer, case):
-    examination = examine_backward(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
-    likely = consistent_faults(examination)
-    return explain(examination.layer, case, "backward", examination.verdict, "pytest ...", examination.answer.printed, likely)
+    result = judge_backward(case, FaultyImplementation(fault, layer), ORACLE, 0, strict=False)
+    likely = consistent_faults(result)
+    return explain(result.layer, case, "backward", result.verdict, "pytest ...", result.answer.printed, likely)
 
 
 NAMED = [

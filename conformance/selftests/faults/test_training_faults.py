@@ -10,11 +10,11 @@ import pytest
 
 import conformance.faults
 import reference
-from conformance.base.statuses import ERROR, FAILED, FAILED_STATUSES, PASSED
+from conformance.base.record import ERROR, FAILED, FAILED_STATUSES, PASSED
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
-from conformance.checks.loss import examine_loss
-from conformance.checks.optimizer import examine_steps
+from conformance.checks.loss import judge_loss
+from conformance.checks.optimizer import judge_steps
 from conformance.cli.check import main as check
 from conformance.faults import consistent_faults
 from conformance.faults.fault import Fault, FaultyImplementation, right_function
@@ -34,11 +34,11 @@ AT_LEAST = {"forward": 10, "backward": 10, "step": 9}
 """How many mistakes must have a name."""
 
 
-def examined(implementation, part, case, oracle=RECORDED, strict=False):
-    """The suite's examination of one case."""
+def judged(implementation, part, case, oracle=RECORDED, strict=False):
+    """The suite's result of one case."""
     if part == "step":
-        return examine_steps(case, implementation, oracle, 0, strict=strict)
-    return examine_loss("value" if part == "forward" else "gradient", case, implementation, oracle, 0, strict=strict)
+        return judge_steps(case, implementation, oracle, 0, strict=strict)
+    return judge_loss("value" if part == "forward" else "gradient", case, implementation, oracle, 0, strict=strict)
 
 
 @functools.cache
@@ -56,7 +56,7 @@ def ends(fault, name):
     """ "named" where the failure of a case names the fault; else how the cases end that it does not pass."""
     found = set()
     for case in declared(name):
-        one = examined(FaultyImplementation(fault, name), fault.part, case)
+        one = judged(FaultyImplementation(fault, name), fault.part, case)
         if one.verdict.status == FAILED and fault.sentence in consistent_faults(one):
             return {"named"}
         found.add(one.verdict.status)
@@ -68,11 +68,11 @@ def kept_answers(monkeypatch):
     """Faults are asked each question once, however many diagnoses compare with them."""
     ask, kept = conformance.faults._answer, {}
 
-    def answer(examination, fault):
-        made = 0 if examination.steps is None else len(examination.steps.gradients)
-        key = (examination.case.id, made, fault.name)
+    def answer(result, fault):
+        made = 0 if result.steps is None else len(result.steps.gradients)
+        key = (result.case.id, made, fault.name)
         if key not in kept:
-            kept[key] = ask(examination, fault)
+            kept[key] = ask(result, fault)
         return kept[key]
 
     monkeypatch.setattr(conformance.faults, "_answer", answer)
@@ -102,7 +102,7 @@ def test_faults_have_names_and_sentences_of_their_own(name, part):
 @pytest.mark.parametrize(("name", "part"), ASKED, ids=["-".join(pair) for pair in ASKED])
 def test_the_reference_is_consistent_with_no_fault(name, part):
     for case in declared(name)[:: len(declared(name)) - 1]:
-        one = examined(REFERENCE, part, case, strict=True)
+        one = judged(REFERENCE, part, case, strict=True)
         assert one.verdict.status == PASSED, f"the reference fails {case.id}: {one.verdict.sentence}"
         assert consistent_faults(one) == [], f"{case.id}: the right answer is said to look like {consistent_faults(one)}"
 
@@ -123,7 +123,7 @@ def test_formulas_written_out_are_right_with_nothing_replaced(name):
     part = "step" if name in OPTIMIZER_CASES else "forward"
     plain = FaultyImplementation(Fault("plain", (name,), "", PLAIN[name], part), name)
     cases = [case for case in declared(name) if case.dtype == "float64"]
-    wrong = [case.id for case in cases if examined(plain, part, case).verdict.status != PASSED]
+    wrong = [case.id for case in cases if judged(plain, part, case).verdict.status != PASSED]
     assert cases and not wrong, f"the faults of {name} are variants of code that is wrong itself in {wrong[:3]}"
 
 
@@ -138,15 +138,15 @@ def test_both_oracles_come_to_the_same_verdict(name):
         known = live.steps(case, 0) if part == "step" else live.loss(case, 0)
         asked_once = SimpleNamespace(steps=lambda *_, known=known: known, loss=lambda *_, known=known: known)
         for implementation in (REFERENCE, *faults):
-            both = [examined(implementation, part, case, oracle).verdict.status for oracle in (asked_once, RECORDED)]
+            both = [judged(implementation, part, case, oracle).verdict.status for oracle in (asked_once, RECORDED)]
             assert both[0] == both[1], f"{implementation.spec} in {case.id}: live Keras says {both[0]}, the vectors say {both[1]}"
-        assert examined(REFERENCE, part, case, strict=True).verdict.status == PASSED, f"the reference fails {case.id}"
+        assert judged(REFERENCE, part, case, strict=True).verdict.status == PASSED, f"the reference fails {case.id}"
 
 
 @pytest.mark.parametrize(("name", "part", "wrong"), [("huber", "backward", "wrong_sign"), ("Adam", "step", "bias_not_corrected")])
 def test_where_the_reference_is_wrong_no_fault_is_named(name, part, wrong, monkeypatch):
     fault = next(fault for fault in faults_of(name, part) if fault.name == wrong)
-    one = next(one for case in declared(name) if (one := examined(FaultyImplementation(fault, name), part, case)).verdict.status == FAILED)
+    one = next(one for case in declared(name) if (one := judged(FaultyImplementation(fault, name), part, case)).verdict.status == FAILED)
     assert fault.sentence in consistent_faults(one), f"{wrong} is not named where the reference is right"
     monkeypatch.setattr(reference, right_function(name, part).__name__, fault.function)
     assert consistent_faults(one) == [], "faults are made of the reference, which is wrong itself, and were named all the same"
@@ -155,7 +155,7 @@ def test_where_the_reference_is_wrong_no_fault_is_named(name, part, wrong, monke
 @pytest.mark.parametrize("value", [None, (), "text", np.zeros(0), ([None, "a"], None), ([], {}), (np.zeros(2), None)])
 def test_a_diagnosis_never_raises(value):
     fault = Fault("odd", ("Adam",), "", lambda *arguments, **options: value, "step")
-    one = examined(FaultyImplementation(fault, "Adam"), "step", declared("Adam")[0])
+    one = judged(FaultyImplementation(fault, "Adam"), "step", declared("Adam")[0])
     assert one.verdict.status == FAILED and consistent_faults(one) == [], f"{value!r}: {one.verdict.status}, {consistent_faults(one)}"
 
 
@@ -204,6 +204,6 @@ def test_the_mistakes_of_a_file_are_named(corrected, root, step, said, tmp_path,
 
 def test_the_report_of_a_single_number_names_no_place():
     fault = next(fault for fault in faults_of("huber", "forward") if fault.name == "not_halved")
-    one = examined(FaultyImplementation(fault, "huber"), "forward", declared("huber")[0])
+    one = judged(FaultyImplementation(fault, "huber"), "forward", declared("huber")[0])
     said = explain(one.layer, one.case, "loss", one.verdict, "pytest ...", "", consistent_faults(one))
     assert "the only value is off; expected 0." in said and f"  looks like   {fault.sentence}\n" in said, f"the report:\n{said}"

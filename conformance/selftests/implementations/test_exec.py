@@ -15,7 +15,7 @@ import pytest
 
 from conformance import plugin
 from conformance.base.call import Question
-from conformance.base.statuses import ERROR, PASSED, TIMEOUT, UNSUPPORTED
+from conformance.base.record import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 from conformance.cases import ALL
 from conformance.cases.case import declared_cases
 from conformance.implementations.protocol import find

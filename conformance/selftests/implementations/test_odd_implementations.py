@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.base.statuses import ERROR, PASSED
+from conformance.base.record import ERROR, PASSED
 from conformance.cases import ALL
 from conformance.cases.case import declared_cases
 from conformance.cases.questions import Question
 from conformance.implementations.module import ModuleImplementation
-from conformance.judging.judge import examine
+from conformance.judging.judge import judge_case
 from conformance.judging.shrink import script
 from conformance.judging.verdict import SINGLE_ONLY
 from conformance.oracle.live.forward import expect
@@ -110,7 +110,7 @@ def test_a_module_in_the_working_folder_is_found_by_the_plain_command(tmp_path):
 def test_a_namespace_that_raises_is_an_error_of_the_case(tmp_path):
     (tmp_path / "mine.py").write_text("class Odd:\n    def __getattr__(self, name): raise RuntimeError('not ' + name)\nlayers = Odd()\n")
     case = next(declared_cases(ALL["Flatten"]))
-    verdict = examine(case, ModuleImplementation(f"{tmp_path / 'mine.py'}:layers"), ORACLE, 0, strict=False).verdict
+    verdict = judge_case(case, ModuleImplementation(f"{tmp_path / 'mine.py'}:layers"), ORACLE, 0, strict=False).verdict
     assert verdict.status == ERROR, f"a lookup that raises gives {verdict.status}"
     assert "looking up flatten_forward raised RuntimeError: not flatten_forward" in verdict.sentence, verdict.sentence
 
@@ -124,7 +124,7 @@ def test_float32_inside_is_no_mistake_unless_asked_for(name, tmp_path):
     seen = set()
     for case in declared_cases(ALL[name]):
         if case.dtype == "float64":
-            verdict = examine(case, implementation, ORACLE, 0, strict=False).verdict
+            verdict = judge_case(case, implementation, ORACLE, 0, strict=False).verdict
             assert verdict.status == PASSED, f"{case.id}: {verdict.sentence}"
             seen.update(verdict.remarks)
     assert SINGLE_ONLY in seen, "nothing was remarked as accurate to float32 only"
@@ -133,8 +133,8 @@ def test_float32_inside_is_no_mistake_unless_asked_for(name, tmp_path):
 def test_float32_inside_is_judged_by_what_it_sees():
     """The room that rounding the input makes is that of this input, not a wider rule: a wrong function stays wrong."""
     case = next(case for case in declared_cases(ALL["exponential"]) if case.dtype == "float64" and case.call.get("values") == "wide")
-    examination = examine(case, ModuleImplementation("reference"), ORACLE, 0, strict=False)
-    expectation = expect(ALL["exponential"], case, examination.arrays)
+    result = judge_case(case, ModuleImplementation("reference"), ORACLE, 0, strict=False)
+    expectation = expect(ALL["exponential"], case, result.arrays)
     single = expectation.single()
-    rounded = np.exp(examination.arrays.x.astype(np.float32).astype(float))
+    rounded = np.exp(result.arrays.x.astype(np.float32).astype(float))
     assert np.array_equal(single.outputs[0], rounded), "the alternative is not the answer to the rounded input"

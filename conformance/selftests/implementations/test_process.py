@@ -16,7 +16,7 @@ import pytest
 
 from conformance.base.call import Question
 from conformance.base.errors import ImplementationError, UnimportableError
-from conformance.base.statuses import ERROR, PASSED, TIMEOUT, UNSUPPORTED
+from conformance.base.record import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 from conformance.cases import layer_cases
 from conformance.cases.case import declared_cases
 from conformance.cases.draw import draw_arrays

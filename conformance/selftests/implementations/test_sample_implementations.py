@@ -108,7 +108,7 @@ def test_the_example_of_the_readme_is_right(tmp_path):
     from conformance.cases import layer_cases
     from conformance.cases.case import declared_cases
     from conformance.implementations.module import ModuleImplementation
-    from conformance.judging.judge import examine
+    from conformance.judging.judge import judge_case
 
     blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1:]
     example = next(block.split("```")[0] for block in blocks if block.startswith("# my_layers.py"))
@@ -117,7 +117,7 @@ def test_the_example_of_the_readme_is_right(tmp_path):
     implementation = ModuleImplementation(str(path))
     for name in ("relu", "Dense", "Flatten"):
         cases = list(declared_cases(layer_cases(name), "smoke"))
-        verdicts = {case.id: examine(case, implementation, ORACLE, 0, strict=False).verdict for case in cases}
+        verdicts = {case.id: judge_case(case, implementation, ORACLE, 0, strict=False).verdict for case in cases}
         bad = {key: verdict.sentence for key, verdict in verdicts.items() if verdict.status not in ("passed", "unsupported")}
         assert not bad, f"the README's {name} fails: {bad}"
         assert any(verdict.status == "passed" for verdict in verdicts.values()), f"the README's {name} passes nothing"

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 import reference
-from conformance.base.statuses import PASSED, UNSUPPORTED
+from conformance.base.record import PASSED, UNSUPPORTED
 from conformance.cases import ALL
 from conformance.cases.case import Case, declared_cases
 from conformance.implementations.module import ModuleImplementation, load
-from conformance.judging.judge import Examination, examine, judge_again
+from conformance.judging.judge import CaseResult, judge_again, judge_case
 from conformance.judging.verdict import SINGLE_ONLY, Verdict
-from conformance.models.judge import examine_model, predictor
+from conformance.models.judge import judge_model, predictor
 from conformance.oracle.recorded.reader import Recorded
 
 SAMPLES = Path(__file__).resolve().parents[3] / "fixtures" / "implementations"
@@ -129,13 +129,13 @@ def _wanted(rule: Rule | None, case: Case) -> str:
     return PASSED if all(value in rule.call.get(name, NOTHING) for name, value in case.call.items()) else UNSUPPORTED
 
 
-def _examinations(case: Case, samples: Sequence[str]) -> Iterator[tuple[str, Verdict]]:
+def _results(case: Case, samples: Sequence[str]) -> Iterator[tuple[str, Verdict]]:
     """Each sample with its verdict on a case; the same question for all."""
-    asked: Examination | None = None
+    asked: CaseResult | None = None
     for sample in samples:
         implementation = ModuleImplementation(str(ADAPTERS[sample]))
         if asked is None or asked.expectation is None:
-            asked = examine(case, implementation, ORACLE, 0, strict=False)
+            asked = judge_case(case, implementation, ORACLE, 0, strict=False)
             yield sample, asked.verdict
         else:
             yield sample, judge_again(asked, implementation, strict=False)
@@ -145,7 +145,7 @@ def _wrong(layer: str, samples: Sequence[str]) -> tuple[list[str], set[tuple[str
     """A sentence for every case with a status that the table does not give it, and all statuses that were seen of each sample."""
     sentences, seen = [], set()
     for case in declared_cases(ALL[layer], "smoke"):
-        for sample, verdict in _examinations(case, samples):
+        for sample, verdict in _results(case, samples):
             wanted = _wanted(RULES[sample].get(layer), case)
             seen.add((sample, verdict.status))
             if verdict.status != wanted:
@@ -336,7 +336,7 @@ def test_whole_models_run_on_the_functions_of_a_sample(networks, sample, name):
 @pytest.mark.parametrize(("checkpoint", "status", "said"), [("digits-cnn", PASSED, ""), ("reviews-lstm", UNSUPPORTED, "mask")])
 def test_trained_models_are_judged_like_layers(sample, checkpoint, status, said):
     session = SimpleNamespace(implementation=ModuleImplementation(str(ADAPTERS[sample])), data=None, profile="standard")
-    record = examine_model(checkpoint, SimpleNamespace(session=session, identifier=checkpoint))
+    record = judge_model(checkpoint, SimpleNamespace(session=session, identifier=checkpoint))
     assert record.status == status, f"{checkpoint} is {record.status} for {sample} and should be {status}: {record.message}"
     assert said in record.message, f"{checkpoint} is {status} for {sample}, but for another reason than {said!r}: {record.message}"
 

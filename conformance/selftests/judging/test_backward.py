@@ -14,9 +14,9 @@ from conformance.cases.gradients import backward_cases, differentiable, draw_bac
 from conformance.checks import backward, drawn
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.cross_check import check_gradient_agreement
-from conformance.judging.finite_differences import check_slopes
-from conformance.judging.judge import Examination, SuiteError, examine_backward
-from conformance.judging.session import Desk, Session
+from conformance.judging.finite_differences import check_finite_differences
+from conformance.judging.judge import CaseResult, SuiteError, judge_backward
+from conformance.judging.session import CaseRunner, Session
 from conformance.judging.shrink import script
 from conformance.judging.verdict import Verdict
 from conformance.oracle.live.keras import LiveKeras
@@ -36,8 +36,8 @@ def settled(tmp_path):
         path = tmp_path / f"mine{len(list(tmp_path.iterdir()))}.py"
         path.write_text(text)
         outcomes = []
-        desk = Desk(Session(iut=str(path), oracle_name=oracle), case.id, lambda: "again", lambda *outcome: outcomes.append(outcome))
-        backward.check(desk, case)
+        runner = CaseRunner(Session(iut=str(path), oracle_name=oracle), case.id, lambda: "again", lambda *outcome: outcomes.append(outcome))
+        backward.check(runner, case)
         ((record, explain),) = outcomes
         return record, explain
 
@@ -116,51 +116,51 @@ def test_arrays_that_the_forward_pass_was_not_asked_with_are_recorded_themselves
     assert np.array_equal(recorded.arrays.x, draw_backward(layer, case, 0).arrays.x), "the arrays are not those that are drawn"
 
 
-def examined(case: Case) -> Examination:
-    return examine_backward(case, REFERENCE, Recorded(), 0, strict=True)
+def judged(case: Case) -> CaseResult:
+    return judge_backward(case, REFERENCE, Recorded(), 0, strict=True)
 
 
 @pytest.mark.parametrize("layer", ["Dense", "Embedding", "LSTM", "Bidirectional", "Add", "BatchNormalization"])
 def test_an_oracle_whose_gradients_are_no_slopes_stops_the_run(layer):
     cases = [case for case in backward_cases(ALL[layer], "smoke") if case.dtype == "float64"]
     for case in (cases[0], next((case for case in cases if "initial_state" in case.call or "training" in case.call), cases[0])):
-        right = examined(case)
-        check_slopes(right, REFERENCE)
+        right = judged(case)
+        check_finite_differences(right, REFERENCE)
         assert right.expectation is not None
         for n, y in enumerate(right.expectation.outputs):
             outputs = tuple(1.5 * one if m == n else one for m, one in enumerate(right.expectation.outputs))
             wrong = replace(right, expectation=replace(right.expectation, outputs=outputs))
             with pytest.raises(SuiteError, match="by the expected gradients the slope is"):
-                check_slopes(wrong, REFERENCE)
+                check_finite_differences(wrong, REFERENCE)
             assert y.size, f"{case.id}: gradient {n} is empty"
 
 
 def test_oracles_that_disagree_about_a_gradient_stop_the_run():
-    examination = examined(first("Dense"))
-    check_gradient_agreement(examination, "reference", strict=True)
-    off = replace(examination, verdict=Verdict("failed", "all values are off"))
+    result = judged(first("Dense"))
+    check_gradient_agreement(result, "reference", strict=True)
+    off = replace(result, verdict=Verdict("failed", "all values are off"))
     with pytest.raises(SuiteError, match=r"Dense-units=6-features-float64 of reference: live Keras says failed .* vectors say passed"):
         check_gradient_agreement(off, "reference", strict=True)
-    question = examination.question
+    question = result.question
     moved = replace(question, positional=(2 * question.positional[0], *question.positional[1:]))
     with pytest.raises(SuiteError, match="Dense-units=6-features-float64 is differentiated with other arrays than were recorded"):
-        check_gradient_agreement(replace(examination, question=moved), "reference", strict=True)
+        check_gradient_agreement(replace(result, question=moved), "reference", strict=True)
 
 
 def test_terms_that_cancel_are_allowed_their_rounding():
     """Two values have the normalised values 1 and -1: the gradient of the input is 0, but for epsilon, whatever its terms are."""
     case = make_case(ALL["LayerNormalization"], {"axis": 1}, (3, 2, 4), {}, "float32", "drawn-axis=1-3x2x4-seed=4")
-    examination = examine_backward(case, REFERENCE, LiveKeras(), 0, strict=True)
-    assert examination.verdict.status == "passed", examination.verdict.sentence
-    assert examination.verdict.keras_ratio is not None and 0.01 < examination.verdict.keras_ratio < 0.7, examination.verdict
+    result = judge_backward(case, REFERENCE, LiveKeras(), 0, strict=True)
+    assert result.verdict.status == "passed", result.verdict.sentence
+    assert result.verdict.keras_ratio is not None and 0.01 < result.verdict.keras_ratio < 0.7, result.verdict
 
 
 def test_drawn_gradients_end_in_a_script_of_literals(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(DENSE + "    a, b, c = (*right(g, x, *weights, **options), None)[:3]\n    return a, b / len(x), c\n")
     outcomes = []
-    desk = Desk(Session(iut=str(path)), "test_drawn[Dense-backward]", lambda: "again", lambda *outcome: outcomes.append(outcome))
-    drawn.check(desk, "Dense", "backward")
+    runner = CaseRunner(Session(iut=str(path)), "test_drawn[Dense-backward]", lambda: "again", lambda *outcome: outcomes.append(outcome))
+    drawn.check(runner, "Dense", "backward")
     ((record, explain),) = outcomes
     assert (record.status, record.kind) == ("failed", "drawn"), f"{record.status}: {record.message}"
     told = explain()
@@ -194,6 +194,6 @@ def test_keras_answers_as_it_is_asked():
 
 def test_a_script_has_none_where_a_weight_is_removed():
     case = next(case for case in backward_cases(ALL["BatchNormalization"], "smoke") if "scale=False" in case.title)
-    examination = examined(case)
-    text = script(examination.layer, case, examination.question, (), "reference")
+    result = judged(case)
+    text = script(result.layer, case, result.question, (), "reference")
     assert "gamma = None" in text and "(grad_output, x, gamma, beta, moving_mean, moving_variance)" in text, text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.base.statuses import PASSED, UNSUPPORTED
+from conformance.base.record import PASSED, UNSUPPORTED
 from conformance.cases.case import Case
 from conformance.cases.questions import Answer
 from conformance.implementations.module import ModuleImplementation
-from conformance.judging import judge as examination
-from conformance.judging.discriminating import WeakCaseError
+from conformance.judging import judge
+from conformance.judging.discriminating import NotDiscriminatingError
 from conformance.oracle.live.keras import LiveKeras
 
 ORACLE = LiveKeras()
@@ -24,21 +24,21 @@ def test_a_weak_draw_is_drawn_again(monkeypatch):
     def twice_weak(layer, case, arrays, expectation):
         seen.append(arrays.x)
         if len(seen) < 3:
-            raise WeakCaseError("weak")
+            raise NotDiscriminatingError("weak")
 
-    monkeypatch.setattr(examination, "check_quality", twice_weak)
-    result = examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
+    monkeypatch.setattr(judge, "check_discriminating", twice_weak)
+    result = judge.judge_case(CASE, REFERENCE, ORACLE, 0, strict=True)
     assert result.verdict.status == PASSED, "a case whose third draw is good did not pass"
     assert len(seen) == 3 and not np.array_equal(seen[0], seen[1]), "the same arrays were drawn again"
 
 
 def test_a_case_that_stays_weak_says_so(monkeypatch):
     def always_weak(layer, case, arrays, expectation):
-        raise WeakCaseError("always weak")
+        raise NotDiscriminatingError("always weak")
 
-    monkeypatch.setattr(examination, "check_quality", always_weak)
-    with pytest.raises(WeakCaseError, match="always weak"):
-        examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
+    monkeypatch.setattr(judge, "check_discriminating", always_weak)
+    with pytest.raises(NotDiscriminatingError, match="always weak"):
+        judge.judge_case(CASE, REFERENCE, ORACLE, 0, strict=True)
 
 
 def test_keras_is_not_asked_about_what_is_not_supported(monkeypatch):
@@ -47,32 +47,32 @@ def test_keras_is_not_asked_about_what_is_not_supported(monkeypatch):
             return None
 
     monkeypatch.setattr(LiveKeras, "expect", lambda *_: pytest.fail("Keras was asked"))
-    result = examination.examine(CASE, Nothing("nothing"), ORACLE, 0, strict=False)
+    result = judge.judge_case(CASE, Nothing("nothing"), ORACLE, 0, strict=False)
     assert result.verdict.status == UNSUPPORTED, f"a missing function is {result.verdict.status}"
     assert "flatten_forward" in result.verdict.sentence, "the sentence does not name the missing function"
 
 
-def test_an_allowance_that_keras_does_not_keep_is_an_error_of_the_suite(monkeypatch):
-    real = examination.judge
+def test_a_tolerance_that_keras_does_not_keep_is_an_error_of_the_suite(monkeypatch):
+    real = judge.judge
 
     def too_strict(expectation, answer, dtype, *, strict):
         verdict = real(expectation, answer, dtype, strict=strict)
         return type(verdict)(verdict.status, keras_ratio=1.5)
 
-    monkeypatch.setattr(examination, "judge", too_strict)
-    with pytest.raises(examination.SuiteError, match=r"Keras itself is off by 1\.5 times"):
-        examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
+    monkeypatch.setattr(judge, "judge", too_strict)
+    with pytest.raises(judge.SuiteError, match=r"Keras itself is off by 1\.5 times"):
+        judge.judge_case(CASE, REFERENCE, ORACLE, 0, strict=True)
 
 
 def test_an_answer_is_judged_again_by_the_same_expectation():
-    first = examination.examine(CASE, REFERENCE, ORACLE, 0, strict=True)
+    first = judge.judge_case(CASE, REFERENCE, ORACLE, 0, strict=True)
 
     class Forgetful(ModuleImplementation):
         def ask(self, question):
             return Answer(PASSED, np.zeros_like(first.answer.value))
 
-    assert examination.judge_again(first, REFERENCE, strict=True).status == PASSED, "the same answer failed the second time"
-    assert examination.judge_again(first, Forgetful("forgetful"), strict=True).status != PASSED, "another answer passed the second time"
+    assert judge.judge_again(first, REFERENCE, strict=True).status == PASSED, "the same answer failed the second time"
+    assert judge.judge_again(first, Forgetful("forgetful"), strict=True).status != PASSED, "another answer passed the second time"
 
 
 @pytest.mark.parametrize("kind", ["unreadable", "endless"])
@@ -80,6 +80,6 @@ def test_an_exception_is_told_in_one_readable_line(kind, tmp_path):
     class_of = {"unreadable": "def __str__(self): raise ValueError", "endless": "def __str__(self): return 'z' * 5000"}[kind]
     path = tmp_path / "mine.py"
     path.write_text(f"class Odd(Exception):\n    {class_of}\ndef flatten_forward(x): raise Odd\n")
-    verdict = examination.examine(CASE, ModuleImplementation(str(path)), ORACLE, 0, strict=False).verdict
+    verdict = judge.judge_case(CASE, ModuleImplementation(str(path)), ORACLE, 0, strict=False).verdict
     assert verdict.status == "error", f"an exception that is {kind} gives {verdict.status}"
     assert "Odd" in verdict.sentence and len(verdict.sentence) < 500, f"the sentence is not one readable line: {verdict.sentence[:600]}"

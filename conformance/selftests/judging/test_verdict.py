@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.base.statuses import FAILED, PASSED
+from conformance.base.record import FAILED, PASSED
 from conformance.cases.questions import Answer
 from conformance.judging.verdict import SINGLE_ONLY, judge
 from conformance.oracle.expectation import Expectation
@@ -14,7 +14,7 @@ EXPECTED = np.array([[1.0, -2.0, 0.0], [0.5, 3.0, -0.25]])
 
 
 def expect(*outputs, dtype="float64", **others):
-    """An expectation with an allowance of 1e-11 in float64 and 1e-6 in float32."""
+    """An expectation with a tolerance of 1e-11 in float64 and 1e-6 in float32."""
     return Expectation(
         outputs,
         tuple(np.dtype(dtype) if y.dtype.kind == "f" else y.dtype for y in outputs),
@@ -34,10 +34,10 @@ def test_equal_passes_with_a_ratio_of_zero():
 
 
 @pytest.mark.parametrize(("off", "status"), [(0.5e-11, PASSED), (2e-11, FAILED)])
-def test_the_allowance_is_the_border(off, status):
+def test_the_tolerance_is_the_border(off, status):
     result = verdict(EXPECTED + off, strict=True)
     assert result.status == status, f"an error of {off} against 1e-11 got {result.status}"
-    assert result.ratio == pytest.approx(off / 1e-11, rel=1e-3), "the ratio is not error over allowance"
+    assert result.ratio == pytest.approx(off / 1e-11, rel=1e-3), "the ratio is not error over tolerance"
 
 
 def test_float64_accurate_to_float32_passes_with_a_remark_unless_strict():

@@ -45,7 +45,7 @@ def worst(got: Any, wanted: Any) -> float:
     return float(np.max(np.abs(got - wanted) / (1 + np.abs(wanted)), initial=0.0))
 
 
-def witnesses() -> list[Case]:
+def cross_checked() -> list[Case]:
     """The first case of everything, and every one in which Keras itself deviates from what it documents."""
     found = []
     for name in EVERYTHING:
@@ -64,8 +64,8 @@ def output(case: Case, arrays: Arrays) -> np.ndarray:
 
 
 def test_gradients_are_slopes():
-    """A witness of its own: ``L(x + h d) - L(x - h d) = 2 h <gradient, d>`` for the number ``L = <grad_output, y>``."""
-    for case in witnesses():
+    """A cross-check of its own: ``L(x + h d) - L(x - h d) = 2 h <gradient, d>`` for the number ``L = <grad_output, y>``."""
+    for case in cross_checked():
         arrays = arrays_of(case)
         grad_x, grad_weights = reference_gradients(case, arrays)
         gradients = [*(grad_x if isinstance(grad_x, list) else [grad_x]), *grad_weights]

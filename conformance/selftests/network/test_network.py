@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import reference
 from conformance.selftests.builders.file_models import assert_same, flat, redraw
 from conformance.selftests.builders.network_models import BUILDERS, RNG_SEED, inputs_for
-from reference.layers import activation as activation_layers
-from reference.layers import convolution, core, pooling, wrappers
-from reference.layers.rnn import recurrent
+from reference.layers.dense import dense_forward
 from reference.models import Model, load_model
 
 
@@ -143,7 +142,7 @@ def test_a_layer_casts_a_float64_array_that_a_foreign_function_returned(saved: d
 
     def dense(x: Any, *weights: Any, **options: Any) -> Any:
         seen.append(x.dtype)
-        return core.dense_forward(x, *weights, **options).astype(np.float64)
+        return dense_forward(x, *weights, **options).astype(np.float64)
 
     load_model(saved["deep"][1], {"dense_forward": dense}).predict(inputs_for("deep"))
     assert set(seen) == {np.dtype(np.float32)}, f"layers of a float32 model were handed {set(seen)}"
@@ -234,10 +233,7 @@ def test_a_list_of_arrays_fits_a_model_with_a_list_of_inputs(saved: dict[str, tu
 
 
 def reference_functions() -> dict[str, Any]:
-    functions: dict[str, Any] = {}
-    for module in (activation_layers, core, convolution, pooling, recurrent, wrappers):
-        functions |= vars(module)
-    return functions
+    return {name: getattr(reference, name) for name in reference.__all__}
 
 
 def test_a_missing_function_is_named_with_its_layer(saved: dict[str, tuple[Any, Path]]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.oracle.deviations.registry import DEVIATIONS, EITHER, VERIFIED_WITH
 from conformance.oracle.environment import import_keras
-from conformance.oracle.live import specified as documented
+from conformance.oracle.live import specified
 from conformance.reporting import deviations as deviations_report
 
 IDS = [deviation.id for deviation in DEVIATIONS]
@@ -39,14 +39,14 @@ def test_an_end_is_an_error_in_the_verified_version_and_a_warning_in_another():
 
 
 def test_every_number_that_a_case_or_the_oracle_names_is_in_the_registry():
-    named = {*deviations_report.cases_by_deviation(), *documented.CONFIG, *documented.EITHER, *documented.COMPILED}
+    named = {*deviations_report.cases_by_deviation(), *specified.CONFIG, *specified.EITHER, *specified.COMPILED}
     assert named <= set(IDS), f"{sorted(named - set(IDS))} is met by a case and explained nowhere"
     assert len(set(IDS)) == len(IDS), "a number stands for one deviation"
 
 
 def test_registry_and_oracle_agree_on_where_either_answer_is_right():
     said = {deviation.id for deviation in DEVIATIONS if deviation.expected == EITHER}
-    assert said == set(documented.EITHER), "what the report promises is what the oracle accepts"
+    assert said == set(specified.EITHER), "what the report promises is what the oracle accepts"
 
 
 def test_the_report_shows_every_deviation_with_its_script_and_its_cases():

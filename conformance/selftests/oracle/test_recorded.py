@@ -22,16 +22,16 @@ from conformance.cases.stateful import stateful_cases
 from conformance.cases.text import text_cases
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.cross_check import check_agreement
-from conformance.judging.judge import SuiteError, examine
-from conformance.oracle.live import cache as recalled
+from conformance.judging.judge import SuiteError, judge_case
+from conformance.oracle.live import cache as cached
 from conformance.oracle.live import forward as live
 from conformance.oracle.live import keras as live_keras
 from conformance.oracle.live.keras import DRAWS, LiveKeras
 from conformance.oracle.recorded import vectors
 from conformance.oracle.recorded.reader import PROFILE, SEED, Recorded
-from conformance.oracle.recorded.vectors import Entry, VectorsError
+from conformance.oracle.recorded.vectors import StoredCase, VectorsError
 from conformance.recording import layers as recording
-from conformance.recording import update as rerecording
+from conformance.recording import update
 from conformance.selftests.builders.place import FORWARD, HIDING, USAGE_ERROR, Place, checkout, said
 
 FOLDER = vectors.folder()
@@ -44,7 +44,7 @@ ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabu
 
 @pytest.fixture(scope="module")
 def stored():
-    return rerecording.stored_entries(FOLDER)
+    return update.stored_entries(FOLDER)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def ask(oracle, layer="Flatten"):
 @checkout
 def test_the_manifest_tells_what_there_is(stored):
     facts = vectors.manifest(FOLDER)
-    assert facts["generator"] == rerecording.generator_hash(), "what asks or writes has changed since the recording: run `conform record`"
+    assert facts["generator"] == update.generator_hash(), "what asks or writes has changed since the recording: run `conform record`"
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     assert sizes.keys() == {*facts["files"], "manifest.json"}, "a file is missing, or there is one that the manifest does not name"
     assert all(known["bytes"] == sizes[name] for name, known in facts["files"].items()), "the manifest states another size"
@@ -107,13 +107,13 @@ def test_live_keras_is_not_asked_in_float64_what_a_current_recording_holds(monke
     anew = LiveKeras(recall=False).expect(layer, case, arrays)
     stored = ORACLE.expect(layer, case, arrays)
     monkeypatch.setattr(live, "expect", refused)
-    monkeypatch.setattr(recalled, "is_current", lambda: True)
+    monkeypatch.setattr(cached, "is_current", lambda: True)
     found = LiveKeras().expect(layer, case, arrays)
     assert np.array_equal(found.outputs[0], stored.outputs[0]), "the expected value is not the recorded one"
     assert np.array_equal(found.rounding()[0], stored.rounding()[0]), "what is allowed is not what was recorded"
     assert np.array_equal(found.keras[0], anew.keras[0]) and found.dtypes == anew.dtypes, "Keras's own answer is not asked for"
     for oracle, asked, current in ((LiveKeras(recall=False), arrays, True), (LiveKeras(), other, True), (LiveKeras(), arrays, False)):
-        monkeypatch.setattr(recalled, "is_current", lambda current=current: current)
+        monkeypatch.setattr(cached, "is_current", lambda current=current: current)
         with pytest.raises(InterruptedError):
             oracle.expect(layer, case, asked)
 
@@ -126,39 +126,39 @@ def test_live_keras_is_not_differentiated_in_float64_where_a_current_recording_h
     anew = LiveKeras(recall=False).gradients(layer, case, backward)
     stored = ORACLE.gradients(layer, case, backward)
     monkeypatch.setattr(live_keras, "expect_gradients", refused)
-    monkeypatch.setattr(recalled, "is_current", lambda: True)
+    monkeypatch.setattr(cached, "is_current", lambda: True)
     found = LiveKeras().gradients(layer, case, backward)
     assert all(map(np.array_equal, found.outputs, stored.outputs)), "the expected gradients are not the recorded ones"
     assert all(map(np.array_equal, found.rounding(), stored.rounding())), "what is allowed is not what was recorded"
     assert all(map(np.array_equal, found.keras, anew.keras)) and found.dtypes == anew.dtypes, "Keras's own gradients are not asked for"
     for oracle, asked, current in ((LiveKeras(recall=False), backward, True), (LiveKeras(), other, True), (LiveKeras(), backward, False)):
-        monkeypatch.setattr(recalled, "is_current", lambda current=current: current)
+        monkeypatch.setattr(cached, "is_current", lambda current=current: current)
         with pytest.raises(InterruptedError):
             oracle.gradients(layer, case, asked)
 
 
 @pytest.mark.parametrize("layer", ["Dropout", "relu", "Dense"])
 def test_masks_deviations_and_float64_are_never_recalled(monkeypatch, layer):
-    monkeypatch.setattr(recalled, "is_current", lambda: True)
-    recallable = 0
+    monkeypatch.setattr(cached, "is_current", lambda: True)
+    cacheable = 0
     for case in declared_cases(ALL[layer], PROFILE):
         (arrays,) = ORACLE.draws(ALL[layer], case, SEED)
-        found = recalled.recalled(ALL[layer], case, arrays)
+        found = cached.cached(ALL[layer], case, arrays)
         expected = case.dtype == "float32" and case.deviation is None and layer != "Dropout"
-        assert (found is not None) == expected, f"{case.id}: recalled {found is not None}"
-        recallable += expected
-    assert (recallable > 0) == (layer != "Dropout"), "nothing is recalled at all"
+        assert (found is not None) == expected, f"{case.id}: cached {found is not None}"
+        cacheable += expected
+    assert (cacheable > 0) == (layer != "Dropout"), "nothing is cached at all"
 
 
 def test_a_recording_is_current_for_its_code_and_versions_alone(monkeypatch):
     facts = vectors.manifest(FOLDER)
     for name in ("keras", "tensorflow", "numpy", "generator"):
-        changed = {**facts, "generator": rerecording.generator_hash(), name: "of yesterday"}
-        monkeypatch.setattr(recalled, "manifest", lambda place, changed=changed: changed)
-        assert not recalled.is_current.__wrapped__(), f"the recording has another {name}, and is current all the same"
-    monkeypatch.setattr(recalled, "manifest", lambda place: {**facts, "generator": rerecording.generator_hash()})
+        changed = {**facts, "generator": update.generator_hash(), name: "of yesterday"}
+        monkeypatch.setattr(cached, "manifest", lambda place, changed=changed: changed)
+        assert not cached.is_current.__wrapped__(), f"the recording has another {name}, and is current all the same"
+    monkeypatch.setattr(cached, "manifest", lambda place: {**facts, "generator": update.generator_hash()})
     installed = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy")}
-    assert recalled.is_current.__wrapped__() == all(facts[name] == one for name, one in installed.items()), "versions are compared wrongly"
+    assert cached.is_current.__wrapped__() == all(facts[name] == one for name, one in installed.items()), "versions are compared wrongly"
 
 
 def fresh_from(stored, **changed):
@@ -169,15 +169,15 @@ def fresh_from(stored, **changed):
 
 def test_recording_again_without_a_change_gives_the_same_bytes(stored, tmp_path):
     again = {name: recording.record_layer(name) for name in ("Masking", "Add", "softmax", "MaxPooling1D", "TextVectorization")}
-    kept, sentences = rerecording.settle(fresh_from(stored, **again), FOLDER)
+    kept, sentences = update.settle(fresh_from(stored, **again), FOLDER)
     assert not sentences, f"Keras gives the same as when it was recorded, but: {sentences[:3]}"
-    rerecording.store(kept, tmp_path)
+    update.store(kept, tmp_path)
     different = [path.name for path in FOLDER.iterdir() if (tmp_path / path.name).read_bytes() != path.read_bytes()]
     assert not different, f"nothing changed, but other bytes were written: {different}"
 
 
 def moved(entry, name, value):
-    return Entry(entry.facts, {**entry.tensors, name: value})
+    return StoredCase(entry.facts, {**entry.tensors, name: value})
 
 
 def test_a_change_in_keras_shows_in_words(stored):
@@ -188,11 +188,11 @@ def test_a_change_in_keras_shows_in_words(stored):
         "output/0 was float64 (3, 6), is float64 (6, 3)": moved(entry, "output/0", y.T),
         "input: 1 of 15 values moved": moved(entry, "input", entry.tensors["input"] + 1e-15 * (np.arange(15).reshape(3, 5) == 0)),
         "alternative/0/0 is new": moved(entry, "alternative/0/0", y),
-        "dtypes was ['float64'], is ['float32']": Entry({**entry.facts, "dtypes": ["float32"]}, entry.tensors),
-        "Keras's own error over allowance was": Entry({**entry.facts, "keras_error_over_allowance": 0.4}, entry.tensors),
+        "dtypes was ['float64'], is ['float32']": StoredCase({**entry.facts, "dtypes": ["float32"]}, entry.tensors),
+        "Keras's own error over tolerance was": StoredCase({**entry.facts, "keras_error_over_allowance": 0.4}, entry.tensors),
     }
     for sentence, changed in cases.items():
-        told = rerecording.differences(entry, changed)
+        told = update.differences(entry, changed)
         assert len(told) == 1 and told[0].startswith(sentence), f"expected {sentence!r}, told was {told}"
 
 
@@ -200,28 +200,28 @@ def test_a_change_in_a_gradient_shows_in_words(stored):
     entry = stored["recurrent"]["backward", "LSTM-units=5-sequence-float64"]
     y, response = entry.tensors["output/0"], entry.tensors["response"]
     slightly = moved(moved(entry, "output/0", y + 1e-15), "response", response * (1 + 1e-9))
-    assert rerecording.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
-    (told,) = rerecording.differences(entry, moved(entry, "output/0", y + 1e-12 * (np.arange(y.size).reshape(y.shape) == 7)))
+    assert update.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
+    (told,) = update.differences(entry, moved(entry, "output/0", y + 1e-12 * (np.arange(y.size).reshape(y.shape) == 7)))
     assert told.startswith(f"output/0: 1 of {y.size} values moved"), f"a gradient that moved is told as {told}"
-    (told,) = rerecording.differences(entry, moved(entry, "response", 2 * response))
-    assert told.startswith(f"response: {response.size} of {response.size} values moved"), f"an allowance that doubled is told as {told}"
+    (told,) = update.differences(entry, moved(entry, "response", 2 * response))
+    assert told.startswith(f"response: {response.size} of {response.size} values moved"), f"a tolerance that doubled is told as {told}"
 
 
 def test_the_last_digits_of_another_processor_are_no_change(stored):
     entry = stored["recurrent"]["forward", "LSTM-units=5-sequence-float32"]
     slightly = moved(entry, "output/0", entry.tensors["output/0"] * (1 + 1e-15))
     slightly = moved(slightly, "allowed/0", np.nextafter(entry.tensors["allowed/0"], np.float32(1)))
-    assert rerecording.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
+    assert update.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
     others = [one for one in fresh_from(stored)["LSTM"] if one.key != entry.key]
-    kept, sentences = rerecording.settle(fresh_from(stored, LSTM=[slightly, *others]), FOLDER)
+    kept, sentences = update.settle(fresh_from(stored, LSTM=[slightly, *others]), FOLDER)
     (again,) = (one for one in kept["recurrent"] if one.key == entry.key)
     assert not sentences and again.tensors["output/0"] is not slightly.tensors["output/0"], "the stored digits were not kept"
 
 
 def test_new_and_lost_cases_are_told(stored):
     first, *others = fresh_from(stored)["Flatten"]
-    new = Entry({**first.facts, "id": "Flatten-of-tomorrow"}, first.tensors)
-    _, sentences = rerecording.settle(fresh_from(stored, Flatten=[new, *others]), FOLDER)
+    new = StoredCase({**first.facts, "id": "Flatten-of-tomorrow"}, first.tensors)
+    _, sentences = update.settle(fresh_from(stored, Flatten=[new, *others]), FOLDER)
     assert sentences == ["Flatten-of-tomorrow (forward): new", f"{first.facts['id']} (forward): gone"], f"told was {sentences}"
 
 
@@ -287,8 +287,8 @@ def test_a_case_that_was_not_recorded_says_so():
 def test_oracles_that_disagree_stop_the_run(monkeypatch):
     """The check that every declared case goes through in this project's own run."""
     case = next(declared_cases(ALL["Dense"]))
-    examination = examine(case, REFERENCE, ORACLE, SEED, strict=True)
-    check_agreement(examination, [REFERENCE])
+    result = judge_case(case, REFERENCE, ORACLE, SEED, strict=True)
+    check_agreement(result, [REFERENCE])
     right = Recorded.expect
 
     def off(self, layer, case, arrays):
@@ -297,7 +297,7 @@ def test_oracles_that_disagree_stop_the_run(monkeypatch):
 
     monkeypatch.setattr(Recorded, "expect", off)
     with pytest.raises(SuiteError, match=r"Dense-units=6-features-float64 of reference: live Keras says passed .* vectors say failed"):
-        check_agreement(examination, [REFERENCE])
+        check_agreement(result, [REFERENCE])
 
 
 def test_the_suite_runs_without_tensorflow(tmp_path):

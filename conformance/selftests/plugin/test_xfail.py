@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from conformance import plugin
-from conformance.base.record import Record, mark_blocked, summarise
-from conformance.base.statuses import BLOCKED, ERROR, FAILED, KNOWABLE, PASSED, STATUSES
+from conformance.base.record import BLOCKED, ERROR, FAILED, KNOWABLE, PASSED, STATUSES, Record, mark_blocked, summarise
 from conformance.plugin.summary import records_of
 from conformance.plugin.summary import summary_lines as counted
-from conformance.plugin.xfail import NONE, Entry, KnownFailures, KnownFailuresError, read_known_failures, summary_lines
+from conformance.plugin.xfail import NONE, KnownFailure, KnownFailures, KnownFailuresError, read_known_failures, summary_lines
 from conformance.reporting.tables import layer_table
 from conformance.selftests.builders.place import FORWARD, USAGE_ERROR, Place, said
 
@@ -203,7 +202,7 @@ def test_a_file_that_cannot_be_used_is_a_usage_error(place: Place, content: str 
     ],
 )
 def test_an_entry_means_an_id_or_what_is_within_its_brackets(pattern: str, fits: bool) -> None:
-    assert Entry(1, pattern, "why").fits(LSTM) is fits, f"{pattern} {'means' if fits else 'does not mean'} {LSTM}"
+    assert KnownFailure(1, pattern, "why").fits(LSTM) is fits, f"{pattern} {'means' if fits else 'does not mean'} {LSTM}"
 
 
 def test_the_first_entry_that_fits_gives_the_reason(tmp_path: Path) -> None:
@@ -223,7 +222,7 @@ def test_a_folder_is_no_file_of_entries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_failures_errors_and_passes_are_marked(status: str) -> None:
     record = Record(LSTM, "LSTM", "forward", status)
-    known = KnownFailures("known.txt", (Entry(1, "*", "why"),))
+    known = KnownFailures("known.txt", (KnownFailure(1, "*", "why"),))
     marked = known.marked(record)
     assert marked.status == status, "no status is ever changed"
     assert bool(marked.known_failure) is (status in (FAILED, ERROR, PASSED)), f"known beside {status}: {marked.known_failure!r}"
@@ -235,7 +234,7 @@ def test_only_failures_errors_and_passes_are_marked(status: str) -> None:
 
 
 def test_blocked_stays_blocked_and_a_known_failure_still_blocks() -> None:
-    known = KnownFailures("known.txt", (Entry(1, "*", "why"),))
+    known = KnownFailures("known.txt", (KnownFailure(1, "*", "why"),))
     cause = known.marked(Record("l", "LSTM", "forward", FAILED))
     blocked, _ = mark_blocked([known.marked(Record("b", "Bidirectional", "forward", FAILED, needs=("LSTM",))), cause])
     assert blocked.status == BLOCKED, "what is built on a failed layer is blocked, known or not"
@@ -259,7 +258,8 @@ def values(*statuses: str, known: KnownFailures) -> list[dict[str, Any]]:
 
 
 def test_entries_that_fit_nothing_are_named_when_everything_was_asked() -> None:
-    known = KnownFailures("known.txt", (Entry(2, "Dense-0", "a"), Entry(5, "Dense-O", "b"), Entry(6, "test_forwrd[Dense-1]", "c")))
+    entries = (KnownFailure(2, "Dense-0", "a"), KnownFailure(5, "Dense-O", "b"), KnownFailure(6, "test_forwrd[Dense-1]", "c"))
+    known = KnownFailures("known.txt", entries)
     lines = summary_lines(known, values(FAILED, PASSED, known=known), "")
     assert lines == [
         "known failures (known.txt): 1",
@@ -271,7 +271,7 @@ def test_entries_that_fit_nothing_are_named_when_everything_was_asked() -> None:
 
 
 def test_many_unexpected_passes_are_counted_and_not_all_named() -> None:
-    known = KnownFailures("known.txt", (Entry(1, "*", "a"),))
+    known = KnownFailures("known.txt", (KnownFailure(1, "*", "a"),))
     lines = summary_lines(known, values(*[PASSED] * 13, known=known), "")
     assert lines[1] == "  unexpected passes, whose entries can go: 13", "all are counted"
     assert len(lines) == 13, f"ten are named: {lines}"

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 import reference as right
-from conformance.base.record import mark_blocked
-from conformance.base.statuses import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED
+from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED, mark_blocked
 from conformance.checks import properties
 from conformance.cli import check
 from conformance.implementations.module import ModuleImplementation
-from conformance.judging.session import Desk, Session
+from conformance.judging.session import CaseRunner, Session
 from conformance.judging.verdict import SINGLE_ONLY
 from conformance.properties import ALL
 from conformance.selftests.builders.planted import MISTAKES, Planted
@@ -29,8 +28,8 @@ def record(identifier, implementation, *, strict=False):
     session.implementation = implementation
     session.oracle = None  # is not asked
     settled = []
-    desk = Desk(session, f"test_properties[{identifier}]", lambda: "conform check", lambda *outcome: settled.append(outcome))
-    properties.check(desk, BY_ID[identifier])
+    runner = CaseRunner(session, f"test_properties[{identifier}]", lambda: "conform check", lambda *outcome: settled.append(outcome))
+    properties.check(runner, BY_ID[identifier])
     ((found, _),) = settled
     return found
 

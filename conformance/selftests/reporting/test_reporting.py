@@ -59,7 +59,7 @@ def settled(**changes):
     [(0.0, "exact"), (1e-9, "≤ 0.1"), (0.1, "≤ 0.1"), (0.1000001, "≤ 0.25"), (0.25, "≤ 0.25"), (0.5, "≤ 0.5"), (1.0, "≤ 1"), (1.01, "> 1")],
 )
 def test_buckets_include_their_upper_edge(ratio, words):
-    assert bucket(ratio) == words, f"an error of {ratio} of the allowance belongs into {words!r}"
+    assert bucket(ratio) == words, f"an error of {ratio} of the tolerance belongs into {words!r}"
 
 
 def test_a_stored_bucket_stays_while_the_measurement_is_near_it():
@@ -70,7 +70,7 @@ def test_a_stored_bucket_stays_while_the_measurement_is_near_it():
 
 
 def test_failure_and_exactness_are_never_smoothed():
-    assert kept_bucket("≤ 1", 1.1) == "> 1", "an error above the allowance shows, however small the step"
+    assert kept_bucket("≤ 1", 1.1) == "> 1", "an error above the tolerance shows, however small the step"
     assert kept_bucket("> 1", 0.9) == "≤ 1", "and so does its end"
     assert kept_bucket("exact", 0.01) == "≤ 0.1", "exact means 0"
     assert kept_bucket("≤ 0.1", 0.0) == "exact", "and 0 is exact"

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 
 from conformance.studies.analysis import bootstrap
 from conformance.studies.analysis import gap as gap_analysis
-from conformance.studies.experiments.gap_runs import KERAS, NUMPY, SCRATCH, STUDY, Run
+from conformance.studies.experiments.gap_runs import KERAS, NUMPY, SCRATCH, STUDY, GapRun
 from conformance.studies.reports import gap as gap_report
 
 LABELS = "".join(str(n % 3) for n in range(90))
@@ -26,9 +26,9 @@ def record(run, wrong):
 def study(wrong, seeds=(0, 1), fault_wrong=None):
     """The eight trainings of the RNN for every seed; `wrong` is a function of model, optimizer and side."""
     cells = itertools.product(seeds, MODELS, OPTIMIZERS, SIDES)
-    records = [record(Run(seed, "rnn", model, optimizer, side), wrong(model, optimizer, side)) for seed, model, optimizer, side in cells]
+    records = [record(GapRun(seed, "rnn", model, optimizer, side), wrong(model, optimizer, side)) for seed, model, optimizer, side in cells]
     if fault_wrong is not None:
-        records += [record(Run(seed, "rnn", SCRATCH, "sgd", NUMPY, "doubled"), fault_wrong) for seed in seeds]
+        records += [record(GapRun(seed, "rnn", SCRATCH, "sgd", NUMPY, "doubled"), fault_wrong) for seed in seeds]
     return records
 
 
@@ -100,7 +100,7 @@ def test_the_words_follow_from_the_intervals():
     assert "Of the smaller model no effect is shown" in text, "one that is not shown is not claimed"
     assert "tried with SGD, `doubled` (by 0.28) lowers the score." in text, "a mistake that costs is named"
     assert "tried with Adam" not in text, "of an optimizer with which none was tried nothing is said"
-    adam = [record(Run(seed, "rnn", SCRATCH, "adam", NUMPY, "no-slope"), 60) for seed in (0, 1)]
+    adam = [record(GapRun(seed, "rnn", SCRATCH, "adam", NUMPY, "no-slope"), 60) for seed in (0, 1)]
     both = gap_report.markdown(gap_report.summary([*study(by_optimizer, fault_wrong=85), *adam], LABELS))
     assert "tried with Adam, `no-slope` (by 0.5" in both, "nor is it left out where one was"
     assert both.count("lies within the range of the seeds with") == 1, "study B trained with SGD"
@@ -163,7 +163,7 @@ def test_a_difference_is_taken_seed_by_seed():
     def wrong(seed, side):
         return 10 + 20 * seed + 3 * (side == NUMPY)
 
-    records = [record(Run(seed, "rnn", m, o, s), wrong(seed, s)) for seed in range(3) for m in MODELS for o in OPTIMIZERS for s in SIDES]
+    records = [record(GapRun(seed, "rnn", m, o, s), wrong(seed, s)) for seed in range(3) for m in MODELS for o in OPTIMIZERS for s in SIDES]
     row = gap_analysis.code_differences(gap_analysis.cells(records, LABELS))[0]
     assert row["difference"]["value"] == pytest.approx(-0.0333, abs=1e-4), "three sentences of ninety in every seed"
     assert row["half_width"] < 0.05, "how far the seeds lie apart does not matter: both sides share it"

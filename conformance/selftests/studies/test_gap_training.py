@@ -14,7 +14,7 @@ from conformance.studies.data.inputs import Inputs
 from conformance.studies.data.paths import runs_dir
 from conformance.studies.experiments import gap_runs, gap_training
 from conformance.studies.experiments.gap_faults import FAULTS
-from conformance.studies.experiments.gap_runs import Run
+from conformance.studies.experiments.gap_runs import GapRun
 from conformance.studies.experiments.row import Recurrent, Row
 
 TINY = Row(
@@ -28,7 +28,7 @@ TINY = Row(
     embedding=4,
     sequence_length=8,
 )
-KERAS, NUMPY = (Run(0, "rnn", "scratch", "adam", side) for side in ("keras", "numpy"))
+KERAS, NUMPY = (GapRun(0, "rnn", "scratch", "adam", side) for side in ("keras", "numpy"))
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_keras_and_numpy_see_the_same_weights_batches_and_dropout(records):
 
 def test_a_record_says_what_was_trained_on_what(records, inputs):
     record = records["numpy"]
-    assert Run(**record["run"]) == NUMPY, "the run itself"
+    assert GapRun(**record["run"]) == NUMPY, "the run itself"
     assert record["row"] == TINY.to_json(), "the model and its settings"
     assert record["data_sha256"] == inputs.dataset.sha256, "the data"
     assert set(record["versions"]) == {"keras", "tensorflow", "numpy"}, "what computed it"
@@ -154,6 +154,6 @@ def test_the_manifest_vouches_for_every_committed_run():
     assert not changed, f"{changed} are not as they were recorded"
     for path in files.values():
         record = json.loads(path.read_text())
-        assert path.stem == Run(**record["run"]).name, f"{path.name} bears the name of its run"
+        assert path.stem == GapRun(**record["run"]).name, f"{path.name} bears the name of its run"
         assert len(record["test_predictions"]) == len(manifest["test_labels"]) == 400, f"{path.name} has a class for every sentence"
         assert record["data_sha256"] == manifest["data"]["sha256"], f"{path.name} is of these data"

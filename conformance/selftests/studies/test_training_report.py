@@ -6,7 +6,7 @@ import json
 import pytest
 
 from conformance.studies.data.paths import runs_dir
-from conformance.studies.experiments.gap_runs import Run
+from conformance.studies.experiments.gap_runs import GapRun
 from conformance.studies.reports import figures, generate
 from conformance.studies.reports import training as training_report
 
@@ -28,7 +28,7 @@ def record(largest=1e-14, **drift):
 
 
 def run(seed, side, optimizer="adam"):
-    return {"run": Run(seed, "rnn", "study", optimizer, side).to_json(), "train_loss": [1.0, 0.5], "valid_macro_f1": [0.25, 0.5]}
+    return {"run": GapRun(seed, "rnn", "study", optimizer, side).to_json(), "train_loss": [1.0, 0.5], "valid_macro_f1": [0.25, 0.5]}
 
 
 def test_the_words_follow_from_the_figures():

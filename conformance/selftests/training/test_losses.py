@@ -69,7 +69,7 @@ def test_seldom_gradients_are_those_of_keras(what):
 
 @pytest.mark.parametrize("name", LOSS_CASES)
 def test_gradients_are_the_slopes_of_the_value(name):
-    """A witness without Keras: the first cases of each loss, at inputs whose neighbours are on no other side of a kink."""
+    """A cross-check without Keras: the first cases of each loss, at inputs whose neighbours are on no other side of a kink."""
     step = 1e-6
     cases = [case for case in loss_cases(name) if case.dtype == "float64" and "values" not in case.call and case.shape[0] > 1]
     for case in [case for case in cases if case.config.get("reduction", "") not in (None, "none")][:6]:

@@ -24,8 +24,8 @@ from conformance.studies.experiments.row import Row
 from reference.metrics import confusion_matrix, precision_recall_f1
 
 Array = NDArray[Any]
-Record = Mapping[str, Any]
-Entry = dict[str, Any]
+RunRecord = Mapping[str, Any]
+RowSummary = dict[str, Any]
 
 ERROR = 0.05
 """How often an interval, or all differences of an axis together, may miss."""
@@ -46,8 +46,8 @@ class Records:
     """
 
     data: Mapping[str, Mapping[str, Any]]
-    rows: Mapping[str, Sequence[Record]]
-    folds: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[RunRecord]]
+    folds: Mapping[str, Sequence[RunRecord]] = field(default_factory=dict)
 
     def of_row(self, name: str) -> Mapping[str, Any]:
         """The data set of a row."""
@@ -71,8 +71,8 @@ def read(folder: Path) -> Records:
     if not path.is_file():
         return Records({}, {})
     data = json.loads(path.read_text(encoding="utf-8"))["data"]
-    found: dict[str, list[Record]] = {}
-    folds: dict[str, list[Record]] = {}
+    found: dict[str, list[RunRecord]] = {}
+    folds: dict[str, list[RunRecord]] = {}
     for row in grid.ROWS + grid.UNKEPT:
         if row.dataset not in data:
             continue
@@ -100,12 +100,12 @@ def measured(records: Records) -> dict[str, Measured]:
     return found
 
 
-def entries(records: Records, known: Mapping[str, Measured], axes: Sequence[Axis] = AXES) -> list[Entry]:
+def entries(records: Records, known: Mapping[str, Measured], axes: Sequence[Axis] = AXES) -> list[RowSummary]:
     """What ``data/experiments.json`` holds: the figures of every variation, axis by axis; those that are not trained have None."""
     return [entry for axis in axes for entry in _entries(axis, records, known)]
 
 
-def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> list[Entry]:
+def _entries(axis: Axis, records: Records, known: Mapping[str, Measured]) -> list[RowSummary]:
     names = [variation.row for variation in axis.variations]
     winner = max(names, key=lambda name: float(known[name].scores.mean())) if all(name in known for name in names) else None
     pairs = len(names) * (len(names) - 1) // 2
@@ -131,7 +131,7 @@ def alike_rows(row: Row, known: Mapping[str, Measured]) -> list[Array]:
     return [known[one.name].scores for one in rows if (one.family, one.dataset) == (row.family, row.dataset)]
 
 
-def _described(axis: Axis, variation: Variation) -> Entry:
+def _described(axis: Axis, variation: Variation) -> RowSummary:
     """The declaration, with None for every figure."""
     accuracy, loss = STUDY_B_TEST.get(variation.row, (None, None))
     missing = ("macro_f1_mean", "macro_f1_std", "macro_f1_interval", "accuracy", "loss", "converged", "epochs", "best", "behind", "folds")
@@ -150,7 +150,7 @@ def _described(axis: Axis, variation: Variation) -> Entry:
     }
 
 
-def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
+def _figures(own: Sequence[RunRecord], one: Measured, classes: int) -> RowSummary:
     scores, patience = [float(score) for score in one.scores], own[0]["row"]["patience"]
     epochs = [record["epochs_run"] for record in own]
     validated = [record for record in own if record["valid"]]
@@ -174,7 +174,7 @@ def _figures(own: Sequence[Record], one: Measured, classes: int) -> Entry:
     }
 
 
-def learned(record: Record, classes: int) -> bool:
+def learned(record: RunRecord, classes: int) -> bool:
     """Whether a training ended above 1 / classes in macro-F1 on its training split, more than naming one class for all can ever have.
 
     Older records have no such curve; then the validation split decides.
@@ -183,7 +183,7 @@ def learned(record: Record, classes: int) -> bool:
     return bool(curve[record["best_epoch"] - 1] > 1 / classes)
 
 
-def converged(record: Record, classes: int) -> bool:
+def converged(record: RunRecord, classes: int) -> bool:
     """Whether a training learned, and its validation loss was smallest before the last epoch."""
     return learned(record, classes) and int(np.argmin(record["valid_loss"])) < len(record["valid_loss"]) - 1
 

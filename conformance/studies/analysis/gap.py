@@ -18,14 +18,14 @@ from conformance.studies.experiments.gap_faults import FAULTS
 from conformance.studies.experiments.gap_runs import FAMILIES, KERAS, NUMPY, OPTIMIZERS, SCRATCH, STUDY
 
 Array = NDArray[Any]
-Record = Mapping[str, Any]
+Facts = Mapping[str, Any]
 
 CAUSES = {"model": (STUDY, SCRATCH), "optimizer": ("adam", "sgd"), "code": (KERAS, NUMPY)}
 """What differs between the study's two trainings that are not a mistake: on the side that scored well, and on the other."""
 BASE = [(model, optimizer, side) for model in CAUSES["model"] for optimizer in CAUSES["optimizer"] for side in CAUSES["code"]]
 
 
-class Cell(NamedTuple):
+class GapCell(NamedTuple):
     """What a cell scored.
 
     Attributes
@@ -48,7 +48,7 @@ class Cell(NamedTuple):
 Key = tuple[str, str, str, str, str]
 
 
-def cells(records: Sequence[Record], labels: str) -> dict[Key, Cell]:
+def cells(records: Sequence[Facts], labels: str) -> dict[Key, GapCell]:
     """By (family, model, optimizer, side, fault): the scores of every run that is there, by seed."""
     true = np.array([int(one) for one in labels])
     weights = sample_draws(len(true))
@@ -65,17 +65,17 @@ def cells(records: Sequence[Record], labels: str) -> dict[Key, Cell]:
     for key, by_seed in found.items():
         seeds = sorted(by_seed)
         scores, drawn = (np.array([by_seed[seed][n] for seed in seeds]) for n in (0, 1))
-        made[key] = Cell(tuple(seeds), scores, drawn, tuple(sorted(diverged[key])))
+        made[key] = GapCell(tuple(seeds), scores, drawn, tuple(sorted(diverged[key])))
     return made
 
 
-def common_seeds(made: Mapping[Key, Cell], family: str) -> tuple[int, ...]:
+def common_seeds(made: Mapping[Key, GapCell], family: str) -> tuple[int, ...]:
     """The seeds for which all eight trainings without a mistake are there."""
     here = [set(made[family, *key, ""].seeds) if (family, *key, "") in made else set() for key in BASE]
     return tuple(sorted(set.intersection(*here)))
 
 
-def combined(made: Mapping[Key, Cell], seeds: Sequence[int], terms: Mapping[Key, float]) -> Estimate:
+def combined(made: Mapping[Key, GapCell], seeds: Sequence[int], terms: Mapping[Key, float]) -> Estimate:
     """A sum of means of cells over these seeds, each with its factor: a difference, or a share of one."""
     by_seed, drawn = np.zeros(len(seeds)), np.zeros(DRAWS)
     for key, factor in terms.items():
@@ -86,7 +86,7 @@ def combined(made: Mapping[Key, Cell], seeds: Sequence[int], terms: Mapping[Key,
     return Estimate(value, value - half, value + half, len(seeds))
 
 
-def causes(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:
+def causes(made: Mapping[Key, GapCell], family: str) -> dict[str, Estimate]:
     """The gap between the two trainings, and how much of it each cause explains: the average over all orders of changing them.
 
     Shapley 1953: the parts add up to the gap.
@@ -108,7 +108,7 @@ def causes(made: Mapping[Key, Cell], family: str) -> dict[str, Estimate]:
     return {"gap": combined(made, seeds, {good: 1.0, bad: -1.0}), **found}  # type: ignore[dict-item]
 
 
-def score_range(cell: Cell, seeds: Sequence[int]) -> dict[str, float]:
+def score_range(cell: GapCell, seeds: Sequence[int]) -> dict[str, float]:
     """Macro-F1 of a cell over these seeds: the mean, the least and the largest."""
     chosen = cell.scores[[cell.seeds.index(seed) for seed in seeds]]
     return {
@@ -116,13 +116,13 @@ def score_range(cell: Cell, seeds: Sequence[int]) -> dict[str, float]:
     }
 
 
-def right_scores(made: Mapping[Key, Cell], family: str) -> dict[str, dict[str, float]]:
+def right_scores(made: Mapping[Key, GapCell], family: str) -> dict[str, dict[str, float]]:
     """The study's two trainings with right gradients: Keras's model with Adam, the from-scratch one in NumPy with SGD."""
     keys = {KERAS: (family, STUDY, "adam", KERAS, ""), SCRATCH: (family, SCRATCH, "sgd", NUMPY, "")}
     return {name: score_range(made[key], common_seeds(made, family)) for name, key in keys.items()}
 
 
-def code_differences(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
+def code_differences(made: Mapping[Key, GapCell]) -> list[dict[str, Any]]:
     """In every cell: macro-F1 of the reference's training less that of Keras's, over the seeds that have both."""
     rows = []
     for family in FAMILIES:
@@ -153,7 +153,7 @@ def code_differences(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
     return rows
 
 
-def fault_effects(made: Mapping[Key, Cell]) -> list[dict[str, Any]]:
+def fault_effects(made: Mapping[Key, GapCell]) -> list[dict[str, Any]]:
     """What each mistake costs the from-scratch model: macro-F1 with right gradients less that with it, over the seeds that have both."""
     rows = []
     for family in FAMILIES:

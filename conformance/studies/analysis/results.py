@@ -9,7 +9,7 @@ from typing import Any
 from conformance.studies.analysis import baselines as baseline_analysis
 from conformance.studies.analysis import experiments as experiment_analysis
 from conformance.studies.analysis.bootstrap import Estimate
-from conformance.studies.analysis.experiments import Entry, Records, alike_rows
+from conformance.studies.analysis.experiments import Records, RowSummary, alike_rows
 from conformance.studies.experiments import grid
 from conformance.studies.experiments.axes import AXES, Axis
 from conformance.studies.experiments.row import FOLDS, Family
@@ -32,16 +32,16 @@ class Results:
     """
 
     records: Records
-    entries: Sequence[Entry]
+    entries: Sequence[RowSummary]
     classes: Sequence[Mapping[str, Any]]
     baselines: Mapping[str, Any]
     without: Mapping[Family, tuple[Sequence[Mapping[str, Any]], Mapping[str, Estimate]]]
 
-    def of_axis(self, axis: Axis) -> list[Entry]:
+    def of_axis(self, axis: Axis) -> list[RowSummary]:
         """The entries of an axis, in order."""
         return [one for one in self.entries if (one["family"], one["axis"]) == (axis.family, axis.name)]
 
-    def best(self, family: Family) -> Entry | None:
+    def best(self, family: Family) -> RowSummary | None:
         """The row of a family that is chosen without the test split, by which it would be flattered.
 
         Rows that were cross-validated to the end are compared by the mean over their folds, and the best of them counts as it is fitted on

@@ -14,7 +14,7 @@ from conformance.reporting.buckets import kept_power
 from conformance.studies.experiments.row import Row
 
 Array = NDArray[Any]
-Record = dict[str, Any]
+Score = dict[str, Any]
 
 EMBEDDED = ("digits", "reviews")
 """Data sets that the project brings along; they are small, and stand apart from the real ones."""
@@ -30,7 +30,7 @@ class Unmeasurable(Exception):  # noqa: N818
 
 def figures(
     labels: Array, classes: Sequence[str], keras: Array, reference: Array, bound: Callable[[Array], float], ids: Sequence[int] | None = None
-) -> Record:
+) -> Score:
     """The figures of two sets of probabilities for the same samples, still as exact as they were measured.
 
     Parameters
@@ -75,7 +75,7 @@ def figures(
     }
 
 
-def score(row: Row, checkpoints: Path, data: Path | None = None) -> Record:
+def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
     """Score a row's checkpoint on its test split with Keras and with the reference.
 
     Raises
@@ -121,7 +121,7 @@ def score(row: Row, checkpoints: Path, data: Path | None = None) -> Record:
     }
 
 
-def settled(stored: Record | None, measured: Record) -> Record:
+def settled(stored: Score | None, measured: Score) -> Score:
     """What to store: the stored record as it is while its facts still hold, else the measured one with coarse differences."""
     coarse = dict(measured)
     for name in COARSE:
@@ -129,12 +129,12 @@ def settled(stored: Record | None, measured: Record) -> Record:
     return stored if stored is not None and facts(stored) == facts(coarse) else coarse
 
 
-def facts(record: Mapping[str, Any]) -> Record:
+def facts(record: Mapping[str, Any]) -> Score:
     """A record without the circumstances of its measurement."""
     return {name: value for name, value in record.items() if name not in CIRCUMSTANCES}
 
 
-def updated(stored: Sequence[Record], measured: Sequence[Record], order: Sequence[str]) -> list[Record]:
+def updated(stored: Sequence[Score], measured: Sequence[Score], order: Sequence[str]) -> list[Score]:
     """Stored records with the measured ones settled among them; none is ever lost.
 
     A record belongs to a model *and* to the bytes it was scored on: the same model on another copy of the data is another record.

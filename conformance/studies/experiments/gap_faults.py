@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.layers import wrappers
-from reference.layers.rnn import cells as recurrent_cells
-from reference.layers.rnn import scan as recurrent_scan
-from reference.layers.rnn.scan import Saved
+from reference.layers.rnn import cells, scan
+from reference.layers.rnn.scan import SavedScan
 from reference.network import backpropagation
 
 Array = NDArray[Any]
@@ -25,7 +24,7 @@ Function = Callable[..., Any]
 EPSILON = 1e-7
 
 
-class Fault(NamedTuple):
+class TrainingMistake(NamedTuple):
     """A mistake: what it is in a sentence, where the function stands that is made wrong, and what is made of the right one."""
 
     says: str
@@ -50,21 +49,21 @@ def switched_on(name: str) -> Iterator[None]:
 
 
 def _doubled(right: Function) -> Function:
-    def scan_back(saved: Saved, grad_y: Array, grad_states: Any) -> Any:
+    def scan_back(saved: SavedScan, grad_y: Array, grad_states: Any) -> Any:
         return right(saved, grad_y if saved.return_sequences else 2 * grad_y, grad_states)
 
     return scan_back
 
 
 def _last_cache(right: Function) -> Function:
-    def scan_back(saved: Saved, *grads: Any) -> Any:
+    def scan_back(saved: SavedScan, *grads: Any) -> Any:
         return right(replace(saved, tape=[saved.tape[-1]] * len(saved.tape)), *grads)
 
     return scan_back
 
 
 def _next_state(right: Function) -> Function:
-    def gradients(grad_output: Any, saved: Saved) -> Any:
+    def gradients(grad_output: Any, saved: SavedScan) -> Any:
         before = [states for states, _ in saved.tape]
         kept = [kept for _, kept in saved.tape]
         return right(grad_output, replace(saved, tape=list(zip([*before[1:], before[-1]], kept, strict=True))))
@@ -105,33 +104,33 @@ def _of_probabilities(gradient: Array) -> Array:
 
 
 FAULTS = {
-    "doubled": Fault("the gradient of a recurrent layer that returns one step only is doubled", recurrent_scan, "_scan_back", _doubled),
-    "next-state": Fault(
+    "doubled": TrainingMistake("the gradient of a recurrent layer that returns one step only is doubled", scan, "_scan_back", _doubled),
+    "next-state": TrainingMistake(
         "the backward pass of a Bidirectional takes, for the state before a step, the one after it", wrappers, "gradients", _next_state
     ),
-    "last-cache": Fault(
-        "every step of the backward pass of a recurrent layer uses what its last step kept", recurrent_scan, "_scan_back", _last_cache
+    "last-cache": TrainingMistake(
+        "every step of the backward pass of a recurrent layer uses what its last step kept", scan, "_scan_back", _last_cache
     ),
-    "softmax-identity": Fault(
+    "softmax-identity": TrainingMistake(
         "the derivative of the softmax is taken as 1, with that of the cross-entropy by the probabilities",
         backpropagation.Tape,
         "backward",
         _loss(_of_probabilities),
     ),
-    "no-slope": Fault("the derivative of tanh is left out", recurrent_cells, "activation_gradient", _slope(lambda x, y: 1)),
-    "slope-of-pre-activation": Fault(
+    "no-slope": TrainingMistake("the derivative of tanh is left out", cells, "activation_gradient", _slope(lambda x, y: 1)),
+    "slope-of-pre-activation": TrainingMistake(
         "the derivative of tanh, 1 - y², is taken of what goes into the tanh, not of what comes out",
-        recurrent_cells,
+        cells,
         "activation_gradient",
         _slope(lambda x, y: 1 - x * x),
     ),
-    "relu-slope": Fault(
-        "the derivative of relu stands in the place of that of tanh", recurrent_cells, "activation_gradient", _slope(lambda x, y: x > 0)
+    "relu-slope": TrainingMistake(
+        "the derivative of relu stands in the place of that of tanh", cells, "activation_gradient", _slope(lambda x, y: x > 0)
     ),
-    "not-averaged": Fault(
+    "not-averaged": TrainingMistake(
         "the gradient of the loss is not divided by the batch", backpropagation.Tape, "backward", _loss(lambda g: g * len(g))
     ),
-    "averaged-twice": Fault(
+    "averaged-twice": TrainingMistake(
         "the gradient of the loss is divided by the batch twice", backpropagation.Tape, "backward", _loss(lambda g: g / len(g))
     ),
 }

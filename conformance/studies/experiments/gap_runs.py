@@ -44,7 +44,7 @@ SCRATCH_ROWS = {
 
 
 @dataclass(frozen=True)
-class Run:
+class GapRun:
     """One training.
 
     Attributes
@@ -81,14 +81,14 @@ class Run:
         return asdict(self)
 
 
-def runs(seeds: Sequence[int] = SEEDS, sides: Sequence[str] = (KERAS, NUMPY)) -> Iterator[Run]:
+def runs(seeds: Sequence[int] = SEEDS, sides: Sequence[str] = (KERAS, NUMPY)) -> Iterator[GapRun]:
     """All runs, seed by seed, so that an unfinished study is complete for its first seeds; mistakes with Adam come after all others."""
     for seed in seeds:
         for family in FAMILIES:
             for model in (STUDY, SCRATCH):
                 for optimizer in OPTIMIZERS:
                     for side in sides:
-                        yield Run(seed, family, model, optimizer, side)
+                        yield GapRun(seed, family, model, optimizer, side)
         if NUMPY in sides:
             yield from _mistakes(seed, "sgd")
     if NUMPY in sides:
@@ -96,5 +96,5 @@ def runs(seeds: Sequence[int] = SEEDS, sides: Sequence[str] = (KERAS, NUMPY)) ->
             yield from _mistakes(seed, "adam")
 
 
-def _mistakes(seed: int, optimizer: str) -> Iterator[Run]:
-    return (Run(seed, family, SCRATCH, optimizer, NUMPY, fault) for family in FAMILIES for fault in FAULTS)
+def _mistakes(seed: int, optimizer: str) -> Iterator[GapRun]:
+    return (GapRun(seed, family, SCRATCH, optimizer, NUMPY, fault) for family in FAMILIES for fault in FAULTS)

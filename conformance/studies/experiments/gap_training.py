@@ -15,7 +15,7 @@ import numpy as np
 from conformance.base.record import write_json, write_text
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.gap_faults import switched_on
-from conformance.studies.experiments.gap_runs import KERAS, RATE, Run
+from conformance.studies.experiments.gap_runs import KERAS, RATE, GapRun
 from conformance.studies.experiments.models import build_model
 from conformance.studies.experiments.replay import draw_noise
 from conformance.studies.experiments.sides import Optimizer, Side, keras_side, numpy_side
@@ -26,7 +26,7 @@ DIGITS = 6
 NOTICE = "Labels and predictions derive from NusaX-Senti (Winata et al. 2022, arXiv:2205.15960), CC BY-SA 4.0."
 
 
-def stored(run: Run, folder: Path, sha256: str | None = None) -> dict[str, Any] | None:
+def stored(run: GapRun, folder: Path, sha256: str | None = None) -> dict[str, Any] | None:
     """The record of a run, or None where it is missing, of another run, of another model, or (with a checksum) of other data."""
     try:
         record: dict[str, Any] = json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))
@@ -36,7 +36,7 @@ def stored(run: Run, folder: Path, sha256: str | None = None) -> dict[str, Any] 
     return record if same else None
 
 
-def train_run(run: Run, inputs: Inputs) -> dict[str, Any]:
+def train_run(run: GapRun, inputs: Inputs) -> dict[str, Any]:
     """Train one run and return its record: figures of every epoch, and the classes that it gives to the test split."""
     from conformance.oracle.environment import import_keras
 
@@ -69,11 +69,11 @@ def _is_finite(epochs: Sequence[dict[str, float]]) -> bool:
     return all(np.isfinite(value) for one in epochs[-1:] for value in one.values())
 
 
-def _side(run: Run, model: Any) -> Side:
+def _side(run: GapRun, model: Any) -> Side:
     return (keras_side if run.side == KERAS else numpy_side)(model, OPTIMIZER[run.optimizer])
 
 
-def _epoch(run: Run, epoch: int, model: Any, side: Side, inputs: Inputs) -> dict[str, float]:
+def _epoch(run: GapRun, epoch: int, model: Any, side: Side, inputs: Inputs) -> dict[str, float]:
     """Train on every sample once, in an order and with a dropout that follow from seed and epoch; measure on the validation split."""
     labels = inputs.labels("train")
     draw = np.random.default_rng([run.seed, epoch])
@@ -85,13 +85,13 @@ def _epoch(run: Run, epoch: int, model: Any, side: Side, inputs: Inputs) -> dict
     return {"train_loss": total / len(labels), "valid_loss": valid["loss"], "valid_macro_f1": valid["macro_f1"]}
 
 
-def missing(runs: Sequence[Run], folder: Path, data: Path | None) -> list[Run]:
+def missing(runs: Sequence[GapRun], folder: Path, data: Path | None) -> list[GapRun]:
     """The runs that are not stored, or were trained on other data."""
     sha256 = _inputs(data).dataset.sha256
     return [run for run in runs if stored(run, folder, sha256) is None]
 
 
-def train_all(runs: Sequence[Run], folder: Path, data: Path | None, workers: int) -> Iterator[Run]:
+def train_all(runs: Sequence[GapRun], folder: Path, data: Path | None, workers: int) -> Iterator[GapRun]:
     """Train runs in their order, spread over processes of one thread each; yields each when its file stands."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -109,7 +109,7 @@ def train_all(runs: Sequence[Run], folder: Path, data: Path | None, workers: int
             pool.shutdown(cancel_futures=True)
 
 
-def _train_apart(run: Run, folder: Path, data: Path | None) -> None:
+def _train_apart(run: GapRun, folder: Path, data: Path | None) -> None:
     """What a process of :func:`train_all` does with a run: its file is written whole, at the end."""
     record = train_run(run, _inputs(data))
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())

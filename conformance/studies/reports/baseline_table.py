@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.reporting.tables import code, escaped, table
 from conformance.studies.analysis.bootstrap import Estimate
-from conformance.studies.analysis.experiments import Entry
+from conformance.studies.analysis.experiments import RowSummary
 from conformance.studies.reports.experiment_tables import interval
 
 INTRODUCTION = """\
@@ -19,12 +19,12 @@ CROSSED = "by cross-validation on training and validation split, in {folds} part
 VALIDATED = "on the validation split, after fitting on the training split alone"
 
 
-def parts(best: Entry | None, rows: Sequence[Mapping[str, Any]], ahead: Mapping[str, Estimate]) -> list[str]:
+def parts(best: RowSummary | None, rows: Sequence[Mapping[str, Any]], ahead: Mapping[str, Estimate]) -> list[str]:
     """The section of a report: nothing where no baseline was measured or no net is trained.
 
     Parameters
     ----------
-    best : Entry or None
+    best : RowSummary or None
         The family's best row.
     rows : sequence of mappings
         As :func:`conformance.studies.analysis.baselines.entries` makes them, of the family's data set.

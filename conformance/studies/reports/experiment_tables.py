@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from conformance.reporting.tables import escaped, table
-from conformance.studies.analysis.experiments import Entry
+from conformance.studies.analysis.experiments import RowSummary
 from conformance.studies.experiments import grid
 from conformance.studies.experiments.axes import Study
 
 STUDIES: dict[Study, str] = {"a": "study_a", "b": "study_b"}
 
 
-def axis_table(own: Sequence[Entry]) -> str:
+def axis_table(own: Sequence[RowSummary]) -> str:
     """The figures of the variations of an axis, and those of the studies."""
     stops, beside = any(one.get("patience") for one in own), any(one["study_b_accuracy"] for one in own)
     headers = ["", "parameters", "seeds", "macro-F1", "interval", "behind", "accuracy", "loss", "epochs", "learned", "converged"]
@@ -21,7 +21,7 @@ def axis_table(own: Sequence[Entry]) -> str:
     return table(headers, [_cells(one, stops, beside) for one in own])
 
 
-def _cells(one: Entry, stops: bool, beside: bool) -> list[Any]:
+def _cells(one: RowSummary, stops: bool, beside: bool) -> list[Any]:
     label = f"**{escaped(one['variation'])}**" if one["best"] else escaped(one["variation"])
     studies = [figures(one[study]) for study in STUDIES.values()]
     if beside:
@@ -56,7 +56,7 @@ def interval(stored: Mapping[str, float]) -> str:
     return f"{stored['value']:.3f} [{stored['low']:.3f}, {stored['high']:.3f}]"
 
 
-def conclusion(own: Sequence[Entry]) -> str:
+def conclusion(own: Sequence[RowSummary]) -> str:
     """What the intervals say of an axis; nothing where a variation is not trained yet."""
     if len(own) < 2 or not all(one["seeds"] for one in own):
         return ""
@@ -75,7 +75,7 @@ def conclusion(own: Sequence[Entry]) -> str:
     return " ".join(said)
 
 
-def folds_sentence(own: Sequence[Entry]) -> str:
+def folds_sentence(own: Sequence[RowSummary]) -> str:
     """What the rows score that were cross-validated, each part of training and validation split being held out once."""
     rows = [one["row"] for one in own]
     crossed = [one for one in own if one["folds"] and grid.find(one["row"]).refit_of not in rows]
@@ -89,7 +89,7 @@ def folds_sentence(own: Sequence[Entry]) -> str:
     )
 
 
-def _listed(entries: Iterable[Entry]) -> str:
+def _listed(entries: Iterable[RowSummary]) -> str:
     return "; ".join(
         f"{escaped(one['variation'])} by {interval(one['behind'])}{'' if one['learned_seeds'] else ', which did not learn'}"
         for one in entries
@@ -101,6 +101,6 @@ def figures(published: Sequence[float] | None) -> str:
     return ", ".join(f"{one:.4f}" for one in published or ())
 
 
-def _count(own: Sequence[Entry]) -> str:
+def _count(own: Sequence[RowSummary]) -> str:
     seeds = min(one["seeds"] for one in own)
     return f"{seeds} seeds" if seeds > 1 else "one seed"

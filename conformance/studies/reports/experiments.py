@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.reporting.tables import code, escaped, table
 from conformance.studies.analysis.bootstrap import DRAWS
-from conformance.studies.analysis.experiments import Entry, Records
+from conformance.studies.analysis.experiments import Records, RowSummary
 from conformance.studies.analysis.results import Results
 from conformance.studies.experiments.axes import AXES, Axis
 from conformance.studies.experiments.row import Family
@@ -97,7 +97,7 @@ def _how_to_read(family: Family) -> str:
     return HOW_TO_READ.format(draws=DRAWS, measured=measured)
 
 
-def _in_short(of_axis: Mapping[str, Sequence[Entry]]) -> list[str]:
+def _in_short(of_axis: Mapping[str, Sequence[RowSummary]]) -> list[str]:
     """The conclusions of all axes, and what they rest on where that is one seed."""
     said = {name: sentence for name, own in of_axis.items() if (sentence := conclusion(own))}
     if not said:

@@ -83,7 +83,7 @@ def write_macro_f1(folder: Path, data: Path | None, say: Say, checkpoints: Path 
     A record of a model that is not declared any more goes.
     """
     checkpoints = checkpoints or checkpoints_dir()
-    stored: list[scoring.Record] = [record for record in stored_json(folder, MACRO_F1, []) if record["model"] in grid.NAMES]
+    stored: list[scoring.Score] = [record for record in stored_json(folder, MACRO_F1, []) if record["model"] in grid.NAMES]
     measured, reasons = [], {}
     rows = [row for row in grid.ROWS if (checkpoints / row.name / "model.keras").is_file()]
     for row in rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.reporting.tables import code, escaped, table
 
-Record = Mapping[str, Any]
+Facts = Mapping[str, Any]
 
 HOW_TO_READ = """\
 Every row is one trained Keras model, scored on its test split twice: by Keras, and by the NumPy reference from the same `.keras` file.
@@ -31,7 +31,7 @@ Keras has 0.1836, and 0.5573 where Keras has 0.5817 (both LSTM models). Rounding
 two different functions were computed."""
 
 
-def markdown(records: Sequence[Record], unmeasured: Sequence[str] = ()) -> str:
+def markdown(records: Sequence[Facts], unmeasured: Sequence[str] = ()) -> str:
     """The report of the records.
 
     Parameters
@@ -63,7 +63,7 @@ def markdown(records: Sequence[Record], unmeasured: Sequence[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _overview(records: Sequence[Record]) -> str:
+def _overview(records: Sequence[Facts]) -> str:
     headers = ["model", "data", "parameters", "samples", "macro-F1 Keras", "macro-F1 reference", "agreement", "disagree"]
     rows = [
         [
@@ -85,7 +85,7 @@ def _overview(records: Sequence[Record]) -> str:
     return table([*headers, "largest difference ≤", "mean ≤", "bound ≤", "within bound"], rows)
 
 
-def _sentence(records: Sequence[Record]) -> str:
+def _sentence(records: Sequence[Facts]) -> str:
     """What the table says, in words."""
     apart = [record for record in records if record["disagreements"]]
     outside = [record for record in records if not record["within_bound"]]
@@ -106,7 +106,7 @@ def _sentence(records: Sequence[Record]) -> str:
     return " ".join(said)
 
 
-def class_tables(record: Record) -> str:
+def class_tables(record: Facts) -> str:
     """Scores by class and the confusion matrix of a record that has :func:`conformance.studies.analysis.scoring.figures`."""
     classes = [one["class"] for one in record["per_class"]]
     scores = [[escaped(one["class"]), *(f"{one[name]:.4f}" for name in ("precision", "recall", "f1")), one["samples"]]
@@ -121,7 +121,7 @@ def class_tables(record: Record) -> str:
     )
 
 
-def _provenance(records: Sequence[Record]) -> str:
+def _provenance(records: Sequence[Facts]) -> str:
     headers = ["model", "SHA-256 of the model", "SHA-256 of the data", "measured", "Keras"]
     rows = [
         [code(r["model"]), code(r["model_sha256"][:16]), code(r["dataset_sha256"][:16]), escaped(r["date"]), escaped(r["keras"])]

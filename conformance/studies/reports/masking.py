@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.reporting.tables import code, escaped, table
 from conformance.studies.analysis.bootstrap import DRAWS
-from conformance.studies.analysis.experiments import Entry, Records, learned
+from conformance.studies.analysis.experiments import Records, RowSummary, learned
 from conformance.studies.analysis.results import Results
 from conformance.studies.experiments import grid
 from conformance.studies.experiments.axes import AXES, Axis, published
@@ -53,13 +53,13 @@ def name(axis: Axis) -> str:
     return f"{TITLES[axis.family]} {axis.name.removeprefix('masking, ')}, {axis.held.rstrip('.')}"
 
 
-def pair(axis: Axis, results: Results) -> tuple[Entry, Entry] | None:
+def pair(axis: Axis, results: Results) -> tuple[RowSummary, RowSummary] | None:
     """The entries without and with the mask, where both are trained."""
     without, masked = results.of_axis(axis)
     return (without, masked) if without["seeds"] and masked["seeds"] else None
 
 
-def effect(without: Entry, masked: Entry) -> dict[str, float]:
+def effect(without: RowSummary, masked: RowSummary) -> dict[str, float]:
     """Macro-F1 with the mask less that without, from which of the two is behind the other."""
     if masked["best"]:
         return dict(without["behind"])
@@ -67,7 +67,7 @@ def effect(without: Entry, masked: Entry) -> dict[str, float]:
     return {**behind, "value": -behind["value"], "low": -behind["high"], "high": -behind["low"]}
 
 
-def effect_sentence(without: Entry, masked: Entry) -> str:
+def effect_sentence(without: RowSummary, masked: RowSummary) -> str:
     """What the interval says of a mask."""
     found = effect(without, masked)
     scores = f"macro-F1 {without['macro_f1_mean']:.3f} without, {masked['macro_f1_mean']:.3f} with the mask"

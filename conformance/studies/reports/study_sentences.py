@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.reporting.tables import code, escaped, table
-from conformance.studies.analysis.experiments import Entry, Records
+from conformance.studies.analysis.experiments import Records, RowSummary
 from conformance.studies.experiments.axes import Axis, Study
 from conformance.studies.experiments.row import Family
 from conformance.studies.reports.experiment_tables import STUDIES, conclusion, figures, interval
 
 
-def ahead(axis: Axis, own: Sequence[Entry]) -> list[str]:
+def ahead(axis: Axis, own: Sequence[RowSummary]) -> list[str]:
     """Which variation each study has ahead in its table of this axis, and what is measured of that one here."""
     if not conclusion(own):
         return []
@@ -38,7 +38,7 @@ def ahead(axis: Axis, own: Sequence[Entry]) -> list[str]:
     return [" ".join(said)] if said else []
 
 
-def beside(family: Family, entries: Sequence[Entry], records: Records) -> list[str]:
+def beside(family: Family, entries: Sequence[RowSummary], records: Records) -> list[str]:
     """How the studies' figures lie to those measured here, and where the studies contradict themselves."""
     own = {one["row"]: one for one in entries if one["family"] == family}
     both = [one for one in own.values() if one["seeds"] and any(one[key] for key in STUDIES.values())]
@@ -60,7 +60,7 @@ def beside(family: Family, entries: Sequence[Entry], records: Records) -> list[s
     return [part for part in parts if part]
 
 
-def _distances(both: Sequence[Entry]) -> str:
+def _distances(both: Sequence[RowSummary]) -> str:
     """Of every row that a study has as well: the mean, the range of the seeds, and how far it lies above each of the study's figures."""
     rows = []
     for one in both:
@@ -71,7 +71,7 @@ def _distances(both: Sequence[Entry]) -> str:
     return "In brackets: macro-F1 here less the study's.\n\n" + table(["row", "here", "seeds", "study A", "study B"], rows)
 
 
-def _within(study: Study, both: Sequence[Entry]) -> list[str]:
+def _within(study: Study, both: Sequence[RowSummary]) -> list[str]:
     """How many of a study's figures one of the seeds here could have been, where there are several; how far the others are from ours."""
     pairs = [(one["macro_f1_by_seed"], figure) for one in both for figure in one[STUDIES[study]] or ()]
     several = [(scores, figure) for scores, figure in pairs if len(scores) > 1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.base.statuses import PASSED
+from conformance.base.record import PASSED
 from conformance.reporting.tables import code, table
 from conformance.studies.analysis.bootstrap import Estimate
-from conformance.studies.analysis.experiments import Entry
+from conformance.studies.analysis.experiments import RowSummary
 from conformance.studies.analysis.results import Results
 from conformance.studies.experiments.axes import AXES, PARTS
 from conformance.studies.experiments.row import Family
@@ -154,13 +154,13 @@ def _choices(results: Results) -> list[str]:
     return said
 
 
-def _single(complete: Mapping[str, Sequence[Entry]]) -> str:
+def _single(complete: Mapping[str, Sequence[RowSummary]]) -> str:
     """Which of the axes rest on one seed."""
     names = [name for name, own in complete.items() if min(one["seeds"] for one in own) == 1]
     return f" In {', '.join(names)} at least one variation has a single seed." if names else ""
 
 
-def _largest(own: Sequence[Entry]) -> str:
+def _largest(own: Sequence[RowSummary]) -> str:
     """The largest difference of an axis that is shown, or nothing."""
     best = next(one for one in own if one["best"])
     behind = [one for one in own if one["behind"] and one["behind"]["low"] > 0]

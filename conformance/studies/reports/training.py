@@ -9,7 +9,7 @@ from typing import Any
 from conformance.reporting.tables import code, escaped, table
 from conformance.studies.experiments.gap_runs import FAMILIES, OPTIMIZERS, SCRATCH, STUDY
 
-Record = Mapping[str, Any]
+Facts = Mapping[str, Any]
 
 SIDES = ("keras", "numpy")
 AGREES = 1e-9
@@ -38,7 +38,7 @@ In **float32** every step rounds, and a training amplifies what was rounded befo
 float64, which the first table vouches for: the reference must not drift further from it than Keras itself does, but for chance."""
 
 
-def markdown(record: Record, drawn: Sequence[str]) -> str:
+def markdown(record: Facts, drawn: Sequence[str]) -> str:
     """The report of a record of ``conform lockstep``.
 
     Parameters
@@ -72,7 +72,7 @@ def markdown(record: Record, drawn: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _agreement_table(rows: Sequence[Record]) -> str:
+def _agreement_table(rows: Sequence[Facts]) -> str:
     headers = ["model", "optimizer", "steps", "seeds", "loss differs by at most", "weights at the end", "macro-F1 Keras", "macro-F1 NumPy"]
     cells = [
         [
@@ -90,7 +90,7 @@ def _agreement_table(rows: Sequence[Record]) -> str:
     return table(headers, cells)
 
 
-def agreement_sentence(rows: Sequence[Record]) -> str:
+def agreement_sentence(rows: Sequence[Facts]) -> str:
     """Whether every float64 training keeps the bound."""
     apart = [row for row in rows if max(row["max_loss_difference"], row["max_weight_difference"]) > AGREES]
     steps = sum(row["steps"] * len(row["seeds"]) for row in rows)
@@ -99,7 +99,7 @@ def agreement_sentence(rows: Sequence[Record]) -> str:
     return f"All {steps:,} steps agree: the reference's gradients and updates are Keras's."
 
 
-def _drift_table(rows: Sequence[Record]) -> str:
+def _drift_table(rows: Sequence[Facts]) -> str:
     headers = [
         "model",
         "optimizer",
@@ -128,13 +128,13 @@ def _drift_table(rows: Sequence[Record]) -> str:
     )
 
 
-def drift_ratio(row: Record) -> float:
+def drift_ratio(row: Facts) -> float:
     """The reference's drift over Keras's, by the medians of the seeds."""
     keras, numpy = (median(row["drift"][side]) for side in SIDES)
     return float(numpy / keras) if keras else float("inf")
 
 
-def drift_sentence(rows: Sequence[Record]) -> str:
+def drift_sentence(rows: Sequence[Facts]) -> str:
     """Which of the two drifts further, counted and as a range, and how often a training jumped away."""
     ratios = [drift_ratio(row) for row in rows]
     trainings = sum(len(row["seeds"]) for row in rows)
@@ -148,7 +148,7 @@ def drift_sentence(rows: Sequence[Record]) -> str:
     )
 
 
-def drift_data(record: Record) -> list[dict[str, Any]]:
+def drift_data(record: Facts) -> list[dict[str, Any]]:
     """What the figure of the drift shows."""
     return [
         {"title": f"{row['model']}, {row['optimizer'].split(',')[0]}", **{side: row["curves"][side] for side in SIDES}}
@@ -157,7 +157,7 @@ def drift_data(record: Record) -> list[dict[str, Any]]:
     ]
 
 
-def history_data(runs: Sequence[Record]) -> list[dict[str, Any]]:
+def history_data(runs: Sequence[Facts]) -> list[dict[str, Any]]:
     """What the figure of the histories shows: the trainings of the first seed without a mistake, by model."""
     right = [record for record in runs if not record["run"]["fault"]]
     if not right:

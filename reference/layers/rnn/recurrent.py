@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, States
-from reference.layers.rnn.scan import Saved, gradients, run
+from reference.layers.rnn.scan import SavedScan, gradients, run
 
 Array = NDArray[Any]
 Outputs = Array | tuple[Array, ...]
@@ -120,7 +120,7 @@ def simple_rnn_backward(
 
 def _simple_rnn_run(
     x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, *, activation: str | None = "tanh", **options: Any
-) -> tuple[Outputs, Saved]:
+) -> tuple[Outputs, SavedScan]:
     return run(SimpleRNNCell(activation), x, kernel, recurrent_kernel, bias, **options)
 
 
@@ -262,7 +262,7 @@ def _lstm_run(
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
     **options: Any,
-) -> tuple[Outputs, Saved]:
+) -> tuple[Outputs, SavedScan]:
     return run(LSTMCell(activation, recurrent_activation), x, kernel, recurrent_kernel, bias, **options)
 
 
@@ -386,7 +386,7 @@ def _gru_run(
     recurrent_activation: str | None = "sigmoid",
     reset_after: bool = True,
     **options: Any,
-) -> tuple[Outputs, Saved]:
+) -> tuple[Outputs, SavedScan]:
     return run(GRUCell(activation, recurrent_activation, reset_after), x, kernel, recurrent_kernel, bias, **options)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.core import floating
+from reference.layers.dense import floating
 from reference.layers.rnn.cells import Cell, States, StepGradient
 from reference.layers.rnn.projection import Projection, total
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedScan:
     """What a run leaves to its gradient.
 
     Attributes
@@ -70,7 +70,7 @@ def run(
     recurrent_dropout_mask: Array | None = None,
     seed: int | tuple[int, ...] | None = None,
     save: bool = True,
-) -> tuple[Array | tuple[Array, ...], Saved]:
+) -> tuple[Array | tuple[Array, ...], SavedScan]:
     """Run a cell over a sequence, as its layer's forward says; with `save`, keep what :func:`gradients` needs."""
     is_float = np.issubdtype(np.asarray(x).dtype, np.floating)
     x, units, rng = _sequence(x, kernel, recurrent_kernel, cell.gates), len(recurrent_kernel), np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def run(
     drops, drops_h = (training and (rate < 1 or cell.gates == 1) for rate in (dropout, recurrent_dropout))
     keep_x = _keep(drops, dropout, dropout_mask, per_gate, x, x.shape[-1], rng)
     keep_h = _keep(drops_h, recurrent_dropout, recurrent_dropout_mask, per_gate, x, units, rng)
-    saved = Saved(
+    saved = SavedScan(
         cell,
         x,
         (bool(is_float), initial_state is not None),
@@ -98,7 +98,7 @@ def run(
     return _scan(saved, initial_state, save), saved
 
 
-def _scan(saved: Saved, initial_state: States | None, save: bool) -> Array | tuple[Array, ...]:
+def _scan(saved: SavedScan, initial_state: States | None, save: bool) -> Array | tuple[Array, ...]:
     """Run the cell over the time axis, collect what the options ask for, and with `save` write the tape."""
     projected, counts = saved.input(np.moveaxis(saved.x, 1, 0)), saved.counts
     steps, _, batch, units = projected.shape
@@ -120,7 +120,7 @@ def _scan(saved: Saved, initial_state: States | None, save: bool) -> Array | tup
     return (output, *states) if saved.return_state else output
 
 
-def gradients(grad_output: Array | Sequence[Array | None], saved: Saved) -> tuple[Any, ...]:
+def gradients(grad_output: Array | Sequence[Array | None], saved: SavedScan) -> tuple[Any, ...]:
     """The gradients of x, kernel, recurrent kernel, bias and of given initial states, from that of what :func:`run` returned."""
     state, dtype = (len(saved.x), len(saved.recurrent.weight)), np.result_type(saved.x, saved.input.weight)
     output = (state[0], saved.x.shape[1], state[1]) if saved.return_sequences else state
@@ -143,14 +143,14 @@ def gradients(grad_output: Array | Sequence[Array | None], saved: Saved) -> tupl
     )
 
 
-def _grad_bias(saved: Saved, projected: Array, recurrent: Array) -> Array | None:
+def _grad_bias(saved: SavedScan, projected: Array, recurrent: Array) -> Array | None:
     """The gradient of the bias, in two rows where the recurrent product has one of its own."""
     if saved.input.bias is None:
         return None
     return total(projected) if saved.recurrent.bias is None else np.stack([total(projected), total(recurrent)])
 
 
-def _scan_back(saved: Saved, grad_y: Array, grad_states: States) -> tuple[list[StepGradient], States]:
+def _scan_back(saved: SavedScan, grad_y: Array, grad_states: States) -> tuple[list[StepGradient], States]:
     """Backpropagation through time: what goes back from each step, the last one first, and the gradients of the first states.
 
     With k = 1 where a step counts, the output is ``y = k h' + (1 - k) y_before`` (or ``k h'``, with zeros for the others) and

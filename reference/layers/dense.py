@@ -1,0 +1,99 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reference._arrays import Gradients, fitting, summed
+from reference.activations import activation_function, activation_gradient
+
+Array = NDArray[Any]
+
+
+def floating(x: Array, like: Array) -> Array:
+    """`x` in the dtype of `like` where it is an integer or bool array; floats stay as they are."""
+    x = np.asarray(x)
+    return x if np.issubdtype(x.dtype, np.floating) else x.astype(like.dtype)
+
+
+def dense_forward(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None) -> Array:
+    """Fully connected layer: ``y = activation(x @ kernel + bias)`` over the last axis.
+
+    Parameters
+    ----------
+    x : array (batch, ..., features)
+        Integers and bools are converted to the dtype of `kernel`.
+    kernel : array (features, units)
+    bias : array (units,), optional
+    activation : str, optional
+        Name of an activation function; None is linear.
+
+    Returns
+    -------
+    y : array (batch, ..., units)
+
+    Raises
+    ------
+    ValueError
+        If `x` has fewer than two axes or its last axis is not `features`.
+
+    Source: keras.layers.Dense.
+    """
+    return _dense_run(x, kernel, bias, activation=activation)[0]
+
+
+def dense_backward(
+    grad_output: ArrayLike, x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None
+) -> Gradients:
+    """Gradients of :func:`dense_forward`. With ``z = x @ kernel + bias`` and ``grad_z = grad_output * activation'(z)``:
+
+    ``grad_x = grad_z @ transpose(kernel)``
+    ``grad_kernel = transpose(x) @ grad_z``, `x` and `grad_z` as matrices with all axes but the last in one
+    ``grad_bias = sum of grad_z`` over all axes but the last
+
+    Returns
+    -------
+    grad_x, grad_kernel, grad_bias : arrays of the shapes of `x`, `kernel`, `bias`; None for integers and a bias that is None
+
+    Raises
+    ------
+    ValueError
+        If `grad_output` does not have the shape of the output, or as :func:`dense_forward`.
+    """
+    return _dense_gradients(grad_output, _dense_run(x, kernel, bias, activation=activation)[1])
+
+
+class SavedDense(NamedTuple):
+    """What the gradients of a dense layer need; `z` is the output before the activation."""
+
+    x: Array
+    kernel: Array
+    biased: bool
+    z: Array
+    y: Array
+    activation: str | None
+
+
+def _dense_run(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None) -> tuple[Array, SavedDense]:
+    x = np.asarray(x)
+    if x.ndim < 2 or x.shape[-1] != kernel.shape[0]:
+        raise ValueError(f"dense takes an array (batch, ..., {kernel.shape[0]}), got the shape {x.shape}")
+    z = floating(x, kernel) @ kernel
+    if bias is not None:
+        z += bias
+    y = activation_function(activation)(z)
+    return y, SavedDense(x, kernel, bias is not None, z, y, activation)
+
+
+def _dense_gradients(grad_output: ArrayLike, saved: SavedDense) -> Gradients:
+    x, kernel, biased, z, y, activation = saved
+    grad_z = activation_gradient(activation, fitting(grad_output, y.shape, y.dtype), z, y)
+    rows = math.prod(x.shape[:-1])
+    flat = grad_z.reshape(rows, kernel.shape[1])
+    grad_kernel = floating(x, kernel).reshape(rows, kernel.shape[0]).T @ flat
+    grad_x = grad_z @ kernel.T if x.dtype.kind == "f" else None
+    return grad_x, grad_kernel, summed(flat, (0,)).reshape(-1) if biased else None

@@ -1,0 +1,76 @@
+"""Embedding: rows of a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reference._arrays import Gradients, fitting
+
+Array = NDArray[Any]
+
+
+def embedding_forward(x: Array, embeddings: Array) -> Array:
+    """Rows of a table: ``y[..., :] = embeddings[x[...]]``.
+
+    Parameters
+    ----------
+    x : array (batch, ...) of ids
+        Ids that are not int32 or int64 are cast to int32: floats are truncated towards zero.
+    embeddings : array (input_dim, output_dim)
+
+    Returns
+    -------
+    y : array (batch, ..., output_dim)
+        A negative id counts from the end of the table, ``-input_dim <= id < 0``.
+
+    Raises
+    ------
+    IndexError
+        If an id lies outside the table.
+
+    Source: keras.layers.Embedding.
+    """
+    return _embedding_run(x, embeddings)[0]
+
+
+def embedding_backward(grad_output: ArrayLike, x: Array, embeddings: Array) -> Gradients:
+    """Gradients of :func:`embedding_forward`: ``grad_embeddings[i] = sum of grad_output[...]`` over the places with ``x[...] = i``.
+
+    Returns
+    -------
+    None, grad_embeddings : ids have no gradient; that of the table is an array of its shape, 0 in rows that are not looked up
+    """
+    return _embedding_gradients(grad_output, _embedding_run(x, embeddings)[1])
+
+
+def _embedding_run(x: Array, embeddings: Array) -> tuple[Array, tuple[Array, Array]]:
+    ids = np.asarray(x)
+    if ids.dtype not in (np.int32, np.int64):
+        ids = ids.astype(np.int32)
+    rows: Array = embeddings[ids]
+    return rows, (ids, embeddings)
+
+
+def _embedding_gradients(grad_output: ArrayLike, saved: tuple[Array, Array]) -> Gradients:
+    ids, embeddings = saved
+    input_dim, output_dim = embeddings.shape
+    grad = fitting(grad_output, (*ids.shape, output_dim), embeddings.dtype).reshape(ids.size, output_dim)
+    grad_embeddings = np.zeros_like(embeddings)
+    if ids.size:
+        # Sorted, the places of an id are one stretch, whose sum is one step of reduceat: much faster than adding place by place.
+        wrapped = ids.reshape(-1) % input_dim
+        order = np.argsort(wrapped, kind="stable")
+        rows, starts = np.unique(wrapped[order], return_index=True)
+        grad_embeddings[rows] = np.add.reduceat(grad[order], starts, axis=0)
+    return None, grad_embeddings
+
+
+def embedding_compute_mask(x: Array, mask: Array | None = None, *, mask_zero: bool = False) -> Array | None:
+    """Mask of an embedding: ``x != 0`` (before any cast) with ``mask_zero=True``, else None, whatever `mask` came in.
+
+    Source: keras.layers.Embedding.compute_mask.
+    """
+    return np.not_equal(x, 0) if mask_zero else None
