@@ -104,7 +104,7 @@ def test_live_keras_is_not_asked_in_float64_what_a_current_recording_holds(monke
     case = next(case for case in declared_cases(layer, PROFILE) if case.dtype == "float32")
     (arrays,) = ORACLE.draws(layer, case, SEED)
     other = Arrays(arrays.x * np.float32(0.9), arrays.weights, arrays.arguments)
-    anew = LiveKeras(recall=False).expect(layer, case, arrays)
+    anew = LiveKeras(use_cache=False).expect(layer, case, arrays)
     stored = ORACLE.expect(layer, case, arrays)
     monkeypatch.setattr(live, "expect", refused)
     monkeypatch.setattr(cached, "is_current", lambda: True)
@@ -112,7 +112,7 @@ def test_live_keras_is_not_asked_in_float64_what_a_current_recording_holds(monke
     assert np.array_equal(found.outputs[0], stored.outputs[0]), "the expected value is not the recorded one"
     assert np.array_equal(found.rounding()[0], stored.rounding()[0]), "what is allowed is not what was recorded"
     assert np.array_equal(found.keras[0], anew.keras[0]) and found.dtypes == anew.dtypes, "Keras's own answer is not asked for"
-    for oracle, asked, current in ((LiveKeras(recall=False), arrays, True), (LiveKeras(), other, True), (LiveKeras(), arrays, False)):
+    for oracle, asked, current in ((LiveKeras(use_cache=False), arrays, True), (LiveKeras(), other, True), (LiveKeras(), arrays, False)):
         monkeypatch.setattr(cached, "is_current", lambda current=current: current)
         with pytest.raises(InterruptedError):
             oracle.expect(layer, case, asked)
@@ -123,7 +123,7 @@ def test_live_keras_is_not_differentiated_in_float64_where_a_current_recording_h
     case = next(case for case in backward_cases(layer, PROFILE) if case.dtype == "float32")
     backward = ORACLE.backward(layer, case, SEED)
     other = Backward(backward.arrays, tuple(-grad for grad in backward.grads))
-    anew = LiveKeras(recall=False).gradients(layer, case, backward)
+    anew = LiveKeras(use_cache=False).gradients(layer, case, backward)
     stored = ORACLE.gradients(layer, case, backward)
     monkeypatch.setattr(live_keras, "expect_gradients", refused)
     monkeypatch.setattr(cached, "is_current", lambda: True)
@@ -131,14 +131,14 @@ def test_live_keras_is_not_differentiated_in_float64_where_a_current_recording_h
     assert all(map(np.array_equal, found.outputs, stored.outputs)), "the expected gradients are not the recorded ones"
     assert all(map(np.array_equal, found.rounding(), stored.rounding())), "what is allowed is not what was recorded"
     assert all(map(np.array_equal, found.keras, anew.keras)) and found.dtypes == anew.dtypes, "Keras's own gradients are not asked for"
-    for oracle, asked, current in ((LiveKeras(recall=False), backward, True), (LiveKeras(), other, True), (LiveKeras(), backward, False)):
+    for oracle, asked, current in ((LiveKeras(use_cache=False), backward, True), (LiveKeras(), other, True), (LiveKeras(), backward, False)):
         monkeypatch.setattr(cached, "is_current", lambda current=current: current)
         with pytest.raises(InterruptedError):
             oracle.gradients(layer, case, asked)
 
 
 @pytest.mark.parametrize("layer", ["Dropout", "relu", "Dense"])
-def test_masks_deviations_and_float64_are_never_recalled(monkeypatch, layer):
+def test_masks_deviations_and_float64_are_never_cached(monkeypatch, layer):
     monkeypatch.setattr(cached, "is_current", lambda: True)
     cacheable = 0
     for case in declared_cases(ALL[layer], PROFILE):

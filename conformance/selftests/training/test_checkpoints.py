@@ -49,7 +49,7 @@ def train(folder: Path, *more: Any, **changed: Any) -> reference.History:
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from conformance.selftests.test_training_checkpoints import train
+from conformance.selftests.training.test_checkpoints import train
 from reference import json_text
 
 def die(*_, **__):
