@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.pairwise import pairwise
-from reference.layers.weight_shapes import weight_shapes
+from reference.layers import spec_of
 
 DTYPES = ("float64", "float32")
 Config = Mapping[str, Any]
@@ -132,7 +132,7 @@ class LayerCases:
         """Names and shapes of the weights, in the order of ``get_weights()``."""
         if self.function:
             return {}
-        return weight_shapes(self.layer, self.keras_config(config), shape)  # type: ignore[return-value]
+        return spec_of(self.layer).weight_shapes(self.keras_config(config), shape)  # type: ignore[return-value]
 
     def deviation(self, config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> str | None:
         """The Keras defect that a case meets, or None."""

@@ -14,7 +14,7 @@ from conformance.base.call import Answer, Question
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.optimizers import function_of
-from reference.layers.calls import layer_call, signature_of
+from reference.layers import layer_call, spec_of
 
 __all__ = ["Answer", "Question", "backward_question", "forward_question", "function_name"]
 
@@ -28,7 +28,7 @@ def function_name(layer: str, part: str = "forward") -> str:
         return function_of(layer)
     if layer_cases(layer).function:
         return layer if part == "forward" else f"{layer}_{part}"
-    return f"{signature_of(layer).name}_{part}"
+    return f"{spec_of(layer).name}_{part}"
 
 
 def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:

@@ -20,7 +20,7 @@ from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.properties import ALL
 from conformance.properties.property import Outputs, Property
-from reference.layers.output_shapes import output_shapes
+from reference.layers import spec_of
 
 SUMMED = 100
 """Roundings of float32 by which two ways to one answer may differ, in units of the largest sum of absolute values on the way.
@@ -109,7 +109,7 @@ def _shapes(case: Case, arrays: Arrays) -> list[tuple[int, ...]]:
     if declaration.function:
         halved = (arrays.x.shape[-1] // 2,) if case.layer == "glu" else arrays.x.shape[-1:]
         return [(*arrays.x.shape[:-1], *halved)]
-    shapes = output_shapes(case.layer, declaration.keras_config(case.config), [x.shape for x in xs])
+    shapes = spec_of(case.layer).output_shapes(declaration.keras_config(case.config), [x.shape for x in xs])
     if case.layer == "BatchNormalization" and arrays.arguments.get("training"):
         shapes += [arrays.x.shape[-1:]] * 2
     return shapes  # type: ignore[return-value]

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting
+from reference.layers.options import DATA_FORMAT, PADDING, extents
+from reference.layers.shapes import Config, Rule, Shape, channels_of, check_cells, laid_out, window_counts
+from reference.layers.spec import REQUIRED, Function, LayerSpec, Option, layer
 from reference.layers.windows import (
     batch_chunks,
     crop,
@@ -337,3 +340,30 @@ _max_pooling1d_run, _max_pooling2d_run = functools.partial(_max_pooling_run, 1),
 _max_pooling1d_gradients = _max_pooling2d_gradients = _max_pooling_gradients
 _average_pooling1d_run, _average_pooling2d_run = functools.partial(_average_pooling_run, 1), functools.partial(_average_pooling_run, 2)
 _average_pooling1d_gradients = _average_pooling2d_gradients = _average_pooling_gradients
+
+
+def _output(rank: int) -> Rule:
+    def rule(config: Config, shape: Shape) -> Shape:
+        pool = config.get("pool_size", 2)
+        windows = window_counts(config, shape, rank, pool, pool if config.get("strides") is None else config["strides"])
+        # Pooling goes axis after axis, so that the cells of a window add up instead of multiplying.
+        check_cells(windows, sum([pool] * rank if isinstance(pool, int) else pool))
+        return laid_out(config, shape, windows, channels_of(config, shape))
+
+    return rule
+
+
+def _record(class_name: str, rank: int, forward: Function, run: Function, gradients: Function, pool_size: Any = REQUIRED) -> LayerSpec:
+    options = {
+        "pool_size": Option(pool_size, extents(rank), length=rank),
+        "strides": Option(None, extents(rank, or_none=True), length=rank, like="pool_size"),
+        "padding": Option("valid", PADDING),
+        "data_format": Option("channels_last", DATA_FORMAT),
+    }
+    return layer(LayerSpec(class_name, forward, run, gradients, options=options, output=_output(rank)))
+
+
+MAX_POOLING1D = _record("MaxPooling1D", 1, max_pooling1d_forward, _max_pooling1d_run, _max_pooling_gradients, (2,))
+MAX_POOLING2D = _record("MaxPooling2D", 2, max_pooling2d_forward, _max_pooling2d_run, _max_pooling_gradients, (2, 2))
+AVERAGE_POOLING1D = _record("AveragePooling1D", 1, average_pooling1d_forward, _average_pooling1d_run, _average_pooling_gradients)
+AVERAGE_POOLING2D = _record("AveragePooling2D", 2, average_pooling2d_forward, _average_pooling2d_run, _average_pooling_gradients)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.weight_shapes import Shape
+from reference.layers.shapes import Shape
 from reference.network.config import DTYPES, Entry
 from reference.network.errors import ArchiveError, shown
 from reference.saving.hdf5 import Weights

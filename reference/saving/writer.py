@@ -22,7 +22,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS, weight_owners
+from reference.layers import LAYERS
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.assembly import Description, describe
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, shown
@@ -114,19 +115,19 @@ def _groups(found: Description) -> Iterator[tuple[str, str]]:
         if of_chain or entry.class_name.startswith("ops."):
             continue
         yield f"{entry.group}/", str(entry.config.get("name", ""))
-        if entry.class_name == "TextVectorization":
+        if entry.class_name == TEXT_VECTORIZATION.class_name:
             yield f"{entry.group}/_lookup_layer/", "string_lookup"
-        for group, owner, config in weight_owners(entry.class_name, entry.config) if entry.class_name in SIGNATURES else ():
-            if entry.class_name in WRAPPERS:
+        for group, owner, config in LAYERS[entry.class_name].owners(entry.config) if entry.class_name in LAYERS else ():
+            if group:
                 yield f"{entry.group}/{group}", str(config.get("name", ""))
-            if owner in RECURRENT_CLASSES:
-                yield f"{entry.group}/{group}cell/", f"{SIGNATURES[owner].name}_cell"
+            if owner.cell:
+                yield f"{entry.group}/{group}{owner.cell}", f"{owner.name}_cell"
 
 
 def _assets(found: Description, vocabularies: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, bytes]]:
     """The files of vocabularies that are not in the configuration."""
     for entry in found.entries:
-        if entry.class_name == "TextVectorization" and entry.config.get("vocabulary") is None:
+        if entry.class_name == TEXT_VECTORIZATION.class_name and entry.config.get("vocabulary") is None:
             data = _vocabulary_file(entry, list(vocabularies[entry.path]))
             yield from ((f"assets/{entry.group}/{name}", data) for name in ("_lookup_layer/vocabulary.txt", "vocabulary.txt"))
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.calls import signature_of
 from reference.models import Model
 from reference.network.execution import Layer
 from reference.network.graph import Graph, Ref, leaves
@@ -65,7 +63,7 @@ class Plan:
 
     def acts(self, layer: Layer) -> bool:
         """Whether a layer acts as in training: a frozen BatchNormalization does not."""
-        return layer.class_name != "BatchNormalization" or layer.name not in self.frozen
+        return not layer.spec.normalizes or layer.name not in self.frozen
 
 
 def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None, metrics: Any = None, *, training: bool = True) -> Plan:
@@ -153,9 +151,7 @@ def _metrics(outputs: Mapping[str, Ref], given: Any) -> dict[str, list[Any]]:
 
 def _check_functions(model: Model) -> None:
     """Training runs the reference's layers: a model that was loaded with other functions would be trained with functions not its own."""
-    own = import_module("reference")
     for layer in model.layers:
-        text = layer.class_name == "TextVectorization"
-        name = f"{'text_vectorization' if text else signature_of(layer.class_name).name}_forward"
-        if model.context.find(name) is not getattr(own, name):
+        name = f"{layer.spec.name}_forward"
+        if model.context.find(name) is not layer.spec.forward:
             raise NotImplementedError(f"layer {layer.name!r} has a {name} that is not the reference's: only its own functions are trained")

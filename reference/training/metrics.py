@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.weight_shapes import Shape
+from reference.layers.shapes import Shape
 from reference.losses import cosine_similarity
 from reference.losses.reduction import same_rank
 from reference.training.compile import Plan

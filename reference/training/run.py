@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.weight_shapes import Shape
+from reference.layers.shapes import Shape
 from reference.models import Model
 from reference.training.compile import Plan
 from reference.training.data import targets_of, weights_of

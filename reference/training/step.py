@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.calls import signature_of
 from reference.models import Model
 from reference.network.backpropagation import Tape, add_gradients
 from reference.network.execution import Layer, frozen, run_graph
@@ -277,7 +276,7 @@ def _draw(state: TrainingState, masks: Mapping[str, Any], unused: dict[str, Any]
         if path not in masks:
             return {"seed": seed}
         unused.pop(path, None)
-        if signature_of(layer.class_name).drops:
+        if layer.spec.drops:
             return {"dropout_mask": masks[path]}
         dropout_mask, recurrent_dropout_mask = masks[path]
         return {"dropout_mask": dropout_mask, "recurrent_dropout_mask": recurrent_dropout_mask, "seed": seed}

@@ -22,7 +22,7 @@ from conformance.cases.tolerance import meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import specified
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]
@@ -255,7 +255,7 @@ def _place_masks(layer: Any, masks: Any, index: int) -> None:
 
 def _dropout_mask(layer: LayerCases, case: Case, arrays: Arrays) -> dict[str, Array]:
     """The mask that a Dropout layer draws in this case: what it leaves of an array of ones."""
-    if layer.function or not signature_of(case.layer).drops or not arrays.arguments.get("training"):
+    if layer.function or not spec_of(case.layer).drops or not arrays.arguments.get("training"):
         return {}
     ones = replace(arrays, x=np.ones_like(arrays.x))
     (kept,) = answer(layer, case, ones, case.dtype)

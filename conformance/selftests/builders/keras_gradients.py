@@ -15,7 +15,7 @@ from conformance.cases.case import Case, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import forward_question
 from conformance.oracle.live import forward
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 ARRAY_ALONE = ("elu_backward", "softmax_backward")
 """Backward passes that a function and a layer share, which return the array of the function."""
@@ -58,5 +58,5 @@ def reference_gradients(case: Case, arrays: Arrays, **changed: Any) -> tuple[Any
 def reference_call(case: Case, arrays: Arrays) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """The name of the reference's function without its ending, its positional and its keyword arguments."""
     question = forward_question(ALL[case.layer], case, arrays, arrays.arguments)
-    name = case.layer if ALL[case.layer].function else signature_of(case.layer).name
+    name = case.layer if ALL[case.layer].function else spec_of(case.layer).name
     return name, question.positional, dict(question.keywords)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from reference.layers.kinds import RecurrentSpec
+from reference.layers.options import COUNT, FLAG, GATE, RATE
 from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, States
 from reference.layers.rnn.scan import SavedScan, gradients, run
+from reference.layers.shapes import Config, Shape, check_rank, count, size_along
+from reference.layers.spec import FORWARD, IN_TRAINING, REQUIRED, USE_BIAS, Function, Option, Weight, layer
 
 Array = NDArray[Any]
 Outputs = Array | tuple[Array, ...]
@@ -391,3 +397,80 @@ def _gru_run(
 
 
 _gru_gradients = gradients
+
+
+SEQUENCE_OPTIONS = {
+    name: Option(False, FLAG) for name in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
+} | {name: Option(0.0, RATE, taken_by=(IN_TRAINING,)) for name in ("dropout", "recurrent_dropout")}
+
+
+
+
+def _output(states: int) -> Callable[[Config, Shape], list[Shape]]:
+    def rule(config: Config, shape: Shape) -> list[Shape]:
+        check_rank(shape, 3, 3)
+        if shape[1] == 0:
+            raise ValueError(f"it takes at least one step, its input has the shape {shape}")
+        units = config["units"]
+        output: Shape = (shape[0], shape[1], units) if config.get("return_sequences") else (shape[0], units)
+        return [output, *([(shape[0], units)] * states if config.get("return_state") else [])]
+
+    return rule
+
+
+def _record(
+    class_name: str, forward: Function, run: Function, states: int, gates: int, bias: Weight | None = None, **options: Option
+) -> RecurrentSpec:
+    def wide(config: Config) -> int:
+        return gates * count(config, "units")
+
+    return layer(
+        RecurrentSpec(
+            class_name, forward, run, gradients,
+            weights={
+                "kernel": Weight(lambda config, shape: (size_along(shape, -1), wide(config)), initializer="glorot_uniform"),
+                "recurrent_kernel": Weight(
+                    lambda config, shape: (count(config, "units"), wide(config)), initializer="orthogonal", prefix="recurrent"
+                ),
+                "bias": bias or Weight(lambda config, shape: (wide(config),), unless="use_bias"),
+            },
+            options={
+                "units": Option(REQUIRED, COUNT, taken_by=()),
+                "use_bias": USE_BIAS,
+                "activation": Option("tanh", GATE),
+                **options,
+                **SEQUENCE_OPTIONS,
+            },
+            output=_output(states), takes=("initial_state", "mask", "training"), mask_acts=(FORWARD,), states=states, gates=gates,
+        )
+    )  # fmt: skip
+
+
+def _forget_bias(config: Config, initialize: Function) -> Function:
+    """The bias of an LSTM by its gates i, f, c, o: 1 for f; for i, and for c and o together, what `initialize` gives."""
+    if not config.get("unit_forget_bias", True):
+        return initialize
+
+    def adapted(shape: tuple[int], *, seed: Any, dtype: str) -> Array:
+        units = shape[0] // 4
+        before, after = (initialize((size,), seed=seed, dtype=dtype) for size in (units, 2 * units))
+        return np.concatenate([before, np.ones(units, dtype), after])
+
+    return adapted
+
+
+def _gru_bias(config: Config, shape: Shape) -> Shape:
+    wide = 3 * count(config, "units")
+    return (2, wide) if config.get("reset_after", True) else (wide,)
+
+
+SIMPLE_RNN = _record("SimpleRNN", simple_rnn_forward, _simple_rnn_run, states=1, gates=1)
+GRU = _record(
+    "GRU", gru_forward, _gru_run, states=1, gates=3, bias=Weight(_gru_bias, unless="use_bias"),
+    recurrent_activation=Option("sigmoid", GATE), reset_after=Option(True, FLAG),
+)  # fmt: skip
+LSTM = _record(
+    "LSTM", lstm_forward, _lstm_run, states=2, gates=4,
+    bias=Weight(lambda config, shape: (4 * count(config, "units"),), unless="use_bias", adapted=_forget_bias),
+    recurrent_activation=Option("sigmoid", GATE),
+)  # fmt: skip
