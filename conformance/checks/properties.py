@@ -11,7 +11,7 @@ import numpy as np
 from conformance.base.arrays import EPS, Arrays
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
-from conformance.cases.case import Case
+from conformance.cases.case import Case, FunctionCases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import Answer, forward_question
 from conformance.cases.tolerance import MEANING
@@ -106,7 +106,7 @@ def _shapes(case: Case, arrays: Arrays) -> list[tuple[int, ...]]:
     """The shapes that an answer must have."""
     declaration = layer_cases(case.layer)
     xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
-    if declaration.function:
+    if isinstance(declaration, FunctionCases):
         halved = (arrays.x.shape[-1] // 2,) if case.layer == "glu" else arrays.x.shape[-1:]
         return [(*arrays.x.shape[:-1], *halved)]
     shapes = spec_of(case.layer).output_shapes(declaration.keras_config(case.config), [x.shape for x in xs])

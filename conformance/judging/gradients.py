@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.base.arrays import Arrays
 from conformance.base.record import FAILED, PASSED
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.questions import Answer
 from reference.activations import ACTIVATIONS
 from reference.layers import LayerSpec, spec_of
@@ -19,7 +19,7 @@ from reference.layers.kinds import WrapperSpec
 def flattened(layer: LayerCases, case: Case, arrays: Arrays, weights: Sequence[Any], answer: Answer) -> Answer:
     """The gradients that an answer holds, one after the other; an answer of another structure fails with a sentence."""
     value = answer.value
-    if layer.function or (layer.layer.lower() in ACTIVATIONS and isinstance(value, np.ndarray)):
+    if isinstance(layer, FunctionCases) or (layer.layer.lower() in ACTIVATIONS and isinstance(value, np.ndarray)):
         return answer  # softmax_backward and elu_backward are those of a function and of a layer
     inputs: Any = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
     spec = spec_of(case.layer)

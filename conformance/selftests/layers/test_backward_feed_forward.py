@@ -12,7 +12,7 @@ import pytest
 import reference
 from conformance.base.arrays import Arrays, cast
 from conformance.cases import ALL, FAMILIES
-from conformance.cases.case import Case, declared_cases
+from conformance.cases.case import Case, FunctionCases, declared_cases
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.selftests.builders.keras_gradients import ARRAY_ALONE, arrays_of, grad_output_for, reference_call, reference_gradients
 from reference.layers import spec_of
@@ -58,7 +58,7 @@ def cross_checked() -> list[Case]:
 
 def output(case: Case, arrays: Arrays) -> np.ndarray:
     name, args, options = reference_call(case, arrays)
-    y = getattr(reference, name if ALL[case.layer].function else f"{name}_forward")(*args, **options)
+    y = getattr(reference, name if isinstance(ALL[case.layer], FunctionCases) else f"{name}_forward")(*args, **options)
     return y[0] if isinstance(y, tuple) else y
 
 
