@@ -157,7 +157,7 @@ def answer(
     keras_layer = built(layer, case, dtype)
     keras_layer.set_weights(arrays.weights)
     outputs = _arrays(call_keras(keras_layer, arrays, case.seed(), compiled=compiled))
-    if case.layer == "BatchNormalization" and arrays.arguments.get("training"):
+    if spec_of(case.layer).normalizes and arrays.arguments.get("training"):
         outputs += (np.asarray(keras_layer.moving_mean), np.asarray(keras_layer.moving_variance))
     return outputs
 
