@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from reference.saving.files import check_folder, write_json, write_whole
+from reference.saving.writer import save_model
 from reference.training.checkpoint import flat_weights
 from reference.training.run import Logs, Run
 
@@ -44,7 +45,7 @@ class Monitor:
             warnings.warn(f"monitor={self.monitor!r} is not in the logs; they hold {', '.join(logs)}", stacklevel=4)
         return logs.get(self.monitor)
 
-    def improves(self, training: Run, value: float, reference: float | None) -> bool:
+    def improves(self, training: Run[Any], value: float, reference: float | None) -> bool:
         """Whether a value is better than another one; anything is better than None."""
         if reference is None:
             return True
@@ -75,7 +76,7 @@ class EarlyStopping:
         Epochs before it are not looked at.
     """
 
-    training: Run
+    training: Run[Any]
 
     def __init__(
         self,
@@ -157,7 +158,7 @@ class ReduceLROnPlateau:
         The rate goes no lower.
     """
 
-    training: Run
+    training: Run[Any]
 
     def __init__(
         self,
@@ -212,7 +213,7 @@ class LearningRateScheduler:
     Source: keras.callbacks.LearningRateScheduler.
     """
 
-    training: Run
+    training: Run[Any]
 
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
@@ -246,7 +247,7 @@ class ModelCheckpoint:
         As in :class:`EarlyStopping`.
     """
 
-    training: Run
+    training: Run[Any]
 
     def __init__(
         self, filepath: str | os.PathLike[str], monitor: str = "val_loss", save_best_only: bool = False, mode: str = "auto"
@@ -272,7 +273,7 @@ class ModelCheckpoint:
             path = self.filepath.format(epoch=epoch + 1, **logs)
         except KeyError as error:
             raise ValueError(f"filepath={self.filepath!r} names {error}; the logs hold {', '.join(logs)}") from None
-        self.training.current_model().save(path)
+        save_model(self.training.current_model(), path)
 
     def get_state(self) -> dict[str, Any]:
         """What the next epoch needs."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.calls import WRAPPERS, signature_of, weight_names
+from reference.layers.calls import WRAPPERS, signature_of, weight_names, weight_owners
 from reference.network.execution import Layer
 from reference.optimizers.step import single
 
@@ -98,15 +98,9 @@ def penalty_gradient(value: Array, weight: Variable) -> Array | None:
 
 def _weights(layer: Layer) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     """Of every weight, in the order of ``get_weights()``: name, configuration that it follows from, whether it is not frozen."""
-    trains, config = is_trainable(layer), layer.config
-    parts = [(layer.class_name, config)]
-    if layer.class_name in WRAPPERS:
-        halves = ("layer", "backward_layer") if layer.class_name == "Bidirectional" else ("layer",)
-        inner = [config.get(half, config["layer"]) for half in halves]
-        parts = [(one["class_name"], one["config"]) for one in inner]
-    for class_name, options in parts:
+    for _, class_name, options in weight_owners(layer.class_name, layer.config):
         for name in weight_names(class_name, options):
-            yield name, options, trains and bool(options.get("trainable", True))
+            yield name, options, is_trainable(layer) and bool(options.get("trainable", True))
 
 
 def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float, float]:

@@ -13,8 +13,8 @@ import pytest
 
 import reference
 from conformance.selftests.builders.hostile_forms import FORMS, MIB, Change, changed, good_files, little_memory, refused
-from reference import models as network
 from reference.models import load_model
+from reference.network import network
 from reference.saving.reader import ArchiveError, read_archive
 
 JSON_WEIGHTS: dict[str, tuple[Change, str]] = {
