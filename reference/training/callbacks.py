@@ -58,7 +58,23 @@ class Monitor:
         return value - abs(self.min_delta) > reference if grows else value + abs(self.min_delta) < reference
 
 
-class EarlyStopping:
+class Remembering:
+    """A callback that goes on after an interruption with the values of these attributes of its own."""
+
+    training: Run[Any]
+    remembered: tuple[str, ...] = ("best",)
+
+    def get_state(self) -> dict[str, Any]:
+        """What the next epoch needs."""
+        return {name: getattr(self, name) for name in self.remembered}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`get_state` gave."""
+        for name in self.remembered:
+            setattr(self, name, state[name])
+
+
+class EarlyStopping(Remembering):
     """End a training whose monitored value has not improved for `patience` epochs. Source: keras.callbacks.EarlyStopping.
 
     Parameters
@@ -76,7 +92,7 @@ class EarlyStopping:
         Epochs before it are not looked at.
     """
 
-    training: Run[Any]
+    remembered = ("wait", "stopped_epoch", "best_epoch", "best")
 
     def __init__(
         self,
@@ -126,13 +142,11 @@ class EarlyStopping:
 
     def get_state(self) -> dict[str, Any]:
         """What the next epoch needs."""
-        numbers = {"wait": self.wait, "stopped_epoch": self.stopped_epoch, "best_epoch": self.best_epoch, "best": self.best}
-        return numbers | {f"weights/{name}": value for name, value in self.best_weights.items()}
+        return super().get_state() | {f"weights/{name}": value for name, value in self.best_weights.items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`get_state` gave."""
-        self.wait, self.stopped_epoch, self.best_epoch = state["wait"], state["stopped_epoch"], state["best_epoch"]
-        self.best = state["best"]
+        super().set_state(state)
         self.best_weights = {name.removeprefix("weights/"): value for name, value in state.items() if name.startswith("weights/")}
 
     def _remember(self, epoch: int) -> None:
@@ -141,7 +155,7 @@ class EarlyStopping:
             self.best_weights = flat_weights(self.training.state.weights)
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Remembering):
     """Multiply the learning rate by `factor` where the monitored value has not improved for `patience` epochs.
 
     Source: keras.callbacks.ReduceLROnPlateau.
@@ -158,7 +172,7 @@ class ReduceLROnPlateau:
         The rate goes no lower.
     """
 
-    training: Run[Any]
+    remembered = ("wait", "cooldown_counter", "best")
 
     def __init__(
         self,
@@ -198,14 +212,6 @@ class ReduceLROnPlateau:
                 self.training.learning_rate = max(rate * self.factor, self.min_lr)
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
-    def get_state(self) -> dict[str, Any]:
-        """What the next epoch needs."""
-        return {"wait": self.wait, "cooldown_counter": self.cooldown_counter, "best": self.best}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` gave."""
-        self.wait, self.cooldown_counter, self.best = state["wait"], state["cooldown_counter"], state["best"]
-
 
 class LearningRateScheduler:
     """Before each epoch the learning rate becomes ``schedule(epoch, rate)``, or ``schedule(epoch)`` where that takes one argument.
@@ -234,7 +240,7 @@ class LearningRateScheduler:
         logs["learning_rate"] = self.training.learning_rate
 
 
-class ModelCheckpoint:
+class ModelCheckpoint(Remembering):
     """Save the model after each epoch, or with `save_best_only` after each that is the best so far.
 
     Source: keras.callbacks.ModelCheckpoint.
@@ -246,8 +252,6 @@ class ModelCheckpoint:
     monitor, mode
         As in :class:`EarlyStopping`.
     """
-
-    training: Run[Any]
 
     def __init__(
         self, filepath: str | os.PathLike[str], monitor: str = "val_loss", save_best_only: bool = False, mode: str = "auto"
@@ -275,20 +279,14 @@ class ModelCheckpoint:
             raise ValueError(f"filepath={self.filepath!r} names {error}; the logs hold {', '.join(logs)}") from None
         save_model(self.training.current_model(), path)
 
-    def get_state(self) -> dict[str, Any]:
-        """What the next epoch needs."""
-        return {"best": self.best}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` gave."""
-        self.best = state["best"]
-
-
-class HistoryLog:
+class HistoryLog(Remembering):
     """Write the logs of all epochs into a file after each of them: a table for ``.csv`` (keras.callbacks.CSVLogger), else a JSON list.
 
     The file is written whole each time, so that an interrupted training leaves no half of a line and no epoch twice.
     """
+
+    remembered = ("rows",)
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -313,11 +311,3 @@ class HistoryLog:
         writer.writeheader()
         writer.writerows(self.rows)
         write_whole(self.path, table.getvalue().encode())
-
-    def get_state(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": self.rows}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` gave."""
-        self.rows = state["rows"]
