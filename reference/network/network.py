@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from reference._arrays import Array
 from reference.network.execution import Context, Layer, frozen, run_graph
 from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
 from reference.network.parallel import in_threads, shares
 from reference.network.shapes import GraphShapes, infer_shapes
 
-Array = NDArray[Any]
 AnyNetwork = TypeVar("AnyNetwork", bound="Network")
 """A function that is given a model returns one of the same class."""
 

@@ -19,13 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference._arrays import Array
 from reference.saving.files import write_whole
 from reference.training.data import Samples
 from reference.training.run import Run
-
-Array = NDArray[Any]
 
 FORMAT, VERSION = "keras-conformance training", 1
 TEXT = "training.json"

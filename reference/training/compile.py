@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reference import losses
+from reference._arrays import Array
 from reference.network.execution import Layer
 from reference.network.functions import FUNCTIONS
 from reference.network.graph import Graph, Ref, leaves
@@ -26,8 +26,6 @@ from reference.network.network import Network
 from reference.optimizers import formulas
 from reference.optimizers.step import Options
 from reference.training.variables import Variable, is_trainable, trained_weights
-
-Array = NDArray[Any]
 
 ALIASES = {
     "mse": "mean_squared_error",

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference._arrays import Array
 from reference.layers.weight_shapes import Shape
 from reference.losses.reduction import same_rank
 from reference.network.network import Network
 from reference.network.shapes import GraphShapes
 from reference.training.compile import Objective, Plan, by_output
 
-Array = NDArray[Any]
 Shapes = dict[str, Shape]
 """Of the outputs of a model by their names, the batch first."""
 

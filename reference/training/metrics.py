@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference._arrays import Array
 from reference.losses import cosine_similarity
 from reference.losses.reduction import same_rank
 from reference.training.compile import LOSSES, Plan, named
 from reference.training.data import Shapes, check_label_shape, ids_of, labels_of
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
-from numpy.typing import NDArray
-
+from reference._arrays import Array
 from reference.network.network import AnyNetwork
 from reference.optimizers.step import single
 from reference.training.data import Samples
 from reference.training.metrics import Metric, metric_keys
 from reference.training.step import Batch, TrainingState
 
-Array = NDArray[Any]
 Logs = dict[str, float]
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference._arrays import Array
 from reference.layers.calls import signature_of
 from reference.network.backpropagation import Tape, add_gradients
 from reference.network.execution import Layer, run_graph
@@ -30,7 +30,6 @@ from reference.training.data import Samples, samples_of
 from reference.training.metrics import metric_keys, metrics_of
 from reference.training.variables import penalty, penalty_gradient
 
-Array = NDArray[Any]
 Draw = Callable[[str, Layer], dict[str, Any]]
 
 

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference._arrays import Array
 from reference.layers.calls import WRAPPERS, signature_of, weight_names, weight_owners
 from reference.network.execution import Layer
 from reference.optimizers.step import single
-
-Array = NDArray[Any]
 
 ORIGIN = {"recurrent_kernel": "recurrent"}
 """Weights whose regularizer does not bear their own name."""
