@@ -36,6 +36,7 @@ class Model(Network):
     """A Keras model that computes with given layer functions: a :class:`.Network`, and what a user does with it.
 
     It predicts (:meth:`predict`, :meth:`predict_proba`, :meth:`activations`), is trained and evaluated, told in a table, and saved.
+    What it is made of (`graph`, `context`, `config`, `threaded`) stands at the network.
     """
 
     def evaluate(self, x: Any, y: Any, batch_size: int = 256, **options: Any) -> dict[str, float]:
