@@ -18,6 +18,11 @@ from reference.layers.options import ACTIVATION, AXES, NOT_NEGATIVE, NOT_NEGATIV
 from reference.layers.shapes import Config, Shape, activated, over_axes, place_of
 from reference.layers.spec import BY_LOGITS, FORWARD, REQUIRED, Function, LayerSpec, Option, Weight, layer
 
+__all__ = [
+    "activation_backward", "activation_forward", "elu_forward", "leaky_re_lu_backward", "leaky_re_lu_forward", "p_re_lu_backward",
+    "p_re_lu_forward", "re_lu_backward", "re_lu_forward", "softmax_backward", "softmax_forward",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 

@@ -41,6 +41,8 @@ from reference.layers.windows import (
     to_channels_last,
 )
 
+__all__ = ["conv1d_backward", "conv1d_forward", "conv2d_backward", "conv2d_forward"]
+
 Array = NDArray[Any]
 
 

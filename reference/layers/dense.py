@@ -14,6 +14,8 @@ from reference.layers.options import ACTIVATION, COUNT
 from reference.layers.shapes import Config, Shape, activated, check_rank, count, size_along, sizes
 from reference.layers.spec import BY_LOGITS, REQUIRED, USE_BIAS, Function, LayerSpec, Option, Weight, layer
 
+__all__ = ["dense_backward", "dense_forward"]
+
 Array = NDArray[Any]
 
 

@@ -13,6 +13,11 @@ from reference.layers.options import DATA_FORMAT, NOISE_SHAPE, RATE
 from reference.layers.shapes import Config, Rule, Shape, broadcast, of_rank
 from reference.layers.spec import IN_TRAINING, REQUIRED, Function, LayerSpec, Option, layer
 
+__all__ = [
+    "dropout_backward", "dropout_forward", "spatial_dropout1d_backward", "spatial_dropout1d_forward", "spatial_dropout2d_backward",
+    "spatial_dropout2d_forward",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 

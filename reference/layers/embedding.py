@@ -12,6 +12,8 @@ from reference.layers.options import COUNT, FLAG
 from reference.layers.shapes import sizes
 from reference.layers.spec import MASK, REQUIRED, LayerSpec, Option, Weight, layer
 
+__all__ = ["embedding_backward", "embedding_compute_mask", "embedding_forward"]
+
 Array = NDArray[Any]
 
 

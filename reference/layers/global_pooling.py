@@ -14,6 +14,12 @@ from reference.layers.shapes import Config, Rule, Shape, channels_of, check_rank
 from reference.layers.spec import FORWARD, Function, LayerSpec, Option, layer
 from reference.layers.windows import from_channels_last, to_channels_last
 
+__all__ = [
+    "global_average_pooling1d_backward", "global_average_pooling1d_forward", "global_average_pooling2d_backward",
+    "global_average_pooling2d_forward", "global_max_pooling1d_backward", "global_max_pooling1d_forward", "global_max_pooling2d_backward",
+    "global_max_pooling2d_forward",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 

@@ -12,6 +12,8 @@ from reference.layers.options import NUMBER
 from reference.layers.shapes import of_rank
 from reference.layers.spec import FORWARD, MASK, LayerSpec, Option, layer
 
+__all__ = ["masking_backward", "masking_compute_mask", "masking_forward"]
+
 Array = NDArray[Any]
 
 

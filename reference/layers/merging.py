@@ -15,6 +15,8 @@ from reference.layers.options import AXIS
 from reference.layers.shapes import Config, Shape, broadcast, concatenated
 from reference.layers.spec import FORWARD, MASK, Option, layer
 
+__all__ = ["add_backward", "add_compute_mask", "add_forward", "concatenate_backward", "concatenate_compute_mask", "concatenate_forward"]
+
 Array = NDArray[Any]
 
 

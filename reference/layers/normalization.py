@@ -14,6 +14,8 @@ from reference.layers.options import AXES, AXIS, FLAG, NOT_NEGATIVE, NUMBER
 from reference.layers.shapes import Config, Rule, Shape, over_axes, size_along
 from reference.layers.spec import IN_TRAINING, LayerSpec, Option, Weight, layer
 
+__all__ = ["batch_normalization_backward", "batch_normalization_forward", "layer_normalization_backward", "layer_normalization_forward"]
+
 Array = NDArray[Any]
 
 

@@ -26,6 +26,11 @@ from reference.layers.windows import (
     to_channels_last,
 )
 
+__all__ = [
+    "average_pooling1d_backward", "average_pooling1d_forward", "average_pooling2d_backward", "average_pooling2d_forward",
+    "max_pooling1d_backward", "max_pooling1d_forward", "max_pooling2d_backward", "max_pooling2d_forward",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 

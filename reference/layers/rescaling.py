@@ -12,6 +12,8 @@ from reference.layers.options import SCALING, numbers_of
 from reference.layers.shapes import Config, Shape
 from reference.layers.spec import REQUIRED, LayerSpec, Option, layer
 
+__all__ = ["rescaling_backward", "rescaling_forward"]
+
 Array = NDArray[Any]
 
 

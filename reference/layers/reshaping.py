@@ -14,6 +14,8 @@ from reference.layers.options import DATA_FORMAT, TARGET_SHAPE
 from reference.layers.shapes import Config, Shape, size_of
 from reference.layers.spec import REQUIRED, LayerSpec, Option, layer
 
+__all__ = ["flatten_backward", "flatten_forward", "reshape_backward", "reshape_forward"]
+
 Array = NDArray[Any]
 
 

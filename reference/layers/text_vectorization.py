@@ -24,6 +24,8 @@ from reference.layers.options import FLAG, MAX_ELEMENTS, NAMED_FUNCTION, Allowed
 from reference.layers.shapes import Config, Shape
 from reference.layers.spec import LayerSpec, Option
 
+__all__ = ["text_vectorization_adapt", "text_vectorization_forward", "text_vectorization_idf"]
+
 Array = NDArray[Any]
 Standardize = str | Callable[[str], str] | None
 Split = str | Callable[[str], Iterable[str]] | None

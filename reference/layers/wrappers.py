@@ -16,6 +16,8 @@ from reference.layers.rnn.scan import SavedScan, grad_outputs, gradients
 from reference.layers.shapes import Config, Shape, check_rank, concatenated
 from reference.layers.spec import FORWARD, IN_TRAINING, LAYERS, LayerCall, LayerSpec, Option, layer, spec_of
 
+__all__ = ["bidirectional_backward", "bidirectional_forward", "time_distributed_backward", "time_distributed_forward"]
+
 Array = NDArray[Any]
 
 

@@ -15,6 +15,8 @@ from reference.layers.rnn.scan import SavedScan, gradients, run
 from reference.layers.shapes import Config, Shape, check_rank, count, size_along
 from reference.layers.spec import FORWARD, IN_TRAINING, REQUIRED, USE_BIAS, Function, Option, Weight, layer
 
+__all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward", "simple_rnn_backward", "simple_rnn_forward"]
+
 Array = NDArray[Any]
 Outputs = Array | tuple[Array, ...]
 
