@@ -5,8 +5,6 @@ Keras's names and defaults, the batch first. ``xyz_backward(grad_output, x, *wei
 input and of the weights that train. ``load_model`` reads a ``.keras`` archive and runs it through these functions.
 """
 
-
-
 from reference import initializers
 from reference.activations import *
 from reference.activations.piecewise import *
