@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.layers.calls import signature_of
+from reference.losses.loss import LOSSES
 from reference.models import Model
 from reference.network.execution import Layer
 from reference.network.graph import Graph, Ref, leaves
-from reference.training.names import Named, backward_of, loss_named, optimizer_named
+from reference.training.names import Named, loss_named, optimizer_named
 from reference.training.variables import Variable, trained_weights
 
 Array = NDArray[Any]
@@ -101,7 +102,7 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None,
             weight = 1.0 if weights[name] is None else weights[name]
             if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
                 raise ValueError(f"loss_weights: the output {name!r} has {weight!r}, which is no finite number")
-            objectives[name] = Objective(found, backward_of(found), float(weight))
+            objectives[name] = Objective(found, LOSSES[found.name].backward, float(weight))
     if not objectives:
         alone = "" if training else ", and an evaluation as well, whatever its metrics: name one, loss='sparse_categorical_crossentropy'"
         raise ValueError(f"training needs a loss for one output at least{alone}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import losses
+from reference.losses.loss import LOSSES
 from reference.optimizers import formulas
 from reference.optimizers.step import Options
 
@@ -26,7 +26,7 @@ ALIASES = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
 }
-LOSSES = {name: getattr(losses, name) for name in losses.__all__ if not name.endswith("_backward")}
+LOSS_FUNCTIONS = {name: one.forward for name, one in LOSSES.items()}
 OPTIMIZERS = {
     name: getattr(formulas, f"{name}_step")
     for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "lion", "ftrl")
@@ -84,17 +84,11 @@ def named(what: str, table: Mapping[str, Callable[..., Any]], given: Any, more: 
 
 def loss_named(given: Any) -> Named:
     """A loss; its ``reduction`` must make one number of the losses of a batch."""
-    found = named("loss", LOSSES, given)
+    found = named("loss", LOSS_FUNCTIONS, given)
     reduction = found.options.get("reduction", "mean")
     if reduction in (None, "none"):
         raise ValueError(f"loss {found.name}: reduction={reduction!r} does not make one number of a batch, which training needs")
     return found
-
-
-def backward_of(loss: Named) -> Callable[..., Any]:
-    """The gradient of a loss."""
-    function: Callable[..., Any] = getattr(losses, f"{loss.name}_backward")
-    return function
 
 
 def optimizer_named(given: Any) -> Named:
