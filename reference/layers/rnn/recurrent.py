@@ -1,37 +1,28 @@
-"""Recurrent layers, forward and backward. Their cells are in ``recurrent_cells``, the run over time in ``recurrent_scan``."""
+"""Recurrent layers, forward and backward. Their cells are in :mod:`.cells`, the run over time in :mod:`.scan`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from numpy.typing import NDArray
 
-from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, States
-from reference.layers.rnn.scan import SavedScan, gradients, run
+from reference._options import takes_options_of
+from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from reference.layers.rnn.scan import RunOptions, SavedScan, gradients, run
 
 Array = NDArray[Any]
 Outputs = Array | tuple[Array, ...]
 
 
+@takes_options_of(run)
 def simple_rnn_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Fully connected recurrent layer: ``h' = activation(x_t @ kernel + h @ recurrent_kernel + bias)``.
 
@@ -62,13 +53,7 @@ def simple_rnn_forward(
 
     Source: Elman 1990; keras.layers.SimpleRNN.
     """
-    y, _ = _simple_rnn_run(
-        x, kernel, recurrent_kernel, bias, activation=activation,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _simple_rnn_run(x, kernel, recurrent_kernel, bias, activation=activation, save=False, **options)[0]
 
 
 def simple_rnn_backward(
@@ -127,26 +112,16 @@ def _simple_rnn_run(
 _simple_rnn_gradients = gradients
 
 
+@takes_options_of(run)
 def lstm_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Long short-term memory; the gates stand in the order i, f, c, o along the last axis of every weight.
 
@@ -201,13 +176,9 @@ def lstm_forward(
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); keras.layers.LSTM.
     """
-    y, _ = _lstm_run(
-        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _lstm_run(
+        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, save=False, **options
+    )[0]
 
 
 def lstm_backward(
@@ -269,27 +240,17 @@ def _lstm_run(
 _lstm_gradients = gradients
 
 
+@takes_options_of(run)
 def gru_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
     reset_after: bool = True,
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Gated recurrent unit; the gates stand in the order z (update), r (reset), h (candidate) along the last axis of every weight.
 
@@ -329,13 +290,10 @@ def gru_forward(
 
     Source: Cho et al. 2014, arXiv:1406.1078 (without `reset_after`: its first version); keras.layers.GRU.
     """
-    y, _ = _gru_run(
-        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _gru_run(
+        x, kernel, recurrent_kernel, bias,
+        activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after, save=False, **options,
+    )[0]  # fmt: skip
 
 
 def gru_backward(
