@@ -58,8 +58,7 @@ def dropout_forward(
 
     Source: Srivastava et al. 2014, JMLR 15; keras.layers.Dropout.
     """
-    options: dict[str, Any] = {"seed": seed, "noise_shape": noise_shape, "dropout_mask": dropout_mask}
-    return _dropout_run(x, rate=rate, training=training, **options)[0]
+    return _dropout_run(x, rate=rate, training=training, seed=seed, noise_shape=noise_shape, dropout_mask=dropout_mask)[0]
 
 
 def dropout_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
@@ -150,8 +149,7 @@ def spatial_dropout2d_forward(
     Parameters and errors as in :func:`dropout_forward`; with ``channels_first`` the channels are axis 1.
     Source: Tompson et al. 2015, arXiv:1411.4280; keras.layers.SpatialDropout2D.
     """
-    options: dict[str, Any] = {"seed": seed, "dropout_mask": dropout_mask}
-    return _spatial_dropout2d_run(x, rate=rate, training=training, data_format=data_format, **options)[0]
+    return _spatial_dropout2d_run(x, data_format=data_format, rate=rate, training=training, seed=seed, dropout_mask=dropout_mask)[0]
 
 
 def spatial_dropout2d_backward(grad_output: ArrayLike, x: Array, *, data_format: str = "channels_last", **options: Any) -> Gradients:

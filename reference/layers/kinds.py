@@ -6,8 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reference.layers.shapes import Config, Shape
-from reference.layers.spec import FORWARD, IN_TRAINING, LAYERS, LayerCall, LayerSpec, spec_of
+from reference.layers.options import FLAG, RATE
+from reference.layers.shapes import Config, Shape, check_rank, count, size_along
+from reference.layers.spec import FORWARD, IN_TRAINING, LAYERS, LayerCall, LayerSpec, Option, Weight, spec_of
+
+SEQUENCE_OPTIONS = {
+    name: Option(False, FLAG) for name in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
+} | {name: Option(0.0, RATE, taken_by=(IN_TRAINING,)) for name in ("dropout", "recurrent_dropout")}
+"""Of every recurrent layer."""
+
+
+def recurrent_weights(gates: int) -> dict[str, Weight]:
+    """The weights of a layer with so many gates side by side."""
+
+    def wide(config: Config) -> int:
+        return gates * count(config, "units")
+
+    return {
+        "kernel": Weight(lambda config, shape: (size_along(shape, -1), wide(config)), initializer="glorot_uniform"),
+        "recurrent_kernel": Weight(
+            lambda config, shape: (count(config, "units"), wide(config)), initializer="orthogonal", prefix="recurrent"
+        ),
+        "bias": Weight(lambda config, shape: (wide(config),), unless="use_bias"),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +44,16 @@ class RecurrentSpec(LayerSpec):
     cell = "cell/"
     states: int = 1
     gates: int = 1
+
+    def output_shapes(self, config: Config, shapes: Sequence[Shape]) -> list[Shape]:
+        """A sequence, or its last step; and the states."""
+        (shape,) = shapes
+        check_rank(shape, 3, 3)
+        if shape[1] == 0:
+            raise ValueError(f"it takes at least one step, its input has the shape {shape}")
+        units = config["units"]
+        output: Shape = (shape[0], shape[1], units) if config.get("return_sequences") else (shape[0], units)
+        return [output, *[(shape[0], units)] * (self.output_count(config) - 1)]
 
     def output_count(self, config: Config) -> int:
         """The states come after the output."""

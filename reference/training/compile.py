@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import losses
 from reference._arrays import Array
+from reference.losses.loss import LOSSES
 from reference.network.execution import Layer
 from reference.network.graph import Graph, Ref, leaves
 from reference.network.network import Network
@@ -34,7 +34,7 @@ ALIASES = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
 }
-LOSSES = {name: getattr(losses, name) for name in losses.__all__ if not name.endswith("_backward")}
+LOSS_FUNCTIONS = {name: one.forward for name, one in LOSSES.items()}
 OPTIMIZERS = {
     name: getattr(formulas, f"{name}_step")
     for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "lion", "ftrl")
@@ -129,7 +129,7 @@ def make_plan(model: Network, optimizer: Any, loss: Any, loss_weights: Any = Non
             weight = 1.0 if weights[name] is None else weights[name]
             if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
                 raise ValueError(f"loss_weights: the output {name!r} has {weight!r}, which is no finite number")
-            objectives[name] = Objective(found, getattr(losses, f"{found.name}_backward"), float(weight))
+            objectives[name] = Objective(found, LOSSES[found.name].backward, float(weight))
     if not objectives:
         alone = "" if training else ", and an evaluation as well, whatever its metrics: name one, loss='sparse_categorical_crossentropy'"
         raise ValueError(f"training needs a loss for one output at least{alone}")
@@ -227,7 +227,7 @@ def named(what: str, table: Mapping[str, Callable[..., Any]], given: Any, more: 
 
 def loss_named(given: Any) -> Named:
     """A loss; its ``reduction`` must make one number of the losses of a batch."""
-    found = named("loss", LOSSES, given)
+    found = named("loss", LOSS_FUNCTIONS, given)
     reduction = found.options.get("reduction", "mean")
     if reduction in (None, "none"):
         raise ValueError(f"loss {found.name}: reduction={reduction!r} does not make one number of a batch, which training needs")

@@ -16,7 +16,7 @@ import numpy as np
 from reference._arrays import Array
 from reference.losses import cosine_similarity
 from reference.losses.reduction import same_rank
-from reference.training.compile import LOSSES, Plan, named
+from reference.training.compile import LOSS_FUNCTIONS, Plan, named
 from reference.training.data import Shapes, check_label_shape, ids_of, labels_of
 
 
@@ -48,7 +48,7 @@ def metric_named(given: Any, y: Array, shape: tuple[int, ...], where: str = "y")
     title = given if isinstance(given, str) else ""
     if title.lower() in ("accuracy", "acc"):
         given = "binary_accuracy" if shape[-1] == 1 else "sparse_categorical_accuracy" if _is_sparse(y, shape) else "categorical_accuracy"
-    found = named("metric", {**LOSSES, **_SHARES, "macro_f1": _confusion}, given)
+    found = named("metric", {**LOSS_FUNCTIONS, **_SHARES, "macro_f1": _confusion}, given)
     title = title or found.name
     if found.name == "macro_f1":
         classes = max(2, shape[-1])

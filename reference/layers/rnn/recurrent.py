@@ -1,19 +1,19 @@
-"""Recurrent layers, forward and backward. Their cells are in ``recurrent_cells``, the run over time in ``recurrent_scan``."""
+"""Recurrent layers, forward and backward. Their cells are in :mod:`.cells`, the run over time in :mod:`.scan`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.kinds import RecurrentSpec
-from reference.layers.options import COUNT, FLAG, GATE, RATE
-from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, States
-from reference.layers.rnn.scan import SavedScan, gradients, run
-from reference.layers.shapes import Config, Shape, check_rank, count, size_along
-from reference.layers.spec import FORWARD, IN_TRAINING, REQUIRED, USE_BIAS, Function, Option, Weight, layer
+from reference._options import takes_options_of
+from reference.layers.kinds import SEQUENCE_OPTIONS, RecurrentSpec, recurrent_weights
+from reference.layers.options import COUNT, FLAG, GATE
+from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from reference.layers.rnn.scan import RunOptions, SavedScan, gradients, run
+from reference.layers.shapes import Config, Shape, count
+from reference.layers.spec import FORWARD, REQUIRED, USE_BIAS, Function, Option, Weight, layer
 
 __all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward", "simple_rnn_backward", "simple_rnn_forward"]
 
@@ -21,25 +21,15 @@ Array = NDArray[Any]
 Outputs = Array | tuple[Array, ...]
 
 
+@takes_options_of(run)
 def simple_rnn_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Fully connected recurrent layer: ``h' = activation(x_t @ kernel + h @ recurrent_kernel + bias)``.
 
@@ -70,13 +60,7 @@ def simple_rnn_forward(
 
     Source: Elman 1990; keras.layers.SimpleRNN.
     """
-    y, _ = _simple_rnn_run(
-        x, kernel, recurrent_kernel, bias, activation=activation,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _simple_rnn_run(x, kernel, recurrent_kernel, bias, activation=activation, save=False, **options)[0]
 
 
 def simple_rnn_backward(
@@ -123,7 +107,7 @@ def simple_rnn_backward(
     Source: Werbos 1990; keras.layers.SimpleRNN.
     """
     _, saved = _simple_rnn_run(x, kernel, recurrent_kernel, bias, **options)
-    return _simple_rnn_gradients(grad_output, saved)
+    return gradients(grad_output, saved)
 
 
 def _simple_rnn_run(
@@ -132,29 +116,16 @@ def _simple_rnn_run(
     return run(SimpleRNNCell(activation), x, kernel, recurrent_kernel, bias, **options)
 
 
-_simple_rnn_gradients = gradients
-
-
+@takes_options_of(run)
 def lstm_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Long short-term memory; the gates stand in the order i, f, c, o along the last axis of every weight.
 
@@ -209,13 +180,9 @@ def lstm_forward(
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); keras.layers.LSTM.
     """
-    y, _ = _lstm_run(
-        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _lstm_run(
+        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, save=False, **options
+    )[0]
 
 
 def lstm_backward(
@@ -258,7 +225,7 @@ def lstm_backward(
     Source: Greff et al. 2017, arXiv:1503.04069, section II.B (there with peepholes); keras.layers.LSTM.
     """
     _, saved = _lstm_run(x, kernel, recurrent_kernel, bias, **options)
-    return _lstm_gradients(grad_output, saved)
+    return gradients(grad_output, saved)
 
 
 def _lstm_run(
@@ -274,30 +241,17 @@ def _lstm_run(
     return run(LSTMCell(activation, recurrent_activation), x, kernel, recurrent_kernel, bias, **options)
 
 
-_lstm_gradients = gradients
-
-
+@takes_options_of(run)
 def gru_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
     reset_after: bool = True,
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Gated recurrent unit; the gates stand in the order z (update), r (reset), h (candidate) along the last axis of every weight.
 
@@ -337,13 +291,10 @@ def gru_forward(
 
     Source: Cho et al. 2014, arXiv:1406.1078 (without `reset_after`: its first version); keras.layers.GRU.
     """
-    y, _ = _gru_run(
-        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _gru_run(
+        x, kernel, recurrent_kernel, bias,
+        activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after, save=False, **options,
+    )[0]  # fmt: skip
 
 
 def gru_backward(
@@ -381,7 +332,7 @@ def gru_backward(
     Source: Werbos 1990; keras.layers.GRU.
     """
     _, saved = _gru_run(x, kernel, recurrent_kernel, bias, **options)
-    return _gru_gradients(grad_output, saved)
+    return gradients(grad_output, saved)
 
 
 def _gru_run(
@@ -398,44 +349,13 @@ def _gru_run(
     return run(GRUCell(activation, recurrent_activation, reset_after), x, kernel, recurrent_kernel, bias, **options)
 
 
-_gru_gradients = gradients
-
-
-SEQUENCE_OPTIONS = {
-    name: Option(False, FLAG) for name in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
-} | {name: Option(0.0, RATE, taken_by=(IN_TRAINING,)) for name in ("dropout", "recurrent_dropout")}
-
-
-
-
-def _output(states: int) -> Callable[[Config, Shape], list[Shape]]:
-    def rule(config: Config, shape: Shape) -> list[Shape]:
-        check_rank(shape, 3, 3)
-        if shape[1] == 0:
-            raise ValueError(f"it takes at least one step, its input has the shape {shape}")
-        units = config["units"]
-        output: Shape = (shape[0], shape[1], units) if config.get("return_sequences") else (shape[0], units)
-        return [output, *([(shape[0], units)] * states if config.get("return_state") else [])]
-
-    return rule
-
-
 def _record(
     class_name: str, forward: Function, run: Function, states: int, gates: int, bias: Weight | None = None, **options: Option
 ) -> RecurrentSpec:
-    def wide(config: Config) -> int:
-        return gates * count(config, "units")
-
     return layer(
         RecurrentSpec(
             class_name, forward, run, gradients,
-            weights={
-                "kernel": Weight(lambda config, shape: (size_along(shape, -1), wide(config)), initializer="glorot_uniform"),
-                "recurrent_kernel": Weight(
-                    lambda config, shape: (count(config, "units"), wide(config)), initializer="orthogonal", prefix="recurrent"
-                ),
-                "bias": bias or Weight(lambda config, shape: (wide(config),), unless="use_bias"),
-            },
+            weights=recurrent_weights(gates) | ({"bias": bias} if bias else {}),
             options={
                 "units": Option(REQUIRED, COUNT, taken_by=()),
                 "use_bias": USE_BIAS,
@@ -443,7 +363,7 @@ def _record(
                 **options,
                 **SEQUENCE_OPTIONS,
             },
-            output=_output(states), takes=("initial_state", "mask", "training"), mask_acts=(FORWARD,), states=states, gates=gates,
+            takes=("initial_state", "mask", "training"), mask_acts=(FORWARD,), states=states, gates=gates,
         )
     )  # fmt: skip
 
