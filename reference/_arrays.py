@@ -13,8 +13,6 @@ Source: Rumelhart, Hinton and Williams 1986, Nature 323.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -23,15 +21,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 Array = NDArray[Any]
 Gradients = tuple[Any, ...]
 """``(grad_x, *grad_weights)``: arrays, a list of arrays for a layer of several inputs, None for integers and weights that are not there."""
-
-
-def pair(name: str) -> tuple[Callable[..., tuple[Any, Any]], Callable[[Any, Any], Gradients]]:
-    """The functions ``_<name>_run`` and ``_<name>_gradients`` beside ``<name>_forward``; NotImplementedError where there are none."""
-    module = import_module(getattr(import_module("reference"), f"{name}_forward").__module__)
-    try:
-        return getattr(module, f"_{name}_run"), getattr(module, f"_{name}_gradients")
-    except AttributeError:
-        raise NotImplementedError(f"{name} has no backward pass") from None
 
 
 def floating(x: ArrayLike) -> Array:

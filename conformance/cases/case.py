@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.pairwise import pairwise
-from reference.layers.weight_shapes import weight_shapes
+from reference.activations import ACTIVATIONS
+from reference.layers import spec_of
+from reference.layers.kinds import WrapperSpec
 
 DTYPES = ("float64", "float32")
 Config = Mapping[str, Any]
@@ -72,12 +75,12 @@ class Special:
 
 @dataclass(frozen=True, eq=False)
 class LayerCases:
-    """Everything the suite needs to know about a layer, once.
+    """Everything the suite needs to know about a layer beside its record, once. What is not a layer has a subclass.
 
     Attributes
     ----------
     layer : str
-        Keras's class name, or the name of an activation function.
+        Keras's class name; the name of an activation function or a loss.
     inputs : mapping of name to shape
         Input shapes, batch first, ``channels_last``; the name stands in the test id.
     axes : tuple of str
@@ -85,7 +88,8 @@ class LayerCases:
     tolerance : callable
         The error model, see :mod:`conformance.cases.tolerance`.
     options : mapping of option to its values
-        Keras's default first.
+        Beside Keras's default, which the record of the layer has and which becomes the first value. Of an option that is in no record
+        (``unroll``) the first value given is the default.
     sizes : mapping of constructor argument to its values
         ``units``, ``filters``, ``kernel_size``: they follow from the weights and are not passed.
     call : mapping
@@ -106,8 +110,6 @@ class LayerCases:
         Options of the Keras class that change numbers and that no case varies; the report shows them as zeros.
     needs : tuple of str
         Layers that this one is built on: when they fail, a failure here is blocked.
-    function : bool
-        Whether it is an activation function instead of a layer.
     """
 
     layer: str
@@ -126,17 +128,53 @@ class LayerCases:
     unpassed: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    function: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", {name: self._from_default(name, values) for name, values in self.options.items()})
+
+    def _from_default(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        known = self.defaults()
+        return [known[name], *(value for value in values if value != known[name])] if name in known else values
+
+    def defaults(self) -> dict[str, Any]:
+        """Keras's defaults of the options, those of wrapped layers among them."""
+        spec = spec_of(self.layer)
+        wrapped = (spec.wraps, *self.options.get("layer", ())) if isinstance(spec, WrapperSpec) else ()
+        return {name: option.default for one in (*reversed(wrapped), self.layer) for name, option in spec_of(one).options.items()}
+
+    def function_name(self, part: str) -> str:
+        """The name by which an implementation is asked; `part` is 'forward', 'backward' or 'compute_mask'."""
+        return f"{spec_of(self.layer).name}_{part}"
 
     def weights(self, config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the weights, in the order of ``get_weights()``."""
-        if self.function:
-            return {}
-        return weight_shapes(self.layer, self.keras_config(config), shape)  # type: ignore[return-value]
+        return spec_of(self.layer).weight_shapes(self.keras_config(config), shape)  # type: ignore[return-value]
 
     def deviation(self, config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> str | None:
         """The Keras defect that a case meets, or None."""
         return next((name for name, meets in self.deviations.items() if meets(config, shape, call, dtype)), None)
+
+
+class FunctionCases(LayerCases):
+    """A function: of activation, of loss. It has no weights and is called by its own name."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Those of the reference's function."""
+        return defaults_of(ACTIVATIONS[self.layer])
+
+    def function_name(self, part: str) -> str:
+        """The forward pass has the name of the function itself."""
+        return self.layer if part == "forward" else f"{self.layer}_{part}"
+
+    def weights(self, config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """None."""
+        return {}
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The defaults in a signature."""
+    parameters = inspect.signature(function).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
 
 
 def shapes_of_inputs(shape: tuple[int, ...], config: Config, call: Config) -> list[tuple[int, ...]]:

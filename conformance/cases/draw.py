@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays, cast
 from conformance.cases.case import Case, LayerCases, shapes_of_inputs
+from reference.layers import spec_of
+from reference.layers.kinds import RecurrentSpec, WrapperSpec
 
 Array = NDArray[Any]
 
@@ -153,13 +155,16 @@ def _mask(rng: np.random.Generator, case: Case) -> Array:
     return mask[:, :, None] if kind == "gap_3d" else mask
 
 
-def _states(case: Case) -> int:
-    """Number of states that the layer carries, those of both halves of a Bidirectional."""
-    return 2 * STATES[case.config["layer"]] if case.layer == "Bidirectional" else STATES[case.layer]
+def _recurrent(case: Case) -> tuple[RecurrentSpec, int]:
+    """The record of the recurrent layer, and how often it runs: in both directions in a Bidirectional."""
+    spec, own = spec_of(case.config.get("layer", case.layer)), spec_of(case.layer)
+    assert isinstance(spec, RecurrentSpec), f"{case.layer} has no states"
+    return spec, len(own.halves) if isinstance(own, WrapperSpec) else 1
 
 
 def _initial_state(rng: np.random.Generator, case: Case) -> tuple[Array, ...]:
-    sizes = [case.config["units"]] * _states(case)
+    spec, runs = _recurrent(case)
+    sizes = [case.config["units"]] * (runs * spec.states)
     if "backward_layer" in case.config:
         sizes[len(sizes) // 2 :] = [case.config["backward_layer"]["units"]] * (len(sizes) // 2)
     return tuple(rng.normal(0, 0.7, (case.shape[0], size)) for size in sizes)
@@ -167,15 +172,11 @@ def _initial_state(rng: np.random.Generator, case: Case) -> tuple[Array, ...]:
 
 def _dropout_masks(rng: np.random.Generator, case: Case, width: int) -> Any:
     """What Keras draws for a recurrent layer: one mask for all gates, one a gate when ``recurrent_dropout`` acts; a pair both ways."""
-    gates = GATES[case.config["layer"] if case.layer == "Bidirectional" else case.layer]
-    own = (gates,) if 0 < case.config.get("recurrent_dropout", 0) < 1 and gates > 1 else ()
-    masks = [rng.random((*own, case.shape[0], width)) < 0.7 for _ in range(2 if case.layer == "Bidirectional" else 1)]
+    spec, runs = _recurrent(case)
+    own = (spec.gates,) if 0 < case.config.get("recurrent_dropout", 0) < 1 and spec.gates > 1 else ()
+    masks = [rng.random((*own, case.shape[0], width)) < 0.7 for _ in range(runs)]
     return masks[0] if len(masks) == 1 else tuple(masks)
 
-
-STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
-"""Number of states of each recurrent layer."""
-GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 
 ARGUMENTS: dict[str, tuple[Callable[[Case], bool], Callable[[np.random.Generator, Case], Any]]] = {
     "mask": (lambda case: "mask" in case.call, _mask),

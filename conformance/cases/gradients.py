@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
-from conformance.cases.case import Case, LayerCases, declared_cases
+from conformance.cases.case import Case, FunctionCases, LayerCases, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.tolerance import ITERATED, rounds_constants
-from reference.layers.output_shapes import output_shapes
+from reference.layers import spec_of
 
 Array = NDArray[Any]
 
@@ -68,20 +68,20 @@ def draw_backward(layer: LayerCases, case: Case, seed: int) -> Backward:
 
 def _shapes_of_outputs(layer: LayerCases, case: Case, arrays: Arrays) -> list[Any]:
     xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
-    if layer.function:
+    if isinstance(layer, FunctionCases):
         shape = list(arrays.x.shape)
         if case.layer == "glu":
             shape[case.config.get("axis", -1)] //= 2
         return [shape]
     if case.layer == "Concatenate" and case.config.get("axis") == 0:
         return [(sum(len(x) for x in xs), *xs[0].shape[1:])]
-    return list(output_shapes(case.layer, layer.keras_config(case.config), [x.shape for x in xs]))
+    return list(spec_of(case.layer).output_shapes(layer.keras_config(case.config), [x.shape for x in xs]))
 
 
 def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, ...]:
     """What the gradients are of, in their order: inputs that are floats, trainable weights, initial states."""
     xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
-    if case.layer == "Embedding":
+    if not isinstance(layer, FunctionCases) and spec_of(case.layer).rows is not None:
         xs = ()
     inputs = [("the input" if len(xs) == 1 else f"input {n}") for n, x in enumerate(xs) if x.dtype.kind == "f"]
     weights = [name for name in layer.weights(case.config, case.shape) if not name.startswith("moving_")]

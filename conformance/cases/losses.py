@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays, cast
-from conformance.cases.case import Case, LayerCases, Special
+from conformance.cases.case import Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import loss
+from reference import losses
 
 Array = NDArray[Any]
 
@@ -63,6 +64,14 @@ ENTROPY = {"from_logits": [False, True], "label_smoothing": [0.0, 0.1]}
 FOCUS = {"alpha": [0.25, 0.6], "gamma": [2.0, 1.5]}
 
 
+class LossCases(FunctionCases):
+    """A loss, which is called by its own name."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Those of the reference's function."""
+        return defaults_of(getattr(losses, self.layer))
+
+
 def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
     """Whether the axis is not the last by another name."""
     return config.get("axis", -1) == -1 or len(shape) == 3
@@ -80,7 +89,7 @@ def _loss(
     """The declaration of a loss: its own options and ways to call it, and those of all."""
     shared: Mapping[str, Any] = PAIRED if paired else SINGLE
     common = (*OF_ALL, *OF_PAIRED) if paired else OF_ALL
-    return LayerCases(
+    return LossCases(
         name,
         INPUTS,
         ("batch", "step"),
@@ -90,7 +99,6 @@ def _loss(
         possible=possible,
         special=(*common, *special),
         untested=untested,
-        function=True,
     )
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import cast
-from conformance.cases.case import Case, LayerCases, Special
+from conformance.cases.case import Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import optimizer
+from reference.optimizers import formulas
 
 Array = NDArray[Any]
 
@@ -31,6 +32,23 @@ ADAPTED = {"learning_rate": [0.001, 0.125], "epsilon": [1e-7, 0.03125]}
 BETAS = {"beta_1": [0.9, 0.75], "beta_2": [0.999, 0.875]}
 AMSGRAD = {"amsgrad": [False, True]}
 RATE = {"learning_rate": [0.001, 0.125]}
+
+
+def function_of(name: str) -> str:
+    """The function that makes a step of a Keras optimizer."""
+    return f"{name.lower()}_step"
+
+
+class OptimizerCases(FunctionCases):
+    """An optimizer, which is called step by step."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Those of the reference's function; what surrounds all formulas is in its options."""
+        return defaults_of(getattr(formulas, function_of(self.layer)))
+
+    def function_name(self, part: str) -> str:
+        """A step is all that there is."""
+        return function_of(self.layer)
 
 
 def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
@@ -70,7 +88,7 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
         special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
     given = {option for one in special for option in one.config} | set(options)
     untested = tuple(option for option in SURROUNDING if option not in given)
-    return LayerCases(
+    return OptimizerCases(
         name,
         INPUTS,
         ("row", "column"),
@@ -79,7 +97,6 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
         possible=possible,
         special=special,
         untested=untested,
-        function=True,
     )
 
 
@@ -127,11 +144,6 @@ class Steps:
 
     variables: tuple[Array, ...]
     gradients: tuple[tuple[Array | None, ...], ...]
-
-
-def function_of(name: str) -> str:
-    """The function that makes a step of a Keras optimizer."""
-    return f"{name.lower()}_step"
 
 
 def optimizer_cases(name: str, profile: str = "standard") -> Iterator[Case]:

@@ -12,9 +12,8 @@ from typing import Any
 from conformance.base.arrays import Arrays
 from conformance.base.call import Answer, Question
 from conformance.cases import layer_cases
-from conformance.cases.case import Case, LayerCases
-from conformance.cases.optimizers import function_of
-from reference.layers.calls import layer_call, signature_of
+from conformance.cases.case import Case, FunctionCases, LayerCases
+from reference.layers import layer_call
 
 __all__ = ["Answer", "Question", "backward_question", "forward_question", "function_name"]
 
@@ -24,11 +23,7 @@ def function_name(layer: str, part: str = "forward") -> str:
 
     An optimizer has the part 'step' alone.
     """
-    if part == "step":
-        return function_of(layer)
-    if layer_cases(layer).function:
-        return layer if part == "forward" else f"{layer}_{part}"
-    return f"{signature_of(layer).name}_{part}"
+    return layer_cases(layer).function_name(part)
 
 
 def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:
@@ -42,7 +37,7 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
         Arguments that the oracle chose (:attr:`Expectation.arguments`).
     """
     arguments = {**arrays.arguments, **chosen}
-    if layer.function:
+    if isinstance(layer, FunctionCases):
         return Question(case.layer, (arrays.x,), {**case.config, **arguments})
     config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
     training = bool(arguments.get("training"))

@@ -17,13 +17,13 @@ INPUTS = {
     "square": (4, 4, 4),
 }
 OPTIONS: dict[str, list[Any]] = {
-    "activation": ["tanh", "linear", "relu", "sigmoid", "softsign", "softmax", "gelu", "elu"],
-    "recurrent_activation": ["sigmoid", "hard_sigmoid", "tanh", "softmax", "relu6"],
-    "use_bias": [True, False],
-    "return_sequences": [False, True],
-    "return_state": [False, True],
-    "go_backwards": [False, True],
-    "zero_output_for_mask": [False, True],
+    "activation": ["linear", "relu", "sigmoid", "softsign", "softmax", "gelu", "elu"],
+    "recurrent_activation": ["hard_sigmoid", "tanh", "softmax", "relu6"],
+    "use_bias": [False],
+    "return_sequences": [True],
+    "return_state": [True],
+    "go_backwards": [True],
+    "zero_output_for_mask": [True],
     "unroll": [False, True],
 }
 CALL: dict[str, list[Any]] = {
@@ -107,7 +107,7 @@ LSTM = _layer("LSTM", OPTIONS)
 SIMPLE_RNN = _layer("SimpleRNN", {name: values for name, values in OPTIONS.items() if name != "recurrent_activation"})
 GRU = _layer(
     "GRU",
-    {**OPTIONS, "reset_after": [True, False]},
+    {**OPTIONS, "reset_after": [False]},
     *(
         Special(f"training-{special.title.partition('-')[2]}-reset_after=False", special.shape, {**special.config, "reset_after": False},
                 special.call)
@@ -156,9 +156,9 @@ BIDIRECTIONAL = LayerCases(
     sizes={"units": [5, 4]},
     options={
         "layer": ["LSTM", "GRU", "SimpleRNN"],
-        "merge_mode": ["concat", "sum", "mul", "ave", None],
+        "merge_mode": ["sum", "mul", "ave", None],
         **{name: values for name, values in OPTIONS.items() if name != "go_backwards"},
-        "reset_after": [True, False],
+        "reset_after": [False],
     },
     call=CALL,
     possible=_wrapped_possible,
@@ -196,7 +196,7 @@ TIME_DISTRIBUTED = LayerCases(
     tolerance=_step_tolerance,
     constant={"layer": "Dense"},
     sizes={"units": [6, 4]},
-    options={"activation": ["linear", "relu", "tanh", "softmax"], "use_bias": [True, False]},
+    options={"activation": ["relu", "tanh", "softmax"], "use_bias": [False]},
     call={"values": ["ordinary", "nan"]},
     keras_config=_wrapper_config,
     special=[

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import EPS, Arrays, perturbed
+from reference.layers import LAYERS
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
@@ -27,7 +28,8 @@ Ask = Callable[..., tuple[Array, ...]]
 SMALLEST_NORMAL = 1.2e-38
 MEANING = 1e-11
 PERTURBATIONS = 3
-ITERATED = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
+ITERATED = tuple(name for name, spec in LAYERS.items() if "initial_state" in spec.takes)
+"""Layers that go step by step: what they round is multiplied by every step that follows."""
 ILL_CONDITIONED = 1e-3
 
 
@@ -310,7 +312,7 @@ def _cancelling_terms(case: Case, backward: Any) -> float:
     x, (g, *_), weights = backward.arrays.x, backward.grads, backward.arrays.weights
     if case.config.get("layer", case.layer) == "LayerNormalization":
         over = _normalised_axes(case)
-    elif case.layer == "BatchNormalization" and backward.arrays.arguments.get("training"):
+    elif LAYERS[case.layer].normalizes and backward.arrays.arguments.get("training"):
         over = tuple(n for n in range(x.ndim) if n != case.config.get("axis", -1) % x.ndim)
     else:
         return 0.0

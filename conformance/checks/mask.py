@@ -11,7 +11,7 @@ from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases.masks import MaskCase, mask_cases
 from conformance.cases.questions import Question
 from conformance.judging.session import CaseRunner
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[MaskCase]]]:
@@ -21,7 +21,7 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Mask
 
 def check(runner: CaseRunner, case: MaskCase) -> None:
     """The mask must be Keras's."""
-    name = f"{signature_of(case.layer).name}_compute_mask"
+    name = f"{spec_of(case.layer).name}_compute_mask"
     expected = runner.oracle.mask(case)
     answer = runner.ask(mask_question(case))
     status, message = answer.status, answer.message
@@ -36,7 +36,7 @@ def check(runner: CaseRunner, case: MaskCase) -> None:
 def mask_question(case: MaskCase) -> Question:
     """The call that a case asks for."""
     keywords = {**({"mask": case.mask} if case.mask is not None else {}), **case.options}
-    return Question(f"{signature_of(case.layer).name}_compute_mask", (case.x,), keywords)
+    return Question(f"{spec_of(case.layer).name}_compute_mask", (case.x,), keywords)
 
 
 def same_mask(got: Any, expected: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from conformance.base.arrays import EPS, Arrays
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
-from conformance.cases.case import Case
+from conformance.cases.case import Case, FunctionCases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import Answer, forward_question
 from conformance.cases.tolerance import MEANING
@@ -20,7 +20,7 @@ from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.properties import ALL
 from conformance.properties.property import Outputs, Property
-from reference.layers.output_shapes import output_shapes
+from reference.layers import spec_of
 
 SUMMED = 100
 """Roundings of float32 by which two ways to one answer may differ, in units of the largest sum of absolute values on the way.
@@ -106,10 +106,10 @@ def _shapes(case: Case, arrays: Arrays) -> list[tuple[int, ...]]:
     """The shapes that an answer must have."""
     declaration = layer_cases(case.layer)
     xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
-    if declaration.function:
+    if isinstance(declaration, FunctionCases):
         halved = (arrays.x.shape[-1] // 2,) if case.layer == "glu" else arrays.x.shape[-1:]
         return [(*arrays.x.shape[:-1], *halved)]
-    shapes = output_shapes(case.layer, declaration.keras_config(case.config), [x.shape for x in xs])
+    shapes = spec_of(case.layer).output_shapes(declaration.keras_config(case.config), [x.shape for x in xs])
     if case.layer == "BatchNormalization" and arrays.arguments.get("training"):
         shapes += [arrays.x.shape[-1:]] * 2
     return shapes  # type: ignore[return-value]

@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.base.record import BLOCKED, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED, Record, mark_blocked
 from conformance.cases import ALL, NAMES, known_layer
+from conformance.cases.case import FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
@@ -85,7 +86,7 @@ def _check(spec: str, layers: Sequence[str], case: str | None) -> int:
     explanations = {record.id: explain for record, explain in outcomes}
     for line in [*_table(records), "", *_failures(records, explanations), *_unsupported(records)]:
         print(line)
-    missing = [name for name in layers if name not in own and name in ALL and not ALL[name].function]
+    missing = [name for name in layers if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
     print(f"{_total(records)} in {time.monotonic() - started:.1f} s." + (f" Not in {spec}: {', '.join(missing)}." if missing else ""))
     return WRONG if any(record.status in (*FAILED_STATUSES, BLOCKED) for record in records) else DONE
 
@@ -102,7 +103,8 @@ def _functions(layer: str) -> list[str]:
         return [function_of(layer)]
     if layer not in ALL:
         return ["text_vectorization_forward", "text_vectorization_adapt", "text_vectorization_idf"]
-    return [function_name(layer, part) for part in ("forward", "backward", *(() if ALL[layer].function else ("compute_mask",)))]
+    parts = ("forward", "backward") if isinstance(ALL[layer], FunctionCases) else ("forward", "backward", "compute_mask")
+    return [function_name(layer, part) for part in parts]
 
 
 def _nothing_found(spec: str, layers: Sequence[str]) -> str:

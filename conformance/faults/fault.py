@@ -10,6 +10,7 @@ from typing import Any
 import reference
 from conformance.cases.questions import function_name
 from conformance.implementations.module import ModuleImplementation
+from reference.layers import LAYERS
 
 Function = Callable[..., Any]
 
@@ -126,6 +127,12 @@ def right_function(layer: str, part: str = "forward") -> Function:
     """The reference's function of a layer."""
     function: Function = getattr(reference, function_name(layer, part))
     return function
+
+
+def pair_of(backward: Function) -> tuple[Function, Function]:
+    """The private pair that a backward pass of the reference is thin over."""
+    spec = next(spec for spec in LAYERS.values() if f"{spec.name}_backward" == backward.__name__)
+    return spec.run, spec.gradients
 
 
 def _lower(sentence: str) -> str:

@@ -9,26 +9,28 @@ import numpy as np
 
 from conformance.base.arrays import Arrays
 from conformance.base.record import FAILED, PASSED
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.questions import Answer
 from reference.activations import ACTIVATIONS
-from reference.layers.calls import WRAPPERS, signature_of
+from reference.layers import LayerSpec, spec_of
+from reference.layers.kinds import WrapperSpec
 
 
 def flattened(layer: LayerCases, case: Case, arrays: Arrays, weights: Sequence[Any], answer: Answer) -> Answer:
     """The gradients that an answer holds, one after the other; an answer of another structure fails with a sentence."""
     value = answer.value
-    if layer.function or (layer.layer.lower() in ACTIVATIONS and isinstance(value, np.ndarray)):
+    if isinstance(layer, FunctionCases) or (layer.layer.lower() in ACTIVATIONS and isinstance(value, np.ndarray)):
         return answer  # softmax_backward and elu_backward are those of a function and of a layer
     inputs: Any = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
-    if case.layer == "Embedding":
+    spec = spec_of(case.layer)
+    if spec.rows is not None:
         inputs = None  # floats, too, only name rows
     states = arrays.arguments.get("initial_state", ())
-    trainable = tuple(weights[:2] if case.layer == "BatchNormalization" else weights)
-    template = (inputs, *_with_removed(case, trainable), *states)
+    trainable = tuple(weights[: sum(weight.trained for weight in spec.weights.values())] if spec.normalizes else weights)
+    template = (inputs, *_with_removed(spec, case, trainable), *states)
     if not isinstance(value, tuple):
         return _wrong(answer, f"returns {_a(value)}, where a tuple of gradients is expected: of input, weights and states")
-    if case.layer not in WRAPPERS and len(value) == 1 + len(trainable) + len(states):
+    if not isinstance(spec, WrapperSpec) and len(value) == 1 + len(trainable) + len(states):
         template = (inputs, *trainable, *states)  # nothing stands for a weight that an option removed
     if len(value) != len(template):
         return _wrong(answer, f"returns {len(value)} gradients, where {len(template)} are expected: of input, weights and states")
@@ -40,12 +42,12 @@ def flattened(layer: LayerCases, case: Case, arrays: Arrays, weights: Sequence[A
     return Answer(PASSED, tuple(found) if len(found) != 1 else found[0], changed=answer.changed, printed=answer.printed)
 
 
-def _with_removed(case: Case, weights: tuple[Any, ...]) -> tuple[Any, ...]:
+def _with_removed(spec: LayerSpec, case: Case, weights: tuple[Any, ...]) -> tuple[Any, ...]:
     """The weights with None for those at the end that an option removed; those of a wrapped layer likewise."""
-    if case.layer in WRAPPERS:
-        inner = case.config.get("layer", WRAPPERS[case.layer])
-        return tuple(_filled(part, len(signature_of(inner).weights)) for part in weights)
-    return weights if case.layer == "BatchNormalization" else _filled(weights, len(signature_of(case.layer).weights))
+    if isinstance(spec, WrapperSpec):
+        inner = spec_of(case.config.get("layer", spec.wraps))
+        return tuple(_filled(part, len(inner.weights)) for part in weights)
+    return weights if spec.normalizes else _filled(weights, len(spec.weights))
 
 
 def _filled(weights: tuple[Any, ...], count: int) -> tuple[Any, ...]:

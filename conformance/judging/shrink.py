@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.questions import Question
 from conformance.implementations import EXEC
 from conformance.implementations.module import split_name
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 Array = NDArray[Any]
 ATTEMPTS = 150
@@ -102,7 +102,7 @@ def _names(layer: LayerCases, case: Case, question: Question) -> list[str]:
     if any(isinstance(value, tuple) for value in rest):
         return [*first, *(["weights"] if len(rest) == 1 else ["forward_weights", "backward_weights"])]
     # With the names of weights that an option removed: None stands in their place.
-    return [*first, *(() if layer.function else signature_of(case.layer).weights)][: len(question.positional)]
+    return [*first, *(() if isinstance(layer, FunctionCases) else spec_of(case.layer).weights)][: len(question.positional)]
 
 
 def _import(iut: str, function: str) -> list[str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from conformance.base.errors import plain
 from conformance.oracle.live.activations import Traced, keras_activations, watched_outputs
 from conformance.oracle.live.whole_model import Fed, batches, bounds
-from reference.layers.calls import SIGNATURES
+from reference.layers import LAYERS
 from reference.models import Model
 from reference.network.config import MODELS
 from reference.network.execution import run_graph
@@ -167,8 +167,8 @@ def judged(model: Model, class_name: str, answer: Traced | Exception, keras: Tra
         if got.dtype.kind not in "fiub" and want.dtype.kind in "fiub":
             return Finding(said=f"gives an array of {got.dtype}")
         worst = worst.or_worse(Finding(largest_difference(got, want), bound))
-    signature = SIGNATURES.get(class_name)
-    if not worst.diverges and signature and model.context.find(f"{signature.name}_compute_mask") is not None:
+    spec = LAYERS.get(class_name)
+    if not worst.diverges and spec and model.context.find(f"{spec.name}_compute_mask") is not None:
         for got, want in zip(answer.masks, keras.masks, strict=True):
             if want is not None and (got is None or not np.array_equal(got, want)):
                 return Finding(said="its mask differs from Keras's" if got is not None else "it makes no mask, Keras does")

@@ -32,7 +32,7 @@ from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import test_inputs
 from conformance.studies.data.paths import checkpoints_dir
 from conformance.studies.experiments.grid import find
-from reference.layers.calls import SIGNATURES
+from reference.layers import LAYERS
 from reference.models import load_model
 from reference.saving.reader import read_archive
 
@@ -135,5 +135,5 @@ def diverging_layers(implementation: Implementation, path: Path, x: Array, also:
 
 def _record(runner: CaseRunner, name: str, status: str, message: str, ratio: float | None = None) -> Record:
     path = checkpoints_dir() / name / MODEL_FILE
-    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
+    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in LAYERS))
     return Record(runner.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)

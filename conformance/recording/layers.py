@@ -29,7 +29,7 @@ from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_c
 from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording.gradients import record_gradients
 from conformance.recording.training import record_loss, record_steps
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 Array = NDArray[Any]
 
@@ -115,7 +115,7 @@ def _mask(keras: LiveKeras, case: MaskCase) -> StoredCase:
     tensors |= {f"mask/{n}": one for n, one in enumerate(given) if one is not None}
     if mask is not None:
         tensors["output"] = mask
-    function = f"{signature_of(case.layer).name}_compute_mask"
+    function = f"{spec_of(case.layer).name}_compute_mask"
     return StoredCase({"id": case.id, "kind": "mask", "layer": case.layer, "function": function, "options": case.options}, tensors)
 
 

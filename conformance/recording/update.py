@@ -32,8 +32,8 @@ GENERATOR = (
     "conformance/oracle/live/*.py",
     "conformance/oracle/recorded/*.py",
     "conformance/recording/*.py",
-    "reference/layers/calls.py",
-    "reference/layers/weight_shapes.py",
+    "reference/layers/*.py",
+    "reference/layers/rnn/recurrent.py",
 )
 """The sources that decide what is asked and how it is written down."""
 

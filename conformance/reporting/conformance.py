@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.base.record import FAILED, PASSED, SCHEMA, STATUSES, UNSUPPORTED
 from conformance.cases import ALL
+from conformance.cases.case import FunctionCases
 from conformance.oracle.protocol import LIVE
 from conformance.reporting.buckets import kept_bucket
 from conformance.reporting.options import values_tried
@@ -78,7 +79,7 @@ def _layer(name: str, records: list[Mapping[str, Any]], profile: str, stored: Ma
     met = Counter(found[1] for record in records if (found := DEVIATION.search(record["id"])))
     before = stored["float32_error"] if stored else {}
     return {
-        "function": name in ALL and ALL[name].function,
+        "function": name in ALL and isinstance(ALL[name], FunctionCases),
         "passes": {kind: {status: counts[status] for status in STATUSES} for kind, counts in sorted(passes.items())},
         "deviations": dict(sorted(met.items(), key=lambda item: int(item[0][1:]))),
         "float32_error": {

@@ -11,7 +11,9 @@ from conformance.base.record import SKIPPED
 from conformance.cases import ALL, TRAINING, text
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.reduced_set import reduced_cases
-from reference.layers.calls import REQUIRED, SIGNATURES, WRAPPERS
+from reference.layers import LAYERS
+from reference.layers.kinds import WrapperSpec
+from reference.layers.spec import FORWARD, IN_TRAINING, MASK, REQUIRED
 
 NEVER_PASSED = frozenset(
     {
@@ -38,9 +40,9 @@ def known_options(name: str) -> dict[str, Any]:
         return {**{option: values[0] for option, values in text.OPTIONS.items()}, **dict.fromkeys(text.UNTESTED)}
     layer = DECLARED[name]
     defaults: dict[str, Any] = {}
-    for signature in (SIGNATURES.get(name), SIGNATURES.get(WRAPPERS.get(name, ""))):
-        if signature is not None:
-            defaults |= {**signature.options, **signature.mask_options, **signature.training_options}
+    spec = LAYERS.get(name)
+    for one in (spec, LAYERS.get(spec.wraps) if isinstance(spec, WrapperSpec) else None):
+        defaults |= {} if one is None else one.defaults(FORWARD, MASK, IN_TRAINING)
     names = [*layer.sizes, *layer.options, *layer.untested, *(option for special in layer.special for option in special.config)]
     defaults = {**dict.fromkeys([*layer.constant, *names]), **defaults, **dict.fromkeys(layer.call)}
     defaults |= {option: values[0] for option, values in {**layer.options, **layer.call}.items()}

@@ -17,41 +17,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reference.activations import piecewise, rowwise, smooth
-from reference.activations.piecewise import (
-    celu,
-    elu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_silu_backward,
-    hard_tanh,
-    leaky_relu,
-    linear,
-    relu,
-    relu6,
-    selu,
-    soft_shrink,
-    sparse_plus,
-    sparse_sigmoid,
-    threshold,
-)
-from reference.activations.rowwise import glu, log_softmax, softmax, sparsemax
-from reference.activations.smooth import (
-    exponential,
-    gelu,
-    log_sigmoid,
-    mish,
-    sigmoid,
-    silu,
-    silu_backward,
-    softplus,
-    softsign,
-    squareplus,
-    tanh,
-    tanh_shrink,
-)
+from reference.activations.piecewise import *
+from reference.activations.rowwise import *
+from reference.activations.smooth import *
 
-__all__ = ["ACTIVATIONS", "BACKWARDS", "activation_function", "activation_gradient"]
+__all__ = ["ACTIVATIONS", "activation_function", "hard_swish", "hard_swish_backward", "swish", "swish_backward"]
 
 Array = NDArray[Any]
 

@@ -13,6 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import fitting, floating, times
 
+__all__ = [
+    "celu", "celu_backward", "elu", "elu_backward", "hard_shrink", "hard_shrink_backward", "hard_sigmoid", "hard_sigmoid_backward",
+    "hard_silu", "hard_silu_backward", "hard_tanh", "hard_tanh_backward", "leaky_relu", "leaky_relu_backward", "linear",
+    "linear_backward", "relu", "relu6", "relu6_backward", "relu_backward", "selu", "selu_backward", "soft_shrink", "soft_shrink_backward",
+    "sparse_plus", "sparse_plus_backward", "sparse_sigmoid", "sparse_sigmoid_backward", "threshold", "threshold_backward",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 SELU_SCALE = 1.0507009873554805

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from reference._arrays import fitting, floating, times
 from reference.activations.smooth import sigmoid
 
+__all__ = ["glu", "glu_backward", "log_softmax", "log_softmax_backward", "softmax", "sparsemax", "sparsemax_backward"]
+
 Array = NDArray[Any]
 Axis = int | tuple[int, ...] | None
 

@@ -14,6 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import floating, times
 
+__all__ = [
+    "exponential", "exponential_backward", "gelu", "gelu_backward", "log_sigmoid", "log_sigmoid_backward", "mish", "mish_backward",
+    "sigmoid", "sigmoid_backward", "silu", "silu_backward", "softplus", "softplus_backward", "softsign", "softsign_backward",
+    "squareplus", "squareplus_backward", "tanh", "tanh_backward", "tanh_shrink", "tanh_shrink_backward",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 

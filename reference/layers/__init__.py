@@ -1,1 +1,33 @@
-"""The layers: each file holds the functions of one family, forward and backward."""
+"""The layers: each file holds the functions of one family, forward and backward, and their records.
+
+:data:`LAYERS` has the record of every layer by Keras's class name.
+"""
+
+from reference.layers import (  # noqa: F401 - each enters its records into LAYERS
+    activation,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    global_pooling,
+    masking,
+    merging,
+    normalization,
+    pooling,
+    rescaling,
+    reshaping,
+    wrappers,
+)
+from reference.layers.rnn import recurrent  # noqa: F401
+from reference.layers.spec import LAYERS, LayerCall, LayerSpec, layer_call, spec_of
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
+
+__all__ = ["FUNCTIONS", "LAYERS", "LayerCall", "LayerSpec", "layer_call", "spec_of"]
+
+FUNCTIONS = {
+    function.__name__: function
+    for spec in (*LAYERS.values(), TEXT_VECTORIZATION)
+    for function in (spec.forward, spec.compute_mask)
+    if function is not None
+}
+"""The reference's own functions by name, as a model calls them: ``xyz_forward``, and ``xyz_compute_mask`` of layers that make masks."""

@@ -6,7 +6,7 @@ of a layer a tuple: there is one ``elu_backward`` and one ``softmax_backward``, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +14,46 @@ from numpy.typing import ArrayLike, NDArray
 from reference._arrays import Gradients, fitting, floating, of_floats, sum_to, summed
 from reference.activations import activation_function, activation_gradient
 from reference.activations.rowwise import Axis, softmax
+from reference.layers.options import ACTIVATION, AXES, NOT_NEGATIVE, NOT_NEGATIVE_OR_NONE, NUMBER, SHARED_AXES
+from reference.layers.shapes import Config, Shape, activated, over_axes, place_of
+from reference.layers.spec import BY_LOGITS, FORWARD, REQUIRED, Function, LayerSpec, Option, Weight, layer
+
+__all__ = [
+    "activation_backward", "activation_forward", "elu_forward", "leaky_re_lu_backward", "leaky_re_lu_forward", "p_re_lu_backward",
+    "p_re_lu_forward", "re_lu_backward", "re_lu_forward", "softmax_backward", "softmax_forward",
+]  # fmt: skip
 
 Array = NDArray[Any]
-SavedActivation = tuple[str | None, dict[str, Any], Array, Array]
-"""Of a layer that is one activation function: its name, its options, its input and its output."""
+
+
+class SavedActivation(NamedTuple):
+    """Of a layer that is one activation function: its name, its options, its input and its output."""
+
+    activation: str | None
+    options: dict[str, Any]
+    x: Array
+    y: Array
+
+    def logits(self) -> tuple[Array, Function] | None:
+        """See :class:`reference.layers.spec.EndsInActivation`."""
+        return _identity(self.x) if self.activation in BY_LOGITS else None
+
+
+class SavedSoftmax(NamedTuple):
+    """Of a softmax layer: its output, its axis, and what the function was applied to."""
+
+    y: Array
+    axis: Axis
+    z: Array
+
+    def logits(self) -> tuple[Array, Function] | None:
+        """See :class:`reference.layers.spec.EndsInActivation`."""
+        return _identity(self.z) if isinstance(self.axis, int) else None
+
+
+def _identity(z: Array) -> tuple[Array, Function]:
+    """What an activation was applied to, and the gradients of the layer without it."""
+    return z, lambda grad, **_: _activation_gradients(grad, SavedActivation("linear", {}, z, z))
 
 
 def activation_forward(x: Array, *, activation: str | None) -> Array:
@@ -32,7 +68,7 @@ def activation_backward(grad_output: ArrayLike, x: Array, *, activation: str | N
 
 def _activation_run(x: Array, *, activation: str | None, **options: Any) -> tuple[Array, SavedActivation]:
     y = activation_function(activation)(x, **options)
-    return y, (activation, options, np.asarray(x), y)
+    return y, SavedActivation(activation, options, np.asarray(x), y)
 
 
 def _activation_gradients(grad_output: ArrayLike, saved: SavedActivation) -> Gradients:
@@ -51,7 +87,7 @@ def re_lu_forward(x: Array, *, max_value: float | None = None, negative_slope: f
 
 def re_lu_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
     """``(grad_x,)`` of :func:`re_lu_forward`, as :func:`reference.activations.piecewise.relu_backward`."""
-    return _re_lu_gradients(grad_output, _re_lu_run(x, **options)[1])
+    return _activation_gradients(grad_output, _re_lu_run(x, **options)[1])
 
 
 def _re_lu_run(
@@ -74,7 +110,7 @@ def leaky_re_lu_forward(x: Array, *, negative_slope: float = 0.3) -> Array:
 
 def leaky_re_lu_backward(grad_output: ArrayLike, x: Array, *, negative_slope: float = 0.3) -> Gradients:
     """``(grad_x,)`` of :func:`leaky_re_lu_forward`: ``grad_output * (1 if x > 0 else negative_slope)``."""
-    return _leaky_re_lu_gradients(grad_output, _leaky_re_lu_run(x, negative_slope=negative_slope)[1])
+    return _activation_gradients(grad_output, _leaky_re_lu_run(x, negative_slope=negative_slope)[1])
 
 
 def _leaky_re_lu_run(x: Array, *, negative_slope: float = 0.3) -> tuple[Array, SavedActivation]:
@@ -92,7 +128,6 @@ def _elu_run(x: Array, *, alpha: float = 1.0) -> tuple[Array, SavedActivation]:
     return _activation_run(x, activation="elu", alpha=alpha)
 
 
-_re_lu_gradients = _leaky_re_lu_gradients = _elu_gradients = _activation_gradients
 
 def p_re_lu_forward(x: Array, alpha: Array) -> Array:
     """``max(x, 0) - alpha * max(-x, 0)``: the slope below 0 is learned, one for every place.
@@ -179,20 +214,75 @@ def softmax_backward(grad_output: ArrayLike, x: ArrayLike, *, axis: Axis = -1, m
     return grad_x
 
 
-def _softmax_run(x: Array, *, axis: Axis = -1, mask: Array | None = None) -> tuple[Array, tuple[Array, Axis]]:
+def _softmax_run(x: Array, *, axis: Axis = -1, mask: Array | None = None) -> tuple[Array, SavedSoftmax]:
     x = np.asarray(x)
     if mask is None:
         y = softmax(x, axis=axis)
-        return y, (y, axis)
+        return y, SavedSoftmax(y, axis, x)
     kept = mask if mask.dtype == bool else mask > 0.5
     if np.broadcast_shapes(kept.shape, x.shape) != x.shape:
         raise ValueError(f"a mask of the shape {kept.shape} does not broadcast to {x.shape}")
     # Far below every number that counts, and yet a number: a slice without any is not NaN.
     lowest = np.finfo(x.dtype).min / 2
-    y = np.asarray(np.where(kept, softmax(np.where(kept, x, lowest), axis=axis), 0), dtype=x.dtype)
-    return y, (y, axis)
+    z = np.where(kept, x, lowest)
+    y = np.asarray(np.where(kept, softmax(z, axis=axis), 0), dtype=x.dtype)
+    return y, SavedSoftmax(y, axis, z)
 
 
-def _softmax_gradients(grad_output: ArrayLike, saved: tuple[Array, Axis]) -> Gradients:
-    y, axis = saved
+def _softmax_gradients(grad_output: ArrayLike, saved: SavedSoftmax) -> Gradients:
+    y, axis, _ = saved
     return (activation_gradient("softmax", fitting(grad_output, y.shape, y.dtype), y, y, axis=axis),)
+
+
+def _alpha_shape(config: Config, shape: Shape) -> Shape:
+    if not shape:
+        raise ValueError("the shape of the input is not known")
+    shared = config.get("shared_axes") or []
+    return tuple(1 if axis in shared else size for axis, size in enumerate(shape[1:], start=1))
+
+
+def _shared_slopes(config: Config, shape: Shape) -> Shape:
+    for axis in config.get("shared_axes") or ():
+        if axis < 0:
+            raise ValueError(f"shared_axes takes axes from 1, got {axis}")
+        place_of(axis, len(shape))
+    return shape
+
+
+ACTIVATION_LAYER = layer(
+    LayerSpec(
+        "Activation", activation_forward, _activation_run, _activation_gradients,
+        options={"activation": Option(REQUIRED, ACTIVATION)}, output=activated, keeps_mask=True,
+    )
+)  # fmt: skip
+RE_LU = layer(
+    LayerSpec(
+        "ReLU", re_lu_forward, _re_lu_run, _activation_gradients,
+        options={
+            "max_value": Option(None, NOT_NEGATIVE_OR_NONE),
+            "negative_slope": Option(0.0, NOT_NEGATIVE),
+            "threshold": Option(0.0, NOT_NEGATIVE),
+        },
+        keeps_mask=True,
+    )
+)  # fmt: skip
+LEAKY_RE_LU = layer(
+    LayerSpec(
+        "LeakyReLU", leaky_re_lu_forward, _leaky_re_lu_run, _activation_gradients,
+        options={"negative_slope": Option(0.3, NOT_NEGATIVE)}, keeps_mask=True,
+    )
+)  # fmt: skip
+ELU = layer(LayerSpec("ELU", elu_forward, _elu_run, _activation_gradients, options={"alpha": Option(1.0, NUMBER)}, keeps_mask=True))
+P_RE_LU = layer(
+    LayerSpec(
+        "PReLU", p_re_lu_forward, _p_re_lu_run, _p_re_lu_gradients,
+        weights={"alpha": Weight(_alpha_shape)}, options={"shared_axes": Option(None, SHARED_AXES, taken_by=())},
+        output=_shared_slopes, keeps_mask=True,
+    )
+)  # fmt: skip
+SOFTMAX = layer(
+    LayerSpec(
+        "Softmax", softmax_forward, _softmax_run, _softmax_gradients,
+        options={"axis": Option(-1, AXES)}, output=over_axes, takes=("mask",), keeps_mask=True, mask_acts=(FORWARD,),
+    )
+)  # fmt: skip

@@ -14,6 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 from reference._arrays import Gradients, fitting, summed
 from reference.activations import activation_function, activation_gradient
 from reference.activations.piecewise import linear, relu
+from reference.layers.options import ACTIVATION, COUNT, DATA_FORMAT, PADDING, PADDING_OR_CAUSAL, Allowed, extents
+from reference.layers.shapes import (
+    Config,
+    Rule,
+    Shape,
+    activated,
+    channels_of,
+    check_cells,
+    count,
+    is_dimension,
+    laid_out,
+    sizes,
+    window_counts,
+)
+from reference.layers.spec import BY_LOGITS, REQUIRED, USE_BIAS, Function, LayerSpec, Option, Weight, layer
 from reference.layers.windows import (
     batch_chunks,
     crop,
@@ -25,6 +40,8 @@ from reference.layers.windows import (
     tap_slices,
     to_channels_last,
 )
+
+__all__ = ["conv1d_backward", "conv1d_forward", "conv2d_backward", "conv2d_forward"]
 
 Array = NDArray[Any]
 
@@ -167,6 +184,11 @@ class SavedConvolution(NamedTuple):
     y: Array
     geometry: ConvolutionGeometry
     activation: str | None
+
+    def logits(self) -> tuple[Array, Function] | None:
+        """See :class:`reference.layers.spec.EndsInActivation`."""
+        without = self._replace(activation=None)
+        return (self.z, lambda grad, **options: _convolution_gradients(grad, without, **options)) if self.activation in BY_LOGITS else None
 
 
 def _convolution_run(
@@ -320,3 +342,59 @@ def _check_convolution(
         raise ValueError(f"{channels} channels and a kernel {kernel.shape} do not fit groups={groups}")
     if max(strides) > 1 and max(dilation) > 1:
         raise ValueError(f"strides {tuple(strides)} and dilation_rate {tuple(dilation)} cannot both exceed 1")
+
+
+def _kernel_shape(rank: int) -> Rule:
+    def shape_of(config: Config, shape: Shape) -> Shape:
+        filters, groups, size = count(config, "filters"), count(config, "groups", 1), config["kernel_size"]
+        kernel = [size] * rank if isinstance(size, int) else list(size)
+        if len(kernel) != rank or not all(is_dimension(k) and k for k in kernel):
+            raise ValueError(f"kernel_size is {size!r}")
+        channels = channels_of(config, shape)
+        return (*kernel, None if channels is None else channels // groups, filters)
+
+    return shape_of
+
+
+def _output(rank: int) -> Rule:
+    def rule(config: Config, shape: Shape) -> Shape:
+        size, strides, dilation = config["kernel_size"], config.get("strides", 1), config.get("dilation_rate", 1)
+        windows = window_counts(config, shape, rank, size, strides, dilation)
+        filters, groups, channels = config["filters"], config.get("groups", 1), channels_of(config, shape)
+        check_cells(windows, math.prod([size] * rank if isinstance(size, int) else size) * (channels or 1) // groups)
+        if filters % groups or (channels is not None and channels % groups):
+            raise ValueError(f"groups={groups} does not divide {channels} channels and {filters} filters")
+        if all((one if isinstance(one, int) else max(one)) > 1 for one in (strides, dilation)):
+            raise ValueError("strides and dilation_rate cannot both exceed 1")
+        return activated(config, laid_out(config, shape, windows, filters))
+
+    return rule
+
+
+def _record(class_name: str, rank: int, forward: Function, run: Function, padding: Allowed = PADDING) -> LayerSpec:
+    extent, ones = extents(rank), (1,) * rank
+    return layer(
+        LayerSpec(
+            class_name, forward, run, _convolution_gradients,
+            weights={
+                "kernel": Weight(_kernel_shape(rank), initializer="glorot_uniform"),
+                "bias": Weight(sizes("filters"), unless="use_bias"),
+            },
+            options={
+                "filters": Option(REQUIRED, COUNT, taken_by=()),
+                "kernel_size": Option(REQUIRED, extent, taken_by=(), length=rank),
+                "strides": Option(ones, extent, length=rank),
+                "padding": Option("valid", padding),
+                "data_format": Option("channels_last", DATA_FORMAT),
+                "dilation_rate": Option(ones, extent, length=rank),
+                "groups": Option(1, COUNT),
+                "activation": Option("linear", ACTIVATION),
+                "use_bias": USE_BIAS,
+            },
+            output=_output(rank), input_apart=True,
+        )
+    )  # fmt: skip
+
+
+CONV1D = _record("Conv1D", 1, conv1d_forward, _conv1d_run, PADDING_OR_CAUSAL)
+CONV2D = _record("Conv2D", 2, conv2d_forward, _conv2d_run)

@@ -10,6 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting, summed
 from reference.activations import activation_function, activation_gradient
+from reference.layers.options import ACTIVATION, COUNT
+from reference.layers.shapes import Config, Shape, activated, check_rank, count, size_along, sizes
+from reference.layers.spec import BY_LOGITS, REQUIRED, USE_BIAS, Function, LayerSpec, Option, Weight, layer
+
+__all__ = ["dense_backward", "dense_forward"]
 
 Array = NDArray[Any]
 
@@ -77,6 +82,11 @@ class SavedDense(NamedTuple):
     y: Array
     activation: str | None
 
+    def logits(self) -> tuple[Array, Function] | None:
+        """See :class:`reference.layers.spec.EndsInActivation`."""
+        without = self._replace(activation=None)
+        return (self.z, lambda grad, **_: _dense_gradients(grad, without)) if self.activation in BY_LOGITS else None
+
 
 def _dense_run(x: Array, kernel: Array, bias: Array | None = None, *, activation: str | None = None) -> tuple[Array, SavedDense]:
     x = np.asarray(x)
@@ -97,3 +107,21 @@ def _dense_gradients(grad_output: ArrayLike, saved: SavedDense) -> Gradients:
     grad_kernel = floating(x, kernel).reshape(rows, kernel.shape[0]).T @ flat
     grad_x = grad_z @ kernel.T if x.dtype.kind == "f" else None
     return grad_x, grad_kernel, summed(flat, (0,)).reshape(-1) if biased else None
+
+
+def _output(config: Config, shape: Shape) -> Shape:
+    check_rank(shape, 2)
+    return activated(config, (*shape[:-1], config["units"]))
+
+
+DENSE = layer(
+    LayerSpec(
+        "Dense", dense_forward, _dense_run, _dense_gradients,
+        weights={
+            "kernel": Weight(lambda config, shape: (size_along(shape, -1), count(config, "units")), initializer="glorot_uniform"),
+            "bias": Weight(sizes("units"), unless="use_bias"),
+        },
+        options={"units": Option(REQUIRED, COUNT, taken_by=()), "activation": Option("linear", ACTIVATION), "use_bias": USE_BIAS},
+        output=_output, keeps_mask=True,
+    )
+)  # fmt: skip

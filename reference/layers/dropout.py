@@ -9,6 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting, of_floats
+from reference.layers.options import DATA_FORMAT, NOISE_SHAPE, RATE
+from reference.layers.shapes import Config, Rule, Shape, broadcast, of_rank
+from reference.layers.spec import IN_TRAINING, REQUIRED, Function, LayerSpec, Option, layer
+
+__all__ = [
+    "dropout_backward", "dropout_forward", "spatial_dropout1d_backward", "spatial_dropout1d_forward", "spatial_dropout2d_backward",
+    "spatial_dropout2d_forward",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -50,8 +58,7 @@ def dropout_forward(
 
     Source: Srivastava et al. 2014, JMLR 15; keras.layers.Dropout.
     """
-    options: dict[str, Any] = {"seed": seed, "noise_shape": noise_shape, "dropout_mask": dropout_mask}
-    return _dropout_run(x, rate=rate, training=training, **options)[0]
+    return _dropout_run(x, rate=rate, training=training, seed=seed, noise_shape=noise_shape, dropout_mask=dropout_mask)[0]
 
 
 def dropout_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
@@ -142,8 +149,7 @@ def spatial_dropout2d_forward(
     Parameters and errors as in :func:`dropout_forward`; with ``channels_first`` the channels are axis 1.
     Source: Tompson et al. 2015, arXiv:1411.4280; keras.layers.SpatialDropout2D.
     """
-    options: dict[str, Any] = {"seed": seed, "dropout_mask": dropout_mask}
-    return _spatial_dropout2d_run(x, rate=rate, training=training, data_format=data_format, **options)[0]
+    return _spatial_dropout2d_run(x, data_format=data_format, rate=rate, training=training, seed=seed, dropout_mask=dropout_mask)[0]
 
 
 def spatial_dropout2d_backward(grad_output: ArrayLike, x: Array, *, data_format: str = "channels_last", **options: Any) -> Gradients:
@@ -159,9 +165,6 @@ def _spatial_dropout2d_run(x: Array, *, data_format: str = "channels_last", **op
     return _dropout_run(x, noise_shape=_shared(x, 4, _channels(data_format)), **options)
 
 
-_spatial_dropout1d_gradients = _spatial_dropout2d_gradients = _dropout_gradients
-
-
 def _channels(data_format: str) -> tuple[int | None, ...]:
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}")
@@ -173,3 +176,26 @@ def _shared(x: Array, rank: int, shape: Sequence[int | None]) -> Sequence[int | 
     if np.ndim(x) != rank:
         raise ValueError(f"this spatial dropout takes an array of rank {rank}, got the shape {np.shape(x)}")
     return shape
+
+
+def _output(config: Config, shape: Shape) -> Shape:
+    noise = config.get("noise_shape")
+    if noise is not None:
+        if len(noise) != len(shape):
+            raise ValueError(f"noise_shape {tuple(noise)} has another rank than the input, whose shape is {shape}")
+        broadcast([shape, tuple(1 if size is None else size for size in noise)])
+    return shape
+
+
+def _record(class_name: str, forward: Function, run: Function, output: Rule, **in_training: Option) -> LayerSpec:
+    options = {"rate": Option(REQUIRED, RATE), **in_training}
+    kinds: dict[str, Any] = {"takes": ("training",), "keeps_mask": True, "drops": True}
+    return layer(LayerSpec(class_name, forward, run, _dropout_gradients, options=options, output=output, **kinds))
+
+
+DROPOUT = _record("Dropout", dropout_forward, _dropout_run, _output, noise_shape=Option(None, NOISE_SHAPE, taken_by=(IN_TRAINING,)))
+SPATIAL_DROPOUT1D = _record("SpatialDropout1D", spatial_dropout1d_forward, _spatial_dropout1d_run, of_rank(3, 3))
+SPATIAL_DROPOUT2D = _record(
+    "SpatialDropout2D", spatial_dropout2d_forward, _spatial_dropout2d_run, of_rank(4, 4),
+    data_format=Option("channels_last", DATA_FORMAT, taken_by=(IN_TRAINING,)),
+)  # fmt: skip

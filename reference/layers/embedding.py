@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting
+from reference.layers.options import COUNT, FLAG
+from reference.layers.shapes import sizes
+from reference.layers.spec import MASK, REQUIRED, LayerSpec, Option, Weight, layer
+
+__all__ = ["embedding_backward", "embedding_compute_mask", "embedding_forward"]
 
 Array = NDArray[Any]
 
@@ -74,3 +79,23 @@ def embedding_compute_mask(x: Array, mask: Array | None = None, *, mask_zero: bo
     Source: keras.layers.Embedding.compute_mask.
     """
     return np.not_equal(x, 0) if mask_zero else None
+
+
+def _rows(saved: tuple[Array, Array], grad_output: Array) -> tuple[Array, Array]:
+    """The gradient of the table as Keras's tape has it: ``(indices, rows)``, an index as often as it was looked up."""
+    ids, embeddings = saved
+    return ids.reshape(-1) % len(embeddings), np.asarray(grad_output, embeddings.dtype).reshape(-1, embeddings.shape[1])
+
+
+EMBEDDING = layer(
+    LayerSpec(
+        "Embedding", embedding_forward, _embedding_run, _embedding_gradients,
+        weights={"embeddings": Weight(sizes("input_dim", "output_dim"), initializer="uniform")},
+        options={
+            "input_dim": Option(REQUIRED, COUNT, taken_by=()),
+            "output_dim": Option(REQUIRED, COUNT, taken_by=()),
+            "mask_zero": Option(False, FLAG, taken_by=(MASK,)),
+        },
+        output=lambda config, shape: (*shape, config["output_dim"]), compute_mask=embedding_compute_mask, rows=_rows,
+    )
+)  # fmt: skip

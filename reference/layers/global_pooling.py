@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting
+from reference.layers.options import DATA_FORMAT, FLAG
+from reference.layers.shapes import Config, Rule, Shape, channels_of, check_rank, laid_out
+from reference.layers.spec import FORWARD, Function, LayerSpec, Option, layer
 from reference.layers.windows import from_channels_last, to_channels_last
+
+__all__ = [
+    "global_average_pooling1d_backward", "global_average_pooling1d_forward", "global_average_pooling2d_backward",
+    "global_average_pooling2d_forward", "global_max_pooling1d_backward", "global_max_pooling1d_forward", "global_max_pooling2d_backward",
+    "global_max_pooling2d_forward",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -24,7 +33,7 @@ def global_max_pooling1d_forward(x: Array, *, data_format: str = "channels_last"
 
 def global_max_pooling1d_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
     """``(grad_x,)`` of :func:`global_max_pooling1d_forward`, whose options it takes; see :func:`global_max_pooling2d_backward`."""
-    return _global_max_pooling1d_gradients(grad_output, _global_max_pooling1d_run(x, **options)[1])
+    return _global_max_pooling_gradients(grad_output, _global_max_pooling1d_run(x, **options)[1])
 
 
 def global_max_pooling2d_forward(x: Array, *, data_format: str = "channels_last", keepdims: bool = False) -> Array:
@@ -56,7 +65,7 @@ def global_max_pooling2d_backward(grad_output: ArrayLike, x: Array, **options: A
 
     ``grad_x[b, i, j, c] = grad_output[b, c] / n`` where ``x[b, i, j, c] = y[b, c]``, n such places sharing it equally; otherwise 0.
     """
-    return _global_max_pooling2d_gradients(grad_output, _global_max_pooling2d_run(x, **options)[1])
+    return _global_max_pooling_gradients(grad_output, _global_max_pooling2d_run(x, **options)[1])
 
 
 def global_average_pooling1d_forward(
@@ -92,7 +101,7 @@ def global_average_pooling1d_backward(grad_output: ArrayLike, x: Array, **option
 
     ``grad_x[b, t, c] = m[b, t] grad_output[b, c] / sum over t of m[b, t]``, and 0 in a row without any step that counts.
     """
-    return _global_average_pooling1d_gradients(grad_output, _global_average_pooling1d_run(x, **options)[1])
+    return _global_average_pooling_gradients(grad_output, _global_average_pooling1d_run(x, **options)[1])
 
 
 def global_average_pooling2d_forward(x: Array, *, data_format: str = "channels_last", keepdims: bool = False) -> Array:
@@ -105,7 +114,7 @@ def global_average_pooling2d_forward(x: Array, *, data_format: str = "channels_l
 
 def global_average_pooling2d_backward(grad_output: ArrayLike, x: Array, **options: Any) -> Gradients:
     """``(grad_x,)`` of :func:`global_average_pooling2d_forward`, whose options it takes; see :func:`global_average_pooling1d_backward`."""
-    return _global_average_pooling2d_gradients(grad_output, _global_average_pooling2d_run(x, **options)[1])
+    return _global_average_pooling_gradients(grad_output, _global_average_pooling2d_run(x, **options)[1])
 
 
 class SavedGlobalPool(NamedTuple):
@@ -191,7 +200,34 @@ def _float_type(x: Array) -> np.dtype[Any]:
 
 _global_max_pooling1d_run = functools.partial(_global_max_pooling_run, 1)
 _global_max_pooling2d_run = functools.partial(_global_max_pooling_run, 2)
-_global_max_pooling1d_gradients = _global_max_pooling2d_gradients = _global_max_pooling_gradients
 _global_average_pooling1d_run = functools.partial(_global_average_pooling_run, 1)
 _global_average_pooling2d_run = functools.partial(_global_average_pooling_run, 2)
-_global_average_pooling1d_gradients = _global_average_pooling2d_gradients = _global_average_pooling_gradients
+
+
+def _output(rank: int) -> Rule:
+    def rule(config: Config, shape: Shape) -> Shape:
+        check_rank(shape, rank + 2, rank + 2)
+        channels = channels_of(config, shape)
+        return laid_out(config, shape, [1] * rank, channels) if config.get("keepdims") else (shape[0], channels)
+
+    return rule
+
+
+def _record(class_name: str, rank: int, forward: Function, run: Function, gradients: Function, **mask: Any) -> LayerSpec:
+    options = {"data_format": Option("channels_last", DATA_FORMAT), "keepdims": Option(False, FLAG)}
+    return layer(LayerSpec(class_name, forward, run, gradients, options=options, output=_output(rank), **mask))
+
+
+GLOBAL_MAX_POOLING1D = _record(
+    "GlobalMaxPooling1D", 1, global_max_pooling1d_forward, _global_max_pooling1d_run, _global_max_pooling_gradients
+)
+GLOBAL_MAX_POOLING2D = _record(
+    "GlobalMaxPooling2D", 2, global_max_pooling2d_forward, _global_max_pooling2d_run, _global_max_pooling_gradients
+)
+GLOBAL_AVERAGE_POOLING1D = _record(
+    "GlobalAveragePooling1D", 1, global_average_pooling1d_forward, _global_average_pooling1d_run, _global_average_pooling_gradients,
+    takes=("mask",), mask_acts=(FORWARD,),
+)  # fmt: skip
+GLOBAL_AVERAGE_POOLING2D = _record(
+    "GlobalAveragePooling2D", 2, global_average_pooling2d_forward, _global_average_pooling2d_run, _global_average_pooling_gradients
+)

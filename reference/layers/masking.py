@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting, of_floats
+from reference.layers.options import NUMBER
+from reference.layers.shapes import of_rank
+from reference.layers.spec import FORWARD, MASK, LayerSpec, Option, layer
+
+__all__ = ["masking_backward", "masking_compute_mask", "masking_forward"]
 
 Array = NDArray[Any]
 
@@ -51,3 +56,12 @@ def masking_compute_mask(x: Array, mask: Array | None = None, *, mask_value: flo
     x = np.asarray(x)
     kept: Array = np.any(x != x.dtype.type(mask_value), axis=-1)
     return kept
+
+
+MASKING = layer(
+    LayerSpec(
+        "Masking", masking_forward, _masking_run, _masking_gradients,
+        options={"mask_value": Option(0.0, NUMBER, taken_by=(FORWARD, MASK))},
+        output=of_rank(2), compute_mask=masking_compute_mask,
+    )
+)  # fmt: skip

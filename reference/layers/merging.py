@@ -10,6 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting, of_floats, sum_to
+from reference.layers.kinds import MergeSpec
+from reference.layers.options import AXIS
+from reference.layers.shapes import Config, Shape, broadcast, concatenated
+from reference.layers.spec import FORWARD, MASK, Option, layer
+
+__all__ = ["add_backward", "add_compute_mask", "add_forward", "concatenate_backward", "concatenate_compute_mask", "concatenate_forward"]
 
 Array = NDArray[Any]
 
@@ -130,3 +136,21 @@ def concatenate_compute_mask(x: Sequence[Array], mask: Sequence[Array | None] | 
     ]
     kept: Array = np.any(np.concatenate(whole, axis=axis), axis=-1)
     return kept
+
+
+
+
+def _summed(config: Config, shapes: Sequence[Shape]) -> Shape:
+    rank = max(map(len, shapes))
+    # An array of lower rank gets new axes behind the batch.
+    return broadcast([(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes])
+
+
+ADD = layer(MergeSpec("Add", add_forward, _add_run, _add_gradients, output=_summed, compute_mask=add_compute_mask))
+CONCATENATE = layer(
+    MergeSpec(
+        "Concatenate", concatenate_forward, _concatenate_run, _concatenate_gradients,
+        options={"axis": Option(-1, AXIS, taken_by=(FORWARD, MASK))},
+        output=lambda config, shapes: concatenated(shapes, config.get("axis", -1)), compute_mask=concatenate_compute_mask,
+    )
+)  # fmt: skip

@@ -10,6 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting, floating, of_floats, summed
+from reference.layers.options import AXES, AXIS, FLAG, NOT_NEGATIVE, NUMBER
+from reference.layers.shapes import Config, Rule, Shape, over_axes, size_along
+from reference.layers.spec import IN_TRAINING, LayerSpec, Option, Weight, layer
+
+__all__ = ["batch_normalization_backward", "batch_normalization_forward", "layer_normalization_backward", "layer_normalization_forward"]
 
 Array = NDArray[Any]
 
@@ -95,7 +100,7 @@ def batch_normalization_backward(
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167, section 3.
     """
     _, saved = _batch_normalization_run(x, gamma, beta, moving_mean, moving_variance, **options)
-    return _batch_normalization_gradients(grad_output, saved)
+    return _normalization_gradients(grad_output, saved)
 
 
 def layer_normalization_forward(
@@ -146,7 +151,7 @@ def layer_normalization_backward(
     ValueError
         If `grad_output` does not have the shape of `x`, or as :func:`layer_normalization_forward`.
     """
-    return _layer_normalization_gradients(grad_output, _layer_normalization_run(x, gamma, beta, **options)[1])
+    return _normalization_gradients(grad_output, _layer_normalization_run(x, gamma, beta, **options)[1])
 
 
 class Statistics(NamedTuple):
@@ -249,9 +254,6 @@ def _normalization_gradients(grad_output: ArrayLike, saved: SavedNormalization) 
     return of_floats(saved.x, grad_x), grad_gamma, grad_beta
 
 
-_batch_normalization_gradients = _layer_normalization_gradients = _normalization_gradients
-
-
 def _through_statistics(grad: Array, normal: Array, statistics: Statistics) -> Array:
     """The gradient of ``x / sqrt(variance + epsilon)`` with what comes back through mean and variance: ``g - mean(g) - xhat mean(g xhat)``.
 
@@ -284,3 +286,48 @@ def _statistics(x: Array, axes: tuple[int, ...], mask: Array | None = None) -> S
     mean = np.sum(x * weight, axis=axes, keepdims=True) / number
     variance = np.sum(weight * np.square(x - mean), axis=axes, keepdims=True) / number
     return Statistics(mean, variance, axes, weight, number)
+
+
+def _along_axis(config: Config, shape: Shape) -> Shape:
+    axis = config.get("axis", -1)
+    if not isinstance(axis, int):
+        raise ValueError(f"axis is {axis!r}")
+    return (size_along(shape, axis),)
+
+
+def _along_axes(config: Config, shape: Shape) -> Shape:
+    axis = config.get("axis", -1)
+    return tuple(size_along(shape, one) for one in ((axis,) if isinstance(axis, int) else sorted(axis)))
+
+
+def _scaled(shape: Rule) -> dict[str, Weight]:
+    return {"gamma": Weight(shape, unless="scale", initializer="ones"), "beta": Weight(shape, unless="center")}
+
+
+SWITCHES = {"scale": Option(True, FLAG, taken_by=()), "center": Option(True, FLAG, taken_by=())}
+
+BATCH_NORMALIZATION = layer(
+    LayerSpec(
+        "BatchNormalization", batch_normalization_forward, _batch_normalization_run, _normalization_gradients,
+        weights={
+            **_scaled(_along_axis),
+            "moving_mean": Weight(_along_axis, trained=False),
+            "moving_variance": Weight(_along_axis, initializer="ones", trained=False),
+        },
+        options={
+            "axis": Option(-1, AXIS),
+            "epsilon": Option(1e-3, NOT_NEGATIVE),
+            "momentum": Option(0.99, NUMBER, taken_by=(IN_TRAINING,)),
+            **SWITCHES,
+        },
+        output=over_axes, takes=("training", "mask"), keeps_mask=True, mask_acts=(IN_TRAINING,),
+    )
+)  # fmt: skip
+LAYER_NORMALIZATION = layer(
+    LayerSpec(
+        "LayerNormalization", layer_normalization_forward, _layer_normalization_run, _normalization_gradients,
+        weights=_scaled(_along_axes),
+        options={"axis": Option(-1, AXES), "epsilon": Option(1e-3, NOT_NEGATIVE), **SWITCHES},
+        output=over_axes, keeps_mask=True,
+    )
+)  # fmt: skip

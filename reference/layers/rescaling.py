@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, floating, of_floats, times
+from reference.layers.options import SCALING, numbers_of
+from reference.layers.shapes import Config, Shape
+from reference.layers.spec import REQUIRED, LayerSpec, Option, layer
+
+__all__ = ["rescaling_backward", "rescaling_forward"]
 
 Array = NDArray[Any]
 
@@ -61,3 +66,20 @@ def _fitting_option(name: str, value: ArrayLike, x: Array) -> Array:
     except ValueError:
         raise ValueError(f"{name} has the shape {given.shape}, which does not fit an input of the shape {x.shape}") from None
     return given
+
+
+def _output(config: Config, shape: Shape) -> Shape:
+    for name in ("scale", "offset"):
+        value = numbers_of(config.get(name, 0.0))
+        if isinstance(value, list | tuple) and (len(shape) < 2 or len(value) not in (1, shape[-1] or len(value))):
+            raise ValueError(f"{name} has {len(value)} values, which do not fit an input of the shape {shape}")
+    return shape
+
+
+RESCALING = layer(
+    LayerSpec(
+        "Rescaling", rescaling_forward, _rescaling_run, _rescaling_gradients,
+        options={"scale": Option(REQUIRED, SCALING), "offset": Option(0.0, SCALING)},
+        output=_output, keeps_mask=True, floats=True,
+    )
+)  # fmt: skip

@@ -10,6 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reference._arrays import Gradients, fitting, of_floats
+from reference.layers.options import DATA_FORMAT, TARGET_SHAPE
+from reference.layers.shapes import Config, Shape, size_of
+from reference.layers.spec import REQUIRED, LayerSpec, Option, layer
+
+__all__ = ["flatten_backward", "flatten_forward", "reshape_backward", "reshape_forward"]
 
 Array = NDArray[Any]
 
@@ -103,3 +108,32 @@ def _reshape_run(x: Array, *, target_shape: Sequence[int]) -> tuple[Array, tuple
 def _reshape_gradients(grad_output: ArrayLike, saved: tuple[Array, Array]) -> Gradients:
     x, y = saved
     return (of_floats(x, fitting(grad_output, y.shape, y.dtype).reshape(x.shape)),)
+
+
+def _flattened(config: Config, shape: Shape) -> Shape:
+    return (shape[0], None if None in shape[1:] else size_of(shape))
+
+
+def _reshaped(config: Config, shape: Shape) -> Shape:
+    target = tuple(config["target_shape"])
+    known = math.prod(size for size in target if size != -1)
+    if None in shape[1:]:
+        return (shape[0], *(None if size == -1 else size for size in target))
+    size = size_of(shape)
+    if (not known or size % known) if -1 in target else known != size:
+        raise ValueError(f"samples of the shape {shape[1:]} cannot be reshaped to {target}")
+    return (shape[0], *(size // known if one == -1 else one for one in target))
+
+
+FLATTEN = layer(
+    LayerSpec(
+        "Flatten", flatten_forward, _flatten_run, _flatten_gradients,
+        options={"data_format": Option("channels_last", DATA_FORMAT)}, output=_flattened,
+    )
+)  # fmt: skip
+RESHAPE = layer(
+    LayerSpec(
+        "Reshape", reshape_forward, _reshape_run, _reshape_gradients,
+        options={"target_shape": Option(REQUIRED, TARGET_SHAPE)}, output=_reshaped,
+    )
+)  # fmt: skip

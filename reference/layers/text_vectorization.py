@@ -20,6 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reference.layers.options import FLAG, MAX_ELEMENTS, NAMED_FUNCTION, Allowed, is_int, is_list
+from reference.layers.shapes import Config, Shape
+from reference.layers.spec import LayerSpec, Option
+
+__all__ = ["text_vectorization_adapt", "text_vectorization_forward", "text_vectorization_idf"]
+
 Array = NDArray[Any]
 Standardize = str | Callable[[str], str] | None
 Split = str | Callable[[str], Iterable[str]] | None
@@ -37,6 +43,9 @@ _SPLITS: dict[str, Callable[[str], Iterable[str]]] = {
     "character": list,
 }
 _MODES = ("int", "multi_hot", "count", "tf_idf")
+_SAVED_MODES = _MODES[:3]
+"""Those of which a file holds all that is needed."""
+MAX_NGRAM = 64
 
 
 def text_vectorization_adapt(
@@ -323,3 +332,45 @@ def _column_weights(idf_weights: Any, given: int, size: int, depth: int) -> Arra
         raise ValueError(f"idf_weights have the shape {weights.shape}; the vocabulary needs ({given},)")
     front = np.full(size - given, weights.mean())
     return np.concatenate([front, weights, np.zeros(depth - size)]).astype(np.float32)
+
+
+def _output(config: Config, shape: Shape) -> Shape:
+    if config.get("output_mode", "int") != "int":
+        return (shape[0], config.get("max_tokens") if config.get("pad_to_max_tokens") else None)
+    return (shape[0], config.get("output_sequence_length"))
+
+
+def _is_size(value: Any) -> bool:
+    return is_int(value, 1, MAX_NGRAM)
+
+
+TEXT_VECTORIZATION = LayerSpec(
+    "TextVectorization", text_vectorization_forward,
+    options={
+        "max_tokens": Option(None, Allowed(lambda value: value is None or is_int(value, 2), f"None or an int from 2 to {MAX_ELEMENTS}")),
+        "standardize": Option(
+            "lower_and_strip_punctuation",
+            Allowed(lambda value: value is None or value in tuple(_TRANSLATIONS), "a standardization of Keras" + NAMED_FUNCTION),
+        ),
+        "split": Option(
+            "whitespace",
+            Allowed(lambda value: value is None or value in tuple(_SPLITS), "'whitespace', 'character' or None" + NAMED_FUNCTION),
+        ),
+        "ngrams": Option(
+            None,
+            Allowed(
+                lambda value: value is None or _is_size(value) or is_list(value, _is_size),
+                f"None, an int from 1 to {MAX_NGRAM} or a list of them",
+            ),
+        ),
+        "output_mode": Option(
+            "int", Allowed(lambda value: value in _SAVED_MODES, f"supported; supported are {', '.join(map(repr, _SAVED_MODES))}")
+        ),
+        "output_sequence_length": Option(
+            None, Allowed(lambda value: value is None or is_int(value), f"None or an int from 0 to {MAX_ELEMENTS}")
+        ),
+        "pad_to_max_tokens": Option(False, FLAG),
+    },
+    output=_output, groups=("_lookup_layer",),
+)  # fmt: skip
+"""The record of a layer of texts. It is none of :data:`LAYERS`: its one weight is a vocabulary, and it stands at the start of a model."""

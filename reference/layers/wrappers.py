@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference._arrays import Gradients, fitting, pair
-from reference.layers.calls import SIGNATURES, WRAPPERS, signature_of
+from reference._arrays import Gradients, fitting
+from reference.layers.kinds import RecurrentSpec, WrapperSpec
+from reference.layers.options import one_of
 from reference.layers.rnn.cells import States
-from reference.layers.rnn.recurrent import _gru_run, _lstm_run, _simple_rnn_run
 from reference.layers.rnn.scan import SavedScan, grad_outputs, gradients
+from reference.layers.shapes import Config, Shape, check_rank, concatenated
+from reference.layers.spec import FORWARD, IN_TRAINING, LAYERS, LayerCall, LayerSpec, Option, layer, spec_of
+
+__all__ = ["bidirectional_backward", "bidirectional_forward", "time_distributed_backward", "time_distributed_forward"]
 
 Array = NDArray[Any]
 
@@ -148,13 +151,13 @@ def _bidirectional_run(
     seed: int | None = None,
     **options: Any,
 ) -> tuple[Array | tuple[Array, ...], _Saved]:
-    if layer not in _RUN:
-        raise ValueError(f"layer must be one of {', '.join(_RUN)}, got {layer!r}")
+    if layer not in BIDIRECTIONAL.wrappable():
+        raise ValueError(f"layer must be one of {', '.join(BIDIRECTIONAL.wrappable())}, got {layer!r}")
     if merge_mode not in _MERGE:
         raise ValueError(f"merge_mode must be one of {', '.join(map(repr, _MERGE))}, got {merge_mode!r}")
     half = len(initial_state) // 2 if initial_state is not None else 0
     ran = [
-        _RUN[layer](
+        LAYERS[layer].run(
             x,
             *weights,
             initial_state=None if initial_state is None else tuple(initial_state[n * half : (n + 1) * half]),
@@ -204,7 +207,6 @@ def _unmerged(grads: list[Array], saved: _Saved) -> tuple[Array, Array]:
     return (grad / 2, grad / 2) if saved.merge_mode == "ave" else (grad, grad)
 
 
-_RUN: dict[str, Callable[..., Any]] = {"LSTM": _lstm_run, "GRU": _gru_run, "SimpleRNN": _simple_rnn_run}
 _MERGE: dict[str | None, Callable[[Array, Array], Array]] = {
     "concat": lambda forward, backward: np.concatenate([forward, backward], axis=-1),
     "sum": np.add,
@@ -242,8 +244,7 @@ def time_distributed_forward(x: Array, weights: tuple[Array, ...] = (), *, layer
 
     Source: keras.layers.TimeDistributed.
     """
-    function = getattr(import_module("reference"), f"{_wrapped(x, layer, options)}_forward")
-    y = function(_as_one_batch(x), *weights, **options)
+    y = _wrapped(x, layer, options).forward(_as_one_batch(x), *weights, **options)
     return np.asarray(y.reshape(*np.shape(x)[:2], *y.shape[1:]))
 
 
@@ -266,38 +267,132 @@ def time_distributed_backward(
     return _time_distributed_gradients(grad_output, _time_distributed_run(x, weights, layer=layer, **options)[1])
 
 
-SavedSteps = tuple[str, Array, Array, Any]
-"""Of a TimeDistributed: the wrapped layer's name, input and output, and what the wrapped layer saved."""
+SavedSteps = tuple[LayerSpec, Array, Array, Any]
+"""Of a TimeDistributed: the wrapped layer's record, input and output, and what the wrapped layer saved."""
 
 
 def _time_distributed_run(x: Array, weights: tuple[Array, ...] = (), *, layer: str = "Dense", **options: Any) -> tuple[Array, SavedSteps]:
-    name = _wrapped(x, layer, options)
-    run, _ = pair(name)
-    steps, inner = run(_as_one_batch(x), *weights, **options)
+    spec = _wrapped(x, layer, options)
+    steps, inner = spec.run(_as_one_batch(x), *weights, **options)
     y = np.asarray(steps.reshape(*np.shape(x)[:2], *steps.shape[1:]))
-    return y, (name, np.asarray(x), y, inner)
+    return y, (spec, np.asarray(x), y, inner)
 
 
 def _time_distributed_gradients(grad_output: ArrayLike, saved: SavedSteps) -> Gradients:
-    name, x, y, inner = saved
-    _, gradients = pair(name)
-    grad_x, *grad_weights = gradients(_as_one_batch(fitting(grad_output, y.shape, y.dtype)), inner)
+    spec, x, y, inner = saved
+    grad_x, *grad_weights = spec.gradients(_as_one_batch(fitting(grad_output, y.shape, y.dtype)), inner)
     return None if grad_x is None else grad_x.reshape(x.shape), tuple(grad_weights)
 
 
-def _wrapped(x: Array, layer: str, options: dict[str, Any]) -> str:
-    """The snake-case name of the wrapped layer, once the call is known to be possible."""
-    signature = signature_of(layer)
-    if layer in WRAPPERS or signature.merges:
-        single = [name for name, one in SIGNATURES.items() if name not in WRAPPERS and not one.merges]
-        raise ValueError(f"layer must be one of {', '.join(single)}, got {layer!r}")
+def _wrapped(x: Array, layer: str, options: dict[str, Any]) -> LayerSpec:
+    """The record of the wrapped layer, once the call is known to be possible."""
+    spec = spec_of(layer)
+    if layer not in TIME_DISTRIBUTED.wrappable():
+        raise ValueError(f"layer must be one of {', '.join(TIME_DISTRIBUTED.wrappable())}, got {layer!r}")
     if options.get("training"):
         raise NotImplementedError(f"TimeDistributed({layer}) in training: each step would be a call of its own")
     if np.ndim(x) < 3 or np.shape(x)[1] == 0:
         raise ValueError(f"TimeDistributed takes an array (batch, time, ...) with at least one step, got the shape {np.shape(x)}")
-    return signature.name
+    return spec
 
 
 def _as_one_batch(x: Array) -> Array:
     x = np.asarray(x)
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+
+
+class BidirectionalSpec(WrapperSpec):
+    """The record of Bidirectional."""
+
+    def wrappable(self) -> list[str]:
+        """Recurrent layers."""
+        return [name for name, spec in LAYERS.items() if isinstance(spec, RecurrentSpec)]
+
+    def call(self, config: Config, weights: Sequence[Any] = (), *, training: bool = False) -> LayerCall:
+        """Without ``zero_output_for_mask``: Keras sets it itself, to ``return_sequences``, and what its files say has no effect."""
+        call = super().call(config, weights, training=training)
+        call.options.pop("zero_output_for_mask", None)
+        return call
+
+    def output_count(self, config: Config) -> int:
+        """One or two outputs, and the states of both halves."""
+        spec, inner = self.inner(config)
+        return 2 * (spec.output_count(inner) - 1) + (2 if config.get("merge_mode", "concat") is None else 1)
+
+    def acts(self, config: Config) -> bool:
+        """Where its halves do."""
+        spec, inner = self.inner(config)
+        return spec.acts(inner)
+
+    def steps(self, config: Config, shape: Shape) -> int:
+        """Those of both halves."""
+        spec, inner = self.inner(config)
+        return 2 * spec.steps(inner, shape)
+
+    def state_widths(self, config: Config) -> list[int]:
+        """Those of the forward half, then those of the backward half."""
+        return [width for _, spec, options in self.owners(config) for width in spec.state_widths(options)]
+
+    def sort_gradients(self, config: Config, found: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """The gradients of both halves in a row."""
+        spec, inner = self.inner(config)
+        return [found[0]], [one for half in found[1:3] for one in spec.in_place(inner, half)], list(found[3:])
+
+
+class TimeDistributedSpec(WrapperSpec):
+    """The record of TimeDistributed."""
+
+    def inner_shape(self, shape: Shape) -> Shape:
+        """That of one step."""
+        return (*shape[:1], *shape[2:])
+
+    def steps(self, config: Config, shape: Shape) -> int:
+        """Those of the layer that is wrapped."""
+        spec, inner = self.inner(config)
+        return spec.steps(inner, self.inner_shape(shape))
+
+    def back(self, config: Config, saved: SavedSteps, grad_output: Any, **options: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """The rows of a table as they are."""
+        rows = saved[0].rows
+        return super().back(config, saved, grad_output, **options) if rows is None else ([None], [rows(saved[3], grad_output)], [])
+
+    def sort_gradients(self, config: Config, found: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """The gradients of the wrapped layer's weights come in a tuple."""
+        spec, inner = self.inner(config)
+        return [found[0]], spec.in_place(inner, found[1]), []
+
+
+def _merged(config: Config, shape: Shape) -> list[Shape]:
+    (forward, *states), (backward, *more) = (spec.output_shapes(options, [shape]) for _, spec, options in BIDIRECTIONAL.owners(config))
+    merge_mode = config.get("merge_mode", "concat")
+    if merge_mode is None:
+        return [forward, backward, *states, *more]
+    if merge_mode != "concat" and forward != backward:
+        raise ValueError(f"merge_mode={merge_mode!r} takes halves of the same units, not {forward[-1]} and {backward[-1]}")
+    return [concatenated([forward, backward], -1) if merge_mode == "concat" else forward, *states, *more]
+
+
+def _distributed(config: Config, shape: Shape) -> Shape:
+    check_rank(shape, 3)
+    spec, inner = TIME_DISTRIBUTED.inner(config)
+    (step,) = spec.output_shapes(inner, [TIME_DISTRIBUTED.inner_shape(shape)])
+    return (*step[:1], shape[1], *step[1:])
+
+
+BIDIRECTIONAL = layer(
+    BidirectionalSpec(
+        "Bidirectional", bidirectional_forward, _bidirectional_run, _bidirectional_gradients,
+        options={"merge_mode": Option("concat", one_of("concat", "sum", "mul", "ave", None))}, output=_merged,
+        takes=("initial_state", "mask", "training"), mask_acts=(FORWARD,),
+        wraps="LSTM", halves={"forward_layer/": "layer", "backward_layer/": "backward_layer"},
+    )
+)  # fmt: skip
+TIME_DISTRIBUTED = layer(
+    TimeDistributedSpec(
+        "TimeDistributed", time_distributed_forward, _time_distributed_run, _time_distributed_gradients,
+        output=_distributed, takes=("training", "mask"), keeps_mask=True, mask_acts=(IN_TRAINING,),
+        groups=("layer",), wraps="Dense", halves={"layer/": "layer"},
+    )
+)  # fmt: skip

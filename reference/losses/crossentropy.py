@@ -11,12 +11,21 @@ logits below it (``from_logits=True``), whatever the loss is told.
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from reference.activations.rowwise import log_softmax, softmax
 from reference.activations.smooth import sigmoid
-from reference.losses.reduction import MEAN, Array, PerSample, Reduction, averaged, gradient, prepared, value
+from reference.losses.loss import backward_of, loss
+from reference.losses.reduction import Array, PerSample, Reducing, averaged, prepared
+
+__all__ = [
+    "binary_crossentropy", "binary_crossentropy_backward", "binary_focal_crossentropy", "binary_focal_crossentropy_backward",
+    "categorical_crossentropy", "categorical_crossentropy_backward", "categorical_focal_crossentropy",
+    "categorical_focal_crossentropy_backward", "sparse_categorical_crossentropy", "sparse_categorical_crossentropy_backward",
+]  # fmt: skip
 
 EPSILON = 1e-7
 """``keras.config.epsilon()``: how far probabilities are kept from 0 and 1."""
@@ -24,6 +33,7 @@ EPSILON = 1e-7
 Factor = float | ArrayLike
 
 
+@loss
 def categorical_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -31,35 +41,16 @@ def categorical_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
+    **how: Unpack[Reducing],
+) -> PerSample:
     """``-sum_c y_c log(q_c)``, ``q = clip(p / sum(p))`` of probabilities p, or ``q = softmax(z)`` of logits z.
 
     Smoothed labels are ``y (1 - a) + a / C``; C is the length of the last axis, also where `axis` is another one.
 
     ValueError if labels and predictions differ in shape. Source: keras.losses.CategoricalCrossentropy.
+
+    Gradient: ``softmax(z) - y`` for logits (as Keras has it: right for labels that add up to 1); for probabilities through the two steps.
     """
-    return value(_categorical(y_true, y_pred, from_logits, label_smoothing, axis), reduction, sample_weight, mask)
-
-
-def categorical_crossentropy_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``softmax(z) - y`` for logits (as Keras has it: right for labels that add up to 1); for probabilities through the two steps."""
-    return gradient(_categorical(y_true, y_pred, from_logits, label_smoothing, axis), y_pred, reduction, sample_weight, mask)
-
-
-def _categorical(y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool, label_smoothing: float, axis: int) -> PerSample:
     y, p = _alike(y_true, y_pred)
     y = _smoothed(y, label_smoothing, y.shape[-1])
     if from_logits:
@@ -74,6 +65,10 @@ def _categorical(y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool, label_
     return PerSample(-np.sum(y * np.log(q), axis=axis), pull)
 
 
+categorical_crossentropy_backward = backward_of(categorical_crossentropy)
+
+
+@loss
 def sparse_categorical_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -81,10 +76,8 @@ def sparse_categorical_crossentropy(
     from_logits: bool = False,
     ignore_class: int | None = None,
     axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
+    **how: Unpack[Reducing],
+) -> PerSample:
     """``-log(softmax(z)[y])`` for a class id y; ``z`` is `y_pred` for logits, ``log(clip(y_pred))`` for probabilities.
 
     Since the softmax follows the clipping, probabilities need not add up to 1. `y_true` is (batch, ...) or (batch, ..., 1); fractions
@@ -92,26 +85,9 @@ def sparse_categorical_crossentropy(
 
     ValueError for an `axis` that is not the last, shapes that do not fit, or a class id outside 0 to classes - 1.
     Source: keras.losses.SparseCategoricalCrossentropy.
+
+    Gradient: ``softmax(z) - one_hot(y)`` for logits; divided by the probability where that was not clipped.
     """
-    return value(_sparse_categorical(y_true, y_pred, from_logits, ignore_class, axis), reduction, sample_weight, mask)
-
-
-def sparse_categorical_crossentropy_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    ignore_class: int | None = None,
-    axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``softmax(z) - one_hot(y)`` for logits; divided by the probability where that was not clipped."""
-    return gradient(_sparse_categorical(y_true, y_pred, from_logits, ignore_class, axis), y_pred, reduction, sample_weight, mask)
-
-
-def _sparse_categorical(y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool, ignore_class: int | None, axis: int) -> PerSample:
     p = np.asarray(y_pred)
     if p.dtype.kind != "f":
         p = p.astype(np.float32)
@@ -137,6 +113,10 @@ def _sparse_categorical(y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool,
     return PerSample(np.where(counts, losses, 0).astype(p.dtype), pull, kept)
 
 
+sparse_categorical_crossentropy_backward = backward_of(sparse_categorical_crossentropy)
+
+
+@loss
 def binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -144,37 +124,21 @@ def binary_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
+    **how: Unpack[Reducing],
+) -> PerSample:
     """Mean over `axis` of ``-y log(q) - (1 - y) log(1 - q)``, ``q = clip(p)`` of probabilities or ``sigmoid(z)`` of logits.
 
     Of logits it is computed as ``max(z, 0) - z y + log(1 + exp(-|z|))``. Smoothed labels are ``y (1 - a) + a / 2``.
 
     ValueError if labels and predictions differ in shape. Source: keras.losses.BinaryCrossentropy.
+
+    Gradient: ``(sigmoid(z) - y) / n`` for n logits along `axis`; ``((1 - y) / (1 - q) - y / q) / n`` for probabilities.
     """
-    return value(_binary(y_true, y_pred, from_logits, label_smoothing, axis), reduction, sample_weight, mask)
-
-
-def binary_crossentropy_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``(sigmoid(z) - y) / n`` for n logits along `axis`; ``((1 - y) / (1 - q) - y / q) / n`` for probabilities."""
-    return gradient(_binary(y_true, y_pred, from_logits, label_smoothing, axis), y_pred, reduction, sample_weight, mask)
-
-
-def _binary(y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool, label_smoothing: float, axis: int) -> PerSample:
     y, p = _alike(y_true, y_pred)
     return averaged(*_binary_terms(_smoothed(y, label_smoothing, 2), p, from_logits), p.shape, axis)
+
+
+binary_crossentropy_backward = backward_of(binary_crossentropy)
 
 
 def _binary_terms(y: Array, p: Array, from_logits: bool) -> tuple[Array, Array]:
@@ -185,6 +149,7 @@ def _binary_terms(y: Array, p: Array, from_logits: bool) -> tuple[Array, Array]:
     return -(y * np.log(q) + (1 - y) * np.log(1 - q)), np.where(p == q, (1 - y) / (1 - q) - y / q, 0).astype(p.dtype)
 
 
+@loss
 def binary_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -195,53 +160,31 @@ def binary_focal_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
+    **how: Unpack[Reducing],
+) -> PerSample:
     """Mean over `axis` of ``b (1 - s)**gamma H``: H the binary cross-entropy, ``s = y p + (1 - y) (1 - p)``, p the (unclipped) probability.
 
     ``b = alpha y + (1 - alpha) (1 - y)`` with `apply_class_balancing`, else 1.
 
     Source: Lin et al. 2018, arXiv:1708.02002; keras.losses.BinaryFocalCrossentropy.
+
+    Gradient: ``b ((1 - s)**gamma H' - gamma (1 - s)**(gamma - 1) s' H) / n``, ``s' = 2 y - 1``.
     """
-    found = _binary_focal(y_true, y_pred, apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis)
-    return value(found, reduction, sample_weight, mask)
-
-
-def binary_focal_crossentropy_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``b ((1 - s)**gamma H' - gamma (1 - s)**(gamma - 1) s' H) / n``, ``s' = 2 y - 1``."""
-    found = _binary_focal(y_true, y_pred, apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis)
-    return gradient(found, y_pred, reduction, sample_weight, mask)
-
-
-def _binary_focal(
-    y_true: ArrayLike, y_pred: ArrayLike, balanced: bool, alpha: float, gamma: float, from_logits: bool, smoothing: float, axis: int
-) -> PerSample:
     y, z = _alike(y_true, y_pred)
-    y = _smoothed(y, smoothing, 2)
+    y = _smoothed(y, label_smoothing, 2)
     p = sigmoid(z) if from_logits else z
     entropy, slope = _binary_terms(y, z, from_logits)
     missed = 1 - (y * p + (1 - y) * (1 - p))
     closer = (2 * y - 1) * (p * (1 - p) if from_logits else 1)
-    weight = y * alpha + (1 - y) * (1 - alpha) if balanced else np.ones_like(y)
+    weight = y * alpha + (1 - y) * (1 - alpha) if apply_class_balancing else np.ones_like(y)
     slopes = weight * (missed**gamma * slope - gamma * missed ** (gamma - 1) * closer * entropy)
     return averaged(weight * missed**gamma * entropy, slopes, z.shape, axis)
 
 
+binary_focal_crossentropy_backward = backward_of(binary_focal_crossentropy)
+
+
+@loss
 def categorical_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -251,41 +194,16 @@ def categorical_focal_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
+    **how: Unpack[Reducing],
+) -> PerSample:
     """``-sum_c alpha (1 - q_c)**gamma y_c log(q_c)``, ``q = clip(p / sum(p))``; of logits ``p = softmax(z)``. `alpha` may be one a class.
 
     Source: Lin et al. 2018, arXiv:1708.02002; keras.losses.CategoricalFocalCrossentropy.
+
+    Gradient: ``alpha y (gamma (1 - q)**(gamma - 1) log(q) - (1 - q)**gamma / q)`` by q, then through the shares and the softmax.
     """
-    found = _categorical_focal(y_true, y_pred, alpha, gamma, from_logits, label_smoothing, axis)
-    return value(found, reduction, sample_weight, mask)
-
-
-def categorical_focal_crossentropy_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    alpha: Factor = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``alpha y (gamma (1 - q)**(gamma - 1) log(q) - (1 - q)**gamma / q)`` by q, then through the shares and the softmax."""
-    found = _categorical_focal(y_true, y_pred, alpha, gamma, from_logits, label_smoothing, axis)
-    return gradient(found, y_pred, reduction, sample_weight, mask)
-
-
-def _categorical_focal(
-    y_true: ArrayLike, y_pred: ArrayLike, alpha: Factor, gamma: float, from_logits: bool, smoothing: float, axis: int
-) -> PerSample:
     y, z = _alike(y_true, y_pred)
-    y = _smoothed(y, smoothing, y.shape[-1])
+    y = _smoothed(y, label_smoothing, y.shape[-1])
     p = softmax(z, axis=axis) if from_logits else z
     q, inside, total = _shares(p, axis)
     factor = np.asarray(alpha, z.dtype)
@@ -299,6 +217,9 @@ def _categorical_focal(
         return np.asarray(of_p * np.expand_dims(g, axis))
 
     return PerSample(np.asarray(losses), pull)
+
+
+categorical_focal_crossentropy_backward = backward_of(categorical_focal_crossentropy)
 
 
 def _alike(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

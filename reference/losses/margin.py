@@ -5,98 +5,53 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reference.losses.reduction import MEAN, Array, PerSample, Reduction, averaged, gradient, prepared, summed_to, value
+from reference.losses.loss import backward_of, loss
+from reference.losses.reduction import Array, PerSample, Reducing, averaged, prepared, summed_to
+
+__all__ = [
+    "categorical_hinge", "categorical_hinge_backward", "hinge", "hinge_backward", "squared_hinge", "squared_hinge_backward",
+]  # fmt: skip
 
 
-def hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``mean(max(1 - y p, 0))``, y -1 or 1; if all labels of the batch are 0 or 1, ``2 y - 1`` is meant. Source: keras.losses.Hinge."""
-    return value(_hinge(y_true, y_pred), reduction, sample_weight, mask)
+@loss
+def hinge(y_true: ArrayLike, y_pred: ArrayLike, **how: Unpack[Reducing]) -> PerSample:
+    """``mean(max(1 - y p, 0))``, y -1 or 1; if all labels of the batch are 0 or 1, ``2 y - 1`` is meant. Source: keras.losses.Hinge.
 
-
-def hinge_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``-y / n`` where ``1 - y p >= 0``."""
-    return gradient(_hinge(y_true, y_pred), y_pred, reduction, sample_weight, mask)
-
-
-def _hinge(y_true: ArrayLike, y_pred: ArrayLike) -> PerSample:
+    Gradient: ``-y / n`` where ``1 - y p >= 0``.
+    """
     y, p, margin = _margin(y_true, y_pred)
     return averaged(np.maximum(margin, 0), np.where(margin >= 0, -y, 0), p.shape)
 
 
-def squared_hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``mean(max(1 - y p, 0)**2)``, labels as of :func:`hinge`. Source: keras.losses.SquaredHinge."""
-    return value(_squared_hinge(y_true, y_pred), reduction, sample_weight, mask)
+hinge_backward = backward_of(hinge)
 
 
-def squared_hinge_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``-2 y max(1 - y p, 0) / n``."""
-    return gradient(_squared_hinge(y_true, y_pred), y_pred, reduction, sample_weight, mask)
+@loss
+def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike, **how: Unpack[Reducing]) -> PerSample:
+    """``mean(max(1 - y p, 0)**2)``, labels as of :func:`hinge`. Source: keras.losses.SquaredHinge.
 
-
-def _squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> PerSample:
+    Gradient: ``-2 y max(1 - y p, 0) / n``.
+    """
     y, p, margin = _margin(y_true, y_pred)
     return averaged(np.maximum(margin, 0) ** 2, -2 * y * np.maximum(margin, 0), p.shape)
 
 
-def categorical_hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
+squared_hinge_backward = backward_of(squared_hinge)
+
+
+@loss
+def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike, **how: Unpack[Reducing]) -> PerSample:
     """``max(max((1 - y) p) - sum(y p) + 1, 0)``, y one-hot: the true class must win by a margin of 1.
 
     Source: keras.losses.CategoricalHinge.
+
+    Gradient: ``(1 - y)`` at the largest of ``(1 - y) p``, shared among equal ones, minus y; 0 beyond the margin.
     """
-    return value(_categorical_hinge(y_true, y_pred), reduction, sample_weight, mask)
-
-
-def categorical_hinge_backward(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    reduction: Reduction = MEAN,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> Array:
-    """``(1 - y)`` at the largest of ``(1 - y) p``, shared among equal ones, minus y; 0 beyond the margin."""
-    return gradient(_categorical_hinge(y_true, y_pred), y_pred, reduction, sample_weight, mask)
-
-
-def _categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> PerSample:
     y, p = prepared(y_true, y_pred)
     others = (1 - y) * p
     largest = np.max(others, axis=-1, keepdims=True)
@@ -104,6 +59,9 @@ def _categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> PerSample:
     wins = others == largest
     slopes = (1 - y) * wins / np.sum(wins, axis=-1, keepdims=True, dtype=p.dtype) - y
     return PerSample(np.maximum(margin, 0), lambda g: summed_to((g * (margin >= 0))[..., np.newaxis] * slopes, p.shape))
+
+
+categorical_hinge_backward = backward_of(categorical_hinge)
 
 
 def _margin(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array, Array]:

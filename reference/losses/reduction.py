@@ -21,7 +21,7 @@ Where nothing is kept, the mean is 0. Source: keras.losses.Loss.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,17 +51,30 @@ class PerSample(NamedTuple):
     kept: Array | None = None
 
 
-def value(found: PerSample, reduction: Reduction, sample_weight: ArrayLike | None, mask: ArrayLike | None) -> Array:
+class Reducing(TypedDict, total=False):
+    """Keyword arguments that every loss takes, with Keras's names and defaults; what they do stands above.
+
+    reduction : str or None
+        "sum_over_batch_size" where it is not given.
+    sample_weight : array (batch, ...) or (batch, ..., 1), optional
+        The factor of each loss.
+    mask : bool array (batch, ...), optional
+        True where a loss counts.
+    """
+
+    reduction: Reduction
+    sample_weight: ArrayLike | None
+    mask: ArrayLike | None
+
+
+def value(found: PerSample, **how: Unpack[Reducing]) -> Array:
     """The losses, weighted and reduced."""
-    return _reduced(found, reduction, sample_weight, mask)[0]
+    return reduced(found, **how)[0]
 
 
-def gradient(
-    found: PerSample, y_pred: ArrayLike, reduction: Reduction, sample_weight: ArrayLike | None, mask: ArrayLike | None
-) -> Array:
+def gradient(found: PerSample, y_pred: ArrayLike, **how: Unpack[Reducing]) -> Array:
     """The derivative of the value by `y_pred`; without a reduction, that of the sum of the weighted losses."""
-    shares = _reduced(found, reduction, sample_weight, mask)[1]
-    return found.pull(shares).reshape(np.shape(y_pred))
+    return found.pull(reduced(found, **how)[1]).reshape(np.shape(y_pred))
 
 
 def prepared(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
@@ -94,8 +107,10 @@ def summed_to(array: Array, shape: tuple[int, ...]) -> Array:
     return np.asarray(array.sum(axis=stretched, keepdims=True))
 
 
-def _reduced(found: PerSample, reduction: Reduction, sample_weight: ArrayLike | None, mask: ArrayLike | None) -> tuple[Array, Array]:
-    """The value, and its derivative by each of the losses."""
+def reduced(
+    found: PerSample, *, reduction: Reduction = MEAN, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
+) -> tuple[Array, Array]:
+    """The value, and its derivative by each of the losses; ValueError for another reduction."""
     if reduction not in _REDUCTIONS:
         raise ValueError(f"reduction is one of {', '.join(map(str, _REDUCTIONS))}, not {reduction!r}")
     losses = found.losses

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, weight_owners
-from reference.layers.weight_shapes import Shape, weight_shapes
+from reference.layers import LAYERS
+from reference.layers.shapes import Shape
 from reference.network.config import Entry, layer_entries, model_dtype
 from reference.network.errors import ArchiveError, malformed
 from reference.network.graph import Graph, build_graph
@@ -65,10 +65,10 @@ def describe(config: Any) -> Description:
 
 def _with_shapes(entry: Entry, inputs: Iterable[tuple[Shape, ...]]) -> Entry:
     """The layer with the shapes of its weights, which must be the same for every input that it is called on."""
-    if entry.class_name not in SIGNATURES:
+    if entry.class_name not in LAYERS:
         return entry
     with malformed(f"layer {entry.path!r}: no weight shapes follow from its configuration"):
-        known = [dict(_datasets(entry.class_name, entry.config, shapes[0])) for shapes in inputs or [((),)]]
+        known = [LAYERS[entry.class_name].datasets(entry.config, shapes[0]) for shapes in inputs or [((),)]]
     whole = dict(known[0])
     for other in known[1:]:
         for name, shape in other.items():
@@ -77,15 +77,6 @@ def _with_shapes(entry: Entry, inputs: Iterable[tuple[Shape, ...]]) -> Entry:
                 raise ArchiveError(f"layer {entry.path!r} is called on inputs that need different weights, {whole[name]} and {shape}")
             whole[name] = tuple(one if two is None else two for one, two in pairs)
     return replace(entry, shapes=whole)
-
-
-def _datasets(class_name: str, config: Mapping[str, Any], input_shape: Shape) -> Iterator[tuple[str, Shape]]:
-    """The datasets of a layer below its group in the weights file, and the shape that its configuration implies for each."""
-    step = (*input_shape[:1], *input_shape[2:]) if class_name == "TimeDistributed" else input_shape
-    for group, owner, options in weight_owners(class_name, config):
-        cell = "cell/" if owner in RECURRENT_CLASSES else ""
-        for index, shape in enumerate(weight_shapes(owner, options, step).values()):
-            yield f"{group}{cell}vars/{index}", shape
 
 
 def _check_parameters(entries: list[Entry]) -> None:

@@ -16,16 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference._arrays import pair
-from reference.layers.calls import LayerCall, signature_of, weight_names
+from reference.layers.spec import EndsInActivation, LayerCall
 from reference.network.execution import Layer, Node, Recorder
-from reference.network.graph import Graph, Ref, leaves, match_structure, output_count
+from reference.network.graph import Graph, Ref, leaves, match_structure
 from reference.optimizers.step import Gradient, dense
 
 Array = NDArray[Any]
 Gradients = dict[Ref, Array]
-
-BY_LOGITS = ("softmax", "sigmoid")
 
 
 class Step(NamedTuple):
@@ -33,24 +30,16 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    name : str
-        Of its function, without ``_forward``.
     outputs : int
     first : bool
         Whether it is called on an input of the model, whose gradient nobody needs.
-    x : array or list of arrays
-    options : dict
-        Of the call.
     saved : object
         What its gradients need.
     """
 
     layer: Layer
-    name: str
     outputs: int
     first: bool
-    x: Any
-    options: Mapping[str, Any]
     saved: Any
 
 
@@ -94,18 +83,17 @@ class Tape(Recorder):
     def call(self, node: Node, layer: Layer, call: LayerCall, x: Any) -> Any:
         """Call ``_xyz_run`` and keep what it saved."""
         weights, options = call.weights, call.options
-        training, normalizes = bool(options.get("training")), layer.class_name == "BatchNormalization"
+        training, normalizes = bool(options.get("training")), layer.spec.normalizes
         if training and not normalizes:
             options = options | self.random(f"{self.prefix}{numbered(node)}", layer)
         if normalizes and layer.name in self.moved:
             # A layer that is called again goes on with the statistics that its last call left.
             weights = (*weights[:2], *self.moved[layer.name])
-        result, saved = pair(call.name)[0](x, *weights, **options)
+        result, saved = layer.spec.run(x, *weights, **options)
         if normalizes and training:
             self.moved[layer.name] = result[1:]
-        count = output_count(layer.class_name, layer.config)
         first = not self.prefix and all(ref.layer in self.graph.specs for ref in leaves(self.graph.calls[node].args[0]))
-        self.steps[node] = Step(layer, call.name, count, first, x, options, saved)
+        self.steps[node] = Step(layer, layer.spec.output_count(layer.config), first, saved)
         return result
 
     def nested(self, node: Node, inputs: Mapping[str, Any]) -> Tape:
@@ -192,10 +180,10 @@ def _through_layer(
     """The gradients of a layer's inputs and initial states; those of its weights are added to what was found."""
     parts = []
     if any(one is not None for one in grads):
-        parts.append(_gradients(step, grads[0] if step.outputs == 1 else tuple(grads)))
+        parts.append(_gradients(step, grads[0] if step.outputs == 1 else tuple(grads), None))
     at_logits = None if of_logits is None else _below_activation(step)
     if at_logits is not None:
-        parts.append(_gradients(at_logits[1], of_logits))
+        parts.append(_gradients(step, of_logits, at_logits[1]))
     grad_x, grad_weights, grad_states = parts[0]
     for other_x, other_weights, _ in parts[1:]:
         grad_x = [add_gradients(one, other) for one, other in zip(grad_x, other_x, strict=True)]
@@ -206,37 +194,16 @@ def _through_layer(
     return grad_x, grad_states
 
 
-def _gradients(step: Step, grad_output: Any) -> tuple[list[Array | None], list[Gradient | None], list[Array | None]]:
-    """The gradients of the inputs, of the weights in the order of ``get_weights()``, and of the initial states."""
-    layer, signature = step.layer, signature_of(step.layer.class_name)
-    if layer.class_name == "Embedding":
-        return [None], [_rows(step.saved, grad_output)], []
-    # A convolution alone has a gradient by its input that is dear and stands apart from those by its weights.
-    unneeded = {"of_input": False} if step.first and layer.class_name in ("Conv1D", "Conv2D") else {}
-    grad_x, *others = pair(step.name)[1](grad_output, step.saved, **unneeded)
-    inputs = grad_x if signature.merges else [grad_x]
-    if layer.class_name == "TimeDistributed":
-        inner = layer.config["layer"]
-        if inner["class_name"] == "Embedding":
-            return inputs, [_rows(step.saved[3], grad_output)], []
-        return inputs, _in_place(inner["class_name"], inner["config"], others[0]), []
-    if layer.class_name == "Bidirectional":
-        inner = layer.config["layer"]
-        both = [one for half in others[:2] for one in _in_place(inner["class_name"], inner["config"], half)]
-        return inputs, both, others[2:]
-    return inputs, _in_place(layer.class_name, layer.config, others), others[len(signature.weights) :]
+def _gradients(step: Step, grad_output: Any, below: Callable[..., Any] | None) -> tuple[list[Any], list[Any], list[Any]]:
+    """The gradients of the inputs, of the weights in the order of ``get_weights()``, and of the initial states.
 
-
-def _in_place(class_name: str, config: Mapping[str, Any], gradients: Sequence[Array | None]) -> list[Gradient | None]:
-    """The gradients of the weights that are there; None for moving statistics."""
-    by_name = dict(zip(signature_of(class_name).weights, gradients, strict=False))
-    return [by_name.get(name) for name in weight_names(class_name, config)]
-
-
-def _rows(saved: tuple[Array, Array], grad_output: Array) -> Gradient:
-    """The gradient of an embedding's table as Keras's tape has it: ``(indices, rows)``, an index as often as it was looked up."""
-    ids, embeddings = saved
-    return ids.reshape(-1) % len(embeddings), np.asarray(grad_output, embeddings.dtype).reshape(-1, embeddings.shape[1])
+    `below` are the gradients of the layer without the activation at its end, where `grad_output` enters there.
+    """
+    spec, config = step.layer.spec, step.layer.config
+    unneeded = {"of_input": False} if step.first and spec.input_apart else {}
+    if below is not None:
+        return spec.sort_gradients(config, below(grad_output, **unneeded))
+    return spec.back(config, step.saved, grad_output, **unneeded)
 
 
 def add_gradients(one: Any, other: Any) -> Any:
@@ -249,15 +216,6 @@ def add_gradients(one: Any, other: Any) -> Any:
     return dense(one, like) + dense(other, like)
 
 
-def _below_activation(step: Step) -> tuple[Array, Step] | None:
-    """What the softmax or sigmoid at the end of a layer was applied to, and the layer without it; None where there is none."""
-    class_name, saved = step.layer.class_name, step.saved
-    if class_name == "Softmax" and isinstance(step.layer.config.get("axis", -1), int):
-        kept = step.options.get("mask")
-        z = step.x if kept is None else np.where(kept, step.x, np.finfo(step.x.dtype).min / 2)
-        return z, step._replace(name="activation", saved=("linear", {}, z, z))
-    if class_name == "Activation" and saved[0] in BY_LOGITS:
-        return saved[2], step._replace(saved=("linear", {}, saved[2], saved[2]))
-    if class_name in ("Dense", "Conv1D", "Conv2D") and saved.activation in BY_LOGITS:
-        return saved.z, step._replace(saved=saved._replace(activation=None))
-    return None
+def _below_activation(step: Step) -> tuple[Array, Callable[..., Any]] | None:
+    """What the softmax or sigmoid at the end of a layer was applied to, and its gradients without it; None where there is none."""
+    return step.saved.logits() if isinstance(step.saved, EndsInActivation) else None

@@ -2,8 +2,7 @@
 
 :func:`layer_entries` walks the configuration of a model, in the form that ``config.json`` of a ``.keras`` archive has, and returns one
 :class:`Entry` a layer: its name and its group in the weights file. Nothing is looked up by import: a class is known when it stands in
-one of the tables here or in :data:`.calls.SIGNATURES`, and every other one is refused by name, ``Lambda`` and custom classes
-among them. :mod:`reference.network.options` checks the values of the options.
+the table here or in :data:`reference.layers.LAYERS`, and every other one is refused by name, ``Lambda`` and custom classes among them.
 """
 
 from __future__ import annotations
@@ -13,13 +12,35 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS, layer_call, weight_names
-from reference.layers.weight_shapes import Shape
+from reference.layers import LAYERS
+from reference.layers.kinds import WrapperSpec
+from reference.layers.options import Allowed, is_int, is_list
+from reference.layers.shapes import Shape
+from reference.layers.spec import COMMON, REQUIRED, Option
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.errors import MAX_SHOWN, ArchiveError, part, shown
-from reference.network.options import check_options
 
 MODELS = {"Sequential": "sequential", "Functional": "functional"}
-OTHER_LAYERS = {"InputLayer": "input_layer", "TextVectorization": "text_vectorization"}
+INPUT_DTYPES = ("bool", "string", "bfloat16", "float16", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
+
+
+def _is_batch_shape(value: Any) -> bool:
+    return is_list(value, lambda size: size is None or is_int(size)) and len(value) > 0 and (value[0] is None or value[0] > 0)
+
+
+INPUT_OPTIONS = {
+    "batch_shape": Option(REQUIRED, Allowed(_is_batch_shape, "a batch_shape: a list of sizes or None")),
+    "dtype": Option("float32", Allowed(lambda value: value is None or value in INPUT_DTYPES, f"one of {', '.join(INPUT_DTYPES)}")),
+}
+OTHER_LAYERS: dict[str, tuple[str, Mapping[str, Option]]] = {
+    "InputLayer": ("input_layer", INPUT_OPTIONS),
+    TEXT_VECTORIZATION.class_name: (TEXT_VECTORIZATION.name, TEXT_VECTORIZATION.options),
+}
+"""Layers that compute no arrays: their snake-case names and their options."""
+UNSUPPORTED = ("stateful", "sparse", "ragged", "quantization_config", "lora_rank", "renorm", "rms_scaling", "time_major")
+"""Options that make a layer compute something else than its function does: refused wherever they are set."""
+ANY_CLASS: dict[str, Option] = {name: option for spec in reversed(LAYERS.values()) for name, option in spec.options.items()} | COMMON
+"""By the name of an option, one that has it: an option that a class does not have must be what it is elsewhere."""
 MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
 """Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks; here ``ops.NotEqual``."""
 
@@ -88,7 +109,7 @@ def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterat
         if sequential and (class_name == "InputLayer") != (number == 0):
             raise ArchiveError(f"layer {path + name!r}: a Sequential model has one InputLayer, the first")
         # Groups are named by the class and numbered per class, and Sequential models leave their InputLayer out.
-        snake = MODELS.get(class_name) or OTHER_LAYERS.get(class_name) or SIGNATURES[class_name].name
+        snake = MODELS.get(class_name) or (OTHER_LAYERS[class_name][0] if class_name in OTHER_LAYERS else LAYERS[class_name].name)
         if not (sequential and class_name == "InputLayer"):
             used[snake] = used.get(snake, -1) + 1
         own_group = f"{group}layers/{snake}" + (f"_{used[snake]}" if used.get(snake) else "")
@@ -118,7 +139,7 @@ def class_of(layer: Mapping[str, Any], where: str) -> str:
     """Return the class of a serialised layer if it is a known class of Keras; ``ArchiveError`` names any other."""
     class_name, module, registered = part(layer, "class_name", str, f"layer {where!r}"), layer.get("module"), layer.get("registered_name")
     kind = kind_of(layer)
-    known = {*MODELS, *OTHER_LAYERS, *SIGNATURES}
+    known = {*MODELS, *OTHER_LAYERS, *LAYERS}
     if class_name not in known and not kind.startswith("ops."):
         names = ", ".join(sorted(known))
         raise ArchiveError(f"layer {where!r}: class {shown(class_name)} is not supported; supported are {names}")
@@ -134,16 +155,36 @@ def class_of(layer: Mapping[str, Any], where: str) -> str:
 def _check_options(class_name: str, config: Mapping[str, Any], where: str) -> None:
     """The options of a layer and of what it wraps."""
     check_options(class_name, config, where)
-    if class_name in WRAPPERS:
+    wrapper = LAYERS.get(class_name)
+    if isinstance(wrapper, WrapperSpec):
         part(config, "layer", dict, f"layer {where!r}")
-        _check_wrapped(class_name, config, where)
+        _check_wrapped(wrapper, config, where)
 
 
-def _check_wrapped(class_name: str, config: Mapping[str, Any], where: str) -> None:
+def check_options(class_name: str, config: Mapping[str, Any], where: str) -> None:
+    """Refuse options that are missing, have a value that Keras does not take, or ask for what the layer functions do not do.
+
+    Raises
+    ------
+    ArchiveError
+        One sentence with the layer, the option and its value.
+    """
+    for name in UNSUPPORTED:
+        if config.get(name):
+            raise ArchiveError(f"layer {where!r}: {name}={shown(config[name])} is not supported")
+    options = OTHER_LAYERS[class_name][1] if class_name in OTHER_LAYERS else LAYERS[class_name].options if class_name in LAYERS else {}
+    for name, option in options.items():
+        if option.default is REQUIRED and name not in config:
+            raise ArchiveError(f"layer {where!r}: {class_name} has no {name}")
+    for name, value in config.items():
+        known = options.get(name) or ANY_CLASS.get(name)
+        if known and known.allowed and not known.allowed.fits(value):
+            raise ArchiveError(f"layer {where!r}: {name} is {shown(value)}, not {known.allowed.words}")
+
+
+def _check_wrapped(wrapper: WrapperSpec, config: Mapping[str, Any], where: str) -> None:
     """What is wrapped can be run by one call: both halves the same layer, a step's layer with one input and one output."""
-    allowed = [name for name in SIGNATURES if name not in WRAPPERS and not SIGNATURES[name].merges]
-    if class_name == "Bidirectional":
-        allowed = list(RECURRENT_CLASSES)
+    class_name, allowed = wrapper.class_name, wrapper.wrappable()
     halves = []
     for half in ("layer", "backward_layer"):
         inner = config.get(half, config["layer"])
@@ -151,20 +192,22 @@ def _check_wrapped(class_name: str, config: Mapping[str, Any], where: str) -> No
         if class_of(inner, f"{where}/{half}") not in allowed:
             raise ArchiveError(f"layer {where!r}: {half} is a {inner['class_name']}; {class_name} takes {', '.join(allowed)}")
         _check_options(inner["class_name"], inner["config"], f"{where}/{half}")
-        names = weight_names(inner["class_name"], inner["config"])
-        options = layer_call(inner["class_name"], inner["config"], [None] * len(names)).options
+        spec = LAYERS[inner["class_name"]]
+        names = spec.weight_names(inner["config"])
+        options = spec.call(inner["config"], [None] * len(names)).options
         halves.append((inner["class_name"], names, {k: v for k, v in options.items() if k != "go_backwards"}))
     if halves[0] != halves[1]:
         raise ArchiveError(f"layer {where!r}: layer and backward_layer have different options, which is not supported")
-    if class_name == "TimeDistributed" and config["layer"]["config"].get("return_state"):
-        raise ArchiveError(f"layer {where!r}: return_state inside TimeDistributed is not supported")
+    inner = config["layer"]["config"]
+    if len(wrapper.halves) == 1 and LAYERS[config["layer"]["class_name"]].output_count(inner) > 1:
+        raise ArchiveError(f"layer {where!r}: return_state inside {class_name} is not supported")
 
 
 def model_dtype(entries: list[Entry]) -> str:
     """Return the one dtype in which all layers of a model compute; ``ArchiveError`` for mixed or low precision."""
     found: dict[str, str] = {}
     for entry in entries:
-        if entry.class_name in SIGNATURES:
+        if entry.class_name in LAYERS:
             inner = [entry.config[half] for half in ("layer", "backward_layer") if half in entry.config]
             for config in (entry.config, *(half["config"] for half in inner)):
                 policy, where = config.get("dtype") or "float32", f"layer {entry.path!r}: dtype"

@@ -14,22 +14,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.calls import WRAPPERS, LayerCall, layer_call, signature_of
-from reference.layers.embedding import embedding_compute_mask
-from reference.layers.masking import masking_compute_mask
-from reference.layers.merging import add_compute_mask, concatenate_compute_mask
+from reference.layers import LAYERS, LayerCall, LayerSpec
+from reference.layers.kinds import WrapperSpec
+from reference.layers.spec import FORWARD, MASK
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS
-from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure, output_count
+from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
 
 Array = NDArray[Any]
 
-MASK_RULES: dict[str, Callable[..., Any]] = {
-    "embedding": embedding_compute_mask,
-    "masking": masking_compute_mask,
-    "add": add_compute_mask,
-    "concatenate": concatenate_compute_mask,
-}
-"""Keras's rule for layers that make masks, for functions that come without one."""
 MASK_OPERATIONS: dict[str, Callable[..., Array]] = {
     "ops.NotEqual": lambda config, x, y: np.not_equal(x, y),
     "ops.Any": lambda config, x: np.any(x, axis=config.get("axis"), keepdims=bool(config.get("keepdims"))),
@@ -41,16 +34,6 @@ MASK_OPERATIONS: dict[str, Callable[..., Array]] = {
 }
 """What Keras writes into a functional archive to carry masks."""
 
-TEXT_OPTIONS: dict[str, Any] = {
-    "max_tokens": None,
-    "standardize": "lower_and_strip_punctuation",
-    "split": "whitespace",
-    "ngrams": None,
-    "output_mode": "int",
-    "output_sequence_length": None,
-    "pad_to_max_tokens": False,
-}
-
 
 class Layer(NamedTuple):
     """A layer of a model: its path, its Keras class, its configuration, its weights as in ``get_weights()``."""
@@ -59,6 +42,11 @@ class Layer(NamedTuple):
     class_name: str
     config: dict[str, Any]
     weights: list[Array]
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The record of its class."""
+        return LAYERS.get(self.class_name, TEXT_VECTORIZATION)
 
 
 @dataclass(frozen=True)
@@ -82,8 +70,7 @@ class Context:
 
     def function(self, layer: Layer) -> Callable[..., Any]:
         """The forward function of a layer; ``NotImplementedError`` names both if it is missing."""
-        text = layer.class_name == "TextVectorization"
-        name = f"{'text_vectorization' if text else signature_of(layer.class_name).name}_forward"
+        name = f"{layer.spec.name}_forward"
         function = self.find(name)
         if function is None:
             raise NotImplementedError(f"layer {layer.name!r} ({layer.class_name}) needs the function {name}")
@@ -196,10 +183,10 @@ def _run_call(
         return [values[ref] for ref in leaves(inner.outputs)], [masks.get(ref) for ref in leaves(inner.outputs)]
     layer = context.layers[graph.prefix + call.layer]
     x = map_leaves(context.cast, args[0])
-    if layer.class_name == "Rescaling":
+    if layer.spec.floats:
         x = x.astype(context.dtype, copy=False)  # integers too, which other layers get as they are
-    if layer.class_name == "TextVectorization":
-        options = _not_default(layer.config, TEXT_OPTIONS)
+    if layer.spec is TEXT_VECTORIZATION:
+        options = layer.spec.given(layer.config, FORWARD)
         return [context.function(layer)(x, list(context.vocabularies[layer.name]), **options)], [None]
     return _run_layer(context, layer, x, mask, kwargs, node, recorder)
 
@@ -208,20 +195,17 @@ def _run_layer(
     context: Context, layer: Layer, x: Any, mask: Any, kwargs: Mapping[str, Any], node: Node, recorder: Recorder | None
 ) -> tuple[list[Any], list[Any]]:
     """Call a layer function by the contract, and find out the masks of its outputs."""
-    signature = signature_of(layer.class_name)
-    config = layer.config["layer"]["config"] if layer.class_name in WRAPPERS else layer.config
-    normalizes = layer.class_name == "BatchNormalization"
-    acting = signature.drops or normalizes or config.get("dropout") or config.get("recurrent_dropout")
+    spec = layer.spec
     asked = kwargs.get("training") is True if recorder is None else recorder.training(layer)
-    training = asked and bool(acting)
-    call = layer_call(layer.class_name, layer.config, layer.weights, training=training)
+    training = asked and spec.acts(layer.config)
+    call = spec.call(layer.config, layer.weights, training=training)
     options = dict(call.options)
     if training:
         options["training"] = True
     # As in Keras a call with states does not see the mask that its sequence carries, only one that is an argument; its outputs carry it on.
     unseen = kwargs.get("initial_state") is not None and kwargs.get("mask") is None
-    takes = "mask" in signature.takes and not unseen
-    if mask is not None and takes and (training or not signature.keeps_mask or layer.class_name == "Softmax"):
+    acts = FORWARD in spec.mask_acts or (training and bool(spec.mask_acts))
+    if mask is not None and acts and not unseen:
         options["mask"] = mask
     if kwargs.get("initial_state") is not None:
         state = kwargs["initial_state"]
@@ -230,14 +214,15 @@ def _run_layer(
         result = context.function(layer)(x, *call.weights, **options)
     else:
         result = recorder.call(node, layer, replace(call, options=options), x)
-    count = output_count(layer.class_name, layer.config)
-    if normalizes and training and isinstance(result, tuple):
+    count = spec.output_count(layer.config)
+    if spec.normalizes and training and isinstance(result, tuple):
         result = result[0]  # what follows are the new moving statistics, which only a training step keeps
     outputs = list(result) if isinstance(result, tuple) else [result]
     if isinstance(result, tuple) != (count > 1) or len(outputs) != count:
         returned = f"a tuple of {len(outputs)}" if isinstance(result, tuple) else "one array"
         raise TypeError(f"{call.name}_forward returned {returned}, not {count if count > 1 else 'one array'}")
-    if "initial_state" in signature.takes:
+    if "initial_state" in spec.takes:
+        config = spec.inner(layer.config)[1] if isinstance(spec, WrapperSpec) else layer.config
         sequences = (2 if layer.config.get("merge_mode", "") is None else 1) if config.get("return_sequences") else 0
         return outputs, [mask] * sequences + [None] * (len(outputs) - sequences)
     return outputs, [_output_mask(context, layer, x, mask)]
@@ -245,18 +230,8 @@ def _run_layer(
 
 def _output_mask(context: Context, layer: Layer, x: Any, mask: Any) -> Any:
     """The mask of a layer's output: what the function for it says, else Keras's rule."""
-    signature = signature_of(layer.class_name)
-    rule = context.find(f"{signature.name}_compute_mask") or MASK_RULES.get(signature.name)
+    spec = layer.spec
+    rule = context.find(f"{spec.name}_compute_mask") or spec.compute_mask
     if rule is None:
-        return mask if signature.keeps_mask else None
-    return rule(x, mask, **_not_default(layer.config, signature.mask_options))
-
-
-def _not_default(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a configuration that differ from Keras's defaults."""
-    values = {name: config.get(name, default) for name, default in defaults.items()}
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in values.items()
-        if value != defaults[name]
-    }
+        return mask if spec.keeps_mask else None
+    return rule(x, mask, **spec.given(layer.config, MASK))

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.calls import SIGNATURES
-from reference.layers.output_shapes import STATES
-from reference.layers.weight_shapes import Shape
+from reference.layers import LAYERS
+from reference.layers.kinds import WrapperSpec
+from reference.layers.shapes import Shape
+from reference.layers.spec import IN_TRAINING
 from reference.network.config import MODELS, kind_of
 from reference.network.errors import ArchiveError, part, shown
 
@@ -126,11 +127,7 @@ def build_graph(model: Mapping[str, Any], prefix: str = "") -> Graph:
 
 def output_count(class_name: str, config: Mapping[str, Any]) -> int:
     """The number of arrays that a layer returns: more than one for recurrent layers with ``return_state`` alone."""
-    if class_name == "Bidirectional":
-        inner = config["layer"]
-        states = 2 * (output_count(inner["class_name"], inner["config"]) - 1)
-        return states + (2 if config.get("merge_mode", "concat") is None else 1)
-    return 1 + (STATES.get(class_name, 0) if config.get("return_state") else 0)
+    return LAYERS[class_name].output_count(config) if class_name in LAYERS else 1
 
 
 def leaves(structure: Any) -> list[Any]:
@@ -168,12 +165,12 @@ def _call(path: str, layer: Mapping[str, Any], node: Mapping[str, Any]) -> Call:
     if kind.startswith("ops."):
         _check_operation(path, kind, args)
         return Call(name, kind, args, {})
-    takes = SIGNATURES[kind].takes if kind in SIGNATURES else ("training", "mask")
+    takes = LAYERS[kind].takes if kind in LAYERS else ("training", "mask")
     named = dict(zip(takes, args[1:], strict=False))
     unknown = sorted(set(kwargs) - {*takes, "training", "mask"}) + sorted(set(kwargs) & set(named))
     if not args or len(args) > 1 + len(takes) or unknown:
         raise ArchiveError(f"layer {path!r}: a call of {kind} does not take {len(args)} arguments and {shown(sorted(kwargs))}")
-    inputs, merges = leaves(args[0]), kind in SIGNATURES and SIGNATURES[kind].merges
+    inputs, merges = leaves(args[0]), kind in LAYERS and LAYERS[kind].merges
     if not inputs or not all(isinstance(leaf, Ref) for leaf in inputs):
         raise ArchiveError(f"layer {path!r}: the input of a call is {shown(args[0])}, not a tensor")
     if kind not in MODELS and (not isinstance(args[0], list) if merges else not isinstance(args[0], Ref)):
@@ -196,9 +193,11 @@ def _check_keywords(path: str, call: Call, config: Mapping[str, Any]) -> None:
     training = call.kwargs.get("training")
     if not (training is None or isinstance(training, bool)):
         raise ArchiveError(f"layer {path!r}: training is {shown(training)}, not True or False")
-    inner = config["layer"] if call.class_name == "TimeDistributed" else None
-    if training and inner and (SIGNATURES[inner["class_name"]].training_options or SIGNATURES[inner["class_name"]].drops):
-        raise ArchiveError(f"layer {path!r}: TimeDistributed({inner['class_name']}) with training=True is not supported")
+    wrapper = LAYERS.get(call.class_name)
+    if training and isinstance(wrapper, WrapperSpec) and len(wrapper.halves) == 1:
+        inner, _ = wrapper.inner(config)
+        if inner.drops or inner.defaults(IN_TRAINING):
+            raise ArchiveError(f"layer {path!r}: {call.class_name}({inner.class_name}) with training=True is not supported")
 
 
 def _check_operation(path: str, kind: str, args: list[Any]) -> None:

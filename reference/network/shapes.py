@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reference.layers.output_shapes import STATES, broadcast, concatenated, output_shapes, size_of
-from reference.layers.weight_shapes import Shape
+from reference.layers import LAYERS
+from reference.layers.shapes import Shape, broadcast, concatenated, size_of
+from reference.layers.spec import FORWARD, LayerSpec
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS
 from reference.network.graph import Call, Graph, Ref, fit_shape, leaves, map_leaves, match_structure
 
@@ -137,10 +139,11 @@ def _call(graph: Graph, call: Call, layers: Mapping[str, Described], shapes: Map
     path = graph.prefix + call.layer
     taken = tuple(given) if isinstance(given, list) else (given,)
     found.inputs.setdefault(path, {})[taken] = None
-    found.steps += _steps(call.class_name, layers[path].config, taken[0])
-    _check_states(call, layers[path], shapes)
-    _check_mask(call, taken, shapes)
-    return output_shapes(call.class_name, layers[path].config, taken)
+    spec, config = LAYERS.get(call.class_name, TEXT_VECTORIZATION), layers[path].config
+    found.steps += spec.steps(config, taken[0])
+    _check_states(call, spec.state_widths(config), shapes)
+    _check_mask(call, spec, taken, shapes)
+    return spec.output_shapes(config, taken)
 
 
 @dataclass(frozen=True)
@@ -154,44 +157,30 @@ def _shapes_of(value: Any, shapes: Mapping[Ref, Shape]) -> Any:
     return map_leaves(lambda leaf: shapes[leaf] if isinstance(leaf, Ref) else (), value)
 
 
-def _check_mask(call: Call, taken: Sequence[Shape], shapes: Mapping[Ref, Shape]) -> None:
+def _check_mask(call: Call, spec: LayerSpec, taken: Sequence[Shape], shapes: Mapping[Ref, Shape]) -> None:
     """A mask that a call names has a value for every sample and step of its input."""
     mask = call.kwargs.get("mask")
-    if call.class_name == "Softmax":  # aligned from the last axis, with axes of 1 anywhere
+    acts = FORWARD in spec.mask_acts
+    if acts and spec.keeps_mask:  # that of Softmax, aligned from the last axis, with axes of 1 anywhere
         return
     for one, shape in zip(mask if isinstance(mask, list) else [mask], taken, strict=False):
         if one is None:
             continue
         sizes = list(zip(shapes[one], shape, strict=False))
-        sequence = call.class_name in (*STATES, "Bidirectional", "GlobalAveragePooling1D")
-        if (sequence and len(sizes) < 2) or any(None not in pair and pair[0] not in (1, pair[1]) for pair in sizes):
+        if (acts and len(sizes) < 2) or any(None not in pair and pair[0] not in (1, pair[1]) for pair in sizes):
             raise ValueError(f"a mask of the shape {shapes[one]} does not fit an input of the shape {shape}")
 
 
-def _check_states(call: Call, layer: Described, shapes: Mapping[Ref, Shape]) -> None:
+def _check_states(call: Call, wanted: Sequence[int], shapes: Mapping[Ref, Shape]) -> None:
     """Initial states fit the layer: as many as it has, each of the width of its units."""
     given = call.kwargs.get("initial_state")
     if given is None:
         return
-    halves = [layer.config[half] for half in ("layer", "backward_layer") if half in layer.config]
-    cells = [(half["class_name"], half["config"]) for half in halves] or [(call.class_name, layer.config)]
-    if call.class_name == "Bidirectional" and len(cells) == 1:
-        cells *= 2
-    wanted = [config["units"] for name, config in cells for _ in range(STATES[name])]
     states = [shapes[ref] for ref in leaves(given)]
     if len(states) != len(wanted) or any(
         len(state) != 2 or state[1] not in (None, units) for state, units in zip(states, wanted, strict=True)
     ):
         raise ValueError(f"its states are {len(wanted)} arrays of the widths {wanted}, initial_state has the shapes {states}")
-
-
-def _steps(class_name: str, config: Mapping[str, Any], shape: Shape) -> int:
-    """The steps that a layer takes one after the other."""
-    if class_name == "TimeDistributed":
-        return _steps(config["layer"]["class_name"], config["layer"]["config"], (*shape[:1], *shape[2:]))
-    if class_name != "Bidirectional" and class_name not in STATES:
-        return 0
-    return (1 + (class_name == "Bidirectional")) * ((shape[1] if len(shape) > 1 else 0) or 1)
 
 
 def _operation(class_name: str, config: Mapping[str, Any], shapes: list[Any]) -> Shape:

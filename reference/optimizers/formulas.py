@@ -18,6 +18,11 @@ from numpy.typing import ArrayLike
 
 from reference.optimizers.step import Array, Common, Gradient, Options, Result, Slots, State, apply_step, dense, single
 
+__all__ = [
+    "adadelta_step", "adagrad_step", "adam_step", "adamax_step", "adamw_step", "ftrl_step", "lion_step", "nadam_step", "rmsprop_step",
+    "sgd_step",
+]  # fmt: skip
+
 
 def sgd_step(
     variables: Sequence[ArrayLike],

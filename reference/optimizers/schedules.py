@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+__all__ = [
+    "cosine_decay", "cosine_decay_restarts", "exponential_decay", "inverse_time_decay", "piecewise_constant_decay", "polynomial_decay",
+]  # fmt: skip
+
 Single = np.float32
 HALF, ONE, PI = Single(0.5), Single(1), Single(np.pi)
 

@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reference.layers.calls import SIGNATURES, WRAPPERS
-from reference.layers.weight_shapes import Shape
+from reference.layers import LAYERS
+from reference.layers.kinds import WrapperSpec
+from reference.layers.shapes import Shape
+from reference.layers.spec import MASK
 from reference.network.assembly import Description
 from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError
-from reference.network.graph import Graph, Ref, leaves, output_count
+from reference.network.graph import Graph, Ref, leaves
 from reference.network.shapes import infer_shapes
 
 GONE = ("batch_input_shape", "implementation", "input_length", "time_major")
@@ -91,15 +93,16 @@ def _joined_masks(graph: Graph, layers: Mapping[str, Entry]) -> Iterator[str]:
     masked: set[Ref] = set()
     for (name, number), call in graph.calls.items():
         arrives = any(ref in masked for ref in leaves(call.args[0]))
-        if call.class_name not in SIGNATURES:
+        spec = LAYERS.get(call.class_name)
+        if spec is None:
             keeps, count = call.class_name == "Sequential", 1
         else:
-            config, signature = layers[graph.prefix + name].config, SIGNATURES[call.class_name]
-            inner = config["layer"]["config"] if call.class_name in WRAPPERS else config
-            sequences = "initial_state" in signature.takes and bool(inner.get("return_sequences"))
-            keeps, count = signature.keeps_mask or signature.merges or sequences, output_count(call.class_name, config)
-            arrives = arrives or call.class_name == "Masking" or bool(config.get("mask_zero"))
-            keeps = keeps or call.class_name in ("Masking", "Embedding")
+            config = layers[graph.prefix + name].config
+            inner = spec.inner(config)[1] if isinstance(spec, WrapperSpec) else config
+            sequences = "initial_state" in spec.takes and bool(inner.get("return_sequences"))
+            keeps, count = spec.keeps_mask or spec.compute_mask is not None or sequences, spec.output_count(config)
+            makes = spec.compute_mask is not None and not spec.merges
+            arrives = arrives or (makes and bool({"mask_zero": True, **spec.defaults(MASK), **config}["mask_zero"]))
         if arrives and call.class_name == "Concatenate":
             yield graph.prefix + name
         if arrives and keeps:

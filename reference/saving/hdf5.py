@@ -20,15 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.weight_shapes import Shape
-from reference.network.config import Entry
+from reference.layers import LAYERS
+from reference.layers.shapes import Shape
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
+from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError, shown
 
 IGNORED = ("optimizer", "optimizer_weights")
 """Groups at the root that are never opened."""
-
-INNER_GROUPS = {"TextVectorization": ["_lookup_layer"], "TimeDistributed": ["layer"], "Sequential": ["layers"], "Functional": ["layers"]}
-"""Groups that Keras writes in that of a layer even if there are no weights in them."""
 
 Weights = dict[str, list[NDArray[Any]]]
 """The weights of every layer by its path, in the order of ``get_weights()``."""
@@ -126,7 +125,9 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
     groups = {"layers", "vars"}
     for entry in entries:
         inner = {one for name in entry.shapes for one in parents(name)}
-        inner.update(INNER_GROUPS.get(entry.class_name, ()))
+        # Groups that Keras writes even if there are no weights in them.
+        spec = TEXT_VECTORIZATION if entry.class_name == TEXT_VECTORIZATION.class_name else LAYERS.get(entry.class_name)
+        inner.update(spec.groups if spec else ["layers"] if entry.class_name in MODELS else [])
         for below in ("", *inner):
             path = f"{entry.group}/{below}".rstrip("/")
             groups |= {path, f"{path}/vars"}

@@ -20,28 +20,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.weight_shapes import Shape
+from reference.layers.shapes import Shape
 from reference.network.config import DTYPES, Entry
 from reference.network.errors import ArchiveError, shown
+from reference.network.network import Network
 from reference.saving.hdf5 import Weights
 
 FORMAT, VERSION = "keras-conformance model", 1
 NOT_FINITE = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
-def json_document(config: Mapping[str, Any], weights: Weights, vocabularies: Mapping[str, Any], dtype: str) -> Any:
-    """A model as the value of a JSON file.
-
-    Raises
-    ------
-    ValueError
-        If `dtype` is neither float32 nor float64.
-    """
+def json_document(model: Network) -> Any:
+    """A model as the value of a JSON file; ``ValueError`` where it computes neither in float32 nor in float64."""
+    dtype = model.dtype.name
     if dtype not in DTYPES:
         raise ValueError(f"a model of {dtype} cannot be saved, only {' and '.join(DTYPES)}")
-    listed = {path: [_listed(array) for array in arrays] for path, arrays in weights.items() if len(arrays)}
-    terms = {path: list(vocabulary) for path, vocabulary in vocabularies.items()}
-    return {"format": FORMAT, "version": VERSION, "dtype": dtype, "config": config, "weights": listed, "vocabularies": terms}
+    listed = {path: [_listed(array) for array in arrays] for path, arrays in model.weights.items() if len(arrays)}
+    terms = {path: list(vocabulary) for path, vocabulary in model.context.vocabularies.items()}
+    return {"format": FORMAT, "version": VERSION, "dtype": dtype, "config": model.config, "weights": listed, "vocabularies": terms}
 
 
 def is_document(value: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reference.layers.calls import SIGNATURES, weight_names, weight_owners
+from reference.layers import LAYERS
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, shown
 from reference.saving.hdf5 import Places, Weights, child, opened, parents, read_datasets
@@ -18,7 +18,6 @@ from reference.saving.hdf5_attributes import has_texts, read_text, read_texts
 
 ROOT = "model_weights"
 TOP_LEVEL = "top_level_model_weights"
-NEVER_TRAINED = ("moving_mean", "moving_variance")
 MAX_LEVELS = 64
 
 
@@ -121,10 +120,10 @@ def _saved_order(entries: Sequence[Entry]) -> list[StoredWeight]:
 
 def _weights(class_name: str, config: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """For every weight of a layer its name and whether it is trained."""
-    if class_name not in SIGNATURES:
+    if class_name not in LAYERS:
         return []
     return [
-        (name, options.get("trainable", True) is not False and name not in NEVER_TRAINED)
-        for _, owner, options in weight_owners(class_name, config)
-        for name in weight_names(owner, options)
+        (name, options.get("trainable", True) is not False and owner.weights[name].trained)
+        for _, owner, options in LAYERS[class_name].owners(config)
+        for name in owner.weight_names(options)
     ]

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reference.layers.calls import RECURRENT_CLASSES
+from reference.layers import LAYERS
 from reference.network.config import MASK_MODULE, MASK_OPERATIONS, MODELS
 from reference.network.errors import ArchiveError, part, shown
 
@@ -149,7 +149,7 @@ def _call(layer: Mapping[str, Any], node: Any) -> dict[str, Any]:
         raise ArchiveError(f"{_title(layer)}: a call of {class_name} takes {shown(node)}, which is not supported")
     given, *others = [_tensor(one) for one in node]
     kwargs = {key: _each_tensor(value, _tensor) for key, value in (node[0][3] if len(node[0]) == 4 else {}).items()}
-    recurrent = class_name in RECURRENT_CLASSES or class_name == "Bidirectional"
+    recurrent = class_name in LAYERS and "initial_state" in LAYERS[class_name].takes
     if others and recurrent:
         return {"args": [given], "kwargs": {"initial_state": others, **kwargs}}
     return {"args": [[given, *others] if others else given], "kwargs": kwargs}

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference import initializers
-from reference.layers.calls import SIGNATURES, weight_names, weight_owners
+from reference.layers import LAYERS
+from reference.layers.spec import Weight
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, malformed, shown
 from reference.saving.hdf5 import Weights
@@ -35,15 +36,6 @@ ALIASES = {
     **{"uniform": "random_uniform", "normal": "random_normal", "zero": "zeros", "one": "ones"},
 }
 """The other names that Keras knows an initializer by."""
-
-DEFAULTS = {
-    "kernel": "glorot_uniform",
-    "recurrent_kernel": "orthogonal",
-    "embeddings": "uniform",
-    **dict.fromkeys(("gamma", "moving_variance"), "ones"),
-    **dict.fromkeys(("bias", "beta", "moving_mean", "alpha"), "zeros"),
-}
-"""What a weight starts with where the configuration does not say."""
 
 
 def new_weights(entries: Sequence[Entry], dtype: str, seed: int) -> Weights:
@@ -101,19 +93,19 @@ def initializer_of(identifier: str | Mapping[str, Any] | None) -> Initializer:
 
 def _layer_weights(entry: Entry, dtype: str, seed: int) -> Iterator[Array]:
     """The weights of one layer, in the order of ``get_weights()``."""
-    if entry.class_name not in SIGNATURES:
+    if entry.class_name not in LAYERS:
         return
     owned = [
-        (group, owner, config, name)
-        for group, owner, config in weight_owners(entry.class_name, entry.config)
-        for name in weight_names(owner, config)
+        (group, config, name, owner.weights[name])
+        for group, owner, config in LAYERS[entry.class_name].owners(entry.config)
+        for name in owner.weight_names(config)
     ]
-    for (group, owner, config, name), shape in zip(owned, entry.shapes.values(), strict=True):
+    for (group, config, name, weight), shape in zip(owned, entry.shapes.values(), strict=True):
         where = f"layer {entry.path!r}: {group}{name}"
         if None in shape:
             raise ArchiveError(f"{where} has the shape {shape}: its sizes do not follow from the declared shapes of the inputs")
         with malformed(f"{where} cannot be initialised"):
-            array = _initialize(owner, config, name)(shape, seed=_stream(seed, f"{entry.path}/{group}{name}"), dtype=dtype)
+            array = _initialize(config, name, weight)(shape, seed=_stream(seed, f"{entry.path}/{group}{name}"), dtype=dtype)
         array.flags.writeable = False
         yield array
 
@@ -123,17 +115,7 @@ def _stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, *np.frombuffer(hashlib.sha256(name.encode()).digest(), "<u4").tolist()])
 
 
-def _initialize(class_name: str, config: Mapping[str, Any], name: str) -> Initializer:
+def _initialize(config: Mapping[str, Any], name: str, weight: Weight) -> Initializer:
     """The initializer of one weight of a layer."""
-    option = "recurrent_initializer" if name == "recurrent_kernel" else f"{name}_initializer"
-    initialize = initializer_of(config.get(option, DEFAULTS[name]))
-    if class_name == "LSTM" and name == "bias" and config.get("unit_forget_bias", True):
-        return partial(_unit_forget_bias, initialize)
-    return initialize
-
-
-def _unit_forget_bias(initialize: Initializer, shape: tuple[int], *, seed: np.random.Generator, dtype: str) -> Array:
-    """The bias of an LSTM by its gates i, f, c, o: 1 for f; for i, and for c and o together, what `initialize` gives."""
-    units = shape[0] // 4
-    before, after = (initialize((size,), seed=seed, dtype=dtype) for size in (units, 2 * units))
-    return np.concatenate([before, initializers.ones((units,), dtype=dtype), after])
+    initialize = initializer_of(config.get(f"{weight.prefix or name}_initializer", weight.initializer))
+    return initialize if weight.adapted is None else weight.adapted(config, initialize)

@@ -25,11 +25,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reference.layers.options import is_int
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.assembly import Description, describe
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, malformed, naming, shown
 from reference.network.graph import Graph
-from reference.network.options import is_int
 from reference.saving.files import parse_json
 from reference.saving.hdf5 import Weights, read_weights
 from reference.saving.json_document import check_document, is_document, vocabularies_of, weights_of
@@ -193,7 +194,7 @@ def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = 
     check_document(document)
     found = replace(describe(document["config"]), dtype=document["dtype"])
     vocabularies = vocabularies_of(document)
-    texts = {entry.path for entry in found.entries if entry.class_name == "TextVectorization"}
+    texts = {entry.path for entry in found.entries if entry.class_name == TEXT_VECTORIZATION.class_name}
     if set(vocabularies) != texts:
         raise ArchiveError(f"there are vocabularies of {shown(sorted(vocabularies))}, the configuration asks for those of {sorted(texts)}")
     weights = draw(found) if draw else weights_of(document, found.entries)
@@ -274,7 +275,7 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
     """The vocabulary of each TextVectorization layer: from its configuration, else from the archive's assets."""
     vocabularies = {}
     for entry in entries:
-        if entry.class_name != "TextVectorization":
+        if entry.class_name != TEXT_VECTORIZATION.class_name:
             continue
         given = entry.config.get("vocabulary")
         if given is None:

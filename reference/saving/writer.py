@@ -1,4 +1,6 @@
-"""Writing ``.keras`` archives that Keras loads: the counterpart of :mod:`reference.saving.reader`.
+"""Writing models, as JSON or into ``.keras`` archives that Keras loads: the counterpart of :mod:`reference.saving.reader`.
+
+An archive has these members:
 
 ====================================  ============================================================================================
 member                                what is in it
@@ -20,15 +22,17 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS, weight_owners
+from reference.layers import LAYERS
+from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.assembly import Description, describe
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, shown
+from reference.network.network import Network
 from reference.saving.current import current_config
-from reference.saving.files import whole_file
+from reference.saving.files import whole_file, write_json
 from reference.saving.hdf5 import Weights
+from reference.saving.json_document import json_document
 from reference.saving.reader import vocabulary_lines
 
 KERAS_VERSION = "3.15.1"
@@ -36,31 +40,32 @@ READABLE = 0o644 << 16
 """The permissions of a member that is unpacked."""
 
 
-def write_archive(
-    path: str | os.PathLike[str], config: Mapping[str, Any], weights: Weights, vocabularies: Mapping[str, tuple[str, ...]], dtype: str
-) -> None:
-    """Write a model into a ``.keras`` archive, whole or not at all.
+def save_model(model: Network, path: str | os.PathLike[str]) -> None:
+    """Write a model into the file that the ending of `path` names; see :meth:`reference.models.Model.save`."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in WRITERS:
+        raise ValueError(f"{os.fspath(path)}: a model is saved as .keras or .json")
+    WRITERS[suffix](model, path)
 
-    Parameters
-    ----------
-    path : path
-    config : mapping
-        In the form of ``config.json``.
-    weights : mapping of layer path to arrays
-        In the order of ``get_weights()``.
-    vocabularies : mapping of layer path to terms
-        Of TextVectorization layers, special terms included.
-    dtype : str
-        Of the weights.
+
+def save_json(model: Network, path: str | os.PathLike[str]) -> None:
+    """Write a model as one JSON file; see :meth:`reference.models.Model.save_json`."""
+    write_json(path, json_document(_configured(model)))
+
+
+def save_archive(model: Network, path: str | os.PathLike[str]) -> None:
+    """Write a model into a ``.keras`` archive, whole or not at all.
 
     Raises
     ------
     ArchiveError
         If the weights are not those of the configuration, or a vocabulary cannot be stored; the sentence names the layer.
+    ValueError
+        If there is no configuration.
     OSError
         If the file cannot be written.
     """
-    found = describe(config)
+    found, dtype = describe(_configured(model).config), model.dtype.name
     if dtype != found.dtype:
         raise ArchiveError(
             f"the model computes in {dtype}, its configuration says {found.dtype}: save model.astype({found.dtype!r}), or a .json file"
@@ -68,14 +73,24 @@ def write_archive(
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION}).encode(),
         "config.json": json.dumps({**current_config(found), "compile_config": {}}).encode(),
-        "model.weights.h5": _weights_file(found, weights),
-        **dict(_assets(found, vocabularies)),
+        "model.weights.h5": _weights_file(found, model.weights),
+        **dict(_assets(found, model.context.vocabularies)),
     }
     with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, data in members.items():
             info = zipfile.ZipInfo(name)
             info.external_attr = READABLE
             archive.writestr(info, data)
+
+
+WRITERS = {".keras": save_archive, ".json": save_json}
+
+
+def _configured(model: Network) -> Network:
+    """The model itself, which must have been read from a file."""
+    if not model.config:
+        raise ValueError("the model was not read from a file: it has no configuration to save")
+    return model
 
 
 def _weights_file(found: Description, weights: Weights) -> bytes:
@@ -114,19 +129,19 @@ def _groups(found: Description) -> Iterator[tuple[str, str]]:
         if of_chain or entry.class_name.startswith("ops."):
             continue
         yield f"{entry.group}/", str(entry.config.get("name", ""))
-        if entry.class_name == "TextVectorization":
+        if entry.class_name == TEXT_VECTORIZATION.class_name:
             yield f"{entry.group}/_lookup_layer/", "string_lookup"
-        for group, owner, config in weight_owners(entry.class_name, entry.config) if entry.class_name in SIGNATURES else ():
-            if entry.class_name in WRAPPERS:
+        for group, owner, config in LAYERS[entry.class_name].owners(entry.config) if entry.class_name in LAYERS else ():
+            if group:
                 yield f"{entry.group}/{group}", str(config.get("name", ""))
-            if owner in RECURRENT_CLASSES:
-                yield f"{entry.group}/{group}cell/", f"{SIGNATURES[owner].name}_cell"
+            if owner.cell:
+                yield f"{entry.group}/{group}{owner.cell}", f"{owner.name}_cell"
 
 
 def _assets(found: Description, vocabularies: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, bytes]]:
     """The files of vocabularies that are not in the configuration."""
     for entry in found.entries:
-        if entry.class_name == "TextVectorization" and entry.config.get("vocabulary") is None:
+        if entry.class_name == TEXT_VECTORIZATION.class_name and entry.config.get("vocabulary") is None:
             data = _vocabulary_file(entry, list(vocabularies[entry.path]))
             yield from ((f"assets/{entry.group}/{name}", data) for name in ("_lookup_layer/vocabulary.txt", "vocabulary.txt"))
 

@@ -22,8 +22,11 @@ from typing import Any
 import numpy as np
 
 from reference.saving.files import check_folder, write_json, write_whole
+from reference.saving.writer import save_model
 from reference.training.checkpoint import flat_weights
 from reference.training.run import Logs, Run
+
+__all__ = ["EarlyStopping", "HistoryLog", "LearningRateScheduler", "ModelCheckpoint", "ReduceLROnPlateau"]
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Monitor:
             warnings.warn(f"monitor={self.monitor!r} is not in the logs; they hold {', '.join(logs)}", stacklevel=4)
         return logs.get(self.monitor)
 
-    def improves(self, training: Run, value: float, reference: float | None) -> bool:
+    def improves(self, training: Run[Any], value: float, reference: float | None) -> bool:
         """Whether a value is better than another one; anything is better than None."""
         if reference is None:
             return True
@@ -57,7 +60,23 @@ class Monitor:
         return value - abs(self.min_delta) > reference if grows else value + abs(self.min_delta) < reference
 
 
-class EarlyStopping:
+class Remembering:
+    """A callback that goes on after an interruption with the values of these attributes of its own."""
+
+    training: Run[Any]
+    remembered: tuple[str, ...] = ("best",)
+
+    def get_state(self) -> dict[str, Any]:
+        """What the next epoch needs."""
+        return {name: getattr(self, name) for name in self.remembered}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`get_state` gave."""
+        for name in self.remembered:
+            setattr(self, name, state[name])
+
+
+class EarlyStopping(Remembering):
     """End a training whose monitored value has not improved for `patience` epochs. Source: keras.callbacks.EarlyStopping.
 
     Parameters
@@ -75,7 +94,7 @@ class EarlyStopping:
         Epochs before it are not looked at.
     """
 
-    training: Run
+    remembered = ("wait", "stopped_epoch", "best_epoch", "best")
 
     def __init__(
         self,
@@ -125,13 +144,11 @@ class EarlyStopping:
 
     def get_state(self) -> dict[str, Any]:
         """What the next epoch needs."""
-        numbers = {"wait": self.wait, "stopped_epoch": self.stopped_epoch, "best_epoch": self.best_epoch, "best": self.best}
-        return numbers | {f"weights/{name}": value for name, value in self.best_weights.items()}
+        return super().get_state() | {f"weights/{name}": value for name, value in self.best_weights.items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`get_state` gave."""
-        self.wait, self.stopped_epoch, self.best_epoch = state["wait"], state["stopped_epoch"], state["best_epoch"]
-        self.best = state["best"]
+        super().set_state(state)
         self.best_weights = {name.removeprefix("weights/"): value for name, value in state.items() if name.startswith("weights/")}
 
     def _remember(self, epoch: int) -> None:
@@ -140,7 +157,7 @@ class EarlyStopping:
             self.best_weights = flat_weights(self.training.state.weights)
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Remembering):
     """Multiply the learning rate by `factor` where the monitored value has not improved for `patience` epochs.
 
     Source: keras.callbacks.ReduceLROnPlateau.
@@ -157,7 +174,7 @@ class ReduceLROnPlateau:
         The rate goes no lower.
     """
 
-    training: Run
+    remembered = ("wait", "cooldown_counter", "best")
 
     def __init__(
         self,
@@ -197,14 +214,6 @@ class ReduceLROnPlateau:
                 self.training.learning_rate = max(rate * self.factor, self.min_lr)
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
-    def get_state(self) -> dict[str, Any]:
-        """What the next epoch needs."""
-        return {"wait": self.wait, "cooldown_counter": self.cooldown_counter, "best": self.best}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` gave."""
-        self.wait, self.cooldown_counter, self.best = state["wait"], state["cooldown_counter"], state["best"]
-
 
 class LearningRateScheduler:
     """Before each epoch the learning rate becomes ``schedule(epoch, rate)``, or ``schedule(epoch)`` where that takes one argument.
@@ -212,7 +221,7 @@ class LearningRateScheduler:
     Source: keras.callbacks.LearningRateScheduler.
     """
 
-    training: Run
+    training: Run[Any]
 
     def __init__(self, schedule: Callable[..., float]) -> None:
         self.schedule = schedule
@@ -233,7 +242,7 @@ class LearningRateScheduler:
         logs["learning_rate"] = self.training.learning_rate
 
 
-class ModelCheckpoint:
+class ModelCheckpoint(Remembering):
     """Save the model after each epoch, or with `save_best_only` after each that is the best so far.
 
     Source: keras.callbacks.ModelCheckpoint.
@@ -245,8 +254,6 @@ class ModelCheckpoint:
     monitor, mode
         As in :class:`EarlyStopping`.
     """
-
-    training: Run
 
     def __init__(
         self, filepath: str | os.PathLike[str], monitor: str = "val_loss", save_best_only: bool = False, mode: str = "auto"
@@ -272,22 +279,16 @@ class ModelCheckpoint:
             path = self.filepath.format(epoch=epoch + 1, **logs)
         except KeyError as error:
             raise ValueError(f"filepath={self.filepath!r} names {error}; the logs hold {', '.join(logs)}") from None
-        self.training.current_model().save(path)
-
-    def get_state(self) -> dict[str, Any]:
-        """What the next epoch needs."""
-        return {"best": self.best}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` gave."""
-        self.best = state["best"]
+        save_model(self.training.current_model(), path)
 
 
-class HistoryLog:
+class HistoryLog(Remembering):
     """Write the logs of all epochs into a file after each of them: a table for ``.csv`` (keras.callbacks.CSVLogger), else a JSON list.
 
     The file is written whole each time, so that an interrupted training leaves no half of a line and no epoch twice.
     """
+
+    remembered = ("rows",)
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -312,11 +313,3 @@ class HistoryLog:
         writer.writeheader()
         writer.writerows(self.rows)
         write_whole(self.path, table.getvalue().encode())
-
-    def get_state(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": self.rows}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` gave."""
-        self.rows = state["rows"]

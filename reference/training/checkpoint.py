@@ -16,17 +16,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reference._arrays import Array
 from reference.saving.files import write_whole
+from reference.training.data import Samples
+from reference.training.run import Run
 
-if TYPE_CHECKING:
-    from reference.training.run import Run, Samples
-
-Array = NDArray[Any]
+__all__ = ["CheckpointError"]
 
 FORMAT, VERSION = "keras-conformance training", 1
 TEXT = "training.json"
@@ -41,7 +40,7 @@ def flat_weights(weights: Mapping[str, Sequence[Array]]) -> dict[str, Array]:
     return {f"{path}/{index}": array for path, arrays in weights.items() for index, array in enumerate(arrays)}
 
 
-def description(run: Run, samples: Samples, validation: Samples | None, batch_size: int, shuffle: bool) -> dict[str, Any]:
+def description(run: Run[Any], samples: Samples, validation: Samples | None, batch_size: int, shuffle: bool) -> dict[str, Any]:
     """What a training is about, as JSON: two trainings of one description make the same steps from the same weights."""
     plan = run.state.plan
     losses = {name: [one.loss.name, _plain(one.loss.options), one.weight] for name, one in plan.objectives.items()}
@@ -60,7 +59,7 @@ def description(run: Run, samples: Samples, validation: Samples | None, batch_si
     }
 
 
-def save_checkpoint(path: str | os.PathLike[str], run: Run, callbacks: Sequence[Any], about: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | os.PathLike[str], run: Run[Any], callbacks: Sequence[Any], about: Mapping[str, Any]) -> None:
     """Write a checkpoint after an epoch; ``OSError`` if it cannot be written, and then the last one stays."""
     arrays = {f"weights/{name}": array for name, array in flat_weights(run.state.weights).items()}
     optimizer = _flat("optimizer", run.state.optimizer, arrays)
@@ -85,7 +84,7 @@ def save_checkpoint(path: str | os.PathLike[str], run: Run, callbacks: Sequence[
     write_whole(path, file.getvalue())
 
 
-def load_checkpoint(path: str | os.PathLike[str], run: Run, callbacks: Sequence[Any], about: Mapping[str, Any]) -> None:
+def load_checkpoint(path: str | os.PathLike[str], run: Run[Any], callbacks: Sequence[Any], about: Mapping[str, Any]) -> None:
     """Put a training and its callbacks where a checkpoint left them.
 
     Raises

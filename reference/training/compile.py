@@ -1,27 +1,55 @@
-"""What a training of a model aims at: for every output a loss, its weight and metrics; the optimizer; the weights that it moves."""
+"""What a training of a model aims at: for every output a loss, its weight and metrics; the optimizer; the weights that it moves.
+
+Losses, optimizers and metrics go by Keras's names. Each may be given as a name (``"adam"``, ``"SparseCategoricalCrossentropy"``,
+``"mse"``), as the reference's own function (``reference.adam_step``), either of them with options as a pair, ``("sgd", {"momentum":
+0.9})``, or as ``functools.partial`` of a function.
+"""
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reference.layers.calls import signature_of
-from reference.models import Model
+from reference._arrays import Array
+from reference.losses.loss import LOSSES
 from reference.network.execution import Layer
 from reference.network.graph import Graph, Ref, leaves
-from reference.training.names import Named, backward_of, loss_named, optimizer_named
-from reference.training.variables import Variable, trained_weights
+from reference.network.network import Network
+from reference.optimizers import formulas
+from reference.optimizers.step import Options
+from reference.training.variables import Variable, is_trainable, trained_weights
 
-Array = NDArray[Any]
-
+ALIASES = {
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
+}
+LOSS_FUNCTIONS = {name: one.forward for name, one in LOSSES.items()}
+OPTIMIZERS = {
+    name: getattr(formulas, f"{name}_step")
+    for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "lion", "ftrl")
+}
+GIVEN_LATER = ("sample_weight", "mask")
 FROM_LOGITS = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "binary_focal_crossentropy")
 """Losses that Keras computes from the logits where a softmax or sigmoid made the output."""
+
+
+class Named(NamedTuple):
+    """A function with options: its name in the tables here, the function, the options."""
+
+    name: str
+    function: Callable[..., Any]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,18 +93,18 @@ class Plan:
 
     def acts(self, layer: Layer) -> bool:
         """Whether a layer acts as in training: a frozen BatchNormalization does not."""
-        return layer.class_name != "BatchNormalization" or layer.name not in self.frozen
+        return not layer.spec.normalizes or layer.name not in self.frozen
 
 
-def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None, metrics: Any = None, *, training: bool = True) -> Plan:
+def make_plan(model: Network, optimizer: Any, loss: Any, loss_weights: Any = None, metrics: Any = None, *, training: bool = True) -> Plan:
     """Check what is asked of a training.
 
     Parameters
     ----------
-    model : Model
+    model : Network
         It computes with the reference's own functions.
     optimizer, loss
-        See :mod:`reference.training.names`. For several outputs one loss for all, a list, or a dict by output name; None is no loss.
+        As the module says. For several outputs one loss for all, a list, or a dict by output name; None is no loss.
     loss_weights : number, list or dict, optional
     metrics : list of names, or for several outputs a list of lists or a dict by output name, optional
     training : bool
@@ -93,19 +121,19 @@ def make_plan(model: Model, optimizer: Any, loss: Any, loss_weights: Any = None,
         raise ValueError("the model was not read from a file: it has no configuration that says what is trained")
     _check_functions(model)
     outputs = output_names(model.graph)
-    losses, weights = by_output("loss", outputs, loss), by_output("loss_weights", outputs, loss_weights)
+    asked, weights = by_output("loss", outputs, loss), by_output("loss_weights", outputs, loss_weights)
     objectives = {}
-    for name, given in losses.items():
+    for name, given in asked.items():
         if given is not None:
             found = loss_named(given)
             weight = 1.0 if weights[name] is None else weights[name]
             if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
                 raise ValueError(f"loss_weights: the output {name!r} has {weight!r}, which is no finite number")
-            objectives[name] = Objective(found, backward_of(found), float(weight))
+            objectives[name] = Objective(found, LOSSES[found.name].backward, float(weight))
     if not objectives:
         alone = "" if training else ", and an evaluation as well, whatever its metrics: name one, loss='sparse_categorical_crossentropy'"
         raise ValueError(f"training needs a loss for one output at least{alone}")
-    frozen = frozenset(layer.name for layer in model.layers if not layer.config.get("trainable", True))
+    frozen = frozenset(layer.name for layer in model.layers if not is_trainable(layer))
     trained = trained_weights(model.context.layers, training)
     if training and not trained:
         warnings.warn("the model has no weights that are trained: all layers are frozen, or have none", stacklevel=3)
@@ -151,11 +179,97 @@ def _metrics(outputs: Mapping[str, Ref], given: Any) -> dict[str, list[Any]]:
     return {name: some if isinstance(some, list) else [] if some is None else [some] for name, some in found.items()}
 
 
-def _check_functions(model: Model) -> None:
+def _check_functions(model: Network) -> None:
     """Training runs the reference's layers: a model that was loaded with other functions would be trained with functions not its own."""
-    own = import_module("reference")
     for layer in model.layers:
-        text = layer.class_name == "TextVectorization"
-        name = f"{'text_vectorization' if text else signature_of(layer.class_name).name}_forward"
-        if model.context.find(name) is not getattr(own, name):
+        if model.context.function(layer) is not layer.spec.forward:
+            name = layer.spec.forward.__name__
             raise NotImplementedError(f"layer {layer.name!r} has a {name} that is not the reference's: only its own functions are trained")
+
+
+def named(what: str, table: Mapping[str, Callable[..., Any]], given: Any, more: Iterable[str] = ()) -> Named:
+    """The function that `given` names in a table.
+
+    Parameters
+    ----------
+    what : str
+        What the table holds, for the sentences.
+    table : mapping of name to function
+    given : name, function, pair or functools.partial
+    more : iterable of str
+        Options that are known beside the arguments of the function.
+
+    Raises
+    ------
+    ValueError
+        If there is no such function (close names are listed), or the function has no such option.
+    TypeError
+        If `given` is none of these.
+    """
+    options: Mapping[str, Any] = {}
+    one = given
+    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], Mapping):
+        one, options = given
+    if isinstance(given, functools.partial) and not given.args:
+        one, options = given.func, given.keywords
+    if callable(one):
+        name = next((key for key, function in table.items() if function is one), None)
+        if name is None:
+            raise ValueError(f"{getattr(one, '__name__', one)!r} is no {what} of the reference")
+    elif isinstance(one, str):
+        name = _lookup(what, table, one)
+    else:
+        article = "an" if what == "optimizer" else "a"
+        raise TypeError(f"{article} {what} is a name, a function of the reference, or a pair of either with options, not {given!r}")
+    _check_options(f"{what} {name}", table[name], options, more)
+    return Named(name, table[name], dict(options))
+
+
+def loss_named(given: Any) -> Named:
+    """A loss; its ``reduction`` must make one number of the losses of a batch."""
+    found = named("loss", LOSS_FUNCTIONS, given)
+    reduction = found.options.get("reduction", "mean")
+    if reduction in (None, "none"):
+        raise ValueError(f"loss {found.name}: reduction={reduction!r} does not make one number of a batch, which training needs")
+    return found
+
+
+def optimizer_named(given: Any) -> Named:
+    """An optimizer; its options are tried on one number, so that a bad one is found before anything moves."""
+    found = named("optimizer", OPTIMIZERS, given, Options.__annotations__)
+    rate = found.options.get("learning_rate", inspect.signature(found.function).parameters["learning_rate"].default)
+    if not callable(rate) and not (isinstance(rate, int | float | np.number) and np.isfinite(rate)):
+        raise ValueError(f"optimizer {found.name}: learning_rate is a finite number or a function of the step, not {rate!r}")
+    options = {name: value for name, value in found.options.items() if name != "learning_rate"}
+    try:
+        found.function([np.zeros(1)], [np.zeros(1)], None, learning_rate=rate(0) if callable(rate) else rate, **options)
+    except TypeError as error:
+        raise ValueError(f"optimizer {found.name} with {found.options}: {error}") from None
+    return found._replace(options={**options, "learning_rate": rate})
+
+
+def _lookup(what: str, table: Mapping[str, Any], name: str) -> str:
+    """The key of a name; underscores and capitals do not count, so that Keras's class names fit."""
+    keys = {_plain(key): key for key in table}
+    wanted = _plain(ALIASES.get(name.lower(), name))
+    if wanted in keys:
+        return keys[wanted]
+    raise ValueError(f"there is no {what} {name!r}; {_hint(wanted, keys, 'there are')}")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _check_options(title: str, function: Callable[..., Any], options: Mapping[str, Any], more: Iterable[str]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    known = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - set(GIVEN_LATER) | set(more)
+    for name in options:
+        if name not in known:
+            raise ValueError(f"{title} has no option {name!r}; {_hint(name, {one: one for one in known}, 'it has')}")
+
+
+def _hint(name: str, known: Mapping[str, str], otherwise: str) -> str:
+    """What may have been meant instead of a name; else all that there is."""
+    near = [known[one] for one in difflib.get_close_matches(name, known, n=3, cutoff=0.5)]
+    return f"did you mean {' or '.join(near)}?" if near else f"{otherwise} {', '.join(sorted(known.values()))}"

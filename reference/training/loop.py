@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
-from reference.models import Model
+from reference.network.network import AnyNetwork, Network
 from reference.saving.files import check_folder
 from reference.training.checkpoint import description, load_checkpoint, save_checkpoint
-from reference.training.compile import Plan, make_plan
-from reference.training.data import class_weights
+from reference.training.compile import make_plan
+from reference.training.data import Samples, checked, checked_validation, class_weights, split
 from reference.training.metrics import metrics_of
-from reference.training.progress import Progress
-from reference.training.run import History, Logs, Run, Samples, Totals, checked
+from reference.training.run import History, Logs, Run, Totals
 from reference.training.step import TrainingState, first_state, make_step, measure, start_training
+
+__all__ = ["evaluate", "fit"]
 
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end")
 
 
 def fit(
-    model: Model,
+    model: AnyNetwork,
     x: Any,
     y: Any,
     *,
@@ -47,12 +49,12 @@ def fit(
     validation_freq: int = 1,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
-) -> History:
+) -> History[AnyNetwork]:
     """Train a model for some epochs, with the names and the meaning of Keras's ``compile`` and ``fit``.
 
     Parameters
     ----------
-    model : Model
+    model : Network
         It is not changed; see :meth:`Model.fit` for what is.
     x, y, sample_weight
         As in :func:`reference.train_step`, of all samples.
@@ -104,9 +106,9 @@ def fit(
     samples, shapes = checked(model, state.plan, x, y, sample_weight)
     validation = None
     if validation_data is not None:
-        validation = _validation(model, state.plan, validation_data)
+        validation = checked_validation(model, state.plan, validation_data)
     elif validation_split:
-        samples, validation = _split(samples, validation_split)
+        samples, validation = split(samples, validation_split)
     if class_weight is not None:
         weights = class_weights(state.plan, class_weight, samples.targets, shapes)
         samples = samples._replace(weights=dict.fromkeys(samples.targets, weights))
@@ -116,14 +118,14 @@ def fit(
     return loop.run(hooked, initial_epoch)
 
 
-def fit_in_place(model: Model, x: Any, y: Any, *, callbacks: Any = (), **options: Any) -> History:
+def fit_in_place(model: AnyNetwork, x: Any, y: Any, *, callbacks: Any = (), **options: Any) -> History[AnyNetwork]:
     """:func:`fit`, which leaves the weights of every finished epoch in the model itself."""
     history = fit(model, x, y, callbacks=[*_callbacks(callbacks), _Keep(model)], **options)
     return replace(history, model=model)
 
 
 def evaluate(
-    model: Model,
+    model: Network,
     x: Any,
     y: Any,
     *,
@@ -146,9 +148,9 @@ def evaluate(
 class _Keep:
     """A callback, the last one, that writes the weights of a training into a model."""
 
-    training: Run
+    training: Run[Any]
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Network) -> None:
         self.model = model
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -159,10 +161,10 @@ class _Keep:
 
 
 @dataclass
-class _Loop:
+class _Loop(Generic[AnyNetwork]):
     """The loop over epochs and batches."""
 
-    training: Run
+    training: Run[AnyNetwork]
     samples: Samples
     validation: Samples | None
     batch_size: int
@@ -173,12 +175,12 @@ class _Loop:
     verbose: int
     checkpoint: Path | None
 
-    def run(self, callbacks: list[Any], initial_epoch: int) -> History:
+    def run(self, callbacks: list[Any], initial_epoch: int) -> History[AnyNetwork]:
         """Train."""
         training = self.training
         for callback in callbacks:
             callback.training = training
-        progress = Progress(self.verbose, self.epochs, math.ceil(self.samples.number / self.batch_size))
+        progress = _Progress(self.verbose, self.epochs, math.ceil(self.samples.number / self.batch_size))
         _call(callbacks, "on_train_begin")
         about = description(training, self.samples, self.validation, self.batch_size, self.shuffle) if self.checkpoint else {}
         if self.checkpoint is not None and self.checkpoint.exists():
@@ -204,14 +206,14 @@ class _Loop:
         _call(callbacks, "on_train_end")
         return History(training.history, training.epochs, training.current_model(), training.state)
 
-    def _epoch(self, epoch: int, callbacks: list[Any], progress: Progress) -> Logs:
+    def _epoch(self, epoch: int, callbacks: list[Any], progress: _Progress) -> Logs:
         """One epoch: a step for every batch."""
         training = self.training
         totals = Totals(training)
         told = progress.verbose == 1 or any(hasattr(callback, "on_train_batch_end") for callback in callbacks)
         for number, batch in enumerate(self._batches(epoch)):
             _call(callbacks, "on_train_batch_begin", number)
-            training.state, found = make_step(training.model, training.state, *batch, {})
+            training.state, found = make_step(training.model, training.state, batch, {})
             if not math.isfinite(found.loss):
                 raise FloatingPointError(f"the loss is {found.loss} in batch {number + 1} of epoch {epoch + 1}")
             totals.add(found, batch)
@@ -232,30 +234,41 @@ class _Loop:
             yield self.samples.take(rows if order is None else order[rows])
 
 
-def _evaluated(run: Run, samples: Samples, batch_size: int) -> Logs:
+class _Progress:
+    """What a training prints: with ``verbose=1`` a line that moves, on a terminal alone; with ``verbose=2`` a line for each epoch."""
+
+    def __init__(self, verbose: int, epochs: int, batches: int) -> None:
+        self.verbose = verbose if verbose != 1 or sys.stdout.isatty() else 0
+        self.epochs, self.batches, self.width = epochs, batches, 0
+
+    def batch(self, epoch: int, number: int, logs: Mapping[str, float]) -> None:
+        """After a batch, counted from 1."""
+        self._show(epoch, number, logs, end="")
+
+    def epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """After an epoch."""
+        if self.verbose == 1:
+            self._show(epoch, self.batches, logs, end="\n")
+        elif self.verbose == 2:
+            print(f"Epoch {epoch + 1}/{self.epochs}  {_listed(logs)}", flush=True)
+
+    def _show(self, epoch: int, number: int, logs: Mapping[str, float], end: str) -> None:
+        line = f"Epoch {epoch + 1}/{self.epochs}  {number}/{self.batches}  {_listed(logs)}"
+        # What a longer line before has left is overwritten.
+        print("\r" + line.ljust(self.width), end=end, flush=True)
+        self.width = 0 if end else len(line)
+
+
+def _listed(logs: Mapping[str, float]) -> str:
+    return " - ".join(f"{name} {value:.4g}" for name, value in logs.items())
+
+
+def _evaluated(run: Run[Any], samples: Samples, batch_size: int) -> Logs:
     totals, model = Totals(run), run.current_model()
     for start in range(0, samples.number, batch_size):
         batch = samples.take(slice(start, start + batch_size))
-        totals.add(measure(model, run.state, *batch), batch)
+        totals.add(measure(model, run.state, batch), batch)
     return totals.logs()
-
-
-def _validation(model: Model, plan: Plan, given: Any) -> Samples:
-    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-        raise ValueError("validation_data is a tuple (x, y) or (x, y, sample_weight)")
-    try:
-        return checked(model, plan, *given, *[None] * (3 - len(given)))[0]
-    except ValueError as error:
-        raise ValueError(f"validation_data: {error}") from None
-
-
-def _split(samples: Samples, part: float) -> tuple[Samples, Samples]:
-    """The first samples, and the last ones for validation."""
-    number = samples.number
-    first = math.floor(number * (1 - part)) if 0 < part < 1 else 0
-    if not 0 < first < number:
-        raise ValueError(f"validation_split={part} of {number} samples leaves none to train or none to validate on")
-    return samples.take(slice(first)), samples.take(slice(first, None))
 
 
 def _require_finite(state: TrainingState, epoch: int) -> None:
@@ -268,10 +281,7 @@ def _averaged(state: TrainingState) -> TrainingState:
     """With ``use_ema`` a training leaves the moving averages of the weights."""
     if not state.plan.optimizer.options.get("use_ema") or state.optimizer is None:
         return state
-    weights = {path: list(arrays) for path, arrays in state.weights.items()}
-    for weight, average in zip(state.plan.trained, state.optimizer["average"], strict=True):
-        weights[weight.path][weight.index] = average
-    return replace(state, weights=weights)
+    return state.with_variables(state.optimizer["average"])
 
 
 def _callbacks(given: Any) -> list[Any]:

@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reference.layers.weight_shapes import Shape
+from reference._arrays import Array
 from reference.losses import cosine_similarity
 from reference.losses.reduction import same_rank
-from reference.training.compile import Plan
-from reference.training.data import check_label_shape
-from reference.training.names import LOSSES, named
-
-Array = NDArray[Any]
+from reference.training.compile import LOSS_FUNCTIONS, Plan, named
+from reference.training.data import Shapes, check_label_shape, ids_of, labels_of
 
 
 @dataclass(frozen=True)
@@ -52,27 +48,25 @@ def metric_named(given: Any, y: Array, shape: tuple[int, ...], where: str = "y")
     title = given if isinstance(given, str) else ""
     if title.lower() in ("accuracy", "acc"):
         given = "binary_accuracy" if shape[-1] == 1 else "sparse_categorical_accuracy" if _is_sparse(y, shape) else "categorical_accuracy"
-    found = named("metric", {**LOSSES, **_SHARES, "macro_f1": _confusion}, given)
+    found = named("metric", {**LOSS_FUNCTIONS, **_SHARES, "macro_f1": _confusion}, given)
     title = title or found.name
     if found.name == "macro_f1":
         classes = max(2, shape[-1])
         return Metric(title, lambda true, p, mask: _confusion(true, p, mask, classes), _macro_f1, True)
     check_label_shape(where, y, found.name, (len(y), *shape[1:]))
-    if found.name in _SHARES:
-        return Metric(title, lambda true, p, mask: _total(found.function(true, p, **found.options), mask), _mean, True)
-    options = {**found.options, "reduction": "none"}
-    return Metric(title, lambda true, p, mask: _total(found.function(true, p, **options), mask), _mean, False)
+    grows = found.name in _SHARES
+    options = found.options if grows else {**found.options, "reduction": "none"}
+    return Metric(title, lambda true, p, mask: _total(found.function(true, p, **options), mask), _mean, grows)
 
 
-def metrics_of(plan: Plan, targets: Mapping[str, Array], shapes: Mapping[str, Shape]) -> dict[str, list[Metric]]:
+def metrics_of(plan: Plan, targets: Mapping[str, Array], shapes: Shapes) -> dict[str, list[Metric]]:
     """The metrics of every output, for these labels and outputs of these shapes."""
     found = {}
     for name, wanted in plan.metrics.items():
         if wanted and name not in plan.objectives:
             raise ValueError(f"metrics: the output {name!r} has no loss, and so no labels")
         shape = tuple(size or 1 for size in shapes[name])
-        where = "y" if len(plan.outputs) == 1 else f"y of the output {name!r}"
-        found[name] = [metric_named(one, targets[name], shape, where) for one in wanted]
+        found[name] = [metric_named(one, targets[name], shape, labels_of(plan, name)) for one in wanted]
     return found
 
 
@@ -83,20 +77,12 @@ def metric_keys(metrics: Mapping[str, list[Metric]], plan: Plan) -> Iterator[tup
             yield (metric.name if len(plan.outputs) == 1 else f"{output}_{metric.name}"), output, metric
 
 
-def class_ids(y: Array, classes: int) -> Array:
-    """The class of every sample, from ids (samples,) or (samples, 1) or from one-hot rows (samples, classes)."""
-    if y.ndim > 1 and y.shape[-1] == classes > 1:
-        return np.asarray(y.argmax(axis=-1))
-    return y.reshape(y.shape[:-1]) if y.ndim > 1 and y.shape[-1] == 1 else y
-
-
 def _is_sparse(y: Array, shape: tuple[int, ...]) -> bool:
     return y.ndim < len(shape) or (y.shape[-1] == 1 and shape[-1] > 1)
 
 
 def _sparse_categorical_accuracy(y: Array, p: Array) -> Array:
-    ids = y[..., 0] if y.ndim == p.ndim and y.shape[-1] == 1 else y
-    return np.asarray(ids == p.argmax(axis=-1))
+    return np.asarray(ids_of(y, p.ndim) == p.argmax(axis=-1))
 
 
 def _categorical_accuracy(y: Array, p: Array) -> Array:
@@ -134,7 +120,8 @@ def _mean(counts: Array) -> float:
 
 def _confusion(y: Array, p: Array, mask: Array | None = None, classes: int = 2) -> Array:
     """How many samples of every true class (rows) were predicted as each class (columns); ids that are no class do not count."""
-    true = class_ids(y, classes).astype(np.int64).reshape(-1)
+    one_hot = y.ndim > 1 and y.shape[-1] == classes
+    true = (y.argmax(axis=-1) if one_hot else y).astype(np.int64).reshape(-1)
     predicted = ((p > 0.5) if p.shape[-1] == 1 else p.argmax(axis=-1)).reshape(-1)
     kept = (true >= 0) & (true < classes)
     if mask is not None:

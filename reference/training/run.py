@@ -1,46 +1,25 @@
-"""What a training of several epochs works with: checked data, the run that callbacks see, the sums of an epoch, the history."""
+"""What a training of several epochs works with: the run that callbacks see, the sums of an epoch, the history."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, Generic
 
-import numpy as np
-from numpy.typing import NDArray
-
-from reference.layers.weight_shapes import Shape
-from reference.models import Model
-from reference.training.compile import Plan
-from reference.training.data import targets_of, weights_of
+from reference._arrays import Array
+from reference.network.network import AnyNetwork
+from reference.optimizers.step import single
+from reference.training.data import Samples
 from reference.training.metrics import Metric, metric_keys
-from reference.training.step import Batch, TrainingState, with_weights
+from reference.training.step import Batch, TrainingState
 
-Array = NDArray[Any]
+__all__ = ["History"]
+
 Logs = dict[str, float]
 
 
-class Samples(NamedTuple):
-    """Data that has been checked: inputs by name, labels and sample weights by output."""
-
-    inputs: dict[str, Array]
-    targets: dict[str, Array]
-    weights: dict[str, Array | None]
-
-    @property
-    def number(self) -> int:
-        """How many samples there are."""
-        return len(next(iter(self.inputs.values())))
-
-    def take(self, which: Any) -> Samples:
-        """Some of the samples: a slice, or their numbers."""
-        weights = {name: None if one is None else one[which] for name, one in self.weights.items()}
-        inputs, targets = ({name: one[which] for name, one in part.items()} for part in self[:2])
-        return Samples(inputs, targets, weights)
-
-
 @dataclass
-class History:
+class History(Generic[AnyNetwork]):
     """What a training gave.
 
     Attributes
@@ -49,7 +28,7 @@ class History:
         By Keras's keys (``loss``, ``accuracy``, ``val_loss`` ...), a number for each epoch.
     epoch : list of int
         The epochs, from 0.
-    model : Model
+    model : Network, of the class that was trained
         With the weights after the last of them.
     state : TrainingState
         After the last of them.
@@ -57,12 +36,12 @@ class History:
 
     history: dict[str, list[float]]
     epoch: list[int]
-    model: Model
+    model: AnyNetwork
     state: TrainingState
 
 
 @dataclass
-class Run:
+class Run(Generic[AnyNetwork]):
     """A training that is going on: what callbacks see as ``self.training``, and may change.
 
     Attributes
@@ -75,7 +54,7 @@ class Run:
         Of the epochs that are finished.
     """
 
-    model: Model
+    model: AnyNetwork
     state: TrainingState
     metrics: dict[str, list[Metric]]
     stop_training: bool = False
@@ -97,23 +76,22 @@ class Run:
     def learning_rate(self, value: float) -> None:
         if callable(self.state.plan.optimizer.options["learning_rate"]):
             raise ValueError("the learning rate follows a schedule: it cannot be set")
-        # Keras keeps it in a float32 variable.
-        self.state = replace(self.state, learning_rate=float(np.float32(value)))
+        self.state = replace(self.state, learning_rate=single(value))
 
     def set_weights(self, flat: Mapping[str, Array]) -> None:
         """Go on with other weights, by ``path/number``."""
         weights = {path: [flat[f"{path}/{index}"] for index in range(len(arrays))] for path, arrays in self.state.weights.items()}
         self.state = replace(self.state, weights=weights)
 
-    def current_model(self) -> Model:
+    def current_model(self) -> AnyNetwork:
         """The model with the weights of the last step."""
-        return with_weights(self.model, self.state)
+        return self.model.with_weights(self.state.weights)
 
 
 class Totals:
     """What the batches of an epoch add up to."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run[Any]) -> None:
         self.plan, self.metrics, self.samples = run.state.plan, run.metrics, 0
         self.sums: dict[str, float] = {}
         self.counts: dict[str, Array] = {}
@@ -131,16 +109,3 @@ class Totals:
         """The numbers so far."""
         losses = {name: value / self.samples for name, value in self.sums.items()}
         return losses | {key: metric.result(self.counts[key]) for key, _, metric in metric_keys(self.metrics, self.plan)}
-
-
-def checked(model: Model, plan: Plan, x: Any, y: Any, sample_weight: Any) -> tuple[Samples, dict[str, Shape]]:
-    """The data of a training, and the shapes of the model's outputs; ``ValueError`` where they do not fit, or there are none."""
-    inputs, found = model._inputs(x)
-    shapes = dict(zip(plan.outputs, found.outputs, strict=True))
-    samples = len(next(iter(inputs.values())))
-    if not samples:
-        raise ValueError("x has no samples")
-    for name, value in inputs.items():
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise ValueError(f"input {name!r} holds NaN or infinite numbers")
-    return Samples(inputs, targets_of(plan, y, shapes, samples), weights_of(plan, sample_weight, shapes, samples)), shapes

@@ -13,26 +13,24 @@ sample weights counted, several outputs weighted, regularisation added. The whol
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reference.layers.calls import signature_of
-from reference.models import Model
+from reference._arrays import Array
 from reference.network.backpropagation import Tape, add_gradients
-from reference.network.execution import Layer, frozen, run_graph
+from reference.network.execution import Layer, run_graph
+from reference.network.network import AnyNetwork, Network
 from reference.optimizers.step import Gradient, State, single
 from reference.training.compile import Plan, make_plan
-from reference.training.data import targets_of, weights_of
+from reference.training.data import Samples, samples_of
 from reference.training.metrics import metric_keys, metrics_of
 from reference.training.variables import penalty, penalty_gradient
 
-Array = NDArray[Any]
-Targets = Mapping[str, Array]
-Weights = Mapping[str, Array | None]
+__all__ = ["TrainingState", "start_training", "train_step", "with_weights"]
+
 Draw = Callable[[str, Layer], dict[str, Any]]
 
 
@@ -72,6 +70,13 @@ class TrainingState:
         """How often the optimizer has moved the weights: fewer than the steps where it accumulates gradients."""
         return self.step // (self.plan.optimizer.options.get("gradient_accumulation_steps") or 1)
 
+    def with_variables(self, values: Sequence[Array]) -> TrainingState:
+        """The state with other values of the weights that are trained, in the order of the plan."""
+        weights = {path: list(arrays) for path, arrays in self.weights.items()}
+        for weight, value in zip(self.plan.trained, values, strict=True):
+            weights[weight.path][weight.index] = value
+        return replace(self, weights=weights)
+
     def rate(self) -> float:
         """The learning rate of the next step."""
         given = self.plan.optimizer.options["learning_rate"]
@@ -99,13 +104,13 @@ class Batch(NamedTuple):
 
 
 def start_training(
-    model: Model, *, optimizer: Any = "rmsprop", loss: Any, loss_weights: Any = None, metrics: Any = None, seed: int = 0
+    model: Network, *, optimizer: Any = "rmsprop", loss: Any, loss_weights: Any = None, metrics: Any = None, seed: int = 0
 ) -> TrainingState:
     """The state before the first step.
 
     Parameters
     ----------
-    model : Model
+    model : Network
         As it was read from a file; its weights are the first ones.
     optimizer : name, function or pair
         ``"adam"``, ``reference.adam_step`` or ``("adam", {"learning_rate": 0.01, "clipnorm": 1.0})``; a learning rate may be a function
@@ -131,29 +136,25 @@ def start_training(
     return first_state(model, make_plan(model, optimizer, loss, loss_weights, metrics), int(seed))
 
 
-def first_state(model: Model, plan: Plan, seed: int = 0) -> TrainingState:
+def first_state(model: Network, plan: Plan, seed: int = 0) -> TrainingState:
     """The state before the first step of a plan."""
     rate = plan.optimizer.options["learning_rate"]
-    weights = {layer.name: list(layer.weights) for layer in model.layers}
-    return TrainingState(plan, weights, None, 0, seed, float("nan") if callable(rate) else single(rate))
+    return TrainingState(plan, model.weights, None, 0, seed, float("nan") if callable(rate) else single(rate))
 
 
-def with_weights(model: Model, state: TrainingState) -> Model:
+def with_weights(model: AnyNetwork, state: TrainingState) -> AnyNetwork:
     """The model with the weights of a state."""
-    layers = {
-        name: layer._replace(weights=[frozen(weight) for weight in state.weights[name]]) for name, layer in model.context.layers.items()
-    }
-    return replace(model, context=replace(model.context, layers=layers))
+    return model.with_weights(state.weights)
 
 
 def train_step(
-    model: Model, state: TrainingState, x: Any, y: Any, *, sample_weight: Any = None, dropout_masks: Mapping[str, Any] | None = None
+    model: Network, state: TrainingState, x: Any, y: Any, *, sample_weight: Any = None, dropout_masks: Mapping[str, Any] | None = None
 ) -> tuple[TrainingState, dict[str, float]]:
     """Make one step on one batch.
 
     Parameters
     ----------
-    model : Model
+    model : Network
         Its graph is run with the weights of the state.
     state : TrainingState
         From :func:`start_training` or from the step before.
@@ -178,49 +179,35 @@ def train_step(
     ValueError
         If something does not fit the model; nothing has changed then.
     """
-    inputs, found = model._inputs(x)
-    shapes = dict(zip(state.plan.outputs, found.outputs, strict=True))
-    samples = len(next(iter(inputs.values())))
-    if not samples:
-        raise ValueError("the batch has no samples")
-    targets = targets_of(state.plan, y, shapes, samples)
-    weights = weights_of(state.plan, sample_weight, shapes, samples)
-    masks = dict(dropout_masks or {})
-    metrics = metrics_of(state.plan, targets, shapes)
-    state, batch = make_step(model, state, inputs, targets, weights, masks)
+    samples, shapes = samples_of(state.plan, model.as_inputs(x), y, sample_weight, "the batch")
+    metrics = metrics_of(state.plan, samples.targets, shapes)
+    state, batch = make_step(model, state, samples, dropout_masks or {})
     logs = {"loss": batch.loss, **batch.losses}
     for key, output, metric in metric_keys(metrics, state.plan):
-        logs[key] = metric.result(metric.count(targets[output], batch.predictions[output], batch.masks[output]))
+        logs[key] = metric.result(metric.count(samples.targets[output], batch.predictions[output], batch.masks[output]))
     return state, logs
 
 
-def make_step(
-    model: Model, state: TrainingState, inputs: Mapping[str, Array], targets: Targets, weights: Weights, masks: Mapping[str, Any]
-) -> tuple[TrainingState, Batch]:
-    """:func:`train_step` for arrays that have been checked."""
-    plan, unused = state.plan, dict(masks)
-    context = with_weights(model, state).context
-    tape = Tape(model.graph, plan.acts, _draw(state, masks, unused))
-    values, carried = run_graph(context, model.graph, inputs, {}, recorder=tape)
+def make_step(model: Network, state: TrainingState, samples: Samples, masks: Mapping[str, Any]) -> tuple[TrainingState, Batch]:
+    """:func:`train_step` for data that has been checked."""
+    unused = dict(masks)
+    tape = Tape(model.graph, state.plan.acts, _draw(state, masks, unused))
+    batch, gradients, of_logits = _run(with_weights(model, state), state, samples, tape)
     if unused:
         raise ValueError(f"dropout_masks: there is no layer {next(iter(unused))!r} that drops anything")
-    batch, gradients, of_logits = _losses(state, tape, values, carried, targets, weights, len(next(iter(inputs.values()))))
     found: dict[str, list[Gradient | None]] = {}
     tape.backward(gradients, of_logits, found)
     return _moved(state, found, tape.moved), batch
 
 
-def measure(model: Model, state: TrainingState, inputs: Mapping[str, Array], targets: Targets, weights: Weights) -> Batch:
-    """Loss and predictions of a batch with nothing in training."""
-    tape = Tape(model.graph, lambda layer: False, lambda path, layer: {})
-    values, carried = run_graph(model.context, model.graph, inputs, {}, recorder=tape)
-    return _losses(state, tape, values, carried, targets, weights, len(next(iter(inputs.values()))))[0]
+def measure(model: Network, state: TrainingState, samples: Samples) -> Batch:
+    """Loss and predictions of a batch with nothing in training; the model has the weights of the state."""
+    return _run(model, state, samples, Tape(model.graph, lambda layer: False, lambda path, layer: {}))[0]
 
 
-def _losses(
-    state: TrainingState, tape: Tape, values: Mapping[Any, Any], carried: Mapping[Any, Any], targets: Targets, weights: Weights, size: int
-) -> tuple[Batch, dict[Any, Array], dict[Any, Array]]:
-    """The loss of a run, and its gradients by the outputs and by the logits of outputs."""
+def _run(model: Network, state: TrainingState, samples: Samples, tape: Tape) -> tuple[Batch, dict[Any, Array], dict[Any, Array]]:
+    """A run that a tape records: its loss, and the gradients of that by the outputs and by the logits of outputs."""
+    values, carried = run_graph(model.context, model.graph, samples.inputs, {}, recorder=tape)
     plan = state.plan
     losses: dict[str, float] = {}
     by_value: dict[Any, Array] = {}
@@ -233,16 +220,16 @@ def _losses(
         if logits is not None:
             options["from_logits"] = True
         y_pred = values[ref] if logits is None else logits
-        options |= {"sample_weight": weights.get(name), "mask": carried.get(ref)}
-        losses[f"{name}_loss"] = value = float(loss.function(targets[name], y_pred, **options))
-        gradient = objective.backward(targets[name], y_pred, **options)
+        options |= {"sample_weight": samples.weights.get(name), "mask": carried.get(ref)}
+        losses[f"{name}_loss"] = value = float(loss.function(samples.targets[name], y_pred, **options))
+        gradient = objective.backward(samples.targets[name], y_pred, **options)
         into = by_value if logits is None else by_logits
         weighted = gradient if objective.weight == 1 else gradient * gradient.dtype.type(objective.weight)
         into[ref] = into[ref] + weighted if ref in into else weighted
         total += objective.weight * value
     predictions = {name: values[ref] for name, ref in plan.outputs.items()}
     masks = {name: carried.get(ref) for name, ref in plan.outputs.items()}
-    return Batch(total, losses if len(losses) > 1 else {}, predictions, masks, size), by_value, by_logits
+    return Batch(total, losses if len(losses) > 1 else {}, predictions, masks, samples.number), by_value, by_logits
 
 
 def _moved(
@@ -250,9 +237,7 @@ def _moved(
 ) -> TrainingState:
     """The state after the optimizer's step and with new moving statistics."""
     plan = state.plan
-    weights = {path: list(arrays) for path, arrays in state.weights.items()}
-    for path, moved in statistics.items():
-        weights[path][-2:] = moved
+    weights = {**state.weights, **{path: [*state.weights[path][:-2], *moved] for path, moved in statistics.items()}}
     variables = [state.weights[weight.path][weight.index] for weight in plan.trained]
     gradients = [
         add_gradients(found[weight.path][weight.index] if weight.path in found else None, penalty_gradient(value, weight))
@@ -264,9 +249,7 @@ def _moved(
         passed = ("learning_rate", "loss_scale_factor")
         options = {name: value for name, value in plan.optimizer.options.items() if name not in passed}
         variables, optimizer = plan.optimizer.function(variables, gradients, optimizer, learning_rate=state.rate(), **options)
-        for weight, value in zip(plan.trained, variables, strict=True):
-            weights[weight.path][weight.index] = value
-    return replace(state, weights=weights, optimizer=optimizer, step=state.step + 1)
+    return replace(state, weights=weights, optimizer=optimizer, step=state.step + 1).with_variables(variables)
 
 
 def _draw(state: TrainingState, masks: Mapping[str, Any], unused: dict[str, Any]) -> Draw:
@@ -277,7 +260,7 @@ def _draw(state: TrainingState, masks: Mapping[str, Any], unused: dict[str, Any]
         if path not in masks:
             return {"seed": seed}
         unused.pop(path, None)
-        if signature_of(layer.class_name).drops:
+        if layer.spec.drops:
             return {"dropout_mask": masks[path]}
         dropout_mask, recurrent_dropout_mask = masks[path]
         return {"dropout_mask": dropout_mask, "recurrent_dropout_mask": recurrent_dropout_mask, "seed": seed}

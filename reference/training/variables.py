@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.calls import WRAPPERS, signature_of, weight_names
+from reference.layers.kinds import WrapperSpec
+from reference.layers.spec import Weight
 from reference.network.execution import Layer
 from reference.optimizers.step import single
 
 Array = NDArray[Any]
 
-ORIGIN = {"recurrent_kernel": "recurrent"}
-"""Weights whose regularizer does not bear their own name."""
 PENALTIES = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
 
 
@@ -64,9 +63,9 @@ def trained_weights(layers: Mapping[str, Layer], training: bool = True) -> list[
     found = []
     for layer in layers.values():
         _refuse(layer, training)
-        for index, (name, options, trains) in enumerate(_weights(layer) if layer.weights else ()):
-            penalty = _penalty(layer, name, options)
-            if trains and not name.startswith("moving_"):
+        for index, (name, weight, options) in enumerate(_weights(layer) if layer.weights else ()):
+            penalty = _penalty(layer, weight.prefix or name, options)
+            if weight.trained and is_trainable(layer) and options.get("trainable", True):
                 found.append(Variable(layer.name, index, name, *penalty))
     return found
 
@@ -96,22 +95,15 @@ def penalty_gradient(value: Array, weight: Variable) -> Array | None:
     return np.asarray(slope, value.dtype)
 
 
-def _weights(layer: Layer) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Of every weight, in the order of ``get_weights()``: name, configuration that it follows from, whether it is not frozen."""
-    trains, config = is_trainable(layer), layer.config
-    parts = [(layer.class_name, config)]
-    if layer.class_name in WRAPPERS:
-        halves = ("layer", "backward_layer") if layer.class_name == "Bidirectional" else ("layer",)
-        inner = [config.get(half, config["layer"]) for half in halves]
-        parts = [(one["class_name"], one["config"]) for one in inner]
-    for class_name, options in parts:
-        for name in weight_names(class_name, options):
-            yield name, options, trains and bool(options.get("trainable", True))
+def _weights(layer: Layer) -> Iterator[tuple[str, Weight, Mapping[str, Any]]]:
+    """Of every weight, in the order of ``get_weights()``: name, record, configuration that it follows from."""
+    for _, owner, options in layer.spec.owners(layer.config):
+        for name in owner.weight_names(options):
+            yield name, owner.weights[name], options
 
 
-def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float, float]:
-    """The coefficients of a weight's regularizer."""
-    title = ORIGIN.get(name, name)
+def _penalty(layer: Layer, title: str, options: Mapping[str, Any]) -> tuple[float, float]:
+    """The coefficients of a weight's regularizer, whose option begins with `title`."""
     given = options.get(f"{title}_regularizer")
     if given is None:
         return 0.0, 0.0
@@ -127,14 +119,15 @@ def _penalty(layer: Layer, name: str, options: Mapping[str, Any]) -> tuple[float
 
 def _refuse(layer: Layer, training: bool) -> None:
     """Refuse what changes the loss, or acts in training, and is not implemented."""
-    inner = layer.config["layer"] if layer.class_name in WRAPPERS else None
-    for options in [layer.config, *([inner["config"]] if inner else [])]:
+    wrapper = layer.spec if isinstance(layer.spec, WrapperSpec) else None
+    for options in [layer.config, *([wrapper.inner(layer.config)[1]] if wrapper else [])]:
         for name in options:
             if options[name] and (name == "activity_regularizer" or (training and name.endswith("_constraint"))):
                 raise NotImplementedError(f"layer {layer.name!r}: {name} is not supported in training")
-    if not training or layer.class_name != "TimeDistributed" or inner is None:
+    if not training or wrapper is None or len(wrapper.halves) > 1:
         return
-    name, options = inner["class_name"], inner["config"]
-    drops = (signature_of(name).drops and options.get("rate")) or options.get("dropout") or options.get("recurrent_dropout")
-    if drops or (name == "BatchNormalization" and is_trainable(layer) and options.get("trainable", True)):
-        raise NotImplementedError(f"layer {layer.name!r}: TimeDistributed({name}) is not supported in training, where each step is a call")
+    inner, options = wrapper.inner(layer.config)
+    acts = bool(options.get("rate")) if inner.drops else inner.acts(options)
+    if acts and not (inner.normalizes and not (is_trainable(layer) and options.get("trainable", True))):
+        title = f"{layer.class_name}({inner.class_name})"
+        raise NotImplementedError(f"layer {layer.name!r}: {title} is not supported in training, where each step is a call")

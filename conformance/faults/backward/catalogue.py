@@ -29,7 +29,6 @@ from conformance.faults.backward import (
 )
 from conformance.faults.backward.wrappers import both_ways, in_every_step, in_the_backward_half
 from conformance.faults.fault import Fault, Function
-from reference.layers.calls import WRAPPERS
 
 FAMILIES = (
     *(gradient_slopes, gradient_layers, gradient_convolution, gradient_pooling),
@@ -53,5 +52,5 @@ PLACES: dict[str, dict[str, Callable[[Function], Function]]] = {
 def gradient_faults_of_parts(case: Case) -> Iterator[Fault]:
     """Faults of the layer that the case's layer is around, in place there."""
     for said, around in PLACES.get(case.layer, {}).items():
-        for fault in BACKWARD[case.config.get("layer", WRAPPERS[case.layer])]:
+        for fault in BACKWARD[case.config["layer"]]:
             yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function), fault.part)

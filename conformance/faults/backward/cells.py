@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Function
-from reference._arrays import pair
+from conformance.faults.fault import Function, pair_of
 from reference.activations import activation_gradient
 from reference.layers.rnn.cells import StepGradient
 
@@ -82,5 +81,5 @@ class OpenCell:
 
 def again(right: Function, change: Callable[[Any], Any], grad_output: Any, *arguments: Any, **options: Any) -> tuple[Any, ...]:
     """The gradients of a recurrent layer when `change` is made to what its forward pass saved."""
-    run, gradients = pair(right.__name__.removesuffix("_backward"))
+    run, gradients = pair_of(right)
     return gradients(grad_output, change(run(*arguments, **options)[1]))

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Function, Shared
-from reference._arrays import pair
+from conformance.faults.fault import Function, Shared, pair_of
 from reference.activations import activation_function, activation_gradient
 from reference.layers.windows import crop, from_channels_last, pad, padding_widths, spatial_tuple, to_channels_last
 
@@ -21,7 +20,7 @@ convolution = Shared("Conv1D", "Conv2D", part="backward", words={"Conv1D": {"tur
 
 def linear(right: Function, grad_output: Array, x: Array, *weights: Any, activation: str | None = None, **options: Any) -> Array:
     """The gradient of the output of a convolution, or of Dense, before its activation."""
-    run, _ = pair(right.__name__.removesuffix("_backward"))
+    run, _ = pair_of(right)
     z = run(x, *weights, **options)[0]
     return activation_gradient(activation, grad_output, z, activation_function(activation)(z))
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 import reference
 from conformance.faults.backward.slopes import SLOPES
-from conformance.faults.fault import Collection, Function, Shared
-from reference._arrays import pair, sum_to
+from conformance.faults.fault import Collection, Function, Shared, pair_of
+from reference._arrays import sum_to
 
 Array = NDArray[Any]
 
@@ -26,7 +26,7 @@ class _Parts:
 
     def __init__(self, right: Function, grad_output: Array, x: Array, *weights: Any, **options: Any) -> None:
         self.gradients = right(grad_output, x, *weights, **options)
-        self.saved = pair(right.__name__.removesuffix("_backward"))[0](x, *weights, **options)[1]
+        self.saved = pair_of(right)[0](x, *weights, **options)[1]
         self.grad = grad_output if self.saved.gamma is None else grad_output * self.saved.gamma
         self.normal = (x - self.saved.mean) * self.saved.inverse
 

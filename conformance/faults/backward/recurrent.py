@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from conformance.faults.backward.cells import OpenCell, again
 from conformance.faults.backward.slopes import SLOPES, WrongSlope
 from conformance.faults.backward.sums import DROPOUT_MASKS, with_bias, with_weights
-from conformance.faults.fault import Collection, Function, Shared, right_function
+from conformance.faults.fault import Collection, Function, Shared, pair_of, right_function
 from conformance.faults.forward.lstm import GATES
-from reference._arrays import pair
 from reference.activations import BACKWARDS
 from reference.layers.rnn.cells import StepGradient
 
@@ -110,7 +109,7 @@ def mask_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
 @recurrent
 def states_lost_at_masked_steps(right: Function, grad_output: Any, *arguments: Any, **options: Any) -> Any:
     """The gradients of the states end at masked steps instead of going past them."""
-    run, gradients = pair(right.__name__.removesuffix("_backward"))
+    run, gradients = pair_of(right)
     saved = run(*arguments, **options)[1]
     if saved.counts is None:
         return right(grad_output, *arguments, **options)

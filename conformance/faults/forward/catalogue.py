@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases import ALL as LAYERS
+from conformance.cases import ALL as CASES
 from conformance.cases.case import Case
 from conformance.faults.fault import Fault, Function, right_function
 from conformance.faults.forward import (
@@ -35,7 +35,9 @@ from conformance.faults.forward import (
     rowwise as row_activations,
 )
 from conformance.faults.forward.plain_recurrent import plain_bidirectional, plain_recurrent
-from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
+from reference.layers import LAYERS
+from reference.layers.kinds import RecurrentSpec, WrapperSpec
+from reference.layers.spec import FORWARD
 
 FAMILIES = (
     *(dense, core, rescaling, dropout, activation_layers, merging, normalization, batch_normalization),
@@ -45,7 +47,7 @@ FAMILIES = (
 
 ALL: dict[str, list[Fault]] = {
     layer: [fault for family in FAMILIES for collection in family.LAYERS for fault in collection if layer in fault.layers]
-    for layer in LAYERS
+    for layer in CASES
 }
 """The faults of each layer and activation function, in the order in which the suite reports layers."""
 
@@ -56,16 +58,16 @@ def faults_of_parts(case: Case) -> Iterator[Fault]:
     They are made for one question: those of an activation share the result of the linear part.
     """
     inner = case.config.get("layer", case.layer)
-    if inner not in SIGNATURES:
+    if inner not in LAYERS:
         return
-    for option, default in SIGNATURES[inner].options.items():
+    for option, default in LAYERS[inner].defaults(FORWARD).items():
         if option not in ("activation", "recurrent_activation"):
             continue
         name = case.config.get(option, default)
-        place = _within(case.layer) if inner in RECURRENT_CLASSES else _after(case.layer)
+        place = _within(case.layer) if isinstance(LAYERS[inner], RecurrentSpec) else _after(case.layer)
         for fault in ALL.get(name, []):
             yield Fault(fault.name, (case.layer,), f"in the {option} {name}: {fault.sentence}", place(fault.function, option))
-    if case.layer in WRAPPERS:
+    if isinstance(LAYERS[case.layer], WrapperSpec):
         said, around = {"Bidirectional": ("in both halves", _both_ways), "TimeDistributed": ("in every step", _in_every_step)}[case.layer]
         for fault in ALL[inner]:
             if fault.part == "forward":
@@ -89,7 +91,7 @@ def _after(layer: str) -> Callable[[Function, str], Function]:
 
 def _within(layer: str) -> Callable[[Function, str], Function]:
     """The activation inside of a recurrent layer."""
-    whole = _both_ways(plain_recurrent) if layer in WRAPPERS else plain_recurrent
+    whole = _both_ways(plain_recurrent) if isinstance(LAYERS[layer], WrapperSpec) else plain_recurrent
 
     def place(activation: Function, option: str) -> Function:
         def function(*arguments: Any, **options: Any) -> Any:

@@ -15,16 +15,15 @@ from conformance.cases.losses import BINARY
 from conformance.faults.fault import Collection, Function, Shared, table
 from conformance.faults.training.loss_calls import CATEGORICAL, SPARSE
 from reference.losses.crossentropy import EPSILON
-from reference.losses.reduction import MEAN, PerSample, prepared, value
+from reference.losses.reduction import PerSample, Reducing, prepared, value
 
 Array = NDArray[Any]
-REDUCED = {"reduction": MEAN, "sample_weight": None, "mask": None}
 
 
 def split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of a loss itself, and how its losses are reduced, in full."""
-    own = {name: given for name, given in options.items() if name not in REDUCED}
-    return own, {name: options.get(name, default) for name, default in REDUCED.items()}
+    """The options of a loss itself, and how its losses are reduced."""
+    how = {name: given for name, given in options.items() if name in Reducing.__annotations__}
+    return {name: given for name, given in options.items() if name not in how}, how
 
 
 def of_losses(formula: Function) -> Function:

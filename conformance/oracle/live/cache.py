@@ -12,13 +12,13 @@ import functools
 from importlib.metadata import version
 
 from conformance.base.arrays import Arrays, same
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.gradients import Backward
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.recorded.reader import Recorded
 from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
 from conformance.recording.update import generator_hash
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 
 def cached(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation | None:
@@ -46,7 +46,7 @@ def cached_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expec
 
 def _may_be_cached(layer: LayerCases, case: Case) -> bool:
     """Not where Keras deviates from its documentation, nor where it draws a mask, which may be another one than was recorded."""
-    drops = not layer.function and signature_of(case.layer).drops
+    drops = not isinstance(layer, FunctionCases) and spec_of(case.layer).drops
     return case.dtype == "float32" and case.deviation is None and not drops and is_current()
 
 

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays, cast
-from conformance.cases.case import Case, LayerCases, shapes_of_inputs
+from conformance.cases.case import Case, FunctionCases, LayerCases, shapes_of_inputs
 from conformance.cases.tolerance import meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import specified
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]
@@ -58,7 +58,7 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         accepted.append(own)
     if case.deviation in specified.MAY_SPREAD_NAN:
         accepted += _with_nan(layer, case, arrays, outputs)
-    if layer.function and outputs[0].shape == arrays.x.shape:
+    if isinstance(layer, FunctionCases) and outputs[0].shape == arrays.x.shape:
         # NaN in, NaN out is never wrong, though Keras's comparisons turn some into numbers.
         accepted.append((np.where(np.isnan(arrays.x), np.nan, expected[0]),))
     return Expectation(
@@ -138,7 +138,7 @@ def answer(
     layer: LayerCases, case: Case, arrays: Arrays, dtype: str, *, compiled: bool = False, meant: bool = False
 ) -> Outputs:
     """Keras's outputs for a case in `dtype`; with `meant`, activation functions that Keras computes wrongly are replaced."""
-    if layer.function:
+    if isinstance(layer, FunctionCases):
         return (_function(case.layer, case.config, arrays.x, meant),)
     activation = case.config.get("activation")
     first = case.config.get("data_format") == "channels_first"
@@ -157,7 +157,7 @@ def answer(
     keras_layer = built(layer, case, dtype)
     keras_layer.set_weights(arrays.weights)
     outputs = _arrays(call_keras(keras_layer, arrays, case.seed(), compiled=compiled))
-    if case.layer == "BatchNormalization" and arrays.arguments.get("training"):
+    if spec_of(case.layer).normalizes and arrays.arguments.get("training"):
         outputs += (np.asarray(keras_layer.moving_mean), np.asarray(keras_layer.moving_variance))
     return outputs
 
@@ -255,7 +255,7 @@ def _place_masks(layer: Any, masks: Any, index: int) -> None:
 
 def _dropout_mask(layer: LayerCases, case: Case, arrays: Arrays) -> dict[str, Array]:
     """The mask that a Dropout layer draws in this case: what it leaves of an array of ones."""
-    if layer.function or not signature_of(case.layer).drops or not arrays.arguments.get("training"):
+    if isinstance(layer, FunctionCases) or not spec_of(case.layer).drops or not arrays.arguments.get("training"):
         return {}
     ones = replace(arrays, x=np.ones_like(arrays.x))
     (kept,) = answer(layer, case, ones, case.dtype)

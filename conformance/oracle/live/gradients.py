@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays, cast
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.tolerance import meaning_of_gradients, responses_of_gradients, rounding_of_gradients
 from conformance.oracle.environment import import_keras, tensorflow
@@ -91,7 +91,7 @@ def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> 
 
 def _forward(layer: LayerCases, case: Case, arrays: Arrays, dtype: str) -> tuple[list[Any], Sequence[Any]]:
     """The outputs of the layer that have gradients, and its trainable weights."""
-    if layer.function:
+    if isinstance(layer, FunctionCases):
         return [getattr(import_keras().activations, case.layer)(arrays.x, **case.config)], []
     if case.layer in ("Conv1D", "Conv2D") and dtype == "float64":
         return _convolution(layer, case, arrays)

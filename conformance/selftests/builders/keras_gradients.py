@@ -11,11 +11,11 @@ import numpy as np
 import reference
 from conformance.base.arrays import Arrays, cast
 from conformance.cases import ALL
-from conformance.cases.case import Case, declared_cases
+from conformance.cases.case import Case, FunctionCases, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import forward_question
 from conformance.oracle.live import forward
-from reference.layers.calls import signature_of
+from reference.layers import spec_of
 
 ARRAY_ALONE = ("elu_backward", "softmax_backward")
 """Backward passes that a function and a layer share, which return the array of the function."""
@@ -45,10 +45,10 @@ def grad_output_for(case: Case, y: np.ndarray) -> np.ndarray:
 def reference_gradients(case: Case, arrays: Arrays, **changed: Any) -> tuple[Any, list[Any]]:
     """The same from the reference; of the weights' gradients those that are there."""
     name, args, options = reference_call(case, arrays)
-    y = getattr(reference, name if ALL[case.layer].function else f"{name}_forward")(*args, **{**options, **changed})
+    y = getattr(reference, name if isinstance(ALL[case.layer], FunctionCases) else f"{name}_forward")(*args, **{**options, **changed})
     grad_output = grad_output_for(case, y[0] if isinstance(y, tuple) else y)
     gradients = getattr(reference, f"{name}_backward")(grad_output, *args, **{**options, **changed})
-    if ALL[case.layer].function or f"{name}_backward" in ARRAY_ALONE:
+    if isinstance(ALL[case.layer], FunctionCases) or f"{name}_backward" in ARRAY_ALONE:
         return gradients, []
     grad_x, *weights = gradients
     weights = list(weights[0]) if case.layer == "TimeDistributed" else weights
@@ -58,5 +58,5 @@ def reference_gradients(case: Case, arrays: Arrays, **changed: Any) -> tuple[Any
 def reference_call(case: Case, arrays: Arrays) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """The name of the reference's function without its ending, its positional and its keyword arguments."""
     question = forward_question(ALL[case.layer], case, arrays, arrays.arguments)
-    name = case.layer if ALL[case.layer].function else signature_of(case.layer).name
+    name = case.layer if isinstance(ALL[case.layer], FunctionCases) else spec_of(case.layer).name
     return name, question.positional, dict(question.keywords)

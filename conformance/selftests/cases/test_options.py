@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from conformance.cases import ALL, NAMES
+from conformance.cases.case import FunctionCases
 from conformance.cases.losses import CLASSES
 from conformance.cases.optimizers import OPTIMIZER_CASES
 from conformance.oracle.environment import import_keras
@@ -19,7 +20,8 @@ def options_of_keras(name):
     elif name in OPTIMIZER_CASES:
         function = getattr(keras.optimizers, name).__init__
     else:
-        function = getattr(keras.activations, name) if name in ALL and ALL[name].function else getattr(keras.layers, name).__init__
+        own = name in ALL and isinstance(ALL[name], FunctionCases)
+        function = getattr(keras.activations, name) if own else getattr(keras.layers, name).__init__
     return {option for option in set(inspect.signature(function).parameters) - NEVER_PASSED if not option.endswith(OF_WEIGHTS)}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import reference
 from conformance.cases import ALL as LAYERS
-from conformance.cases.case import declared_cases
+from conformance.cases.case import FunctionCases, declared_cases
 from conformance.faults import consistent_faults
 from conformance.faults.adequacy import departs, every_fault, first_kill, kill_matrix
 from conformance.faults.backward.catalogue import BACKWARD
@@ -32,7 +32,7 @@ AT_LEAST = {
     **dict.fromkeys(("BatchNormalization", "SimpleRNN", "GRU", "LSTM"), 40),
 }
 """Layers in which people can go wrong in many ways, with how many of these must have a name; all others have two."""
-NAMED_LAYERS = [name for name, layer in LAYERS.items() if not layer.function]
+NAMED_LAYERS = [name for name, layer in LAYERS.items() if not isinstance(layer, FunctionCases)]
 REFERENCE = ModuleImplementation("reference")
 
 

@@ -12,11 +12,10 @@ import pytest
 import reference
 from conformance.base.arrays import Arrays, cast
 from conformance.cases import ALL, FAMILIES
-from conformance.cases.case import Case, declared_cases
+from conformance.cases.case import Case, FunctionCases, declared_cases
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.selftests.builders.keras_gradients import ARRAY_ALONE, arrays_of, grad_output_for, reference_call, reference_gradients
-from reference._arrays import pair
-from reference.layers.calls import SIGNATURES
+from reference.layers import spec_of
 
 LAYERS = [layer.layer for family, layers in FAMILIES.items() if family not in ("recurrent", "activations") for layer in layers]
 FUNCTIONS = [layer.layer for layer in FAMILIES["activations"]]
@@ -59,7 +58,7 @@ def cross_checked() -> list[Case]:
 
 def output(case: Case, arrays: Arrays) -> np.ndarray:
     name, args, options = reference_call(case, arrays)
-    y = getattr(reference, name if ALL[case.layer].function else f"{name}_forward")(*args, **options)
+    y = getattr(reference, name if isinstance(ALL[case.layer], FunctionCases) else f"{name}_forward")(*args, **options)
     return y[0] if isinstance(y, tuple) else y
 
 
@@ -117,14 +116,14 @@ def test_arguments_are_never_changed(name):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_forward_and_backward_are_thin_over_one_pair(name):
-    snake = SIGNATURES[name].name
+    spec = spec_of(name)
+    snake = spec.name
     case = next(case for case in declared_cases(ALL[name], "smoke") if case.dtype == "float64")
     arrays = arrays_of(case)
     _, args, options = reference_call(case, arrays)
-    run, gradients = pair(snake)
-    y, saved = run(*args, **options)
+    y, saved = spec.run(*args, **options)
     assert np.array_equal(y, output(case, arrays)), f"_{snake}_run computes something else than {snake}_forward"
-    got = gradients(grad_output_for(case, y), saved)
+    got = spec.gradients(grad_output_for(case, y), saved)
     assert isinstance(got, tuple), f"_{snake}_gradients returns no tuple"
     if f"{snake}_backward" not in ARRAY_ALONE:
         public = getattr(reference, f"{snake}_backward")(grad_output_for(case, y), *args, **options)

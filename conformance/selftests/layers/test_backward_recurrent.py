@@ -15,7 +15,7 @@ from conformance.cases import ALL
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.draw import draw_arrays
 from reference.activations import ACTIVATIONS, activation_gradient
-from reference.layers.calls import layer_call
+from reference.layers import layer_call
 
 LAYERS = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 

@@ -9,7 +9,8 @@ import pytest
 
 import reference
 from conformance.cases import ALL
-from reference.layers.calls import SIGNATURES, WRAPPERS, layer_call
+from reference.layers import LAYERS, layer_call
+from reference.layers.kinds import WrapperSpec
 
 IMAGE = np.zeros((2, 5, 6, 4))
 KERNEL = np.ones((3, 2, 4, 6))
@@ -132,22 +133,22 @@ def test_the_erf_of_gelu_is_exact_to_the_last_digits():
     assert worst < 2e-15, f"gelu is off by {worst}"
 
 
-@pytest.mark.parametrize("name", [name for name in SIGNATURES if name not in WRAPPERS])
+@pytest.mark.parametrize("name", [name for name, spec in LAYERS.items() if not isinstance(spec, WrapperSpec)])
 def test_the_table_of_calls_has_keras_own_defaults(name):
     import inspect
 
     from conformance.oracle.environment import import_keras
 
     parameters = inspect.signature(getattr(import_keras().layers, name).__init__).parameters
-    signature = SIGNATURES[name]
-    for option, default in {**signature.options, **signature.mask_options, **signature.training_options}.items():
+    for option, declared in LAYERS[name].options.items():
+        default = declared.default
         if option not in parameters:
             # Taken through **kwargs by the class below.
             assert option == "zero_output_for_mask", f"{name} has no option {option}"
             continue
         own = parameters[option].default
         own = {None: "channels_last"}.get(own, own) if option == "data_format" else own
-        own = (own,) * signature.spatial[option] if isinstance(own, int) and option in signature.spatial else own
+        own = (own,) * declared.length if isinstance(own, int) and declared.length else own
         own = "linear" if option.endswith("activation") and own is None else own
         if own is inspect.Parameter.empty:
             assert isinstance(default, str) and "always passed" in default, f"{name}.{option} has no default in Keras"
@@ -166,7 +167,7 @@ def test_an_implementation_is_asked_only_for_what_differs_from_the_defaults():
     call = layer_call("Bidirectional", wrapped, ["k", "r", "bk", "br"])
     assert call.weights == (("k", "r"), ("bk", "br")), "the halves of Bidirectional are not two tuples"
     assert call.options == {"merge_mode": "sum", "return_sequences": True}, f"unexpected options {call.options}"
-    assert set(SIGNATURES) <= set(ALL), "a layer of the reference has no cases"
+    assert set(LAYERS) <= set(ALL), "a layer of the reference has no cases"
 
 
 KEEP_INTEGERS = ("linear", "relu", "relu6")

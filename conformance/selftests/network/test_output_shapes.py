@@ -10,21 +10,20 @@ import pytest
 import reference
 from conformance.cases import ALL
 from conformance.cases.case import declared_cases, shapes_of_inputs
-from reference.layers.calls import SIGNATURES, layer_call
-from reference.layers.output_shapes import broadcast, output_shapes
-from reference.layers.weight_shapes import weight_shapes
-from reference.network.options import check_options
+from reference.layers import LAYERS, layer_call
+from reference.layers.shapes import broadcast
+from reference.network.config import check_options
 
 
 def computed(layer: str, config: Any, shapes: list[tuple[int, ...]], weights: list[Any]) -> list[tuple[int, ...]]:
     """The shapes that come out of the layer's function."""
     call = layer_call(layer, config, weights)
     arrays = [np.ones(shape, np.float32) for shape in shapes]
-    result = getattr(reference, f"{call.name}_forward")(arrays if SIGNATURES[layer].merges else arrays[0], *call.weights, **call.options)
+    result = getattr(reference, f"{call.name}_forward")(arrays if LAYERS[layer].merges else arrays[0], *call.weights, **call.options)
     return [one.shape for one in (result if isinstance(result, tuple) else (result,))]
 
 
-@pytest.mark.parametrize("layer", SIGNATURES)
+@pytest.mark.parametrize("layer", LAYERS)
 def test_shapes_are_those_that_the_layer_computes(layer: str) -> None:
     declared = ALL[layer]
     seen: set[str] = set()
@@ -35,12 +34,13 @@ def test_shapes_are_those_that_the_layer_computes(layer: str) -> None:
             continue
         seen.add(str((config, case.shape)))
         check_options(layer, config, "case")
-        shapes = shapes_of_inputs(case.shape, config, case.call) if SIGNATURES[layer].merges else [case.shape]
-        weights = [np.zeros(tuple(size or 0 for size in shape), np.float32) for shape in weight_shapes(layer, config, case.shape).values()]
+        shapes = shapes_of_inputs(case.shape, config, case.call) if LAYERS[layer].merges else [case.shape]
+        sizes = LAYERS[layer].weight_shapes(config, case.shape).values()
+        weights = [np.zeros(tuple(size or 0 for size in shape), np.float32) for shape in sizes]
         want = computed(layer, config, shapes, weights)
-        assert output_shapes(layer, config, shapes) == want, f"{case.id}: the shapes of {config} on {shapes}"
+        assert LAYERS[layer].output_shapes(config, shapes) == want, f"{case.id}: the shapes of {config} on {shapes}"
         open_shapes = [(None, *shape[1:]) for shape in shapes]
-        got = [shape[1:] for shape in output_shapes(layer, config, open_shapes)]
+        got = [shape[1:] for shape in LAYERS[layer].output_shapes(config, open_shapes)]
         assert got == [shape[1:] for shape in want], f"{case.id}: the shapes where the size of the batch is not known"
     assert seen, f"{layer} has no cases"
 
@@ -76,12 +76,12 @@ def test_shapes_are_those_that_the_layer_computes(layer: str) -> None:
 )
 def test_an_input_that_a_layer_cannot_take_is_refused(layer: str, config: Any, shapes: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        output_shapes(layer, config, shapes)
+        LAYERS[layer].output_shapes(config, shapes)
 
 
 def test_what_depends_on_a_size_that_is_not_known_is_not_known() -> None:
-    assert output_shapes("Conv2D", {"filters": 4, "kernel_size": 3}, [(None, None, 9, 3)]) == [(None, None, 7, 4)], "one axis of two"
-    assert output_shapes("Flatten", {}, [(None, None, 9)]) == [(None, None)], "a product with a factor that is not known"
-    assert output_shapes("Concatenate", {"axis": 1}, [(None, None, 9), (None, 2, None)]) == [(None, None, 9)], "a sum"
-    assert output_shapes("MaxPooling2D", {"pool_size": 1500, "padding": "same"}, [(None, None, None, 3)]) == [(None, None, None, 3)]
+    assert LAYERS["Conv2D"].output_shapes({"filters": 4, "kernel_size": 3}, [(None, None, 9, 3)]) == [(None, None, 7, 4)], "one axis of two"
+    assert LAYERS["Flatten"].output_shapes({}, [(None, None, 9)]) == [(None, None)], "a product with a factor that is not known"
+    assert LAYERS["Concatenate"].output_shapes({"axis": 1}, [(None, None, 9), (None, 2, None)]) == [(None, None, 9)], "a sum"
+    assert LAYERS["MaxPooling2D"].output_shapes({"pool_size": 1500, "padding": "same"}, [(None, None, None, 3)]) == [(None, None, None, 3)]
     assert broadcast([(None, 1, 3), (None, None, 1)]) == (None, None, 3), "1 may become whatever the other is"

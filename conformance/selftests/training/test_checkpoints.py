@@ -50,7 +50,7 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from conformance.selftests.training.test_checkpoints import train
-from reference import json_text
+from reference.saving import files
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -66,13 +66,13 @@ class Dying:
     def on_epoch_end(self, now, logs):
         replace, wanted = os.replace, now == epoch
         if wanted and where == "before":
-            json_text.os.fsync = die
+            files.os.fsync = die
         if wanted and where == "after":
             def replace_and_die(source, target):
                 replace(source, target)
                 if str(target).endswith(".npz"):
                     die()
-            json_text.os.replace = replace_and_die
+            files.os.replace = replace_and_die
 
 train(Path(sys.argv[1]), Dying())
 """

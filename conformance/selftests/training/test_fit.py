@@ -15,9 +15,11 @@ import reference
 from conformance.selftests.builders.file_models import redraw
 from conformance.selftests.builders.training_models import RATE, distance, float64
 from reference import metrics
-from reference.models import Model, load_model
+from reference.models import load_model
+from reference.network.network import Network
 from reference.training import loop as training_loop
 from reference.training import step as training
+from reference.training.data import Samples
 
 SAME = 1e-13
 RNG = np.random.default_rng(20261123)
@@ -193,9 +195,9 @@ def test_every_epoch_sees_every_sample_once_in_an_order_of_its_own(single: Path)
     numbers = np.arange(37)
     model, real = load_model(single), training.make_step
 
-    def step(model: Model, state: Any, inputs: Any, targets: Any, weights: Any, masks: Any) -> Any:
-        seen[-1].append(weights["dense_1" if "dense_1" in weights else next(iter(weights))])
-        return real(model, state, inputs, targets, weights, masks)
+    def step(model: Network, state: Any, samples: Samples, masks: Any) -> Any:
+        seen[-1].append(next(iter(samples.weights.values())))
+        return real(model, state, samples, masks)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_loop, "make_step", step)

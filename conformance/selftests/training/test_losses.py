@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
 import reference
 from conformance.cases.losses import LOSS_CASES, draw_loss, loss_cases
 from reference.losses import sparse_categorical_crossentropy
+from reference.losses.loss import LOSSES
 
 RNG = np.random.default_rng(5)
 LABELS = np.array([0, 2, 1, 2, 0, 1, 2])
@@ -97,3 +100,18 @@ def test_shapes_that_do_not_fit_are_refused():
         sparse_categorical_crossentropy([3], np.ones((1, 3)))
     with pytest.raises(ValueError, match="the classes are the last axis"):
         sparse_categorical_crossentropy([[0, 1]], np.ones((1, 2, 3)), axis=1)
+
+
+def test_the_table_holds_the_public_functions_of_every_loss():
+    public = {name: (getattr(reference, name), getattr(reference, f"{name}_backward")) for name in LOSS_CASES}
+    assert public == LOSSES, "training and the suite ask the same functions"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_value_and_gradient_each_say_their_equation(name):
+    forward, backward = LOSSES[name]
+    assert inspect.signature(forward) == inspect.signature(backward), "the gradient takes the arguments of the value"
+    value, _, gradient = forward.__doc__.partition("Gradient: ")
+    assert "``" in value and "keras.losses." in value, f"{name} says its equation and where that comes from"
+    assert gradient.strip() and backward.__doc__.startswith(gradient.strip()), f"{name}_backward says its equation"
+    assert f":func:`{name}`" in backward.__doc__, f"{name}_backward says where arguments and errors are explained"

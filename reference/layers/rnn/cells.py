@@ -1,4 +1,4 @@
-"""The cells of the recurrent layers: a step, and the step's gradient. The run over time is in ``recurrent_scan``."""
+"""The cells of the recurrent layers: a step, and the step's gradient. The run over time is in :mod:`.scan`."""
 
 from __future__ import annotations
 

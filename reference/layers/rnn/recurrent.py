@@ -1,37 +1,35 @@
-"""Recurrent layers, forward and backward. Their cells are in ``recurrent_cells``, the run over time in ``recurrent_scan``."""
+"""Recurrent layers, forward and backward. Their cells are in :mod:`.cells`, the run over time in :mod:`.scan`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
+import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, States
-from reference.layers.rnn.scan import SavedScan, gradients, run
+from reference._options import takes_options_of
+from reference.layers.kinds import SEQUENCE_OPTIONS, RecurrentSpec, recurrent_weights
+from reference.layers.options import COUNT, FLAG, GATE
+from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from reference.layers.rnn.scan import RunOptions, SavedScan, gradients, run
+from reference.layers.shapes import Config, Shape, count
+from reference.layers.spec import FORWARD, REQUIRED, USE_BIAS, Function, Option, Weight, layer
+
+__all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward", "simple_rnn_backward", "simple_rnn_forward"]
 
 Array = NDArray[Any]
 Outputs = Array | tuple[Array, ...]
 
 
+@takes_options_of(run)
 def simple_rnn_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Fully connected recurrent layer: ``h' = activation(x_t @ kernel + h @ recurrent_kernel + bias)``.
 
@@ -62,13 +60,7 @@ def simple_rnn_forward(
 
     Source: Elman 1990; keras.layers.SimpleRNN.
     """
-    y, _ = _simple_rnn_run(
-        x, kernel, recurrent_kernel, bias, activation=activation,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _simple_rnn_run(x, kernel, recurrent_kernel, bias, activation=activation, save=False, **options)[0]
 
 
 def simple_rnn_backward(
@@ -115,7 +107,7 @@ def simple_rnn_backward(
     Source: Werbos 1990; keras.layers.SimpleRNN.
     """
     _, saved = _simple_rnn_run(x, kernel, recurrent_kernel, bias, **options)
-    return _simple_rnn_gradients(grad_output, saved)
+    return gradients(grad_output, saved)
 
 
 def _simple_rnn_run(
@@ -124,29 +116,16 @@ def _simple_rnn_run(
     return run(SimpleRNNCell(activation), x, kernel, recurrent_kernel, bias, **options)
 
 
-_simple_rnn_gradients = gradients
-
-
+@takes_options_of(run)
 def lstm_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Long short-term memory; the gates stand in the order i, f, c, o along the last axis of every weight.
 
@@ -201,13 +180,9 @@ def lstm_forward(
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); keras.layers.LSTM.
     """
-    y, _ = _lstm_run(
-        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _lstm_run(
+        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, save=False, **options
+    )[0]
 
 
 def lstm_backward(
@@ -250,7 +225,7 @@ def lstm_backward(
     Source: Greff et al. 2017, arXiv:1503.04069, section II.B (there with peepholes); keras.layers.LSTM.
     """
     _, saved = _lstm_run(x, kernel, recurrent_kernel, bias, **options)
-    return _lstm_gradients(grad_output, saved)
+    return gradients(grad_output, saved)
 
 
 def _lstm_run(
@@ -266,30 +241,17 @@ def _lstm_run(
     return run(LSTMCell(activation, recurrent_activation), x, kernel, recurrent_kernel, bias, **options)
 
 
-_lstm_gradients = gradients
-
-
+@takes_options_of(run)
 def gru_forward(
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None = None,
     *,
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
-    return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
     activation: str | None = "tanh",
     recurrent_activation: str | None = "sigmoid",
     reset_after: bool = True,
-    training: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    dropout_mask: Array | None = None,
-    recurrent_dropout_mask: Array | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Outputs:
     r"""Gated recurrent unit; the gates stand in the order z (update), r (reset), h (candidate) along the last axis of every weight.
 
@@ -329,13 +291,10 @@ def gru_forward(
 
     Source: Cho et al. 2014, arXiv:1406.1078 (without `reset_after`: its first version); keras.layers.GRU.
     """
-    y, _ = _gru_run(
-        x, kernel, recurrent_kernel, bias, activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after,
-        mask=mask, initial_state=initial_state, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask, training=training, dropout=dropout, recurrent_dropout=recurrent_dropout,
-        dropout_mask=dropout_mask, recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False,
-    )  # fmt: skip
-    return y
+    return _gru_run(
+        x, kernel, recurrent_kernel, bias,
+        activation=activation, recurrent_activation=recurrent_activation, reset_after=reset_after, save=False, **options,
+    )[0]  # fmt: skip
 
 
 def gru_backward(
@@ -373,7 +332,7 @@ def gru_backward(
     Source: Werbos 1990; keras.layers.GRU.
     """
     _, saved = _gru_run(x, kernel, recurrent_kernel, bias, **options)
-    return _gru_gradients(grad_output, saved)
+    return gradients(grad_output, saved)
 
 
 def _gru_run(
@@ -390,4 +349,50 @@ def _gru_run(
     return run(GRUCell(activation, recurrent_activation, reset_after), x, kernel, recurrent_kernel, bias, **options)
 
 
-_gru_gradients = gradients
+def _record(
+    class_name: str, forward: Function, run: Function, states: int, gates: int, bias: Weight | None = None, **options: Option
+) -> RecurrentSpec:
+    return layer(
+        RecurrentSpec(
+            class_name, forward, run, gradients,
+            weights=recurrent_weights(gates) | ({"bias": bias} if bias else {}),
+            options={
+                "units": Option(REQUIRED, COUNT, taken_by=()),
+                "use_bias": USE_BIAS,
+                "activation": Option("tanh", GATE),
+                **options,
+                **SEQUENCE_OPTIONS,
+            },
+            takes=("initial_state", "mask", "training"), mask_acts=(FORWARD,), states=states, gates=gates,
+        )
+    )  # fmt: skip
+
+
+def _forget_bias(config: Config, initialize: Function) -> Function:
+    """The bias of an LSTM by its gates i, f, c, o: 1 for f; for i, and for c and o together, what `initialize` gives."""
+    if not config.get("unit_forget_bias", True):
+        return initialize
+
+    def adapted(shape: tuple[int], *, seed: Any, dtype: str) -> Array:
+        units = shape[0] // 4
+        before, after = (initialize((size,), seed=seed, dtype=dtype) for size in (units, 2 * units))
+        return np.concatenate([before, np.ones(units, dtype), after])
+
+    return adapted
+
+
+def _gru_bias(config: Config, shape: Shape) -> Shape:
+    wide = 3 * count(config, "units")
+    return (2, wide) if config.get("reset_after", True) else (wide,)
+
+
+SIMPLE_RNN = _record("SimpleRNN", simple_rnn_forward, _simple_rnn_run, states=1, gates=1)
+GRU = _record(
+    "GRU", gru_forward, _gru_run, states=1, gates=3, bias=Weight(_gru_bias, unless="use_bias"),
+    recurrent_activation=Option("sigmoid", GATE), reset_after=Option(True, FLAG),
+)  # fmt: skip
+LSTM = _record(
+    "LSTM", lstm_forward, _lstm_run, states=2, gates=4,
+    bias=Weight(lambda config, shape: (4 * count(config, "units"),), unless="use_bias", adapted=_forget_bias),
+    recurrent_activation=Option("sigmoid", GATE),
+)  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +50,30 @@ class SavedScan:
         return zip(range(steps), reversed(range(steps)) if self.go_backwards else range(steps), strict=True)
 
 
+class RunOptions(TypedDict, total=False):
+    """Options of all recurrent layers, read by :func:`run`, with its defaults; :func:`reference.lstm_forward` says what they do."""
+
+    mask: Array | None
+    initial_state: States | None
+    return_sequences: bool
+    return_state: bool
+    go_backwards: bool
+    zero_output_for_mask: bool
+    training: bool
+    dropout: float
+    recurrent_dropout: float
+    dropout_mask: Array | None
+    recurrent_dropout_mask: Array | None
+    seed: int | tuple[int, ...] | None
+
+
 def run(
     cell: Cell,
     x: Array,
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array | None,
+    save: bool = True,
     *,
     mask: Array | None = None,
     initial_state: States | None = None,
@@ -69,7 +87,6 @@ def run(
     dropout_mask: Array | None = None,
     recurrent_dropout_mask: Array | None = None,
     seed: int | tuple[int, ...] | None = None,
-    save: bool = True,
 ) -> tuple[Array | tuple[Array, ...], SavedScan]:
     """Run a cell over a sequence, as its layer's forward says; with `save`, keep what :func:`gradients` needs."""
     is_float = np.issubdtype(np.asarray(x).dtype, np.floating)
