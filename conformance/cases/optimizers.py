@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.base.arrays import cast
+from conformance.base.arrays import Steps, cast
 from conformance.cases.case import Case, LayerCases, Special
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import optimizer
@@ -121,14 +120,6 @@ OPTIMIZERS = (
 OPTIMIZER_CASES = {layer.layer: layer for layer in OPTIMIZERS}
 
 
-@dataclass(frozen=True)
-class Steps:
-    """What an optimizer is asked with: the variables before the first step, and the gradients of each step."""
-
-    variables: tuple[Array, ...]
-    gradients: tuple[tuple[Array | None, ...], ...]
-
-
 def function_of(name: str) -> str:
     """The function that makes a step of a Keras optimizer."""
     return f"{name.lower()}_step"
@@ -146,12 +137,8 @@ def draw_steps(case: Case, seed: int) -> Steps:
     variables = tuple(rng.normal(0, 1, shape) for shape in shapes)
     steps = range(case.call.get("steps", STEPS))
     gradients = tuple(tuple(_gradient(rng, case, step, n, shape) for n, shape in enumerate(shapes)) for step in steps)
-    return cast_steps(Steps(variables, gradients), case.dtype)
-
-
-def cast_steps(steps: Steps, dtype: str) -> Steps:
-    """The same in another dtype."""
-    return Steps(cast(steps.variables, dtype), cast(steps.gradients, dtype))
+    drawn: Steps = cast(Steps(variables, gradients), case.dtype)
+    return drawn
 
 
 def _gradient(rng: np.random.Generator, case: Case, step: int, number: int, shape: tuple[int, ...]) -> Array | None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import EPS, Arrays, perturbed
+from conformance.base.errors import IllConditionedCaseError
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
@@ -29,10 +30,6 @@ MEANING = 1e-11
 PERTURBATIONS = 3
 ITERATED = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 ILL_CONDITIONED = 1e-3
-
-
-class IllConditionedCaseError(Exception):
-    """The case answers a change in the last digit with a large one: no implementation can be judged by it."""
 
 
 def exact(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:

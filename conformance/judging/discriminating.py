@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
+from conformance.base.errors import NotDiscriminatingError
 from conformance.cases.case import Case, LayerCases
 from conformance.oracle.expectation import Expectation
 
@@ -19,10 +20,6 @@ Array = NDArray[Any]
 SATURATED = 0.95
 RECURRENT = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_sigmoid")
-
-
-class NotDiscriminatingError(Exception):
-    """A case that could not tell right from wrong."""
 
 
 def check_discriminating(layer: LayerCases, case: Case, arrays: Arrays, expectation: Expectation) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Arrays, Steps
+from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
-from conformance.cases.optimizers import Steps, function_of
+from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
-from conformance.cases.tolerance import IllConditionedCaseError
 from conformance.implementations.protocol import Implementation
-from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
+from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
@@ -25,10 +25,6 @@ from conformance.oracle.protocol import Oracle
 
 Array = NDArray[Any]
 FORM = "it does not return (variables, state)"
-
-
-class SuiteError(Exception):
-    """The suite contradicts itself: Keras does not pass a case."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
-from conformance.cases.optimizers import Steps
+from conformance.base.arrays import Arrays, Steps
 
 Array = NDArray[Any]
 

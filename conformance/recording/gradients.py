@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.base.errors import SuiteError
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.questions import function_name
-from conformance.judging.judge import SuiteError
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.live.gradients import measure_gradients
 from conformance.oracle.live.keras import LiveKeras

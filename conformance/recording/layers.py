@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
+from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.cases import ALL, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.gradients import backward_cases
@@ -18,9 +19,8 @@ from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
-from conformance.cases.tolerance import ITERATED, IllConditionedCaseError
-from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
-from conformance.judging.judge import SuiteError
+from conformance.cases.tolerance import ITERATED
+from conformance.judging.discriminating import check_discriminating
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.base.errors import SuiteError
 from conformance.cases.case import Case
 from conformance.cases.optimizers import function_of
-from conformance.judging.judge import SuiteError
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
 from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_expectation

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.base.errors import VectorsError
 from conformance.base.record import write_json
 from conformance.cases import FAMILIES, TEXT, TRAINING
+from conformance.oracle.recorded.generator import generator_hash
 from conformance.oracle.recorded.reader import PROFILE, SEED
-from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, VectorsError, manifest, write_family
+from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, manifest, write_family
 
 Array = NDArray[Any]
 Recording = Mapping[str, Sequence[StoredCase]]
@@ -24,32 +26,12 @@ SAME = 1e-6
 """A number that moved by less than this part of what is allowed, or a tolerance by less than this part of itself, has not changed: the
 last digits depend on the processor."""
 RATIO_SAME = 0.05
-ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = (
-    "conformance/base/arrays.py",
-    "conformance/cases/*.py",
-    "conformance/oracle/*.py",
-    "conformance/oracle/live/*.py",
-    "conformance/oracle/recorded/*.py",
-    "conformance/recording/*.py",
-    "reference/layers/calls.py",
-    "reference/layers/weight_shapes.py",
-)
-"""The sources that decide what is asked and how it is written down."""
 
 
 def families() -> dict[str, list[str]]:
     """Every family with its layers."""
     training = {name: list(declared) for name, declared in TRAINING.items()}
     return {name: [layer.layer for layer in layers] for name, layers in FAMILIES.items()} | {"text": [TEXT]} | training
-
-
-def generator_hash() -> str:
-    """SHA-256 of the sources in :data:`GENERATOR`."""
-    total = hashlib.sha256()
-    for path in sorted(path for pattern in GENERATOR for path in ROOT.glob(pattern)):
-        total.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return total.hexdigest()
 
 
 def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[StoredCase]], list[str]]:

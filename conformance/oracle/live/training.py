@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Arrays, Steps, cast
 from conformance.cases.case import Case
 from conformance.cases.losses import CLASSES, draw_loss
-from conformance.cases.optimizers import Steps, cast_steps, draw_steps
+from conformance.cases.optimizers import draw_steps
 from conformance.cases.tolerance_training import loss, loss_meaning, optimizer, steps_meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
@@ -56,7 +56,7 @@ def keras_loss(case: Case, arrays: Arrays, dtype: str) -> tuple[Array, Array]:
 def expect_steps(case: Case, seed: int) -> StepsExpectation:
     """The variables after each step, in float64 and in the case's own dtype."""
     steps = draw_steps(case, seed)
-    wide = cast_steps(steps, "float64")
+    wide: Steps = cast(steps, "float64")
     own = keras_steps(case, steps)
     history = own if case.dtype == "float64" else keras_steps(case, wide)
     ask = functools.partial(keras_steps, case)

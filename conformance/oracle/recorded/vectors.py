@@ -42,6 +42,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.base.errors import VectorsError
+
 Array = NDArray[Any]
 
 FORMAT = 1
@@ -51,10 +53,6 @@ ENDING = ".safetensors"
 MISSING = (
     "reading recorded vectors needs the package safetensors, which cannot be imported here: install it with `pip install safetensors`"
 )
-
-
-class VectorsError(Exception):
-    """Recorded vectors are missing or damaged; the sentence names the file."""
 
 
 @dataclass(frozen=True)
