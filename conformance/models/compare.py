@@ -14,24 +14,14 @@ from numpy.typing import NDArray
 from conformance.base.errors import UnimportableError, plain, reason
 from conformance.cases.tolerance import ILL_CONDITIONED
 from conformance.implementations.protocol import Implementation, find, implementation_of
+from conformance.models.agreement import FURTHEST, compare, figures
+from conformance.models.bounds import BETWEEN_TWO, SHARE, bounds, rows_with
 from conformance.models.data import Data, UnusableError, check_classes, read_data
 from conformance.models.divergence import LAYER_SAMPLES, Divergence, Finding, differences, find_divergence, largest_difference
 from conformance.models.judge import Functions, predictor
 from conformance.oracle.environment import MISSING, import_keras, missing_package
 from conformance.oracle.live.activations import final_activation
-from conformance.oracle.live.whole_model import (
-    BETWEEN_TWO,
-    FURTHEST,
-    SHARE,
-    batches,
-    bounds,
-    compare,
-    keras_model,
-    keras_outputs,
-    outputs_of,
-    rows_with,
-)
-from conformance.studies.analysis.scoring import figures
+from conformance.oracle.live.whole_model import batches, keras_model, keras_outputs, outputs_of
 from reference.models import Model, load_model
 from reference.network.graph import leaves
 from reference.saving.reader import ArchiveError
@@ -83,7 +73,7 @@ class Result:
     outputs : tuple of Output
         Empty where the implementation gave nothing that can be compared: `broken` says why.
     classes : mapping or None
-        What :func:`conformance.studies.analysis.scoring.figures` gives, with the accuracies; `no_classes` says why there is none.
+        What :func:`conformance.models.agreement.figures` gives, with the accuracies; `no_classes` says why there is none.
     agreement : tuple or None
         Of samples, the number that get another class, and the number of these that rounding does not explain.
     layers : Divergence or None

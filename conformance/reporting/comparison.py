@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance.models.compare import Result, keras_version, sha256
 from conformance.models.divergence import Finding, LayerFindings, words
+from conformance.reporting.classes import class_tables, share
 from conformance.reporting.tables import code, escaped, table
-from conformance.studies.reports.macro_f1 import class_tables, share
 
 MOST_CLASSES = 20
 

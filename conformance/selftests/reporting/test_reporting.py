@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.cases import ALL
+from conformance.models.agreement import figures
 from conformance.reporting import conformance as conformance_report
 from conformance.reporting.buckets import bucket, kept_bucket, kept_power, power_of_ten
 from conformance.reporting.options import values_tried
@@ -221,7 +222,7 @@ def test_no_row_vanishes():
 
 
 def _figures(keras, reference, bound=1e-6, labels=(0, 1, 1)):
-    return scoring.figures(np.array(labels), ["a", "b"], np.float32(keras), np.float32(reference), lambda rows: bound)
+    return figures(np.array(labels), ["a", "b"], np.float32(keras), np.float32(reference), lambda rows: bound)
 
 
 def test_figures_of_equal_answers():
@@ -244,7 +245,7 @@ def test_a_disagreement_is_counted_and_must_be_a_near_tie():
 
 def test_the_rows_that_disagree_are_asked_about():
     asked = []
-    scoring.figures(
+    figures(
         np.array([0, 1]), ["a", "b"], np.float32([[0.9, 0.1], [0.4, 0.6]]), np.float32([[0.9, 0.1], [0.6, 0.4]]),
         lambda rows: asked.extend(rows) or 1.0,
     )  # fmt: skip
