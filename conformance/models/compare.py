@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -292,12 +291,6 @@ def _layers(keras: Any, implementation: Implementation, path: Path, data: Data, 
         return {"layers": find_divergence(keras, load_model(path, Functions(implementation)), x)}
     except NotImplementedError as error:
         return {"no_layers": f"{reason(error)}."}
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def keras_version() -> str:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.base.errors import VectorsError
-from conformance.base.record import write_json
 from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.oracle.recorded.generator import generator_hash
 from conformance.oracle.recorded.reader import PROFILE, SEED
 from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, manifest, write_family
+from reference.saving.files import write_document
 
 Array = NDArray[Any]
 Recording = Mapping[str, Sequence[StoredCase]]
@@ -154,7 +154,7 @@ def store(kept: Mapping[str, Sequence[StoredCase]], place: Path) -> None:
         "generator": generator_hash(),
         "files": files,
     }
-    write_json(place / MANIFEST, facts)
+    write_document(place / MANIFEST, facts)
     manifest.cache_clear()
 
 

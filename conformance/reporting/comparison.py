@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.models.compare import Result, keras_version, sha256
+from conformance.base.files import checksum
+from conformance.models.compare import Result, keras_version
 from conformance.models.divergence import Finding, LayerFindings, words
 from conformance.reporting.classes import class_tables, share
 from conformance.reporting.tables import code, escaped, table
@@ -134,8 +135,8 @@ def _cells(finding: Finding | None) -> list[str]:
 
 def _provenance(result: Result) -> str:
     rows = [
-        ["model", code(result.model), f"{result.parameters:,} parameters", code(sha256(result.model)[:16])],
-        ["data", code(result.data), f"{result.samples:,} samples", code(sha256(result.data)[:16])],
+        ["model", code(result.model), f"{result.parameters:,} parameters", code(checksum(result.model)[:16])],
+        ["data", code(result.data), f"{result.samples:,} samples", code(checksum(result.data)[:16])],
         ["implementation", code(result.iut), "", ""],
         ["oracle", f"Keras {escaped(keras_version())}", "", ""],
     ]

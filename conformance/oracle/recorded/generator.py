@@ -11,8 +11,8 @@ GENERATOR = (
     "conformance/cases/*.py",
     "conformance/oracle/**/*.py",
     "conformance/recording/*.py",
-    "reference/layers/calls.py",
-    "reference/layers/weight_shapes.py",
+    "reference/layers/*.py",
+    "reference/layers/rnn/recurrent.py",
 )
 
 

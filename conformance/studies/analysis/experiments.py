@@ -7,7 +7,6 @@ weights and the order of the samples, that makes an interval too wide rather tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.base.files import read_json
 from conformance.studies.analysis.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
 from conformance.studies.experiments import grid, runs
 from conformance.studies.experiments.axes import AXES, STUDY_B_TEST, Axis, Variation, published
@@ -70,7 +70,7 @@ def read(folder: Path) -> Records:
     path = folder / runs.MANIFEST_FILE
     if not path.is_file():
         return Records({}, {})
-    data = json.loads(path.read_text(encoding="utf-8"))["data"]
+    data = read_json(path)["data"]
     found: dict[str, list[RunRecord]] = {}
     folds: dict[str, list[RunRecord]] = {}
     for row in grid.ROWS + grid.UNKEPT:

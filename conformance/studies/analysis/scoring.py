@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conformance.base.files import read_json
 from conformance.models.agreement import figures
 from conformance.models.bounds import perturbation_bound
 from conformance.oracle.environment import import_keras, missing_package
@@ -52,7 +52,7 @@ def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
         raise Unmeasurable(str(error)) from None
     x, labels = test_inputs(row, dataset, checkpoints)
     model = load_model(path)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_json(folder / "manifest.json")
     measured = figures(
         labels, dataset.classes, keras_probabilities(path, x), model.predict(x), lambda rows: perturbation_bound(path, x, rows)
     )

@@ -12,6 +12,7 @@ from conformance.studies.data.datasets import Dataset, held_out, joined
 from conformance.studies.data.paths import checkpoints_dir
 from conformance.studies.data.subwords import make_vocabulary, subword_ids
 from conformance.studies.experiments.row import FOLDS, Row
+from reference.saving.files import write_text
 
 VOCABULARY_FILE = "vocabulary.txt"
 
@@ -79,7 +80,7 @@ def token_ids(row: Row, texts: list[str], vocabulary: list[str]) -> np.ndarray:
 
 def write_vocabulary(path: Path, vocabulary: list[str]) -> None:
     """One term a line, UTF-8; line *i* is token id *i*, so the first line is empty (the padding)."""
-    path.write_bytes("".join(f"{term}\n" for term in vocabulary).encode())
+    write_text(path, "".join(f"{term}\n" for term in vocabulary))
 
 
 def read_vocabulary(path: Path) -> list[str]:

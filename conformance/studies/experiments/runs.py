@@ -8,23 +8,21 @@ What is recorded is not trained again. The folder's ``manifest.json`` holds the 
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conformance.base.record import write_json, write_text
+from conformance.base.files import read_json
 from conformance.oracle.environment import one_thread
 from conformance.studies.data.datasets import Dataset, load
 from conformance.studies.data.inputs import VOCABULARY_FILE, Inputs, read_vocabulary
 from conformance.studies.experiments import grid
+from conformance.studies.experiments.records import DIGITS, MANIFEST_FILE, checksums, read_record, write_record
 from conformance.studies.experiments.row import FOLDS, Row
+from reference.saving.files import write_document
 
-MANIFEST_FILE = "manifest.json"
-DIGITS = 6
 CURVES = ("train_loss", "train_macro_f1", "valid_loss", "valid_macro_f1")
 
 
@@ -55,12 +53,7 @@ def path_of(row: Row, records: Path) -> Path:
 
 def stored(row: Row, records: Path, sha256: str | None = None) -> dict[str, Any] | None:
     """The record of a row with its seed, or None where it is missing, of another row, or (with a checksum) of other data."""
-    try:
-        record: dict[str, Any] = json.loads(path_of(row, records).read_text(encoding="utf-8"))
-        same = row.is_described_by(record["row"]) and sha256 in (None, record["data_sha256"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return record if same else None
+    return read_record(path_of(row, records), row, sha256)
 
 
 def seeds_there(row: Row, records: Path) -> list[int]:
@@ -94,14 +87,14 @@ def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True,
 
     if not force and keeps_checkpoint(row) and trainer.finished(row, places.checkpoints):
         found = _record_of_checkpoint(row, dataset, places.checkpoints / row.name)
-        write_text(path_of(row, places.records), _text(found))
+        write_record(path_of(row, places.records), found)
         return found
     training = trainer.trained(row, dataset, places.work, progress)
     if keeps_checkpoint(row):
         trainer.publish(training, places.checkpoints / row.name)
     made = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "versions": trainer.versions()}
     found = _record(row, training.inputs, training.model, training.history, made, training.best_epoch)
-    write_text(path_of(row, places.records), _text(found))
+    write_record(path_of(row, places.records), found)
     training.forget()
     return found
 
@@ -110,8 +103,8 @@ def _record_of_checkpoint(row: Row, dataset: Dataset, folder: Path) -> dict[str,
     from conformance.oracle.environment import import_keras
     from conformance.studies.experiments import trainer
 
-    manifest = json.loads((folder / trainer.MANIFEST_FILE).read_text(encoding="utf-8"))
-    history = json.loads((folder / trainer.HISTORY_FILE).read_text(encoding="utf-8"))
+    manifest = read_json(folder / trainer.MANIFEST_FILE)
+    history = read_json(folder / trainer.HISTORY_FILE)
     inputs = Inputs.of(row, dataset, read_vocabulary(folder / VOCABULARY_FILE) if row.is_text else None)
     model = import_keras().models.load_model(folder / trainer.MODEL_FILE)
     made = {key: manifest[key] for key in ("date", "versions")}
@@ -142,12 +135,6 @@ def _record(
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in figures.items()}
-
-
-def _text(record: dict[str, Any]) -> str:
-    """JSON with a line for each key, so that a long list of epochs stays one line."""
-    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
-    return f"{{\n{lines}\n}}\n"
 
 
 def train_all(
@@ -220,7 +207,7 @@ def other_copy(rows: Sequence[Row], records: Path, data: Path | None) -> str:
 def _known_data(records: Path) -> dict[str, Any]:
     """The data sets that the manifest describes."""
     try:
-        known: dict[str, Any] = json.loads((records / MANIFEST_FILE).read_text(encoding="utf-8"))["data"]
+        known: dict[str, Any] = read_json(records / MANIFEST_FILE)["data"]
     except (OSError, ValueError, KeyError):
         return {}
     return known
@@ -248,6 +235,6 @@ def write_manifest(records: Path, data: Path | None) -> None:
     manifest = {
         "command": "conform train",
         "data": {name: known.get(name) or _described(load(name, data)) for name in names},
-        "files": {path.relative_to(records).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "files": checksums(records, files),
     }
-    write_json(records / MANIFEST_FILE, manifest)
+    write_document(records / MANIFEST_FILE, manifest)

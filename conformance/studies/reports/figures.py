@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+from reference.saving.files import whole_file
 
 KEYWORD = "Data"
 """The name of the checksum among the texts of a PNG file."""
@@ -145,9 +146,8 @@ def _grid(rows: int, columns: int, width: float, sharey: bool | Literal["row"] =
 def _save(figure: Any, path: Path, data: Any) -> None:
     """Write the PNG whole or not at all, without the name and version of the program that drew it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110, metadata={"Software": None, KEYWORD: _digest(data)})
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None, KEYWORD: _digest(data)})
 
 
 def _digest(data: Any) -> str:

@@ -6,12 +6,11 @@ Files are written only when their content changes. No net is ever trained here.
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.base.record import write_json, write_text
+from conformance.base.files import read_json
 from conformance.reporting import conformance as conformance_report
 from conformance.reporting import deviations as deviations_report
 from conformance.studies.analysis import baselines as baseline_analysis
@@ -42,6 +41,7 @@ from conformance.studies.reports import (
 from conformance.studies.reports import (
     training as training_report,
 )
+from reference.saving.files import write_document, write_text
 
 Say = Callable[[str], None]
 CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
@@ -66,7 +66,7 @@ def write_conformance(folder: Path, records: Path | None, say: Say) -> None:
     """
     stored = stored_json(folder, CONFORMANCE, None)
     if records is not None:
-        summary = conformance_report.stored_summary(json.loads(records.read_text(encoding="utf-8")), stored)
+        summary = conformance_report.stored_summary(read_json(records), stored)
     elif stored is None:
         say("There are no stored records of the suite: run it with --conform-json=FILE and give --records FILE.")
         return
@@ -163,7 +163,7 @@ def _figure(path: Path, draw: Callable[[Path, Any], None], data: Any, say: Say) 
 
 def _read(path: Path) -> Any:
     """What a JSON file holds, or None where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[str] = (TIMED_PREDICT,)) -> None:
@@ -199,8 +199,8 @@ def stored_json(folder: Path, name: str, default: Any) -> Any:
 
 
 def _json(path: Path, value: Any) -> None:
-    if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != value:
-        write_json(path, value)
+    if not path.is_file() or read_json(path) != value:
+        write_document(path, value)
 
 
 def _text(path: Path, text: str, say: Say) -> None:
