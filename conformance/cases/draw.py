@@ -7,12 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, LayerCases, shapes_of_inputs
-
-Array = NDArray[Any]
 
 
 def draw_arrays(layer: LayerCases, case: Case, seed: int) -> Arrays:

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Steps, cast
+from conformance.base.arrays import Array, Steps, cast
 from conformance.cases.case import Case, LayerCases, Special
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import optimizer
-
-Array = NDArray[Any]
 
 STEPS = 3
 """How many steps a case makes that says nothing else."""

@@ -14,15 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, Arrays, perturbed
+from conformance.base.arrays import EPS, Array, Arrays, perturbed
 from conformance.base.errors import IllConditionedCaseError
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
 
-Array = NDArray[Any]
 Ask = Callable[..., tuple[Array, ...]]
 
 SMALLEST_NORMAL = 1.2e-38

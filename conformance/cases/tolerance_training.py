@@ -13,15 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, Arrays, Steps, changed
+from conformance.base.arrays import EPS, Array, Arrays, Steps, changed
 from conformance.cases.tolerance import MEANING, rounding_of
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
 
-Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 
 DRAWS = 2

@@ -5,17 +5,12 @@ A test whose biases are zero, whose gates are saturated or whose sequence reads 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays
 from conformance.base.errors import NotDiscriminatingError
 from conformance.cases.case import Case, LayerCases
 from conformance.oracle.expectation import Expectation
-
-Array = NDArray[Any]
 
 SATURATED = 0.95
 RECURRENT = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")

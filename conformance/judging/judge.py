@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
-from conformance.base.arrays import Arrays, Steps
+from conformance.base.arrays import Array, Arrays, Steps
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
@@ -23,7 +21,6 @@ from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import Oracle
 
-Array = NDArray[Any]
 FORM = "it does not return (variables, state)"
 
 

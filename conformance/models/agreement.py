@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from reference.metrics import confusion_matrix, macro_f1, precision_recall_f1
-
-Array = NDArray[Any]
 
 FURTHEST = 16
 """So many of the samples that are furthest off are always among those of which more is asked."""

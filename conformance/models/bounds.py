@@ -17,14 +17,11 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, perturbed
+from conformance.base.arrays import EPS, Array, perturbed
 from conformance.cases.tolerance import PERTURBATIONS
 from conformance.oracle.environment import tensorflow
 from conformance.oracle.live.whole_model import Fed, Watch, asking, float64_model, innermost, keras_model, outputs_of, part, slices
-
-Array = NDArray[Any]
 
 SAMPLES = 1000
 """A bound is taken over the first so many samples, and over those that are asked for by name. Fewer samples make it smaller, never

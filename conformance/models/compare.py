@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import UnimportableError, plain, reason
 from conformance.cases.tolerance import ILL_CONDITIONED
 from conformance.implementations.protocol import Implementation, find, implementation_of
@@ -25,7 +25,6 @@ from reference.models import Model, load_model
 from reference.network.graph import leaves
 from reference.saving.reader import ArchiveError
 
-Array = NDArray[Any]
 Ask = Callable[[Mapping[str, Array]], list[Array]]
 
 BATCH_SIZE = 64

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import plain
 from conformance.models.bounds import bounds
 from conformance.oracle.live.activations import Traced, keras_activations, watched_outputs
@@ -26,8 +26,6 @@ from reference.models import Model
 from reference.network.config import MODELS
 from reference.network.execution import run_graph
 from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
-
-Array = NDArray[Any]
 
 LAYER_SAMPLES = 256
 """Layers are compared on the first so many samples, and on those whose outputs are furthest off."""

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS
+from conformance.base.arrays import EPS, Array
 from conformance.base.errors import ImplementationError, reason
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.cases.questions import Question
@@ -21,7 +20,6 @@ from conformance.models.divergence import LAYER_SAMPLES, find_divergence, larges
 from conformance.oracle.live.whole_model import keras_model, keras_probabilities
 from reference.models import load_model
 
-Array = NDArray[Any]
 BOUND_SAMPLES = 100
 """The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
 LEAST_BOUND = BETWEEN_TWO * SHARE * EPS

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
@@ -30,8 +29,6 @@ from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording.gradients import record_gradients
 from conformance.recording.training import record_loss, record_steps
 from reference.layers.calls import signature_of
-
-Array = NDArray[Any]
 
 
 def record_layer(name: str) -> list[StoredCase]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import SuiteError
 from conformance.cases.case import Case
 from conformance.cases.optimizers import function_of
@@ -15,8 +14,6 @@ from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
 from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_expectation
 from conformance.oracle.recorded.vectors import StoredCase
-
-Array = NDArray[Any]
 
 
 def record_loss(case: Case, found: LossExpectation) -> StoredCase:

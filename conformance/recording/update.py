@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import VectorsError
 from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.oracle.recorded.generator import generator_hash
@@ -19,7 +19,6 @@ from conformance.oracle.recorded.reader import PROFILE, SEED
 from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, manifest, write_family
 from reference.saving.files import write_document
 
-Array = NDArray[Any]
 Recording = Mapping[str, Sequence[StoredCase]]
 
 SAME = 1e-6

@@ -14,9 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, LayerCases, shapes_of_inputs
 from conformance.cases.tolerance import meaning
 from conformance.oracle.environment import import_keras, tensorflow
@@ -24,7 +23,6 @@ from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import specified
 from reference.layers.calls import signature_of
 
-Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 
 

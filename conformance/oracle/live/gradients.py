@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.tolerance import meaning_of_gradients, responses_of_gradients, rounding_of_gradients
@@ -19,8 +18,6 @@ from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import specified
 from conformance.oracle.live.forward import _dropout_mask, _in_range, built, call_keras
-
-Array = NDArray[Any]
 
 
 def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation:

@@ -8,17 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, Steps, cast
+from conformance.base.arrays import Array, Arrays, Steps, cast
 from conformance.cases.case import Case
 from conformance.cases.losses import CLASSES, draw_loss
 from conformance.cases.optimizers import draw_steps
 from conformance.cases.tolerance_training import loss, loss_meaning, optimizer, steps_meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
-
-Array = NDArray[Any]
 
 
 def expect_loss(case: Case, seed: int) -> LossExpectation:

@@ -7,11 +7,10 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.oracle.environment import import_keras, tensorflow
 
-Array = NDArray[Any]
 Fed = Mapping[str, Array]
 """What a model is fed: arrays by the name of the input."""
 Watch = Callable[[Any], Sequence[Any]]

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, Steps, cast
+from conformance.base.arrays import Array, Arrays, Steps, cast
 from conformance.base.errors import VectorsError
 from conformance.cases import FAMILIES, TEXT, TRAINING
 from conformance.cases.case import Case, LayerCases
@@ -23,7 +22,6 @@ from conformance.cases.tolerance import meaning_of_gradients, rounding_of_gradie
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
 from conformance.oracle.recorded.vectors import ENDING, Family, StoredCase, folder, manifest
 
-Array = NDArray[Any]
 FAMILY_OF = {layer.layer: name for name, layers in FAMILIES.items() for layer in layers} | {TEXT: "text"}
 FAMILY_OF |= {name: family for family, declared in TRAINING.items() for name in declared}
 SEED, PROFILE = 0, "standard"

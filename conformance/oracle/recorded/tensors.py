@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, Arrays
+from conformance.base.arrays import EPS, Array, Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.tolerance import MEANING
 from conformance.oracle.expectation import Expectation
 
-Array = NDArray[Any]
 Tensors = dict[str, Array]
 
 SHARES = (0.0, MEANING, 8 * EPS)

@@ -38,13 +38,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import VectorsError
 from conformance.base.files import checksum, read_json
 from reference.saving.files import write_whole
-
-Array = NDArray[Any]
 
 FORMAT = 1
 KEY = "conformance"

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.studies.analysis.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
 from conformance.studies.analysis.experiments import ERROR, Measured, Records, ids
 from conformance.studies.data.datasets import Dataset
 from conformance.studies.experiments.baselines import BASELINES, PREDICTIONS, measured, padding
 
 Stored = dict[str, Any]
-Array = NDArray[Any]
 TEXTS = "nusax"
 
 

@@ -10,12 +10,11 @@ NumPy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from conformance.base.arrays import Array
 
 DRAWS = 2000
 DIGITS = 4

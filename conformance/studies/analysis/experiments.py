@@ -14,8 +14,8 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.files import read_json
 from conformance.studies.analysis.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
 from conformance.studies.experiments import grid, runs
@@ -23,7 +23,6 @@ from conformance.studies.experiments.axes import AXES, STUDY_B_TEST, Axis, Varia
 from conformance.studies.experiments.row import Row
 from reference.metrics import confusion_matrix, precision_recall_f1
 
-Array = NDArray[Any]
 RunRecord = Mapping[str, Any]
 RowSummary = dict[str, Any]
 

@@ -11,13 +11,12 @@ from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.studies.analysis.bootstrap import DIGITS, DRAWS, Estimate, half_width, macro_f1, sample_draws
 from conformance.studies.experiments.gap_faults import FAULTS
 from conformance.studies.experiments.gap_runs import FAMILIES, KERAS, NUMPY, OPTIMIZERS, SCRATCH, STUDY
 
-Array = NDArray[Any]
 Facts = Mapping[str, Any]
 
 CAUSES = {"model": (STUDY, SCRATCH), "optimizer": ("adam", "sgd"), "code": (KERAS, NUMPY)}

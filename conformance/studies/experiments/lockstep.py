@@ -19,7 +19,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conformance.oracle.environment import THREAD_VARIABLES, import_keras, tensorflow
 from conformance.studies.data.datasets import load
@@ -28,7 +27,6 @@ from conformance.studies.experiments.replay import draw_noise
 from conformance.studies.experiments.sides import Optimizer, Side, keras_side, numpy_side
 from conformance.studies.experiments.trainer import scores
 
-Array = NDArray[Any]
 STEPS, BATCH = 200, 16
 SIDES = ("keras", "numpy")
 AGREES = 1e-9

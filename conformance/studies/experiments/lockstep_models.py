@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
+from conformance.base.arrays import Array
 from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.grid import find
 
-Array = NDArray[Any]
 TOKENS = 16
 
 

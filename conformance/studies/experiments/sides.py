@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.studies.experiments.replay import replayed_masks, set_noise
 
-Array = NDArray[Any]
 LOSS = "sparse_categorical_crossentropy"
 
 
