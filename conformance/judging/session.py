@@ -15,6 +15,7 @@ from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
 from conformance.judging.explain import explain
 from conformance.judging.judge import CaseResult, asked_again, judge_backward, judge_case, still_fails
+from conformance.judging.shrink import script, simplify
 from conformance.oracle.protocol import LIVE, Oracle, oracle
 
 Settle = Callable[[Record, Callable[[], str]], None]
@@ -100,8 +101,6 @@ class CaseRunner:
 
     def shrunk_script(self, result: CaseResult) -> str:
         """The failing call with values as simple as they get, as a script."""
-        from conformance.judging.shrink import script, simplify
-
         session, arrays = self.session, result.arrays
         if result.verdict.status != TIMEOUT:  # each attempt would take that long again
             fails = functools.partial(still_fails, result, session.implementation, self.oracle, strict=session.strict)

@@ -52,11 +52,16 @@ def single_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
-def one_thread() -> None:
-    """One thread for TensorFlow in this process; effective when it runs before TensorFlow has computed anything."""
+def limit_threads(threads: int) -> None:
+    """So many threads within an operation of TensorFlow and so many operations at once; before TensorFlow has computed anything."""
     threading = tensorflow().config.threading
-    threading.set_intra_op_parallelism_threads(1)
-    threading.set_inter_op_parallelism_threads(1)
+    threading.set_intra_op_parallelism_threads(threads)
+    threading.set_inter_op_parallelism_threads(threads)
+
+
+def one_thread() -> None:
+    """:func:`limit_threads` to one."""
+    limit_threads(1)
 
 
 def missing_package() -> str | None:

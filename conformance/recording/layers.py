@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 import numpy as np
 
 from conformance.base.arrays import Arrays
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
-from conformance.cases import ALL, TEXT
+from conformance.cases import ALL, NAMES, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.gradients import backward_cases
 from conformance.cases.losses import LOSS_CASES, loss_cases
@@ -21,6 +24,7 @@ from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_id
 from conformance.cases.tolerance import ITERATED
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.verdict import keras_ratio
+from conformance.oracle.environment import single_thread
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import PROFILE, SEED
@@ -148,12 +152,6 @@ def _text(keras: LiveKeras, options: Mapping[str, Any]) -> StoredCase:
 
 def record_all(workers: int) -> Iterator[tuple[str, list[StoredCase]]]:
     """Every layer with its entries, as they are finished, spread over processes of one thread each."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from conformance.cases import NAMES
-    from conformance.oracle.environment import single_thread
-
     single_thread()
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
         # What takes longest first.
@@ -164,6 +162,4 @@ def record_all(workers: int) -> Iterator[tuple[str, list[StoredCase]]]:
 
 def _one_thread() -> None:
     """As in a worker of pytest-xdist, so that sums are formed in the same order every time."""
-    import os
-
     os.environ.setdefault("PYTEST_XDIST_WORKER", "record")

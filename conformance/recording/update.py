@@ -13,10 +13,11 @@ import numpy as np
 
 from conformance.base.arrays import Array
 from conformance.base.errors import VectorsError
-from conformance.cases import FAMILIES, TEXT, TRAINING
+from conformance.cases import FAMILIES, NAMES, TEXT, TRAINING
 from conformance.oracle.recorded.generator import generator_hash
 from conformance.oracle.recorded.reader import PROFILE, SEED
 from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, manifest, write_family
+from conformance.recording.layers import record_all
 from reference.saving.files import write_document
 
 Recording = Mapping[str, Sequence[StoredCase]]
@@ -36,9 +37,6 @@ def families() -> dict[str, list[str]]:
 def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[StoredCase]], list[str]]:
     """Ask Keras everything, with a progress bar, and compare with what is stored; see :func:`settle`."""
     from tqdm import tqdm
-
-    from conformance.cases import NAMES
-    from conformance.recording.layers import record_all
 
     fresh = {}
     with tqdm(total=len(NAMES), unit="layer", disable=None) as bar:

@@ -362,7 +362,7 @@ def test_new_timings_replace_those_of_the_same_thing_alone(tmp_path, monkeypatch
     stored = [one("predict", "m", 1, 5), one("epoch", "m", 1, 5), one("epoch", "m", 2, 5), one("epoch", "n", 1, 5)]
     (tmp_path / "data" / "timings.json").write_text(json.dumps(stored))
     monkeypatch.setattr(timing, "cores", lambda: 1)
-    monkeypatch.setattr(timing, "apart", lambda module, threads, data: ([one("epoch", "m", threads, 7)], [f"{module} lacks data"]))
+    monkeypatch.setattr(generate, "apart", lambda module, threads, *_: ([one("epoch", "m", threads, 7)], [f"{module} lacks data"]))
     said = []
     generate.write_timings(tmp_path, None, said.append, (generate.TIMED_TRAINING,))
     kept = json.loads((tmp_path / "data" / "timings.json").read_text())

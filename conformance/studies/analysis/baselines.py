@@ -11,7 +11,9 @@ import numpy as np
 from conformance.base.arrays import Array
 from conformance.studies.analysis.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
 from conformance.studies.analysis.experiments import ERROR, Measured, Records, ids
+from conformance.studies.data import datasets
 from conformance.studies.data.datasets import Dataset
+from conformance.studies.data.downloads import DataError
 from conformance.studies.experiments.baselines import BASELINES, PREDICTIONS, measured, padding
 
 Stored = dict[str, Any]
@@ -60,11 +62,8 @@ class _DataOfRecords:
         return self.loaded[name]
 
     def _load(self, name: str) -> Dataset | None:
-        from conformance.studies.data.datasets import load
-        from conformance.studies.data.downloads import DataError
-
         try:
-            dataset = load(name, self.folder)
+            dataset = datasets.load(name, self.folder)
         except DataError as error:
             self.say(f"{error} The stored baselines stay.")
             return None

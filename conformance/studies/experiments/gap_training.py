@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from conformance.oracle.environment import import_keras, one_thread, single_thread
+from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.gap_faults import switched_on
-from conformance.studies.experiments.gap_runs import KERAS, RATE, GapRun
+from conformance.studies.experiments.gap_runs import KERAS, RATE, SCRATCH_ROWS, GapRun
 from conformance.studies.experiments.models import build_model
 from conformance.studies.experiments.records import DIGITS, MANIFEST_FILE, checksums, read_record, write_record
 from conformance.studies.experiments.replay import draw_noise
@@ -31,8 +35,6 @@ def stored(run: GapRun, folder: Path, sha256: str | None = None) -> dict[str, An
 
 def train_run(run: GapRun, inputs: Inputs) -> dict[str, Any]:
     """Train one run and return its record: figures of every epoch, and the classes that it gives to the test split."""
-    from conformance.oracle.environment import import_keras
-
     keras = import_keras()
     keras.backend.clear_session()
     keras.utils.set_random_seed(run.seed)
@@ -86,11 +88,6 @@ def missing(runs: Sequence[GapRun], folder: Path, data: Path | None) -> list[Gap
 
 def train_all(runs: Sequence[GapRun], folder: Path, data: Path | None, workers: int) -> Iterator[GapRun]:
     """Train runs in their order, spread over processes of one thread each; yields each when its file stands."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from conformance.oracle.environment import one_thread, single_thread
-
     single_thread()
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), one_thread) as pool:
         jobs = {pool.submit(_train_apart, run, folder, data): run for run in runs}
@@ -123,7 +120,4 @@ def write_manifest(folder: Path, data: Path | None) -> None:
 @cache
 def _inputs(data: Path | None) -> Inputs:
     """NusaX-Senti as all rows read it."""
-    from conformance.studies.data.datasets import load
-    from conformance.studies.experiments.gap_runs import SCRATCH_ROWS
-
     return Inputs.of(SCRATCH_ROWS["rnn"], load("nusax", data))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.base.arrays import Array
+from conformance.oracle.environment import import_keras
 from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.grid import find
@@ -84,8 +85,6 @@ def _lstm(terms: int) -> Any:
 
 
 def _keras() -> tuple[Any, Any]:
-    from conformance.oracle.environment import import_keras
-
     keras = import_keras()
     return keras, keras.layers
 

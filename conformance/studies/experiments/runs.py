@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conformance.base.files import read_json
-from conformance.oracle.environment import one_thread
+from conformance.oracle.environment import import_keras, one_thread
 from conformance.studies.data.datasets import Dataset, load
+from conformance.studies.data.downloads import DataError
 from conformance.studies.data.inputs import VOCABULARY_FILE, Inputs, read_vocabulary
-from conformance.studies.experiments import grid
+from conformance.studies.experiments import grid, trainer
+from conformance.studies.experiments.models import ParameterTotalError
 from conformance.studies.experiments.records import DIGITS, MANIFEST_FILE, checksums, read_record, write_record
 from conformance.studies.experiments.row import FOLDS, Row
 from reference.saving.files import write_document
@@ -63,9 +65,7 @@ def seeds_there(row: Row, records: Path) -> list[int]:
 
 def is_done(row: Row, places: Places) -> bool:
     """Whether nothing is left to train: the record stands, and the checkpoint where the row keeps one."""
-    from conformance.studies.experiments.trainer import finished
-
-    return stored(row, places.records) is not None and (not keeps_checkpoint(row) or finished(row, places.checkpoints) is not None)
+    return stored(row, places.records) is not None and (not keeps_checkpoint(row) or trainer.finished(row, places.checkpoints) is not None)
 
 
 def keeps_checkpoint(row: Row) -> bool:
@@ -83,8 +83,6 @@ def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True,
     ParameterTotalError
         The model's total of parameters is not the row's.
     """
-    from conformance.studies.experiments import trainer
-
     if not force and keeps_checkpoint(row) and trainer.finished(row, places.checkpoints):
         found = _record_of_checkpoint(row, dataset, places.checkpoints / row.name)
         write_record(path_of(row, places.records), found)
@@ -100,9 +98,6 @@ def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True,
 
 
 def _record_of_checkpoint(row: Row, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    from conformance.oracle.environment import import_keras
-    from conformance.studies.experiments import trainer
-
     manifest = read_json(folder / trainer.MANIFEST_FILE)
     history = read_json(folder / trainer.HISTORY_FILE)
     inputs = Inputs.of(row, dataset, read_vocabulary(folder / VOCABULARY_FILE) if row.is_text else None)
@@ -115,8 +110,6 @@ def _record(
     row: Row, inputs: Inputs, model: Any, history: Sequence[dict[str, float]], made: dict[str, Any], best_epoch: int
 ) -> dict[str, Any]:
     """What is recorded; a curve that an older history lacks is null, and what needs the validation split where that was fitted on."""
-    from conformance.studies.experiments import trainer
-
     splits = {split: trainer.probabilities(model, inputs, split) for split in row.scored_splits}
     return {
         "row": row.to_json(),
@@ -176,10 +169,6 @@ def _train_apart(row: Row, places: Places, data: Path | None, force: bool) -> st
 
 
 def _train_here(row: Row, places: Places, data: Path | None, progress: bool, force: bool) -> str:
-    from conformance.oracle.environment import import_keras
-    from conformance.studies.data.downloads import DataError
-    from conformance.studies.experiments.models import ParameterTotalError
-
     import_keras().backend.clear_session()
     try:
         train_run(row, load(row.dataset, data), places, progress, force)
@@ -192,8 +181,6 @@ def _train_here(row: Row, places: Places, data: Path | None, progress: bool, for
 
 def other_copy(rows: Sequence[Row], records: Path, data: Path | None) -> str:
     """The sentence that says that a data set is here in other bytes than the records are of, or ""; what is not here is passed over."""
-    from conformance.studies.data.downloads import DataError
-
     known = _known_data(records)
     for name in sorted({row.dataset for row in rows} & set(known)):
         with suppress(DataError):
@@ -214,12 +201,10 @@ def _known_data(records: Path) -> dict[str, Any]:
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:
-    from conformance.studies.experiments.trainer import NOTICES
-
     return {
         "title": dataset.title,
         "sha256": dataset.sha256,
-        "notice": NOTICES[dataset.name],
+        "notice": trainer.NOTICES[dataset.name],
         "classes": list(dataset.classes),
         "test_labels": "".join(map(str, dataset.y_test)),
     }

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.files import checksum, read_json
+from conformance.oracle.environment import import_keras, tensorflow
 from conformance.studies.data.datasets import Dataset
 from conformance.studies.data.inputs import VOCABULARY_FILE, Inputs, write_vocabulary
 from conformance.studies.experiments.models import build_model, start_at_ratios
@@ -118,8 +119,6 @@ class Training:
         if not self.row.averaging:
             yield
             return
-        from conformance.oracle.environment import import_keras
-
         swap = import_keras().callbacks.SwapEMAWeights()
         swap.set_model(self.model)
         swap.on_test_begin()
@@ -138,8 +137,6 @@ class Training:
         return {"row": self.row.to_json(), "data": self.inputs.dataset.sha256, "versions": versions()}
 
     def _restored(self) -> Any:
-        from conformance.oracle.environment import import_keras
-
         try:
             saved = read_json(self.folder / HISTORY_FILE)
         except (OSError, ValueError):
@@ -151,8 +148,6 @@ class Training:
         return model
 
     def _new(self) -> Any:
-        from conformance.oracle.environment import import_keras
-
         keras = import_keras()
         keras.utils.set_random_seed(self.row.seed)
         model = self.build()
@@ -309,8 +304,6 @@ def publish(training: Training, folder: Path) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """What the training was made with."""
-    from conformance.oracle.environment import import_keras, tensorflow
-
     keras = import_keras()
     versions = {"keras": keras.__version__, "tensorflow": tensorflow().__version__, "numpy": np.__version__}
     return versions | {"python": platform.python_version()}

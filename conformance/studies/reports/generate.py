@@ -18,29 +18,16 @@ from conformance.studies.analysis import experiments as experiment_analysis
 from conformance.studies.analysis import scoring
 from conformance.studies.analysis.results import results
 from conformance.studies.data.paths import checkpoints_dir, fixtures_dir, runs_dir
-from conformance.studies.experiments import grid
+from conformance.studies.experiments import grid, timing
+from conformance.studies.experiments.apart import apart
 from conformance.studies.experiments.axes import AXES
-from conformance.studies.reports import (
-    experiments as experiment_report,
-)
-from conformance.studies.reports import (
-    figures,
-)
-from conformance.studies.reports import (
-    gap as gap_report,
-)
-from conformance.studies.reports import (
-    macro_f1 as macro_f1_report,
-)
-from conformance.studies.reports import (
-    masking as masking_report,
-)
-from conformance.studies.reports import (
-    summary as summary_report,
-)
-from conformance.studies.reports import (
-    training as training_report,
-)
+from conformance.studies.reports import experiments as experiment_report
+from conformance.studies.reports import figures
+from conformance.studies.reports import gap as gap_report
+from conformance.studies.reports import macro_f1 as macro_f1_report
+from conformance.studies.reports import masking as masking_report
+from conformance.studies.reports import summary as summary_report
+from conformance.studies.reports import training as training_report
 from reference.saving.files import write_document, write_text
 
 Say = Callable[[str], None]
@@ -168,13 +155,11 @@ def _read(path: Path) -> Any:
 
 def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[str] = (TIMED_PREDICT,)) -> None:
     """``data/timings.json``, with one thread and with all; what cannot be timed here stays as it is."""
-    from conformance.studies.experiments.timing import apart, cores
-
     timed: list[dict[str, Any]] = []
     for module in modules:
-        for threads in sorted({1, cores()}):
-            say(f"Timing with {threads} of {cores()} threads; nothing else should run meanwhile.")
-            found, sentences = apart(module, threads, data)
+        for threads in sorted({1, timing.cores()}):
+            say(f"Timing with {threads} of {timing.cores()} threads; nothing else should run meanwhile.")
+            found, sentences = apart(module, threads, threads, data)
             timed += found
         for sentence in sentences:
             say(sentence)
