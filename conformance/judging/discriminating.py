@@ -10,10 +10,10 @@ import numpy as np
 from conformance.base.arrays import Array, Arrays
 from conformance.base.errors import NotDiscriminatingError
 from conformance.cases.case import Case, LayerCases
+from conformance.cases.tolerance import ITERATED
 from conformance.oracle.expectation import Expectation
 
 SATURATED = 0.95
-RECURRENT = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_sigmoid")
 
 
@@ -27,7 +27,7 @@ def check_discriminating(layer: LayerCases, case: Case, arrays: Arrays, expectat
     if "mask" in case.call:
         _check_mask(case, arrays.arguments["mask"])
     bounded = case.config.get("activation", "tanh") in BOUNDED and case.config.get("recurrent_activation", "sigmoid") in BOUNDED
-    if layer.layer in RECURRENT and bounded and case.call.get("mask") != "all_masked":
+    if layer.layer in ITERATED and bounded and case.call.get("mask") != "all_masked":
         _check_saturation(case, expectation.outputs)
 
 

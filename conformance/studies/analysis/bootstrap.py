@@ -26,7 +26,23 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-    seeds: int
+    seeds: int = 0
+
+    @classmethod
+    def of(
+        cls, value: float, drawn: Array, groups: Sequence[Array], seeds: int, error: float = 0.05, alike: Sequence[Array] = ()
+    ) -> Estimate:
+        """A number with the interval that :func:`half_width` gives."""
+        half = half_width(drawn, groups, error, alike)
+        return cls(value, value - half, value + half, seeds)
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    @property
+    def within_scores(self) -> list[float]:
+        """The interval, rounded, as far as scores go."""
+        return [round(max(self.low, 0.0), DIGITS), round(min(self.high, 1.0), DIGITS)]
 
     @property
     def shown(self) -> bool:

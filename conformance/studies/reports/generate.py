@@ -179,8 +179,8 @@ def _timed(one: Mapping[str, Any]) -> tuple[str, str, int]:
 
 def stored_json(folder: Path, name: str, default: Any) -> Any:
     """What an earlier run stored, or `default`."""
-    path = folder / "data" / name
-    return _read(path) if path.is_file() else default
+    found = _read(folder / "data" / name)
+    return default if found is None else found
 
 
 def _json(path: Path, value: Any) -> None:
