@@ -42,7 +42,7 @@ def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed
         if verdicts[-1].status != PASSED:
             break
     verdict = _verdict(verdicts)
-    require_of_keras(case, verdict)
+    require_of_keras(case, verdict.keras_ratio)
     made = len(answers)
     steps = Steps(expected.steps.variables, expected.steps.gradients[:made])
     question = Question(function_of(case.layer), (list(steps.variables), list(steps.gradients[0]), None), dict(case.config))

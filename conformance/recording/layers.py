@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Arrays
-from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
+from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError
 from conformance.cases import ALL, NAMES, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.gradients import backward_cases
@@ -23,6 +23,7 @@ from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
 from conformance.cases.tolerance import ITERATED
 from conformance.judging.discriminating import check_discriminating
+from conformance.judging.judge import require_of_keras
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.environment import single_thread
 from conformance.oracle.expectation import Expectation
@@ -57,8 +58,7 @@ def record_layer(name: str) -> list[StoredCase]:
 def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> StoredCase:
     arrays, expectation = _first_good(keras, layer, case)
     ratio = keras_ratio(expectation, case.dtype)
-    if case.deviation is None and ratio is not None and ratio > 1:
-        raise SuiteError(f"{case.id}: Keras itself is off by {ratio:.3g} times what the suite allows")
+    require_of_keras(case, ratio)
     question = forward_question(layer, case, arrays, expectation.arguments)
     drawn = {**arrays.arguments, **expectation.arguments}
     tensors: Tensors = {}
