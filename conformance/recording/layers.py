@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from conformance.base.arrays import Arrays
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError
-from conformance.cases import ALL, NAMES, TEXT
+from conformance.cases import ALL, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.gradients import backward_cases
 from conformance.cases.losses import LOSS_CASES, loss_cases
@@ -21,11 +18,9 @@ from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
-from conformance.cases.tolerance import ITERATED
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.judge import require_of_keras
 from conformance.judging.verdict import keras_ratio
-from conformance.oracle.environment import single_thread
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import PROFILE, SEED
@@ -148,18 +143,3 @@ def _text(keras: LiveKeras, options: Mapping[str, Any]) -> StoredCase:
         "vocabulary": found.vocabulary,
     }
     return StoredCase(facts, tensors)
-
-
-def record_all(workers: int) -> Iterator[tuple[str, list[StoredCase]]]:
-    """Every layer with its entries, as they are finished, spread over processes of one thread each."""
-    single_thread()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-        # What takes longest first.
-        jobs = {pool.submit(record_layer, name): name for name in sorted(NAMES, key=lambda name: name not in ITERATED)}
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
-
-
-def _one_thread() -> None:
-    """As in a worker of pytest-xdist, so that sums are formed in the same order every time."""
-    os.environ.setdefault("PYTEST_XDIST_WORKER", "record")

@@ -12,7 +12,7 @@ import numpy as np
 
 from conformance.base.arrays import Array, Arrays, Steps, cast
 from conformance.base.errors import VectorsError
-from conformance.cases import FAMILIES, TEXT, TRAINING
+from conformance.cases import LAYERS_OF, TEXT
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.masks import MaskCase
@@ -22,8 +22,7 @@ from conformance.cases.tolerance import meaning_of_gradients, rounding_of_gradie
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
 from conformance.oracle.recorded.vectors import ENDING, Family, StoredCase, folder, manifest
 
-FAMILY_OF = {layer.layer: name for name, layers in FAMILIES.items() for layer in layers} | {TEXT: "text"}
-FAMILY_OF |= {name: family for family, declared in TRAINING.items() for name in declared}
+FAMILY_OF = {name: family for family, names in LAYERS_OF.items() for name in names}
 SEED, PROFILE = 0, "standard"
 """What is recorded: the arrays of this seed, the cases of this profile."""
 

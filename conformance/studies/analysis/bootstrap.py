@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import chi2, t
 
 from conformance.base.arrays import Array
 
@@ -94,8 +95,6 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05, alike
     alike : sequence of arrays (seeds,)
         Groups whose seeds are taken to scatter as a single one does.
     """
-    from scipy.stats import t
-
     of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in groups if len(one) > 1]
     if singles := sum(len(one) == 1 for one in groups):
         typical, freedom = typical_variance(alike)
@@ -112,8 +111,6 @@ def typical_variance(groups: Sequence[Array]) -> tuple[float, int]:
     The median, so that one row whose trainings fail now and then does not speak for all; each variance is divided by the median that an
     estimate with so few degrees of freedom has where the true variance is 1.
     """
-    from scipy.stats import chi2
-
     several = [one for one in groups if len(one) > 1]
     if not several:
         return 0.0, 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.oracle.environment import import_keras, one_thread, single_thread
+from conformance.oracle.environment import import_keras, in_processes
 from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.gap_faults import switched_on
@@ -88,15 +86,7 @@ def missing(runs: Sequence[GapRun], folder: Path, data: Path | None) -> list[Gap
 
 def train_all(runs: Sequence[GapRun], folder: Path, data: Path | None, workers: int) -> Iterator[GapRun]:
     """Train runs in their order, spread over processes of one thread each; yields each when its file stands."""
-    single_thread()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), one_thread) as pool:
-        jobs = {pool.submit(_train_apart, run, folder, data): run for run in runs}
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                yield jobs[job]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return (run for (run, *_), _ in in_processes(_train_apart, [(run, folder, data) for run in runs], workers))
 
 
 def _train_apart(run: GapRun, folder: Path, data: Path | None) -> None:
