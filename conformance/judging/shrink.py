@@ -45,13 +45,17 @@ def _zeroed(array: Array) -> Iterator[Change]:
 def _rounded(array: Array) -> Iterator[Change]:
     if array.dtype.kind == "f" and np.all(np.isfinite(array)):
         for digits in (0, 1, 2):
-            yield functools.partial(np.round, decimals=digits)
+            yield functools.partial(_with_digits, digits=digits)
 
 
 def _zeroed_one_by_one(array: Array) -> Iterator[Change]:
     if array.dtype.kind == "f" and array.size <= 64:
         for index in np.flatnonzero(array):
             yield functools.partial(_without, index=int(index))
+
+
+def _with_digits(array: Array, digits: int) -> Array:
+    return np.round(array, digits)
 
 
 def _without(array: Array, index: int) -> Array:

@@ -18,7 +18,7 @@ from conformance.models.bounds import BETWEEN_TWO, SHARE, bounds, rows_with
 from conformance.models.data import Data, UnusableError, check_classes, read_data
 from conformance.models.divergence import LAYER_SAMPLES, Divergence, Finding, differences, find_divergence, largest_difference
 from conformance.models.judge import Functions, predictor
-from conformance.oracle.environment import MISSING, import_keras, missing_package
+from conformance.oracle.environment import MISSING, missing_package
 from conformance.oracle.live.activations import final_activation
 from conformance.oracle.live.whole_model import batches, keras_model, keras_outputs, outputs_of
 from reference.models import Model, load_model
@@ -290,11 +290,6 @@ def _layers(keras: Any, implementation: Implementation, path: Path, data: Data, 
         return {"layers": find_divergence(keras, load_model(path, Functions(implementation)), x)}
     except NotImplementedError as error:
         return {"no_layers": f"{reason(error)}."}
-
-
-def keras_version() -> str:
-    """The version of Keras that answered."""
-    return str(import_keras().__version__)
 
 
 def _short(error: BaseException) -> str:

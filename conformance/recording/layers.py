@@ -24,7 +24,7 @@ from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import PROFILE, SEED
-from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_call, put_expectation
+from conformance.oracle.recorded.tensors import Tensors, put, put_call, put_expectation
 from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording.gradients import record_gradients
 from conformance.recording.training import record_loss, record_steps
@@ -59,12 +59,9 @@ def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> StoredCase:
     tensors: Tensors = {}
     rules: dict[str, float] = {}
     put_call(tensors, layer, case, arrays, expectation.arguments)
-    own_rule = expectation.meaning if case.dtype == "float64" else expectation.rounding
-    put_expectation(tensors, rules, "", expectation, own_rule())
+    put_expectation(tensors, rules, "", expectation, case.dtype)
     if expectation.single is not None:
-        single = expectation.single()
-        put_allowed(tensors, rules, "float32_allowed", expectation.outputs, expectation.rounding())
-        put_expectation(tensors, rules, "float32/", single, single.rounding())
+        put_expectation(tensors, rules, "float32/", expectation.single(), "float32")
     facts = {
         "id": case.id,
         "kind": "forward",

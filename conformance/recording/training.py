@@ -12,7 +12,7 @@ from conformance.cases.optimizers import function_of
 from conformance.judging.judge import require_of_keras
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
-from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_expectation
+from conformance.oracle.recorded.tensors import Tensors, put, put_expectation
 from conformance.oracle.recorded.vectors import StoredCase
 
 
@@ -57,9 +57,7 @@ def _entry(
     for prefix, expectation in expectations:
         ratios.append(keras_ratio(expectation, case.dtype) or 0.0)
         require_of_keras(case, ratios[-1])
-        put_expectation(tensors, rules, prefix, expectation, expectation.meaning() if case.dtype == "float64" else expectation.rounding())
-        if case.dtype == "float64":
-            put_allowed(tensors, rules, f"{prefix}float32_allowed", expectation.outputs, expectation.rounding())
+        put_expectation(tensors, rules, prefix, expectation, case.dtype)
     facts = {
         "id": case.id,
         "kind": kind,
