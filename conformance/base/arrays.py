@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,36 +28,39 @@ class Arrays:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cast(value: Any, dtype: str) -> Any:
-    """Arrays (alone, in tuples, in mappings, in :class:`Arrays`) with their floats in `dtype`; anything else as it is."""
-    if isinstance(value, Arrays):
-        return Arrays(cast(value.x, dtype), cast(value.weights, dtype), cast(value.arguments, dtype))
+@dataclass(frozen=True)
+class Steps:
+    """What an optimizer is asked with: the variables before the first step, and the gradients of each step."""
+
+    variables: tuple[Array, ...]
+    gradients: tuple[tuple[Array | None, ...], ...]
+
+
+def changed(change: Callable[[Array], Array], value: Any) -> Any:
+    """What `change` makes of float arrays (alone, in tuples, mappings, :class:`Arrays` or :class:`Steps`); anything else as it is."""
+    if isinstance(value, Arrays | Steps):
+        return type(value)(*(changed(change, part) for part in vars(value).values()))
     if isinstance(value, tuple):
-        return tuple(cast(item, dtype) for item in value)
+        return tuple(changed(change, item) for item in value)
     if isinstance(value, Mapping):
-        return {key: cast(item, dtype) for key, item in value.items()}
-    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
-        return value.astype(dtype)
-    return value
+        return {key: changed(change, item) for key, item in value.items()}
+    return change(value) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+def cast(value: Any, dtype: str) -> Any:
+    """Float arrays in `dtype`."""
+    return changed(lambda array: array.astype(dtype), value)
 
 
 def perturbed(rng: np.random.Generator, value: Any) -> Any:
-    """Float arrays multiplied by ``1 + eps u``; integers, masks and switches as they are."""
-    if isinstance(value, Arrays):
-        return Arrays(perturbed(rng, value.x), perturbed(rng, value.weights), perturbed(rng, value.arguments))
-    if isinstance(value, tuple):
-        return tuple(perturbed(rng, item) for item in value)
-    if isinstance(value, Mapping):
-        return {key: perturbed(rng, item) for key, item in value.items()}
-    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
-        return value * (1 + EPS * rng.uniform(-1, 1, value.shape))
-    return value
+    """Float arrays multiplied by ``1 + eps u``, u uniform in [-1, 1]."""
+    return changed(lambda array: array * (1 + EPS * rng.uniform(-1, 1, array.shape)), value)
 
 
 def same(one: Any, other: Any) -> bool:
     """Whether two things that cases are asked with are equal, to the last bit."""
     if isinstance(one, Arrays):
-        return same(one.x, other.x) and same(one.weights, other.weights) and same(dict(one.arguments), dict(other.arguments))
+        return same(vars(one), vars(other))
     if isinstance(one, Mapping):
         return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
     if isinstance(one, tuple | list):

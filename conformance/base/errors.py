@@ -1,4 +1,4 @@
-"""What an implementation can fail with before or beside an answer, and exceptions in words."""
+"""What an implementation can fail with before or beside an answer, what can be wrong with the suite itself, and exceptions in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ class UnimportableError(Exception):
 
 class ImplementationError(Exception):
     """A function of the implementation raised; the text says which and what."""
+
+
+class SuiteError(Exception):
+    """The suite contradicts itself: Keras does not pass a case, or two oracles disagree."""
+
+
+class NotDiscriminatingError(Exception):
+    """A case that could not tell right from wrong."""
+
+
+class IllConditionedCaseError(Exception):
+    """The case answers a change in the last digit with a large one: no implementation can be judged by it."""
+
+
+class VectorsError(Exception):
+    """Recorded vectors are missing or damaged; the sentence names the file."""
 
 
 def reason(error: BaseException) -> str:

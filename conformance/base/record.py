@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -131,12 +129,13 @@ def passed_share(counts: Mapping[str, int]) -> tuple[int, int]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    from reference.saving import files  # an implementation's own process reads this file, and needs no reference
+
+    files.write_text(path, text)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON (no NaN, no infinities) whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    from reference.saving import files
+
+    files.write_document(path, value)

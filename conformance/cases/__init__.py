@@ -21,7 +21,13 @@ ALL: dict[str, LayerCases] = {layer.layer: layer for family in FAMILIES.values()
 TEXT = "TextVectorization"
 TRAINING: dict[str, dict[str, LayerCases]] = {"losses": LOSS_CASES, "optimizers": OPTIMIZER_CASES}
 """Declarations of what trains a network, by family and name."""
-NAMES = (*ALL, TEXT, *LOSS_CASES, *OPTIMIZER_CASES)
+LAYERS_OF: dict[str, list[str]] = {
+    **{family: [layer.layer for layer in layers] for family, layers in FAMILIES.items()},
+    "text": [TEXT],
+    **{family: list(declared) for family, declared in TRAINING.items()},
+}
+"""Names by family."""
+NAMES = tuple(name for names in LAYERS_OF.values() for name in names)
 """Everything that the suite asks about; text vectorization takes strings, losses and optimizers are asked by functions of another form."""
 
 

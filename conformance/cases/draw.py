@@ -7,14 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, LayerCases, shapes_of_inputs
 from reference.layers import spec_of
 from reference.layers.kinds import RecurrentSpec, WrapperSpec
-
-Array = NDArray[Any]
 
 
 def draw_arrays(layer: LayerCases, case: Case, seed: int) -> Arrays:

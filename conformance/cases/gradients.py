@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays
 from conformance.cases.case import Case, FunctionCases, LayerCases, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.tolerance import ITERATED, rounds_constants
 from reference.layers import spec_of
-
-Array = NDArray[Any]
 
 WITHOUT_GRADIENT = frozenset({"nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "booleans", "minus_zero"})
 """Inputs on which a gradient is not a number, or none is defined."""

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import loss
 from reference import losses
-
-Array = NDArray[Any]
 
 SAMPLES, SEQUENCE = (6, 4), (3, 5, 4)
 INPUTS = {"samples": SAMPLES, "sequence": SEQUENCE}

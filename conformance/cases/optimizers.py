@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import cast
+from conformance.base.arrays import Array, Steps, cast
 from conformance.cases.case import Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import optimizer
 from reference.optimizers import formulas
-
-Array = NDArray[Any]
 
 STEPS = 3
 """How many steps a case makes that says nothing else."""
@@ -138,14 +134,6 @@ OPTIMIZERS = (
 OPTIMIZER_CASES = {layer.layer: layer for layer in OPTIMIZERS}
 
 
-@dataclass(frozen=True)
-class Steps:
-    """What an optimizer is asked with: the variables before the first step, and the gradients of each step."""
-
-    variables: tuple[Array, ...]
-    gradients: tuple[tuple[Array | None, ...], ...]
-
-
 def optimizer_cases(name: str, profile: str = "standard") -> Iterator[Case]:
     """The declared cases of an optimizer."""
     return reduced_cases(OPTIMIZER_CASES[name], profile, options_in_float32=False)
@@ -158,12 +146,8 @@ def draw_steps(case: Case, seed: int) -> Steps:
     variables = tuple(rng.normal(0, 1, shape) for shape in shapes)
     steps = range(case.call.get("steps", STEPS))
     gradients = tuple(tuple(_gradient(rng, case, step, n, shape) for n, shape in enumerate(shapes)) for step in steps)
-    return cast_steps(Steps(variables, gradients), case.dtype)
-
-
-def cast_steps(steps: Steps, dtype: str) -> Steps:
-    """The same in another dtype."""
-    return Steps(cast(steps.variables, dtype), cast(steps.gradients, dtype))
+    drawn: Steps = cast(Steps(variables, gradients), case.dtype)
+    return drawn
 
 
 def _gradient(rng: np.random.Generator, case: Case, step: int, number: int, shape: tuple[int, ...]) -> Array | None:

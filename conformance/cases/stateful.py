@@ -11,8 +11,8 @@ from conformance.base.arrays import Arrays
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.draw import draw_arrays
+from conformance.cases.tolerance import ITERATED
 
-LAYERS = ("SimpleRNN", "LSTM", "GRU", "Bidirectional")
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "return_sequences": (False, True),
     "go_backwards": (False, True),
@@ -47,7 +47,7 @@ class StatefulCase:
 
 def stateful_cases() -> Iterator[StatefulCase]:
     """All combinations that Keras accepts."""
-    for name, *values in itertools.product(LAYERS, *OPTIONS.values()):
+    for name, *values in itertools.product(ITERATED, *OPTIONS.values()):
         options = dict(zip(OPTIONS, values, strict=True))
         if not (name == "Bidirectional" and options["go_backwards"]):
             said = [word if value is True else f"{word}={value}" for word, value in options.items() if value]

@@ -14,15 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, Arrays, perturbed
+from conformance.base.arrays import EPS, Array, Arrays, perturbed
+from conformance.base.errors import IllConditionedCaseError
 from reference.layers import LAYERS
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
 
-Array = NDArray[Any]
 Ask = Callable[..., tuple[Array, ...]]
 
 SMALLEST_NORMAL = 1.2e-38
@@ -31,10 +30,6 @@ PERTURBATIONS = 3
 ITERATED = tuple(name for name, spec in LAYERS.items() if "initial_state" in spec.takes)
 """Layers that go step by step: what they round is multiplied by every step that follows."""
 ILL_CONDITIONED = 1e-3
-
-
-class IllConditionedCaseError(Exception):
-    """The case answers a change in the last digit with a large one: no implementation can be judged by it."""
 
 
 def exact(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -8,20 +8,18 @@ behind the last input.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, Arrays
+from conformance.base.arrays import EPS, Array, Arrays, Steps, changed
 from conformance.cases.tolerance import MEANING, rounding_of
 
 if TYPE_CHECKING:
     from conformance.cases.case import Case
-    from conformance.cases.optimizers import Steps
 
-Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 
 DRAWS = 2
@@ -121,10 +119,8 @@ def steps_meaning(ask: AskSteps, case: Case, steps: Steps, history: History) -> 
 
 
 def _all_off(rng: np.random.Generator, steps: Steps) -> Steps:
-    from conformance.cases.optimizers import Steps
-
-    gradients = tuple(tuple(None if g is None else _off(rng, g) for g in step) for step in steps.gradients)
-    return Steps(tuple(_off(rng, variable) for variable in steps.variables), gradients)
+    gradients = changed(functools.partial(_off, rng), steps.gradients)
+    return Steps(changed(functools.partial(_off, rng), steps.variables), gradients)
 
 
 def _change(steps: Steps, history: History, n: int) -> list[Array]:

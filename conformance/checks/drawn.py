@@ -6,12 +6,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError
 from conformance.base.record import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
-from conformance.cases.tolerance import IllConditionedCaseError
-from conformance.judging.discriminating import NotDiscriminatingError
 from conformance.judging.judge import CaseResult
 from conformance.judging.session import CaseRunner
 

@@ -9,9 +9,8 @@ from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
-from conformance.judging.judge import CaseResult, require_of_keras
+from conformance.judging.judge import CaseResult, judged
 from conformance.judging.session import CaseRunner
-from conformance.judging.verdict import judge
 from conformance.oracle.expectation import LossExpectation
 from conformance.oracle.protocol import Oracle
 
@@ -38,10 +37,7 @@ def judge_loss(part: str, case: Case, implementation: Implementation, oracle: Or
     expected = oracle.loss(case, seed)
     expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
     question = loss_question(part, case, expected)
-    answer = implementation.ask(question)
-    verdict = judge(expectation, answer, case.dtype, strict=strict)
-    require_of_keras(case, verdict)
-    return CaseResult(LOSS_CASES[case.layer], case, expected.arrays, question, expectation, answer, verdict)
+    return judged(LOSS_CASES[case.layer], case, expected.arrays, question, expectation, implementation.ask(question), strict)
 
 
 def loss_question(part: str, case: Case, expected: LossExpectation) -> Question:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Arrays, Steps
 from conformance.base.record import PASSED
 from conformance.cases.case import Case
-from conformance.cases.optimizers import OPTIMIZER_CASES, Steps, function_of, optimizer_cases
+from conformance.cases.optimizers import OPTIMIZER_CASES, function_of, optimizer_cases
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
 from conformance.judging.judge import CaseResult, answers_to_steps, as_row, require_of_keras
@@ -42,7 +42,7 @@ def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed
         if verdicts[-1].status != PASSED:
             break
     verdict = _verdict(verdicts)
-    require_of_keras(case, verdict)
+    require_of_keras(case, verdict.keras_ratio)
     made = len(answers)
     steps = Steps(expected.steps.variables, expected.steps.gradients[:made])
     question = Question(function_of(case.layer), (list(steps.variables), list(steps.gradients[0]), None), dict(case.config))

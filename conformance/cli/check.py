@@ -23,12 +23,13 @@ from conformance.cases.case import FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
-from conformance.checks import KINDS
+from conformance.faults import consistent_faults
 from conformance.implementations.module import REFUSED, UnimportableError, find, load
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
 from conformance.oracle.recorded.vectors import VectorsError
+from conformance.suite import KINDS
 
 DONE, WRONG, USAGE = 0, 1, 2
 COLUMNS = ("layer", "passed", "wrong", "not supported")
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(spec: str, layers: Sequence[str], case: str | None) -> int:
     started = time.monotonic()
-    session = Session(iut=spec, oracle_name=RECORDED)
+    session = Session(iut=spec, oracle_name=RECORDED, diagnose=consistent_faults)
     try:
         own = [name for name in layers if _has_any(session, name)]
     except UnimportableError as error:

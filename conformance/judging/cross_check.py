@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.base.arrays import same
+from conformance.base.errors import SuiteError
 from conformance.cases.case import Case
 from conformance.cases.questions import backward_question, forward_question
 from conformance.cases.tolerance import ITERATED
 from conformance.implementations.protocol import Implementation
-from conformance.judging.judge import CaseResult, SuiteError
+from conformance.judging.judge import CaseResult
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.recorded.reader import Recorded
 

@@ -5,24 +5,16 @@ A test whose biases are zero, whose gates are saturated or whose sequence reads 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays
+from conformance.base.errors import NotDiscriminatingError
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.tolerance import ITERATED
 from conformance.oracle.expectation import Expectation
 
-Array = NDArray[Any]
-
 SATURATED = 0.95
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_sigmoid")
-
-
-class NotDiscriminatingError(Exception):
-    """A case that could not tell right from wrong."""
 
 
 def check_discriminating(layer: LayerCases, case: Case, arrays: Arrays, expectation: Expectation) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.cases.case import Case, LayerCases
 from conformance.judging.verdict import Mismatch, Verdict
-
-Array = NDArray[Any]
 
 NEAR_MISS = 1e4
 PRINTED_AT_MOST = 400

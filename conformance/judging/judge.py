@@ -6,29 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays, Steps
+from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
-from conformance.cases.optimizers import Steps, function_of
+from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
-from conformance.cases.tolerance import IllConditionedCaseError
 from conformance.implementations.protocol import Implementation
-from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
+from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import Oracle
 
-Array = NDArray[Any]
 FORM = "it does not return (variables, state)"
-
-
-class SuiteError(Exception):
-    """The suite contradicts itself: Keras does not pass a case."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +96,13 @@ def _judge_arrays(
     layer: LayerCases, case: Case, arrays: Arrays, implementation: Implementation, oracle: Oracle, strict: bool
 ) -> CaseResult:
     question = forward_question(layer, case, arrays, {})
-    refusal = implementation.refusal(question)
-    if refusal is not None:
-        return CaseResult(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
+    if refusal := implementation.refusal(question):
+        return _refused(layer, case, arrays, question, refusal)
     expectation = oracle.expect(layer, case, arrays)
     if oracle.live:  # what was recorded was checked then
         check_discriminating(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
-    answer = implementation.ask(question)
-    verdict = judge(expectation, answer, case.dtype, strict=strict)
-    require_of_keras(case, verdict)
-    return CaseResult(layer, case, arrays, question, expectation, answer, verdict)
+    return judged(layer, case, arrays, question, expectation, implementation.ask(question), strict)
 
 
 def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
@@ -122,15 +111,25 @@ def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, s
     backward = oracle.backward(layer, case, seed)
     arrays, grads = backward.arrays, backward.grads
     question = backward_question(layer, case, arrays, {}, grads)
-    refusal = implementation.refusal(question)
-    if refusal is not None:
-        return CaseResult(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message), grads)
+    if refusal := implementation.refusal(question):
+        return replace(_refused(layer, case, arrays, question, refusal), grads=grads)
     expectation = oracle.gradients(layer, case, backward)
     question = backward_question(layer, case, arrays, expectation.arguments, grads)
     answer = ask_gradients(layer, case, arrays, question, implementation)
+    return replace(judged(layer, case, arrays, question, expectation, answer, strict), grads=grads)
+
+
+def _refused(layer: LayerCases, case: Case, arrays: Arrays, question: Question, refusal: Answer) -> CaseResult:
+    return CaseResult(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
+
+
+def judged(
+    layer: LayerCases, case: Case, arrays: Arrays, question: Question, expectation: Expectation, answer: Answer, strict: bool
+) -> CaseResult:
+    """The verdict on an answer, by an expectation that Keras itself meets."""
     verdict = judge(expectation, answer, case.dtype, strict=strict)
-    require_of_keras(case, verdict)
-    return CaseResult(layer, case, arrays, question, expectation, answer, verdict, grads)
+    require_of_keras(case, verdict.keras_ratio)
+    return CaseResult(layer, case, arrays, question, expectation, answer, verdict)
 
 
 def ask_gradients(layer: LayerCases, case: Case, arrays: Arrays, question: Question, implementation: Implementation) -> Answer:
@@ -164,10 +163,10 @@ def as_row(answers: Sequence[Answer]) -> Answer:
     return replace(last, value=tuple(y for answer in answers for y in answer.value)) if last.status == PASSED else last
 
 
-def require_of_keras(case: Case, verdict: Verdict) -> None:
-    """SuiteError where Keras does not keep the tolerance of a case that names no defect."""
-    if case.deviation is None and verdict.keras_ratio is not None and verdict.keras_ratio > 1:
-        raise SuiteError(f"{case.id}: Keras itself is off by {verdict.keras_ratio:.3g} times what the suite allows")
+def require_of_keras(case: Case, ratio: float | None) -> None:
+    """SuiteError where Keras, off by so many times what is allowed, does not keep the tolerance of a case that names no defect."""
+    if case.deviation is None and ratio is not None and ratio > 1:
+        raise SuiteError(f"{case.id}: Keras itself is off by {ratio:.3g} times what the suite allows")
 
 
 def judge_again(result: CaseResult, implementation: Implementation, *, strict: bool) -> Verdict:

@@ -15,9 +15,16 @@ from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
 from conformance.judging.explain import explain
 from conformance.judging.judge import CaseResult, asked_again, judge_backward, judge_case, still_fails
+from conformance.judging.shrink import script, simplify
 from conformance.oracle.protocol import LIVE, Oracle, oracle
 
 Settle = Callable[[Record, Callable[[], str]], None]
+Diagnose = Callable[[CaseResult], Sequence[str]]
+
+
+def no_diagnosis(result: CaseResult) -> Sequence[str]:
+    """Nobody asked for one."""
+    return ()
 
 
 @dataclass
@@ -25,6 +32,7 @@ class Session:
     """Settings of a run, the implementation under test and the oracle.
 
     ``cross_checked`` are implementations on which live Keras and the recorded vectors must agree in every declared case.
+    ``diagnose`` says which mistakes would give a wrong answer; it comes from the front, since the faults stand above this room.
     """
 
     iut: str = "reference"
@@ -38,6 +46,7 @@ class Session:
     cross_checked: Sequence[Implementation] = ()
     mode: str = IN_PROCESS
     timeout: float = CALL_SECONDS
+    diagnose: Diagnose = no_diagnosis
 
     def __post_init__(self) -> None:
         self.implementation = implementation_of(self.iut, self.mode, self.timeout)
@@ -87,12 +96,11 @@ class CaseRunner:
     def explanation(self, result: CaseResult, kind: str) -> str:
         """The failure in words."""
         verdict, printed = result.verdict, result.answer.printed
-        return self.explain(result.layer, result.case, kind, verdict, self.again(), printed, likely(result))
+        likely = self.session.diagnose(result) if verdict.status == FAILED else ()
+        return self.explain(result.layer, result.case, kind, verdict, self.again(), printed, likely)
 
     def shrunk_script(self, result: CaseResult) -> str:
         """The failing call with values as simple as they get, as a script."""
-        from conformance.judging.shrink import script, simplify
-
         session, arrays = self.session, result.arrays
         if result.verdict.status != TIMEOUT:  # each attempt would take that long again
             fails = functools.partial(still_fails, result, session.implementation, self.oracle, strict=session.strict)
@@ -104,12 +112,3 @@ class CaseRunner:
     def seed_of(self, name: str) -> int:
         """A seed that follows from a name and the run's seed."""
         return int.from_bytes(hashlib.sha256(f"{self.session.seed}:{name}".encode()).digest()[:8], "big")
-
-
-def likely(result: CaseResult) -> list[str]:
-    """Mistakes that would give this very answer."""
-    if result.verdict.status != FAILED:
-        return []
-    from conformance.faults import consistent_faults
-
-    return consistent_faults(result)

@@ -8,16 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays
 from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.questions import Question
 from conformance.implementations import EXEC
 from conformance.implementations.module import split_name
 from reference.layers import spec_of
 
-Array = NDArray[Any]
 ATTEMPTS = 150
 
 

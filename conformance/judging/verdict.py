@@ -11,14 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS
+from conformance.base.arrays import EPS, Array
 from conformance.base.record import FAILED, PASSED
 from conformance.cases.questions import Answer
 from conformance.oracle.expectation import Expectation
-
-Array = NDArray[Any]
 
 SINGLE_ONLY = "accurate to float32 only"
 LARGEST_RATIO = 1e12

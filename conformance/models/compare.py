@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import UnimportableError, plain, reason
 from conformance.cases.tolerance import ILL_CONDITIONED
 from conformance.implementations.protocol import Implementation, find, implementation_of
+from conformance.models.agreement import FURTHEST, compare, figures
+from conformance.models.bounds import BETWEEN_TWO, SHARE, bounds, rows_with
 from conformance.models.data import Data, UnusableError, check_classes, read_data
 from conformance.models.divergence import LAYER_SAMPLES, Divergence, Finding, differences, find_divergence, largest_difference
 from conformance.models.judge import Functions, predictor
-from conformance.oracle.environment import MISSING, import_keras, missing_package
+from conformance.oracle.environment import MISSING, missing_package
 from conformance.oracle.live.activations import final_activation
-from conformance.oracle.live.whole_model import (
-    BETWEEN_TWO,
-    FURTHEST,
-    SHARE,
-    batches,
-    bounds,
-    compare,
-    keras_model,
-    keras_outputs,
-    outputs_of,
-    rows_with,
-)
-from conformance.studies.analysis.scoring import figures
+from conformance.oracle.live.whole_model import batches, keras_model, keras_outputs, outputs_of
 from reference.models import Model, load_model
 from reference.network.graph import leaves
 from reference.saving.reader import ArchiveError
 
-Array = NDArray[Any]
 Ask = Callable[[Mapping[str, Array]], list[Array]]
 
 BATCH_SIZE = 64
@@ -83,7 +71,7 @@ class Result:
     outputs : tuple of Output
         Empty where the implementation gave nothing that can be compared: `broken` says why.
     classes : mapping or None
-        What :func:`conformance.studies.analysis.scoring.figures` gives, with the accuracies; `no_classes` says why there is none.
+        What :func:`conformance.models.agreement.figures` gives, with the accuracies; `no_classes` says why there is none.
     agreement : tuple or None
         Of samples, the number that get another class, and the number of these that rounding does not explain.
     layers : Divergence or None
@@ -302,17 +290,6 @@ def _layers(keras: Any, implementation: Implementation, path: Path, data: Data, 
         return {"layers": find_divergence(keras, load_model(path, Functions(implementation)), x)}
     except NotImplementedError as error:
         return {"no_layers": f"{reason(error)}."}
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def keras_version() -> str:
-    """The version of Keras that answered."""
-    return str(import_keras().__version__)
 
 
 def _short(error: BaseException) -> str:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from reference.network.graph import Input, as_input
 
-Array = NDArray[Any]
 ONLY_INPUT, LABELS = "x", "y"
 
 

@@ -3,7 +3,7 @@
 *Teacher-forced*, each layer is given Keras's own activations and masks, so that only what it does itself counts. *Free-running*, each
 layer is given what the implementation's layers before it made, as in a prediction. The first layer, in the order of computation, whose
 output is further from Keras's than its bound is the first diverging one. The bound of a layer is that of
-:mod:`conformance.oracle.live.whole_model` with the layer's output in place of the model's: 16 times the largest response of this output in
+:mod:`conformance.models.bounds` with the layer's output in place of the model's: 16 times the largest response of this output in
 float64 to inputs and weights that are off by one relative eps (8 times, and what Keras itself is off, where that is larger), all layers
 before it included. Integers and masks must be equal.
 """
@@ -15,18 +15,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.base.errors import plain
+from conformance.models.bounds import bounds
 from conformance.oracle.live.activations import Traced, keras_activations, watched_outputs
-from conformance.oracle.live.whole_model import Fed, batches, bounds
+from conformance.oracle.live.whole_model import Fed, batches
 from reference.layers import LAYERS
 from reference.models import Model
 from reference.network.config import MODELS
 from reference.network.execution import run_graph
 from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
-
-Array = NDArray[Any]
 
 LAYER_SAMPLES = 256
 """Layers are compared on the first so many samples, and on those whose outputs are furthest off."""

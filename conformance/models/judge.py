@@ -1,52 +1,29 @@
-"""One trained model from question to record: the same test split through Keras and through an implementation."""
+"""One trained model from question to verdict: the same samples through Keras and through an implementation."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS
+from conformance.base.arrays import EPS, Array
 from conformance.base.errors import ImplementationError, reason
-from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
+from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
-from conformance.judging.session import CaseRunner
-from conformance.judging.verdict import LARGEST_RATIO
+from conformance.judging.verdict import LARGEST_RATIO, Verdict
+from conformance.models.agreement import FURTHEST, compare
+from conformance.models.bounds import BETWEEN_TWO, SHARE, perturbation_bound, rows_with
 from conformance.models.divergence import LAYER_SAMPLES, find_divergence, largest_difference
-from conformance.oracle.live.whole_model import (
-    BETWEEN_TWO,
-    FURTHEST,
-    SHARE,
-    compare,
-    keras_model,
-    keras_probabilities,
-    perturbation_bound,
-    rows_with,
-)
-from conformance.studies.data.datasets import load
-from conformance.studies.data.inputs import test_inputs
-from conformance.studies.data.paths import checkpoints_dir
-from conformance.studies.experiments.grid import find
-from reference.layers import LAYERS
+from conformance.oracle.live.whole_model import keras_model, keras_probabilities
 from reference.models import load_model
-from reference.saving.reader import read_archive
 
-Array = NDArray[Any]
-MODEL_FILE = "model.keras"
 BOUND_SAMPLES = 100
 """The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
-SAMPLES = 500
-"""So many of a test split's first samples are asked about; all of them in the profile full, and in the reports."""
 LEAST_BOUND = BETWEEN_TWO * SHARE * EPS
 """What rounding explains of a probability if disturbing the weights does not move it at all."""
-
-
-_load = functools.lru_cache(maxsize=1)(load)
 
 
 class Functions:
@@ -76,32 +53,21 @@ def predictor(implementation: Implementation, path: Path) -> Callable[[Any], Any
     return load_model(path, Functions(implementation)).predict if own is None else own
 
 
-def judge_model(name: str, runner: CaseRunner) -> Record:
-    """Judge a checkpoint: same classes as Keras, and probabilities within the model's own perturbation bound.
+def judge_model(path: Path, x: Array, implementation: Implementation) -> Verdict:
+    """Judge a checkpoint on these samples: same classes as Keras, and probabilities within the model's own perturbation bound.
 
     A sample may get another class only if Keras's two most probable classes are closer than the bound.
-
-    Raises
-    ------
-    DataUnavailable, FileNotFoundError
-        If the data set or the checkpoint is not here.
     """
-    row = find(name)
-    path = checkpoints_dir() / name / MODEL_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
-    x = test_inputs(row, _load(row.dataset, runner.session.data))[0][: None if runner.session.profile == "full" else SAMPLES]
-    implementation = runner.session.implementation
     try:
         got = np.asarray(predictor(implementation, path)(x))
     except NotImplementedError as error:  # from the graph, or from a function that the implementation lacks
-        return _record(runner, name, UNSUPPORTED, str(error))
+        return Verdict(UNSUPPORTED, str(error))
     except (Exception, SystemExit) as error:
-        return _record(runner, name, ERROR, reason(error))
+        return Verdict(ERROR, reason(error))
     expected = keras_probabilities(path, x)
     if got.shape != expected.shape:
         message = f"predict gives the shape {got.shape}, expected {expected.shape}"
-        return _record(runner, name, FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
+        return Verdict(FAILED, f"{message}; {diverging_layers(implementation, path, x)}")
     found = compare(expected, got, lambda rows: _bound(path, x, expected, got, rows))
     message = (
         f"agreement {found.agreement:.4f} on {len(x)} samples, largest probability difference {found.largest:.1e}, "
@@ -112,7 +78,7 @@ def judge_model(name: str, runner: CaseRunner) -> Record:
     if not found.within:
         apart = [largest_difference(ours, theirs) for ours, theirs in zip(got, expected, strict=True)]
         message += f"; {diverging_layers(implementation, path, x, np.argsort(apart)[-FURTHEST:])}"
-    return _record(runner, name, PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
+    return Verdict(PASSED if found.within else FAILED, message, min(found.largest / found.bound, LARGEST_RATIO))
 
 
 def _bound(path: Path, x: Array, expected: Array, got: Array, rows: Array) -> float:
@@ -131,9 +97,3 @@ def diverging_layers(implementation: Implementation, path: Path, x: Array, also:
         return find_divergence(keras_model(path), model, {name: x[rows_with(len(x), also, LAYER_SAMPLES)]}).sentence
     except Exception as error:
         return f"its layers cannot be compared one by one: {reason(error)}"
-
-
-def _record(runner: CaseRunner, name: str, status: str, message: str, ratio: float | None = None) -> Record:
-    path = checkpoints_dir() / name / MODEL_FILE
-    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in LAYERS))
-    return Record(runner.identifier, name, "model", status, error_over_allowance=ratio, message=message, needs=needs)

@@ -10,13 +10,17 @@ import atexit
 import contextlib
 import functools
 import importlib.util
+import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 VARIABLES = {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -52,11 +56,31 @@ def single_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
-def one_thread() -> None:
-    """One thread for TensorFlow in this process; effective when it runs before TensorFlow has computed anything."""
+def limit_threads(threads: int) -> None:
+    """So many threads within an operation of TensorFlow and so many operations at once; before TensorFlow has computed anything."""
     threading = tensorflow().config.threading
-    threading.set_intra_op_parallelism_threads(1)
-    threading.set_inter_op_parallelism_threads(1)
+    threading.set_intra_op_parallelism_threads(threads)
+    threading.set_inter_op_parallelism_threads(threads)
+
+
+def one_thread() -> None:
+    """:func:`limit_threads` to one."""
+    limit_threads(1)
+
+
+def in_processes(function: Callable[..., T], jobs: Iterable[tuple[Any, ...]], workers: int) -> Iterator[tuple[tuple[Any, ...], T]]:
+    """Call a function with the arguments of every job, in processes of one thread each; jobs and results, in the order they are finished.
+
+    With one thread sums are formed in the same order every time.
+    """
+    single_thread()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), one_thread) as pool:
+        futures = {pool.submit(function, *job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def missing_package() -> str | None:

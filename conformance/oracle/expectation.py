@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays
-from conformance.cases.optimizers import Steps
-
-Array = NDArray[Any]
+from conformance.base.arrays import Array, Arrays, Steps
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
 from conformance.cases.masks import MaskCase
 from conformance.cases.stateful import StatefulCase
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
 
-Array = NDArray[Any]
 LIVE, RECORDED = "live", "recorded"
 ORACLES = (LIVE, RECORDED)
 

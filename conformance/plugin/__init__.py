@@ -316,6 +316,7 @@ def _holds_suite(config: pytest.Config, argument: str) -> bool:
 @pytest.fixture(scope="session")
 def conform_session(pytestconfig: pytest.Config) -> Iterator[Any]:
     """What all judged tests of a process share."""
+    from conformance.faults import consistent_faults
     from conformance.judging.session import Session
 
     iut = implementation_name(pytestconfig)
@@ -331,6 +332,7 @@ def conform_session(pytestconfig: pytest.Config) -> Iterator[Any]:
         cross_checked=_cross_checked(pytestconfig),
         mode=implementation_mode(pytestconfig),
         timeout=call_timeout(pytestconfig),
+        diagnose=consistent_faults,
     )
     yield session
     session.implementation.close()

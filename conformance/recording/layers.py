@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conformance.base.arrays import Arrays
+from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError
 from conformance.cases import ALL, TEXT
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.gradients import backward_cases
@@ -18,20 +18,17 @@ from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
 from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.text import ADAPTED, ASKED, in_shape, text_cases, text_identifier
-from conformance.cases.tolerance import ITERATED, IllConditionedCaseError
-from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
-from conformance.judging.judge import SuiteError
+from conformance.judging.discriminating import check_discriminating
+from conformance.judging.judge import require_of_keras
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import PROFILE, SEED
-from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_call, put_expectation
+from conformance.oracle.recorded.tensors import Tensors, put, put_call, put_expectation
 from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording.gradients import record_gradients
 from conformance.recording.training import record_loss, record_steps
 from reference.layers import spec_of
-
-Array = NDArray[Any]
 
 
 def record_layer(name: str) -> list[StoredCase]:
@@ -56,19 +53,15 @@ def record_layer(name: str) -> list[StoredCase]:
 def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> StoredCase:
     arrays, expectation = _first_good(keras, layer, case)
     ratio = keras_ratio(expectation, case.dtype)
-    if case.deviation is None and ratio is not None and ratio > 1:
-        raise SuiteError(f"{case.id}: Keras itself is off by {ratio:.3g} times what the suite allows")
+    require_of_keras(case, ratio)
     question = forward_question(layer, case, arrays, expectation.arguments)
     drawn = {**arrays.arguments, **expectation.arguments}
     tensors: Tensors = {}
     rules: dict[str, float] = {}
     put_call(tensors, layer, case, arrays, expectation.arguments)
-    own_rule = expectation.meaning if case.dtype == "float64" else expectation.rounding
-    put_expectation(tensors, rules, "", expectation, own_rule())
+    put_expectation(tensors, rules, "", expectation, case.dtype)
     if expectation.single is not None:
-        single = expectation.single()
-        put_allowed(tensors, rules, "float32_allowed", expectation.outputs, expectation.rounding())
-        put_expectation(tensors, rules, "float32/", single, single.rounding())
+        put_expectation(tensors, rules, "float32/", expectation.single(), "float32")
     facts = {
         "id": case.id,
         "kind": "forward",
@@ -147,26 +140,3 @@ def _text(keras: LiveKeras, options: Mapping[str, Any]) -> StoredCase:
         "vocabulary": found.vocabulary,
     }
     return StoredCase(facts, tensors)
-
-
-def record_all(workers: int) -> Iterator[tuple[str, list[StoredCase]]]:
-    """Every layer with its entries, as they are finished, spread over processes of one thread each."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from conformance.cases import NAMES
-    from conformance.oracle.environment import single_thread
-
-    single_thread()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-        # What takes longest first.
-        jobs = {pool.submit(record_layer, name): name for name in sorted(NAMES, key=lambda name: name not in ITERATED)}
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
-
-
-def _one_thread() -> None:
-    """As in a worker of pytest-xdist, so that sums are formed in the same order every time."""
-    import os
-
-    os.environ.setdefault("PYTEST_XDIST_WORKER", "record")

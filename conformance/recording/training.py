@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from conformance.cases.case import Case
 from conformance.cases.optimizers import function_of
-from conformance.judging.judge import SuiteError
+from conformance.judging.judge import require_of_keras
 from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
-from conformance.oracle.recorded.tensors import Tensors, put, put_allowed, put_expectation
+from conformance.oracle.recorded.tensors import Tensors, put, put_expectation
 from conformance.oracle.recorded.vectors import StoredCase
-
-Array = NDArray[Any]
 
 
 def record_loss(case: Case, found: LossExpectation) -> StoredCase:
@@ -59,11 +56,8 @@ def _entry(
     ratios = []
     for prefix, expectation in expectations:
         ratios.append(keras_ratio(expectation, case.dtype) or 0.0)
-        if ratios[-1] > 1:
-            raise SuiteError(f"{case.id}: Keras itself is off by {ratios[-1]:.3g} times what the suite allows")
-        put_expectation(tensors, rules, prefix, expectation, expectation.meaning() if case.dtype == "float64" else expectation.rounding())
-        if case.dtype == "float64":
-            put_allowed(tensors, rules, f"{prefix}float32_allowed", expectation.outputs, expectation.rounding())
+        require_of_keras(case, ratios[-1])
+        put_expectation(tensors, rules, prefix, expectation, case.dtype)
     facts = {
         "id": case.id,
         "kind": kind,

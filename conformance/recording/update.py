@@ -10,58 +10,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.record import write_json
-from conformance.cases import FAMILIES, TEXT, TRAINING
+from conformance.base.arrays import Array
+from conformance.base.errors import VectorsError
+from conformance.cases import LAYERS_OF, NAMES
+from conformance.cases.tolerance import ITERATED
+from conformance.oracle.environment import in_processes
+from conformance.oracle.recorded.generator import generator_hash
 from conformance.oracle.recorded.reader import PROFILE, SEED
-from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, VectorsError, manifest, write_family
+from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, manifest, write_family
+from conformance.recording.layers import record_layer
+from reference.saving.files import write_document
 
-Array = NDArray[Any]
 Recording = Mapping[str, Sequence[StoredCase]]
 
 SAME = 1e-6
 """A number that moved by less than this part of what is allowed, or a tolerance by less than this part of itself, has not changed: the
 last digits depend on the processor."""
 RATIO_SAME = 0.05
-ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = (
-    "conformance/base/arrays.py",
-    "conformance/cases/*.py",
-    "conformance/oracle/*.py",
-    "conformance/oracle/live/*.py",
-    "conformance/oracle/recorded/*.py",
-    "conformance/recording/*.py",
-    "reference/layers/*.py",
-    "reference/layers/rnn/recurrent.py",
-)
-"""The sources that decide what is asked and how it is written down."""
-
-
-def families() -> dict[str, list[str]]:
-    """Every family with its layers."""
-    training = {name: list(declared) for name, declared in TRAINING.items()}
-    return {name: [layer.layer for layer in layers] for name, layers in FAMILIES.items()} | {"text": [TEXT]} | training
-
-
-def generator_hash() -> str:
-    """SHA-256 of the sources in :data:`GENERATOR`."""
-    total = hashlib.sha256()
-    for path in sorted(path for pattern in GENERATOR for path in ROOT.glob(pattern)):
-        total.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return total.hexdigest()
 
 
 def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[StoredCase]], list[str]]:
     """Ask Keras everything, with a progress bar, and compare with what is stored; see :func:`settle`."""
     from tqdm import tqdm
 
-    from conformance.cases import NAMES
-    from conformance.recording.layers import record_all
-
     fresh = {}
     with tqdm(total=len(NAMES), unit="layer", disable=None) as bar:
-        for name, entries in record_all(workers or os.cpu_count() or 1):
+        # What takes longest first.
+        jobs = [(name,) for name in sorted(NAMES, key=lambda name: name not in ITERATED)]
+        for (name,), entries in in_processes(record_layer, jobs, workers or os.cpu_count() or 1):
             fresh[name] = entries
             bar.set_postfix_str(name)
             bar.update()
@@ -71,7 +48,7 @@ def record(place: Path, workers: int | None = None) -> tuple[dict[str, list[Stor
 def stored_entries(place: Path) -> dict[str, dict[tuple[str, str], StoredCase]]:
     """What an earlier recording left in a folder, by family; nothing where there is none that can be read."""
     try:
-        recorded = [name for name in families() if name + ENDING in manifest(place)["files"]]
+        recorded = [name for name in LAYERS_OF if name + ENDING in manifest(place)["files"]]
         return {name: {entry.key: entry for entry in Family(place / (name + ENDING)).entries()} for name in recorded}
     except VectorsError:
         return {}
@@ -82,7 +59,7 @@ def settle(fresh: Recording, place: Path) -> tuple[dict[str, list[StoredCase]], 
     before = stored_entries(place)
     kept: dict[str, list[StoredCase]] = {}
     sentences: list[str] = []
-    for family, layers in families().items():
+    for family, layers in LAYERS_OF.items():
         old = dict(before.get(family, {}))
         kept[family] = []
         for entry in (entry for layer in layers for entry in fresh[layer]):
@@ -159,7 +136,7 @@ def store(kept: Mapping[str, Sequence[StoredCase]], place: Path) -> None:
         path = place / (family + ENDING)
         write_family(path, family, keras, entries)
         data = path.read_bytes()
-        layers = families()[family]
+        layers = LAYERS_OF[family]
         files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "cases": len(entries), "layers": layers}
     facts = {
         "format": FORMAT,
@@ -172,7 +149,7 @@ def store(kept: Mapping[str, Sequence[StoredCase]], place: Path) -> None:
         "generator": generator_hash(),
         "files": files,
     }
-    write_json(place / MANIFEST, facts)
+    write_document(place / MANIFEST, facts)
     manifest.cache_clear()
 
 

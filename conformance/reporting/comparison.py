@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from conformance.models.compare import Result, keras_version, sha256
+from conformance.base.files import checksum
+from conformance.models.compare import Result
 from conformance.models.divergence import Finding, LayerFindings, words
+from conformance.oracle.environment import import_keras
+from conformance.reporting.classes import class_tables, share
 from conformance.reporting.tables import code, escaped, table
-from conformance.studies.reports.macro_f1 import class_tables, share
 
 MOST_CLASSES = 20
 
@@ -134,10 +136,10 @@ def _cells(finding: Finding | None) -> list[str]:
 
 def _provenance(result: Result) -> str:
     rows = [
-        ["model", code(result.model), f"{result.parameters:,} parameters", code(sha256(result.model)[:16])],
-        ["data", code(result.data), f"{result.samples:,} samples", code(sha256(result.data)[:16])],
+        ["model", code(result.model), f"{result.parameters:,} parameters", code(checksum(result.model)[:16])],
+        ["data", code(result.data), f"{result.samples:,} samples", code(checksum(result.data)[:16])],
         ["implementation", code(result.iut), "", ""],
-        ["oracle", f"Keras {escaped(keras_version())}", "", ""],
+        ["oracle", f"Keras {escaped(import_keras().__version__)}", "", ""],
     ]
     return table(["", "what", "size", "SHA-256, first 16 digits"], rows)
 

@@ -1,12 +1,25 @@
-"""Trained models, whole: the implementation's probabilities against Keras's on the same test split."""
+"""Trained models, whole: the implementation's probabilities against Keras's on the same test split.
+
+Imported wherever questions are listed, so that what needs more than NumPy is imported when a model is asked about.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from conformance.base.record import SKIPPED, Record
 from conformance.cases import NAMES
 from conformance.judging.session import CaseRunner
+
+if TYPE_CHECKING:
+    from conformance.studies.data.datasets import Dataset
+
+MODEL_FILE = "model.keras"
+NOT_RECORDED = "trained models are compared with live Keras only: the recorded vectors hold layers"
+SAMPLES = 500
+"""So many of a test split's first samples are asked about; all of them in the profile full, and in the reports."""
 
 
 class RequiredDataError(Exception):
@@ -28,14 +41,10 @@ def check(runner: CaseRunner, name: str) -> None:
     RequiredDataError
         If data or checkpoint are missing that must be there.
     """
-    if not runner.oracle.live:
-        runner.settle(Record(runner.identifier, name, "model", SKIPPED, message=NOT_RECORDED), lambda: "")
-        return
-    from conformance.models.judge import judge_model
     from conformance.studies.data.downloads import DataUnavailable
 
     try:
-        record = judge_model(name, runner)
+        record = judged(name, runner) if runner.oracle.live else Record(runner.identifier, name, "model", SKIPPED, message=NOT_RECORDED)
     except (DataUnavailable, FileNotFoundError) as reason:
         if runner.session.require_data:
             raise RequiredDataError(f"--conform-require-data: {reason}") from None
@@ -43,4 +52,34 @@ def check(runner: CaseRunner, name: str) -> None:
     runner.settle(record, lambda: f"{name} of {runner.session.iut}: {record.message}\n  again   {runner.again()}")
 
 
-NOT_RECORDED = "trained models are compared with live Keras only: the recorded vectors hold layers"
+def judged(name: str, runner: CaseRunner) -> Record:
+    """The record of a row's checkpoint on its test split.
+
+    Raises
+    ------
+    DataUnavailable, FileNotFoundError
+        If the data set or the checkpoint is not here.
+    """
+    from reference.layers.calls import SIGNATURES
+
+    from conformance.models.judge import judge_model
+    from conformance.studies.data.inputs import test_inputs
+    from conformance.studies.data.paths import checkpoints_dir
+    from conformance.studies.experiments.grid import find
+    from reference.saving.reader import read_archive
+
+    row, session = find(name), runner.session
+    path = checkpoints_dir() / name / MODEL_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
+    x, _ = test_inputs(row, _dataset(row.dataset, session.data))
+    verdict = judge_model(path, x[: None if session.profile == "full" else SAMPLES], session.implementation)
+    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
+    return Record(runner.identifier, name, "model", verdict.status, {}, verdict.ratio, None, verdict.sentence, needs)
+
+
+@functools.lru_cache(maxsize=1)
+def _dataset(name: str, folder: str | None) -> Dataset:
+    from conformance.studies.data.datasets import load
+
+    return load(name, folder)

@@ -14,26 +14,33 @@ from reference.network.errors import ArchiveError
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A new file beside `path`, which takes its place when the block ends without an exception.
+def whole_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A name beside `path`, with the same ending, for a file that takes its place when the block ends without an exception.
 
     Whatever happens, `path` holds all of the new content or all of the old.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A new file at a :func:`whole_path`, open for writing.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_path(path) as temporary, open(temporary, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_folder(what: str, path: str | os.PathLike[str]) -> None:
@@ -74,3 +81,14 @@ def parse_json(data: bytes) -> Any:
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
     """Write a value as JSON with :func:`write_whole`; ``ValueError`` if it has no JSON form, as NaN and infinity have none."""
     write_whole(path, json.dumps(document, allow_nan=False).encode())
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write text in UTF-8 with :func:`write_whole`, into folders that are made for it."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode())
+
+
+def write_document(path: str | os.PathLike[str], document: Any) -> None:
+    """Write a value as JSON to be read by people: indented, letters as they are; ``ValueError`` as :func:`write_json`."""
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

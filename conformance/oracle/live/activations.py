@@ -9,12 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from conformance.oracle.environment import import_keras
 from conformance.oracle.live.whole_model import Fed, asking
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

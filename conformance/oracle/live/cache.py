@@ -12,12 +12,13 @@ import functools
 from importlib.metadata import version
 
 from conformance.base.arrays import Arrays, same
+from conformance.base.errors import VectorsError
 from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.gradients import Backward
 from conformance.oracle.expectation import Expectation
+from conformance.oracle.recorded.generator import generator_hash
 from conformance.oracle.recorded.reader import Recorded
-from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
-from conformance.recording.update import generator_hash
+from conformance.oracle.recorded.vectors import folder, manifest
 from reference.layers import spec_of
 
 

@@ -8,34 +8,26 @@ from __future__ import annotations
 
 import functools
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, FunctionCases, LayerCases, shapes_of_inputs
 from conformance.cases.tolerance import meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import specified
+from conformance.oracle.live.quiet import once, quiet
 from reference.layers import spec_of
 
-Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 
 
+@quiet()
 def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
-    """:func:`_expect`, without the warnings that Keras and NumPy give about unusual cases (they are meant)."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return _expect(layer, case, arrays)
-
-
-def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     """Ask Keras: the float64 value, what is allowed around it, and what Keras itself answers in the case's dtype.
 
     Where Keras deviates from its own documentation (``case.deviation``), the value is the documented one.
@@ -64,8 +56,8 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     return Expectation(
         outputs=expected,
         dtypes=tuple(y.dtype for y in (own if own is not None else cast(outputs, case.dtype))),
-        meaning=_quietly(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
-        rounding=_quietly(lambda: layer.tolerance(ask, case, cast(arrays, "float64"), outputs)),
+        meaning=once(lambda: meaning(ask, case, cast(arrays, "float64"), outputs)),
+        rounding=once(lambda: layer.tolerance(ask, case, cast(arrays, "float64"), outputs)),
         keras=own,
         alternatives=tuple(accepted),
         arguments=chosen,
@@ -75,27 +67,15 @@ def _expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     )
 
 
+@quiet()
 def own_answer(layer: LayerCases, case: Case, arrays: Arrays) -> Outputs:
     """Keras's own answer in the case's dtype."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return answer(layer, case, arrays, case.dtype)
+    return answer(layer, case, arrays, case.dtype)
 
 
 def _in_float32(layer: LayerCases, case: Case) -> Case:
     """The same case in float32, where Keras may have a defect that float64 does not have."""
     return replace(case, dtype="float32", deviation=layer.deviation(case.config, case.shape, case.call, "float32"))
-
-
-def _quietly(allowed: Callable[[], Outputs]) -> Callable[[], Outputs]:
-    """Computed when first asked for, once, without NumPy's warnings about NaN and infinities."""
-
-    @functools.cache
-    def compute() -> Outputs:
-        with np.errstate(all="ignore"):
-            return allowed()
-
-    return compute
 
 
 def _with_nan(layer: LayerCases, case: Case, arrays: Arrays, outputs: Outputs) -> list[Outputs]:

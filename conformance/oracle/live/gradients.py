@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.tolerance import meaning_of_gradients, responses_of_gradients, rounding_of_gradients
@@ -19,8 +17,7 @@ from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live import specified
 from conformance.oracle.live.forward import _dropout_mask, _in_range, built, call_keras
-
-Array = NDArray[Any]
+from conformance.oracle.live.quiet import quiet
 
 
 def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation:
@@ -28,15 +25,14 @@ def expect_gradients(layer: LayerCases, case: Case, backward: Backward) -> Expec
     return measure_gradients(layer, case, backward)[0]
 
 
+@quiet()
 def measure_gradients(layer: LayerCases, case: Case, backward: Backward) -> tuple[Expectation, Callable[[], Array]]:
     """What :func:`expect_gradients` gives, and the responses from which its float32 rule follows."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        own = gradients(layer, case, backward, case.dtype)
-        ask: Callable[..., tuple[Array, ...]] = functools.partial(gradients, layer, case, dtype="float64")
-        wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
-        chosen = _dropout_mask(layer, case, backward.arrays)
-        exact = own if case.dtype == "float64" or chosen else ask(wide)
+    own = gradients(layer, case, backward, case.dtype)
+    ask: Callable[..., tuple[Array, ...]] = functools.partial(gradients, layer, case, dtype="float64")
+    wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
+    chosen = _dropout_mask(layer, case, backward.arrays)
+    exact = own if case.dtype == "float64" or chosen else ask(wide)
     exact = tuple(_in_range(y, case.dtype) for y in exact)
     # Another dtype draws another mask, so that Keras is not asked again; one product is all there is.
     ask = (lambda backward: exact) if chosen else ask
@@ -63,11 +59,10 @@ def _chosen_otherwise(ask: Callable[..., tuple[Array, ...]], case: Case, backwar
     return tuple(ask(replace(backward, arrays=arrays)) for arrays in filled)
 
 
+@quiet()
 def own_gradients(layer: LayerCases, case: Case, backward: Backward) -> tuple[Array, ...]:
     """Keras's own gradients in the case's dtype."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return gradients(layer, case, backward, case.dtype)
+    return gradients(layer, case, backward, case.dtype)
 
 
 def gradients(layer: LayerCases, case: Case, backward: Backward, dtype: str) -> tuple[Array, ...]:

@@ -7,9 +7,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from numpy.typing import NDArray
-
-from conformance.base.arrays import Arrays
+from conformance.base.arrays import Array, Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import Backward, draw_backward
@@ -22,7 +20,6 @@ from conformance.oracle.live.cache import cached, cached_gradients
 from conformance.oracle.live.gradients import expect_gradients, own_gradients
 from conformance.oracle.live.text import expect_text
 
-Array = NDArray[Any]
 DRAWS = 4
 
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from conformance.base.arrays import Array
 
 CONFIG: Mapping[str, Mapping[str, Any]] = {
     # Unrolling changes how the steps are executed, never what they compute.

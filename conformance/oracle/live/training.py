@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import functools
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
+from conformance.base.arrays import Array, Arrays, Steps, cast
 from conformance.cases.case import Case
 from conformance.cases.losses import CLASSES, draw_loss
-from conformance.cases.optimizers import Steps, cast_steps, draw_steps
+from conformance.cases.optimizers import draw_steps
 from conformance.cases.tolerance_training import loss, loss_meaning, optimizer, steps_meaning
 from conformance.oracle.environment import import_keras, tensorflow
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation
-
-Array = NDArray[Any]
+from conformance.oracle.live.quiet import once, quiet
 
 
 def expect_loss(case: Case, seed: int) -> LossExpectation:
@@ -28,7 +24,7 @@ def expect_loss(case: Case, seed: int) -> LossExpectation:
     own = keras_loss(case, arrays, case.dtype)
     outputs = own if case.dtype == "float64" else keras_loss(case, wide, "float64")
     ask = functools.partial(keras_loss, case, dtype="float64")
-    rounding = _once(lambda: loss(ask, case, wide, outputs))
+    rounding = once(lambda: loss(ask, case, wide, outputs))
     meaning = loss_meaning(case, wide, outputs)
 
     def part(n: int) -> Expectation:
@@ -37,31 +33,30 @@ def expect_loss(case: Case, seed: int) -> LossExpectation:
     return LossExpectation(arrays, part(0), part(1))
 
 
+@quiet()
 def keras_loss(case: Case, arrays: Arrays, dtype: str) -> tuple[Array, Array]:
     """Keras's loss object, called in this dtype, and its automatic differentiation."""
     tf, keras = tensorflow(), import_keras()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = getattr(keras.losses, CLASSES[case.layer])(**case.config, dtype=dtype)
-        predictions = tf.constant(arrays.x, dtype)
-        with tf.GradientTape() as tape:
-            tape.watch(predictions)
-            if "mask" in arrays.arguments:
-                # As a layer that hands on a mask leaves it on its output.
-                predictions._keras_mask = tf.constant(arrays.arguments["mask"])
-            value = made(arrays.weights[0], predictions, sample_weight=arrays.arguments.get("sample_weight"))
-        return np.asarray(value), np.asarray(tape.gradient(value, predictions))
+    made = getattr(keras.losses, CLASSES[case.layer])(**case.config, dtype=dtype)
+    predictions = tf.constant(arrays.x, dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(predictions)
+        if "mask" in arrays.arguments:
+            # As a layer that hands on a mask leaves it on its output.
+            predictions._keras_mask = tf.constant(arrays.arguments["mask"])
+        value = made(arrays.weights[0], predictions, sample_weight=arrays.arguments.get("sample_weight"))
+    return np.asarray(value), np.asarray(tape.gradient(value, predictions))
 
 
 def expect_steps(case: Case, seed: int) -> StepsExpectation:
     """The variables after each step, in float64 and in the case's own dtype."""
     steps = draw_steps(case, seed)
-    wide = cast_steps(steps, "float64")
+    wide: Steps = cast(steps, "float64")
     own = keras_steps(case, steps)
     history = own if case.dtype == "float64" else keras_steps(case, wide)
     ask = functools.partial(keras_steps, case)
-    meaning = _once(lambda: steps_meaning(ask, case, wide, history))
-    rounding = _once(lambda: optimizer(ask, case, wide, history))
+    meaning = once(lambda: steps_meaning(ask, case, wide, history))
+    rounding = once(lambda: optimizer(ask, case, wide, history))
 
     def step(n: int) -> Expectation:
         return Expectation(history[n], tuple(one.dtype for one in own[n]), lambda: meaning()[n], lambda: rounding()[n], own[n])
@@ -69,26 +64,14 @@ def expect_steps(case: Case, seed: int) -> StepsExpectation:
     return StepsExpectation(steps, tuple(step(n) for n in range(len(history))))
 
 
+@quiet()
 def keras_steps(case: Case, steps: Steps, **changes: Any) -> list[tuple[Array, ...]]:
     """Keras's optimizer applied to variables of the dtype that these have."""
     tf, keras = tensorflow(), import_keras()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = getattr(keras.optimizers, case.layer)(**{**case.config, **changes})
-        variables = [tf.Variable(variable) for variable in steps.variables]
-        history = []
-        for gradients in steps.gradients:
-            made.apply([None if g is None else tf.constant(g) for g in gradients], variables)
-            history.append(tuple(variable.numpy().copy() for variable in variables))
+    made = getattr(keras.optimizers, case.layer)(**{**case.config, **changes})
+    variables = [tf.Variable(variable) for variable in steps.variables]
+    history = []
+    for gradients in steps.gradients:
+        made.apply([None if g is None else tf.constant(g) for g in gradients], variables)
+        history.append(tuple(variable.numpy().copy() for variable in variables))
     return history
-
-
-def _once(compute: Callable[[], Any]) -> Callable[[], Any]:
-    """Computed when first asked for, without NumPy's warnings about NaN and infinities."""
-
-    @functools.cache
-    def computed() -> Any:
-        with np.errstate(all="ignore"):
-            return compute()
-
-    return computed

@@ -1,47 +1,20 @@
-"""What Keras answers for a whole model, and how far off any float32 implementation of that model may be.
-
-The bound is the model's own: the float64 model is asked once as it is, and three times with its inputs and weights multiplied by ``1 +
-eps u`` (u uniform in [-1, 1], eps = 2**-23; token ids stay). With P the largest change of any value of an output and o the largest value
-of that output, a float32 answer may be ``8 (P + eps max(1, |o|))`` away from the float64 one: the rule of iterated layers
-(:func:`.tolerance.perturbation`), over all layers at once. Two such answers are compared here, Keras's and another's, so that
-twice as much is allowed between them: for probabilities ``16 (P + eps)``. Where Keras's own float32 answer is further from the float64
-one than its share, as a long sum of equal numbers may be, whose roundings do not cancel, that distance takes the place of its share: what
-is right must not fail for Keras's rounding. The output of a layer inside the model has its bound by the same rule. (Where TensorFlow has
-no float64 kernel, how far Keras is off is not known, and both shares are from the disturbance.)
-"""
+"""What Keras answers for a whole model: the outputs of an archive, or any tensors of its graph, in float32 and in float64."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, perturbed
-from conformance.cases.tolerance import PERTURBATIONS
+from conformance.base.arrays import Array
 from conformance.oracle.environment import import_keras, tensorflow
 
-Array = NDArray[Any]
 Fed = Mapping[str, Array]
 """What a model is fed: arrays by the name of the input."""
 Watch = Callable[[Any], Sequence[Any]]
 """From a Keras model to the tensors of its graph that are asked about."""
-
-SAMPLES = 1000
-"""A bound is taken over the first so many samples, and over those that are asked for by name. Fewer samples make it smaller, never
-larger; four float64 passes over 10,000 images take twenty seconds of one core, over 1,000 two."""
-SHARE = 8
-FURTHEST = 16
-"""So many of the samples that are furthest off are always among those of which more is asked."""
-BETWEEN_TWO = 2
-"""Both answers are float32, and each may be off. (Keras's own answer of a deep LSTM was seen to use 0.98 of one share.)"""
-FLOAT32_STEP = 2.0**-12
-"""Where TensorFlow has no float64 kernel, the float32 model is disturbed by this much instead, and its response taken in proportion: its
-own rounding, about eps, is then a two-thousandth of what is measured."""
-
 
 def keras_model(path: str | PathLike[str]) -> Any:
     """The Keras model of an archive, not compiled."""
@@ -51,7 +24,7 @@ def keras_model(path: str | PathLike[str]) -> Any:
 def float64_model(model: Any) -> Any:
     """The same model with the same weights and vocabularies, every layer computing in float64."""
     widened = type(model).from_config(_widened(model.get_config()))
-    for own, other in zip(_innermost(model), _innermost(widened), strict=True):
+    for own, other in zip(innermost(model), innermost(widened), strict=True):
         if type(own).__name__ == "TextVectorization":
             other.set_vocabulary(own.get_vocabulary())
     widened.set_weights([np.asarray(weight, np.float64) for weight in model.get_weights()])
@@ -110,143 +83,6 @@ def keras_probabilities(path: str | PathLike[str], x: Array, batch_size: int = 2
     return np.concatenate([ask(x[place]) for place in slices({"": x}, batch_size)])
 
 
-def perturbation_bound(
-    path: str | PathLike[str], x: Array, also: Array | None = None, batch_size: int = 256, samples: int = SAMPLES, seed: int = 0
-) -> float:
-    """The largest difference of a probability that float32 arithmetic explains: ``16 (P + eps)``, more where Keras itself is further off.
-
-    Parameters
-    ----------
-    path : path
-        The ``.keras`` archive of a model with one input.
-    x : array (samples, ...)
-        What the model is fed.
-    also : array of int, optional
-        Rows of `x` over which the bound is taken beside the first `samples`: those on which two implementations disagree most.
-    batch_size, samples, seed
-        How much is computed at once, how many rows are asked about, where the perturbations come from.
-    """
-    model = keras_model(path)
-    (name,) = (tensor._keras_history.operation.name for tensor in model.inputs)
-    return max(bounds(model, outputs_of, {name: np.asarray(x[rows_with(len(x), also, samples)])}, batch_size, seed))
-
-
-def bounds(model: Any, watch: Watch, x: Fed, batch_size: int = 256, seed: int = 0) -> list[float]:
-    """The largest difference that float32 arithmetic explains, for every watched tensor; 0 for one of integers.
-
-    Parameters
-    ----------
-    model : Keras model
-    watch : callable
-        From a Keras model to the tensors of its graph that are asked about.
-    x : mapping of input name to array
-        All of it is asked about, `batch_size` samples at a time.
-    """
-    with np.errstate(all="ignore"):
-        own = asking(model, watch, x)
-        try:
-            wide = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in x.items()}
-            return _bounds(float64_model(model), watch, wide, batch_size, seed, 1, lambda place: own(_part(x, place)))
-        except tensorflow().errors.OpError:
-            return _bounds(model, watch, x, batch_size, seed, FLOAT32_STEP / EPS, lambda place: own(_part(x, place)))
-
-
-def _bounds(
-    model: Any, watch: Watch, x: Fed, batch_size: int, seed: int, times: float, keras: Callable[[slice], list[Array]]
-) -> list[float]:
-    """The bounds, with disturbances of `times` eps, beside Keras's own answers; the weights are what they were when it returns."""
-    rng = np.random.default_rng(seed)
-    weights = tuple(model.get_weights())
-    disturbed = []
-    for _ in range(PERTURBATIONS):
-        moved = tuple(_moved(rng, weight, times) for weight in weights)
-        disturbed.append((moved, {name: np.where(_named(model, a), a, _moved(rng, a, times)) for name, a in x.items()}))
-    ask = asking(model, watch, x)
-    found: list[list[float]] = []
-    for place in slices(x, batch_size):
-        centre = ask(_part(x, place))
-        floats = [value.dtype.kind == "f" for value in centre]
-        responses = []
-        for moved, fed in disturbed:
-            model.set_weights(moved)
-            changed = ask(_part(fed, place))
-            responses.append([_largest(a - b) if wide else 0.0 for a, b, wide in zip(changed, centre, floats, strict=True)])
-        model.set_weights(weights)
-        response = np.max(responses, axis=0) / times
-        sizes = [EPS * max(1.0, _largest(o)) for o in centre]
-        shares = [SHARE * (p + size) for p, size in zip(response, sizes, strict=True)]
-        errors = [_largest(a - b) if wide else 0.0 for a, b, wide in zip(keras(place), centre, floats, strict=True)]
-        allowed = [(BETWEEN_TWO - 1) * share + max(share, error) for share, error in zip(shares, errors, strict=True)]
-        found.append([bound if wide else 0.0 for bound, wide in zip(allowed, floats, strict=True)])
-    return [float(value) for value in np.max(found, axis=0)]
-
-
-def _moved(rng: np.random.Generator, value: Array, times: float) -> Array:
-    """Floats off by a relative eps, `times` over; anything else as it is."""
-    moved: Array = perturbed(rng, value)
-    return moved if times == 1 or value.dtype.kind != "f" else (value + (moved - value) * times).astype(value.dtype)
-
-
-def _named(model: Any, array: Array) -> Array:
-    """Where the floats of an input are names and no amounts: token ids, and the value that a Masking layer looks for."""
-    layers = list(_innermost(model))
-    whole = array.dtype.kind == "f" and np.array_equal(array, np.rint(array))
-    if whole and any(type(layer).__name__ == "Embedding" for layer in layers):
-        return np.ones(array.shape, bool)
-    values = [layer.mask_value for layer in layers if type(layer).__name__ == "Masking"]
-    return np.isin(array, values) if array.dtype.kind == "f" and values else np.zeros(array.shape, bool)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Keras's probabilities and another implementation's, on the same samples.
-
-    Attributes
-    ----------
-    agreement : float
-        Share of the samples that both put into the same class.
-    disagreeing, decided : arrays of int
-        The other samples; and those among them whose two most probable classes (Keras's) are further apart than the bound.
-    largest, mean : float
-        Differences of probabilities; infinite where one is not a number.
-    bound : float
-        What float32 arithmetic explains.
-    """
-
-    agreement: float
-    disagreeing: Array
-    decided: Array
-    largest: float
-    mean: float
-    bound: float
-
-    @property
-    def within(self) -> bool:
-        """Whether every difference keeps the bound, and every disagreement is a near tie."""
-        return self.largest <= self.bound and not self.decided.size
-
-
-def compare(keras: Array, other: Array, bound: Callable[[Array], float]) -> Comparison:
-    """Compare probabilities (samples, classes); `bound` is asked with the samples on which the two disagree or are furthest apart."""
-    disagreeing = np.flatnonzero(keras.argmax(axis=-1) != other.argmax(axis=-1))
-    difference = np.nan_to_num(np.abs(keras.astype(np.float64) - other.astype(np.float64)), nan=np.inf)
-    allowed = bound(np.union1d(disagreeing, np.argsort(difference.max(axis=-1, initial=0))[-FURTHEST:]))
-    top = np.sort(keras[disagreeing].astype(np.float64), axis=-1)
-    return Comparison(
-        agreement=1 - disagreeing.size / max(len(keras), 1),
-        disagreeing=disagreeing,
-        decided=disagreeing[top[:, -1] - top[:, -2] > allowed],
-        largest=float(difference.max(initial=0)),
-        mean=float(difference.mean()) if difference.size else 0.0,
-        bound=allowed,
-    )
-
-
-def rows_with(count: int, also: Array | None, samples: int = SAMPLES) -> Array:
-    """The first `samples` of `count` rows, and others by number."""
-    return np.unique(np.concatenate([np.arange(min(samples, count)), np.asarray([] if also is None else also, np.int64)]))
-
-
 def slices(x: Fed, batch_size: int) -> list[slice]:
     """The places of the batches of `x`."""
     count = len(next(iter(x.values())))
@@ -255,23 +91,19 @@ def slices(x: Fed, batch_size: int) -> list[slice]:
 
 def batches(x: Fed, batch_size: int) -> Iterator[dict[str, Array]]:
     """`x` cut into batches."""
-    return (_part(x, place) for place in slices(x, batch_size))
+    return (part(x, place) for place in slices(x, batch_size))
 
 
-def _part(x: Fed, place: slice) -> dict[str, Array]:
+def part(x: Fed, place: slice) -> dict[str, Array]:
+    """The samples of one place."""
     return {name: array[place] for name, array in x.items()}
 
 
-def _largest(values: Array) -> float:
-    """The largest absolute value, infinities and NaN left out."""
-    return float(np.max(np.abs(values), initial=0, where=np.isfinite(values)))
-
-
-def _innermost(model: Any) -> Iterator[Any]:
+def innermost(model: Any) -> Iterator[Any]:
     """The layers of a model, those of nested models in place of these."""
     for layer in model.layers:
         if isinstance(layer, import_keras().Model):
-            yield from _innermost(layer)
+            yield from innermost(layer)
         else:
             yield layer
 

@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import Arrays, cast
-from conformance.cases import FAMILIES, TEXT, TRAINING
+from conformance.base.arrays import Array, Arrays, Steps, cast
+from conformance.base.errors import VectorsError
+from conformance.cases import LAYERS_OF, TEXT
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.masks import MaskCase
-from conformance.cases.optimizers import Steps
 from conformance.cases.stateful import HALVES, StatefulCase
 from conformance.cases.text import text_identifier
 from conformance.cases.tolerance import meaning_of_gradients, rounding_of_gradients
 from conformance.oracle.expectation import Expectation, LossExpectation, StepsExpectation, TextExpectation
-from conformance.oracle.recorded.vectors import ENDING, Family, StoredCase, VectorsError, folder, manifest
+from conformance.oracle.recorded.vectors import ENDING, Family, StoredCase, folder, manifest
 
-Array = NDArray[Any]
-FAMILY_OF = {layer.layer: name for name, layers in FAMILIES.items() for layer in layers} | {TEXT: "text"}
-FAMILY_OF |= {name: family for family, declared in TRAINING.items() for name in declared}
+FAMILY_OF = {name: family for family, names in LAYERS_OF.items() for name in names}
 SEED, PROFILE = 0, "standard"
 """What is recorded: the arrays of this seed, the cases of this profile."""
 

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.base.arrays import EPS, Arrays
+from conformance.base.arrays import EPS, Array, Arrays
 from conformance.cases.case import Case, LayerCases
 from conformance.cases.tolerance import MEANING
 from conformance.oracle.expectation import Expectation
 
-Array = NDArray[Any]
 Tensors = dict[str, Array]
 
 SHARES = (0.0, MEANING, 8 * EPS)
@@ -43,13 +41,16 @@ def put_outputs(tensors: Tensors, name: str, outputs: Sequence[Array]) -> None:
     put(tensors, name, tuple(map(_narrow, outputs)))
 
 
-def put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expectation: Expectation, allowed: Sequence[Array]) -> None:
-    """Outputs, what is allowed around them, and other right answers."""
-    put_outputs(tensors, f"{prefix}output", expectation.outputs)
-    put_allowed(tensors, rules, f"{prefix}allowed", expectation.outputs, allowed)
-    others = [other for other in expectation.alternatives if not _equal(other, expectation.outputs)]
+def put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expectation: Expectation, dtype: str) -> None:
+    """Outputs, what is allowed around them by the rule of this dtype (in float64 by that of float32 as well), and other right answers."""
+    outputs, wide = expectation.outputs, dtype == "float64"
+    put_outputs(tensors, f"{prefix}output", outputs)
+    _put_allowed(tensors, rules, f"{prefix}allowed", outputs, expectation.meaning() if wide else expectation.rounding())
+    others = [other for other in expectation.alternatives if not _equal(other, outputs)]
     for n, other in enumerate(others):
         put_outputs(tensors, f"{prefix}alternative/{n}", other)
+    if wide:
+        _put_allowed(tensors, rules, f"{prefix}float32_allowed", outputs, expectation.rounding())
 
 
 def _narrow(y: Array) -> Array:
@@ -61,7 +62,7 @@ def _narrow(y: Array) -> Array:
     return single if np.array_equal(single, y, equal_nan=True) else y
 
 
-def put_allowed(tensors: Tensors, rules: dict[str, float], name: str, outputs: Sequence[Array], allowed: Sequence[Array]) -> None:
+def _put_allowed(tensors: Tensors, rules: dict[str, float], name: str, outputs: Sequence[Array], allowed: Sequence[Array]) -> None:
     """The number that stands for the tolerance, or the tolerance itself: in float32 where that holds it."""
     with np.errstate(all="ignore"):
         for share in SHARES:

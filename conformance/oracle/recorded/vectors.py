@@ -30,9 +30,7 @@ Everything else about a case (Keras's configuration, the options to pass, dtypes
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -40,9 +38,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from conformance.base.arrays import Array
+from conformance.base.errors import VectorsError
+from conformance.base.files import checksum, read_json
+from reference.saving.files import write_whole
 
 FORMAT = 1
 KEY = "conformance"
@@ -51,10 +51,6 @@ ENDING = ".safetensors"
 MISSING = (
     "reading recorded vectors needs the package safetensors, which cannot be imported here: install it with `pip install safetensors`"
 )
-
-
-class VectorsError(Exception):
-    """Recorded vectors are missing or damaged; the sentence names the file."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def manifest(place: Path) -> dict[str, Any]:
     """
     path = place / MANIFEST
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(path)
     except FileNotFoundError:
         raise VectorsError(f"there are no recorded vectors: {path} is missing; `conform record` makes them where Keras is") from None
     except (OSError, ValueError) as error:
@@ -119,7 +115,7 @@ class Family:
         except ImportError:
             raise VectorsError(MISSING) from None
         try:
-            if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            if sha256 is not None and checksum(path) != sha256:
                 raise VectorsError(f"{path} is not the file that the manifest names: restore it, or record again with `conform record`")
             self._file = safe_open(path, framework="numpy")
             document = json.loads(self._file.metadata()[KEY])
@@ -159,6 +155,4 @@ def write_family(path: Path, family: str, keras: str, entries: Sequence[StoredCa
     document = {"format": FORMAT, "keras": keras, "family": family, "cases": [entry.facts for entry in entries]}
     tensors = {f"{n}/{name}": np.asarray(value, order="C") for n, entry in enumerate(entries) for name, value in entry.tensors.items()}
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save(tensors, {KEY: text}))
-    os.replace(partial, path)
+    write_whole(path, save(tensors, {KEY: text}))

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from conformance.base import record as module
 from conformance.base.record import (
     BLOCKED,
     ERROR,
@@ -149,7 +148,7 @@ def test_a_file_is_replaced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         seen.append((Path(source).read_text(), Path(target).read_text()))
         replace(source, target)
 
-    monkeypatch.setattr(module.os, "replace", watched)
+    monkeypatch.setattr(os, "replace", watched)
     write_text(path, "new")
     assert seen == [("new", "old")], "the old file is there until the new one is complete, beside it"
     assert path.read_text() == "new", "then the new one takes its place"

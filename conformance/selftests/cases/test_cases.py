@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from conformance.base.arrays import Arrays
+from conformance.base.errors import NotDiscriminatingError
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases, declared_cases, make_case
 from conformance.cases.draw import draw_arrays
 from conformance.cases.text import text_cases
-from conformance.judging.discriminating import NotDiscriminatingError, check_discriminating
+from conformance.judging.discriminating import check_discriminating
 from conformance.oracle.expectation import Expectation
 
 STANDARD = {name: list(declared_cases(layer)) for name, layer in ALL.items()}

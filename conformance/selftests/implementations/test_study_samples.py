@@ -23,8 +23,9 @@ from conformance.cases.case import Case, declared_cases
 from conformance.implementations.module import ModuleImplementation, load
 from conformance.judging.judge import CaseResult, judge_again, judge_case
 from conformance.judging.verdict import SINGLE_ONLY, Verdict
-from conformance.models.judge import judge_model, predictor
+from conformance.models.judge import predictor
 from conformance.oracle.recorded.reader import Recorded
+from conformance.studies.trained_models import judged
 
 SAMPLES = Path(__file__).resolve().parents[3] / "fixtures" / "implementations"
 ADAPTERS = {name: SAMPLES / f"{name}_adapter.py" for name in ("study_a", "study_b")}
@@ -336,7 +337,7 @@ def test_whole_models_run_on_the_functions_of_a_sample(networks, sample, name):
 @pytest.mark.parametrize(("checkpoint", "status", "said"), [("digits-cnn", PASSED, ""), ("reviews-lstm", UNSUPPORTED, "mask")])
 def test_trained_models_are_judged_like_layers(sample, checkpoint, status, said):
     session = SimpleNamespace(implementation=ModuleImplementation(str(ADAPTERS[sample])), data=None, profile="standard")
-    record = judge_model(checkpoint, SimpleNamespace(session=session, identifier=checkpoint))
+    record = judged(checkpoint, SimpleNamespace(session=session, identifier=checkpoint))
     assert record.status == status, f"{checkpoint} is {record.status} for {sample} and should be {status}: {record.message}"
     assert said in record.message, f"{checkpoint} is {status} for {sample}, but for another reason than {said!r}: {record.message}"
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from conformance.base.errors import SuiteError
 from conformance.cases import ALL
 from conformance.cases.case import Case, declared_cases, make_case
 from conformance.cases.gradients import backward_cases, differentiable, draw_backward
@@ -15,7 +16,7 @@ from conformance.checks import backward, drawn
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.cross_check import check_gradient_agreement
 from conformance.judging.finite_differences import check_finite_differences
-from conformance.judging.judge import CaseResult, SuiteError, judge_backward
+from conformance.judging.judge import CaseResult, judge_backward
 from conformance.judging.session import CaseRunner, Session
 from conformance.judging.shrink import script
 from conformance.judging.verdict import Verdict

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conformance.base.errors import NotDiscriminatingError
 from conformance.base.record import PASSED, UNSUPPORTED
 from conformance.cases.case import Case
 from conformance.cases.questions import Answer
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging import judge
-from conformance.judging.discriminating import NotDiscriminatingError
 from conformance.oracle.live.keras import LiveKeras
 
 ORACLE = LiveKeras()

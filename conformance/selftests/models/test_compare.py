@@ -26,6 +26,7 @@ from conformance.oracle.live import whole_model as oracle
 from conformance.reporting.comparison import headline, markdown
 from conformance.selftests.builders.comparing import NO_BIAS, RAISES, SAMPLES, compared, invoke, save_models, write_implementation
 from conformance.studies.data.paths import checkpoints_dir
+from conformance.studies.trained_models import judged
 
 
 @pytest.fixture(scope="module")
@@ -368,14 +369,14 @@ def test_the_test_of_a_trained_model_names_the_first_diverging_layer(implementat
     model = whole_model.load_model(checkpoints_dir() / "digits-cnn" / "model.keras")
     dense = next(layer for layer in model.layers if layer.class_name == "Dense")
     units = dense.weights[0].shape[1]
-    record = whole_model.judge_model("digits-cnn", judge_of(implementation(NO_BIAS.format(units=units))))
+    record = judged("digits-cnn", judge_of(implementation(NO_BIAS.format(units=units))))
     assert record.status == FAILED, f"a model without a bias fails: {record.message}"
     wanted = f"the first diverging layer, teacher-forced and free-running, is {dense.name!r} (Dense): off by"
     assert wanted in record.message, f"the message names the layer: {record.message}"
-    record = whole_model.judge_model("digits-cnn", judge_of(implementation(RAISES.replace("== 7", f"== {units}"))))
+    record = judged("digits-cnn", judge_of(implementation(RAISES.replace("== 7", f"== {units}"))))
     assert record.status == ERROR, "what raises is an error"
     assert record.message.endswith(f"in layer {dense.name!r} (Dense)"), f"which names its layer: {record.message}"
-    record = whole_model.judge_model("digits-cnn", judge_of("reference"))
+    record = judged("digits-cnn", judge_of("reference"))
     assert (record.status, "diverging" in record.message) == (PASSED, False), f"nothing diverges in the reference: {record.message}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from conformance.base.arrays import Arrays, same
+from conformance.base.errors import SuiteError, VectorsError
 from conformance.cases import ALL, FAMILIES, NAMES, layer_cases
 from conformance.cases.case import declared_cases
 from conformance.cases.draw import draw_arrays
@@ -22,14 +23,14 @@ from conformance.cases.stateful import stateful_cases
 from conformance.cases.text import text_cases
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.cross_check import check_agreement
-from conformance.judging.judge import SuiteError, judge_case
+from conformance.judging.judge import judge_case
 from conformance.oracle.live import cache as cached
 from conformance.oracle.live import forward as live
 from conformance.oracle.live import keras as live_keras
 from conformance.oracle.live.keras import DRAWS, LiveKeras
-from conformance.oracle.recorded import vectors
+from conformance.oracle.recorded import generator, vectors
 from conformance.oracle.recorded.reader import PROFILE, SEED, Recorded
-from conformance.oracle.recorded.vectors import StoredCase, VectorsError
+from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording import layers as recording
 from conformance.recording import update
 from conformance.selftests.builders.place import FORWARD, HIDING, USAGE_ERROR, Place, checkout, said
@@ -66,13 +67,19 @@ def ask(oracle, layer="Flatten"):
 @checkout
 def test_the_manifest_tells_what_there_is(stored):
     facts = vectors.manifest(FOLDER)
-    assert facts["generator"] == update.generator_hash(), "what asks or writes has changed since the recording: run `conform record`"
+    assert facts["generator"] == generator.generator_hash(), "what asks or writes has changed since the recording: run `conform record`"
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     assert sizes.keys() == {*facts["files"], "manifest.json"}, "a file is missing, or there is one that the manifest does not name"
     assert all(known["bytes"] == sizes[name] for name, known in facts["files"].items()), "the manifest states another size"
     assert sum(sizes.values()) <= LARGEST, f"{sum(sizes.values()):,} bytes are recorded, at most {LARGEST:,} may be"
     counts = {name + vectors.ENDING: len(entries) for name, entries in stored.items()}
     assert counts == {name: known["cases"] for name, known in facts["files"].items()}, "the manifest states another number of cases"
+
+
+@checkout
+@pytest.mark.parametrize("pattern", generator.GENERATOR)
+def test_every_source_that_makes_a_recording_is_there(pattern):
+    assert any(generator.ROOT.glob(pattern)), f"{pattern} matches no file: where did the sources go that it stood for?"
 
 
 def test_every_question_is_recorded_and_nothing_else(stored):
@@ -131,7 +138,8 @@ def test_live_keras_is_not_differentiated_in_float64_where_a_current_recording_h
     assert all(map(np.array_equal, found.outputs, stored.outputs)), "the expected gradients are not the recorded ones"
     assert all(map(np.array_equal, found.rounding(), stored.rounding())), "what is allowed is not what was recorded"
     assert all(map(np.array_equal, found.keras, anew.keras)) and found.dtypes == anew.dtypes, "Keras's own gradients are not asked for"
-    for oracle, asked, current in ((LiveKeras(use_cache=False), backward, True), (LiveKeras(), other, True), (LiveKeras(), backward, False)):
+    uncached = LiveKeras(use_cache=False)
+    for oracle, asked, current in ((uncached, backward, True), (LiveKeras(), other, True), (LiveKeras(), backward, False)):
         monkeypatch.setattr(cached, "is_current", lambda current=current: current)
         with pytest.raises(InterruptedError):
             oracle.gradients(layer, case, asked)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.cases import ALL
+from conformance.models.agreement import figures
 from conformance.reporting import conformance as conformance_report
 from conformance.reporting.buckets import bucket, kept_bucket, kept_power, power_of_ten
 from conformance.reporting.options import values_tried
@@ -221,7 +222,7 @@ def test_no_row_vanishes():
 
 
 def _figures(keras, reference, bound=1e-6, labels=(0, 1, 1)):
-    return scoring.figures(np.array(labels), ["a", "b"], np.float32(keras), np.float32(reference), lambda rows: bound)
+    return figures(np.array(labels), ["a", "b"], np.float32(keras), np.float32(reference), lambda rows: bound)
 
 
 def test_figures_of_equal_answers():
@@ -244,7 +245,7 @@ def test_a_disagreement_is_counted_and_must_be_a_near_tie():
 
 def test_the_rows_that_disagree_are_asked_about():
     asked = []
-    scoring.figures(
+    figures(
         np.array([0, 1]), ["a", "b"], np.float32([[0.9, 0.1], [0.4, 0.6]]), np.float32([[0.9, 0.1], [0.6, 0.4]]),
         lambda rows: asked.extend(rows) or 1.0,
     )  # fmt: skip
@@ -361,7 +362,7 @@ def test_new_timings_replace_those_of_the_same_thing_alone(tmp_path, monkeypatch
     stored = [one("predict", "m", 1, 5), one("epoch", "m", 1, 5), one("epoch", "m", 2, 5), one("epoch", "n", 1, 5)]
     (tmp_path / "data" / "timings.json").write_text(json.dumps(stored))
     monkeypatch.setattr(timing, "cores", lambda: 1)
-    monkeypatch.setattr(timing, "apart", lambda module, threads, data: ([one("epoch", "m", threads, 7)], [f"{module} lacks data"]))
+    monkeypatch.setattr(generate, "apart", lambda module, threads, *_: ([one("epoch", "m", threads, 7)], [f"{module} lacks data"]))
     said = []
     generate.write_timings(tmp_path, None, said.append, (generate.TIMED_TRAINING,))
     kept = json.loads((tmp_path / "data" / "timings.json").read_text())

@@ -13,7 +13,7 @@ TRIED_AGAIN = (TRIALS[1], TRIALS[2], TRIALS[5])
 
 
 def test_keras_and_the_reference_train_in_step_in_float64():
-    found = lockstep.apart("float64", [0], TRIED_AGAIN)
+    found = lockstep.run_apart("float64", [0], TRIED_AGAIN)
     assert [one["model"] for one in found] == ["cnn", "birnn", "lstm"], "every model was trained"
     assert len({one["optimizer"] for one in found}) == len(found), "each with another optimizer"
     for one in found:

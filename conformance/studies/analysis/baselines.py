@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.studies.analysis.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
+from conformance.base.arrays import Array
+from conformance.studies.analysis.bootstrap import DIGITS, Estimate, macro_f1, sample_draws
 from conformance.studies.analysis.experiments import ERROR, Measured, Records, ids
+from conformance.studies.data import datasets
 from conformance.studies.data.datasets import Dataset
+from conformance.studies.data.downloads import DataError
 from conformance.studies.experiments.baselines import BASELINES, PREDICTIONS, measured, padding
 
 Stored = dict[str, Any]
-Array = NDArray[Any]
 TEXTS = "nusax"
 
 
@@ -61,11 +62,8 @@ class _DataOfRecords:
         return self.loaded[name]
 
     def _load(self, name: str) -> Dataset | None:
-        from conformance.studies.data.datasets import load
-        from conformance.studies.data.downloads import DataError
-
         try:
-            dataset = load(name, self.folder)
+            dataset = datasets.load(name, self.folder)
         except DataError as error:
             self.say(f"{error} The stored baselines stay.")
             return None
@@ -100,7 +98,7 @@ def entries(stored: Mapping[str, Any], known: Mapping[str, Measured]) -> list[di
     rows = []
     for baseline in BASELINES:
         if baseline.name in known:
-            score, half = float(known[baseline.name].scores[0]), half_width(known[baseline.name].drawn, [], ERROR)
+            score = Estimate.of(float(known[baseline.name].scores[0]), known[baseline.name].drawn, [], 0, ERROR)
             rows.append(
                 {
                     "baseline": baseline.name,
@@ -109,8 +107,8 @@ def entries(stored: Mapping[str, Any], known: Mapping[str, Measured]) -> list[di
                     "folds": own[baseline.name]["folds"],
                     "chosen": own[baseline.name]["chosen"],
                     "selection_macro_f1": own[baseline.name]["selection_macro_f1"],
-                    "macro_f1": round(score, DIGITS),
-                    "macro_f1_interval": [round(max(score - half, 0.0), DIGITS), round(min(score + half, 1.0), DIGITS)],
+                    "macro_f1": round(score.value, DIGITS),
+                    "macro_f1_interval": score.within_scores,
                 }
             )
     return rows
@@ -125,6 +123,5 @@ def ahead(net: Measured, dataset: str, known: Mapping[str, Measured], alike: Seq
     found = {}
     for name in names:
         value = float(net.scores.mean() - known[name].scores[0])
-        half = half_width(net.drawn - known[name].drawn, [net.scores], ERROR / len(names), alike)
-        found[name] = Estimate(value, value - half, value + half, len(net.scores))
+        found[name] = Estimate.of(value, net.drawn - known[name].drawn, [net.scores], len(net.scores), ERROR / len(names), alike)
     return found

@@ -10,12 +10,12 @@ NumPy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.stats import chi2, t
 
-Array = NDArray[Any]
+from conformance.base.arrays import Array
 
 DRAWS = 2000
 DIGITS = 4
@@ -27,7 +27,23 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-    seeds: int
+    seeds: int = 0
+
+    @classmethod
+    def of(
+        cls, value: float, drawn: Array, groups: Sequence[Array], seeds: int, error: float = 0.05, alike: Sequence[Array] = ()
+    ) -> Estimate:
+        """A number with the interval that :func:`half_width` gives."""
+        half = half_width(drawn, groups, error, alike)
+        return cls(value, value - half, value + half, seeds)
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    @property
+    def within_scores(self) -> list[float]:
+        """The interval, rounded, as far as scores go."""
+        return [round(max(self.low, 0.0), DIGITS), round(min(self.high, 1.0), DIGITS)]
 
     @property
     def shown(self) -> bool:
@@ -79,8 +95,6 @@ def half_width(drawn: Array, groups: Sequence[Array], error: float = 0.05, alike
     alike : sequence of arrays (seeds,)
         Groups whose seeds are taken to scatter as a single one does.
     """
-    from scipy.stats import t
-
     of_seeds = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in groups if len(one) > 1]
     if singles := sum(len(one) == 1 for one in groups):
         typical, freedom = typical_variance(alike)
@@ -97,8 +111,6 @@ def typical_variance(groups: Sequence[Array]) -> tuple[float, int]:
     The median, so that one row whose trainings fail now and then does not speak for all; each variance is divided by the median that an
     estimate with so few degrees of freedom has where the true variance is 1.
     """
-    from scipy.stats import chi2
-
     several = [one for one in groups if len(one) > 1]
     if not several:
         return 0.0, 0

@@ -7,7 +7,6 @@ weights and the order of the samples, that makes an interval too wide rather tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,15 +14,15 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.studies.analysis.bootstrap import DIGITS, Estimate, half_width, macro_f1, sample_draws
+from conformance.base.arrays import Array
+from conformance.base.files import read_json
+from conformance.studies.analysis.bootstrap import DIGITS, Estimate, macro_f1, sample_draws
 from conformance.studies.experiments import grid, runs
 from conformance.studies.experiments.axes import AXES, STUDY_B_TEST, Axis, Variation, published
 from conformance.studies.experiments.row import Row
 from reference.metrics import confusion_matrix, precision_recall_f1
 
-Array = NDArray[Any]
 RunRecord = Mapping[str, Any]
 RowSummary = dict[str, Any]
 
@@ -70,7 +69,7 @@ def read(folder: Path) -> Records:
     path = folder / runs.MANIFEST_FILE
     if not path.is_file():
         return Records({}, {})
-    data = json.loads(path.read_text(encoding="utf-8"))["data"]
+    data = read_json(path)["data"]
     found: dict[str, list[RunRecord]] = {}
     folds: dict[str, list[RunRecord]] = {}
     for row in grid.ROWS + grid.UNKEPT:
@@ -155,12 +154,12 @@ def _figures(own: Sequence[RunRecord], one: Measured, classes: int) -> RowSummar
     epochs = [record["epochs_run"] for record in own]
     validated = [record for record in own if record["valid"]]
     ended = sum(converged(record, classes) for record in validated) if validated else None
-    mean, half = fmean(scores), half_width(one.drawn, [one.scores], ERROR)
+    mean = Estimate.of(fmean(scores), one.drawn, [one.scores], len(own), ERROR)
     return {
         "seeds": len(own),
-        "macro_f1_mean": round(mean, DIGITS),
+        "macro_f1_mean": round(mean.value, DIGITS),
         "macro_f1_std": round(stdev(scores), DIGITS) if len(scores) > 1 else None,
-        "macro_f1_interval": [round(max(mean - half, 0.0), DIGITS), round(min(mean + half, 1.0), DIGITS)],
+        "macro_f1_interval": mean.within_scores,
         "macro_f1_by_seed": [round(score, DIGITS) for score in scores],
         "accuracy": round(fmean(record["test"]["accuracy"] for record in own), DIGITS),
         "loss": round(fmean(record["test"]["loss"] for record in own), DIGITS),
@@ -191,8 +190,8 @@ def converged(record: RunRecord, classes: int) -> bool:
 def difference(one: Measured, other: Measured, error: float = ERROR, alike: Sequence[Array] = ()) -> Estimate:
     """Mean macro-F1 of one row less that of the other, on the same samples in every draw; a single seed scatters as those in `alike`."""
     value = float(one.scores.mean() - other.scores.mean())
-    half = half_width(one.drawn - other.drawn, [one.scores, other.scores], error, alike)
-    return Estimate(value, value - half, value + half, min(len(one.scores), len(other.scores)))
+    groups = [one.scores, other.scores]
+    return Estimate.of(value, one.drawn - other.drawn, groups, min(map(len, groups)), error, alike)
 
 
 def classes_of(records: Records, name: str) -> dict[str, Any]:

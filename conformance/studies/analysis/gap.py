@@ -7,22 +7,21 @@ weights and their batches, so the variance of the seeds is that of the differenc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.studies.analysis.bootstrap import DIGITS, DRAWS, Estimate, half_width, macro_f1, sample_draws
+from conformance.base.arrays import Array
+from conformance.studies.analysis.bootstrap import DIGITS, DRAWS, Estimate, macro_f1, sample_draws
 from conformance.studies.experiments.gap_faults import FAULTS
 from conformance.studies.experiments.gap_runs import FAMILIES, KERAS, NUMPY, OPTIMIZERS, SCRATCH, STUDY
 
-Array = NDArray[Any]
 Facts = Mapping[str, Any]
 
 CAUSES = {"model": (STUDY, SCRATCH), "optimizer": ("adam", "sgd"), "code": (KERAS, NUMPY)}
 """What differs between the study's two trainings that are not a mistake: on the side that scored well, and on the other."""
-BASE = [(model, optimizer, side) for model in CAUSES["model"] for optimizer in CAUSES["optimizer"] for side in CAUSES["code"]]
+BASE = list(product(CAUSES["model"], CAUSES["optimizer"], CAUSES["code"]))
 
 
 class GapCell(NamedTuple):
@@ -82,8 +81,7 @@ def combined(made: Mapping[Key, GapCell], seeds: Sequence[int], terms: Mapping[K
         places = [made[key].seeds.index(seed) for seed in seeds]
         by_seed += factor * made[key].scores[places]
         drawn += factor * made[key].drawn[places].mean(axis=0)
-    value, half = float(by_seed.mean()), half_width(drawn, [by_seed])
-    return Estimate(value, value - half, value + half, len(seeds))
+    return Estimate.of(float(by_seed.mean()), drawn, [by_seed], len(seeds))
 
 
 def causes(made: Mapping[Key, GapCell], family: str) -> dict[str, Estimate]:
@@ -125,56 +123,48 @@ def right_scores(made: Mapping[Key, GapCell], family: str) -> dict[str, dict[str
 def code_differences(made: Mapping[Key, GapCell]) -> list[dict[str, Any]]:
     """In every cell: macro-F1 of the reference's training less that of Keras's, over the seeds that have both."""
     rows = []
-    for family in FAMILIES:
-        for model in CAUSES["model"]:
-            for optimizer in OPTIMIZERS:
-                keys = [(family, model, optimizer, side, "") for side in (KERAS, NUMPY)]
-                if any(key not in made for key in keys):
-                    continue
-                seeds = tuple(sorted(set(made[keys[0]].seeds) & set(made[keys[1]].seeds)))
-                if not seeds:
-                    continue
-                found = combined(made, seeds, {keys[0]: -1.0, keys[1]: 1.0})
-                rows.append(
-                    {
-                        "family": family,
-                        "model": model,
-                        "optimizer": optimizer,
-                        "seeds": list(seeds),
-                        **{
-                            f"{side}_macro_f1": score_range(made[key], seeds)["mean"]
-                            for side, key in zip((KERAS, NUMPY), keys, strict=True)
-                        },
-                        "difference": found.to_json(),
-                        "half_width": round((found.high - found.low) / 2, DIGITS),
-                        "contains_0": not found.shown,
-                    }
-                )
+    for family, model, optimizer in product(FAMILIES, CAUSES["model"], OPTIMIZERS):
+        keras, own = ((family, model, optimizer, side, "") for side in (KERAS, NUMPY))
+        if seeds := _seeds_of_both(made, keras, own):
+            found = combined(made, seeds, {keras: -1.0, own: 1.0})
+            rows.append(
+                {
+                    "family": family,
+                    "model": model,
+                    "optimizer": optimizer,
+                    "seeds": list(seeds),
+                    f"{KERAS}_macro_f1": score_range(made[keras], seeds)["mean"],
+                    f"{NUMPY}_macro_f1": score_range(made[own], seeds)["mean"],
+                    "difference": found.to_json(),
+                    "half_width": round((found.high - found.low) / 2, DIGITS),
+                    "contains_0": not found.shown,
+                }
+            )
     return rows
 
 
 def fault_effects(made: Mapping[Key, GapCell]) -> list[dict[str, Any]]:
     """What each mistake costs the from-scratch model: macro-F1 with right gradients less that with it, over the seeds that have both."""
     rows = []
-    for family in FAMILIES:
-        for optimizer in reversed(OPTIMIZERS):
-            right = (family, SCRATCH, optimizer, NUMPY, "")
-            for fault in FAULTS:
-                wrong = (family, SCRATCH, optimizer, NUMPY, fault)
-                seeds = tuple(sorted(set(made[right].seeds) & set(made[wrong].seeds))) if right in made and wrong in made else ()
-                if seeds:
-                    cost = combined(made, seeds, {right: 1.0, wrong: -1.0})
-                    rows.append(
-                        {
-                            "family": family,
-                            "optimizer": optimizer,
-                            "fault": fault,
-                            "seeds": list(seeds),
-                            "right_macro_f1": score_range(made[right], seeds)["mean"],
-                            "score": score_range(made[wrong], seeds),
-                            "diverged": len(set(made[wrong].diverged) & set(seeds)),
-                            "cost": cost.to_json(),
-                            "shown": cost.shown,
-                        }
-                    )
+    for family, optimizer, fault in product(FAMILIES, reversed(OPTIMIZERS), FAULTS):
+        right, wrong = ((family, SCRATCH, optimizer, NUMPY, one) for one in ("", fault))
+        if seeds := _seeds_of_both(made, right, wrong):
+            cost = combined(made, seeds, {right: 1.0, wrong: -1.0})
+            rows.append(
+                {
+                    "family": family,
+                    "optimizer": optimizer,
+                    "fault": fault,
+                    "seeds": list(seeds),
+                    "right_macro_f1": score_range(made[right], seeds)["mean"],
+                    "score": score_range(made[wrong], seeds),
+                    "diverged": len(set(made[wrong].diverged) & set(seeds)),
+                    "cost": cost.to_json(),
+                    "shown": cost.shown,
+                }
+            )
     return rows
+
+
+def _seeds_of_both(made: Mapping[Key, GapCell], one: Key, other: Key) -> tuple[int, ...]:
+    return tuple(sorted(set(made[one].seeds) & set(made[other].seeds))) if one in made and other in made else ()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
+from conformance.base.files import read_json
+from conformance.models.agreement import figures
+from conformance.models.bounds import perturbation_bound
+from conformance.oracle.environment import import_keras, missing_package
+from conformance.oracle.live.whole_model import keras_probabilities
 from conformance.reporting.buckets import kept_power
+from conformance.studies.data.datasets import load
+from conformance.studies.data.downloads import DataError
+from conformance.studies.data.inputs import test_inputs
 from conformance.studies.experiments.row import Row
+from reference.models import load_model
 
-Array = NDArray[Any]
 Score = dict[str, Any]
 
 EMBEDDED = ("digits", "reviews")
@@ -21,58 +26,10 @@ EMBEDDED = ("digits", "reviews")
 CIRCUMSTANCES = ("date", "keras")
 """What a record says about its measurement, which alone is no reason to write a new one."""
 COARSE = ("max_probability_difference", "mean_probability_difference", "bound")
-DIGITS = 6
 
 
 class Unmeasurable(Exception):  # noqa: N818
     """A row cannot be scored here; the message is one sentence."""
-
-
-def figures(
-    labels: Array, classes: Sequence[str], keras: Array, reference: Array, bound: Callable[[Array], float], ids: Sequence[int] | None = None
-) -> Score:
-    """The figures of two sets of probabilities for the same samples, still as exact as they were measured.
-
-    Parameters
-    ----------
-    labels : array (samples,)
-    classes : sequence of str
-        ``classes[label]`` names a label.
-    keras, reference : arrays (samples, classes)
-    bound : callable
-        From the rows on which the two disagree to the largest difference that rounding explains.
-    ids : sequence of int, optional
-        The labels that are scored and averaged; all of them without it.
-    """
-    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
-
-    from conformance.oracle.live.whole_model import compare
-
-    own, other = keras.argmax(axis=1), reference.argmax(axis=1)
-    found = compare(keras, reference, bound)
-    ids = list(range(len(classes))) if ids is None else list(ids)
-    scores = precision_recall_fscore_support(labels, other, labels=ids, zero_division=0)
-
-    def macro(predicted: Array) -> float:
-        return round(float(f1_score(labels, predicted, labels=ids, average="macro", zero_division=0)), DIGITS)
-
-    return {
-        "samples": len(labels),
-        "keras_macro_f1": macro(own),
-        "reference_macro_f1": macro(other),
-        "agreement": found.agreement,
-        "disagreements": found.disagreeing.size,
-        "disagreements_beyond_bound": found.decided.size,
-        "max_probability_difference": found.largest,
-        "mean_probability_difference": found.mean,
-        "bound": found.bound,
-        "within_bound": found.largest <= found.bound,
-        "per_class": [
-            {"class": name, "precision": _round(p), "recall": _round(r), "f1": _round(f), "samples": int(n)}
-            for name, p, r, f, n in zip((classes[label] for label in ids), *scores, strict=True)
-        ],
-        "confusion_matrix": confusion_matrix(labels, other, labels=ids).tolist(),
-    }
 
 
 def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
@@ -83,11 +40,6 @@ def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
     Unmeasurable
         If there is no checkpoint, no data or no Keras.
     """
-    from conformance.oracle.environment import missing_package
-    from conformance.studies.data.datasets import load
-    from conformance.studies.data.downloads import DataError
-    from conformance.studies.data.inputs import test_inputs
-
     folder = checkpoints / row.name
     path = folder / "model.keras"
     if not path.is_file():
@@ -98,13 +50,9 @@ def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
         dataset = load(row.dataset, data)
     except DataError as error:
         raise Unmeasurable(str(error)) from None
-    from conformance.oracle.environment import import_keras
-    from conformance.oracle.live.whole_model import keras_probabilities, perturbation_bound
-    from reference.models import load_model
-
     x, labels = test_inputs(row, dataset, checkpoints)
     model = load_model(path)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_json(folder / "manifest.json")
     measured = figures(
         labels, dataset.classes, keras_probabilities(path, x), model.predict(x), lambda rows: perturbation_bound(path, x, rows)
     )
@@ -154,7 +102,3 @@ def updated(stored: Sequence[Score], measured: Sequence[Score], order: Sequence[
 
 def _key(record: Mapping[str, Any]) -> tuple[str, str]:
     return record["model"], record["dataset_sha256"]
-
-
-def _round(value: float) -> float:
-    return round(float(value), DIGITS)

@@ -12,9 +12,10 @@ DataInvalidError
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
+
+from conformance.base.files import checksum
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0
 _failed: dict[tuple[str, str], str] = {}
@@ -35,8 +36,7 @@ class DataInvalidError(DataError):
 def matches(path: Path, known_hash: str) -> bool:
     """Whether the file has the checksum ``"algorithm:hex"`` (plain hex is SHA-256)."""
     algorithm, _, digest = known_hash.rpartition(":")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm or "sha256").hexdigest() == digest
+    return checksum(path, algorithm or "sha256") == digest
 
 
 def fetch(url: str, known_hash: str, cache: Path, what: str) -> Path:

@@ -12,6 +12,8 @@ from conformance.studies.data.datasets import Dataset, held_out, joined
 from conformance.studies.data.paths import checkpoints_dir
 from conformance.studies.data.subwords import make_vocabulary, subword_ids
 from conformance.studies.experiments.row import FOLDS, Row
+from reference.layers.text_vectorization import text_vectorization_adapt, text_vectorization_forward
+from reference.saving.files import write_text
 
 VOCABULARY_FILE = "vocabulary.txt"
 
@@ -63,15 +65,11 @@ class Inputs:
 
 
 def _vocabulary(row: Row, texts: list[str]) -> list[str]:
-    from reference.layers.text_vectorization import text_vectorization_adapt
-
     return make_vocabulary(texts, row.subwords) if row.subwords else text_vectorization_adapt(texts, max_tokens=row.max_tokens)
 
 
 def token_ids(row: Row, texts: list[str], vocabulary: list[str]) -> np.ndarray:
     """The texts as ids, int64, shape (texts, ``row.sequence_length``), with subwords (.., slots); a shorter text ends in zeros."""
-    from reference.layers.text_vectorization import text_vectorization_forward
-
     if row.subwords:
         return subword_ids(texts, vocabulary, row.subwords, row.sequence_length)
     return np.asarray(text_vectorization_forward(texts, vocabulary, output_sequence_length=row.sequence_length))
@@ -79,7 +77,7 @@ def token_ids(row: Row, texts: list[str], vocabulary: list[str]) -> np.ndarray:
 
 def write_vocabulary(path: Path, vocabulary: list[str]) -> None:
     """One term a line, UTF-8; line *i* is token id *i*, so the first line is empty (the padding)."""
-    path.write_bytes("".join(f"{term}\n" for term in vocabulary).encode())
+    write_text(path, "".join(f"{term}\n" for term in vocabulary))
 
 
 def read_vocabulary(path: Path) -> list[str]:

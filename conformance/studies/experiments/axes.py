@@ -6,7 +6,9 @@ axes: it is trained once, and where a study gives one model another figure in ea
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from conformance.studies.experiments.row import Family
@@ -61,6 +63,81 @@ class Axis:
         return "_".join([self.family, *words.split()])
 
 
+Figures = tuple[float | None, float | None]
+"""What study A and study B report for one variation."""
+
+
+def _axis(
+    family: Family, name: str, held: str, rows: Mapping[str, str], figures: Sequence[Figures] = (), remarks: Sequence[str] = ()
+) -> Axis:
+    """An axis of rows by their labels; the figures are in the same order, none for the rows behind them."""
+    pairs = zip_longest(rows.items(), figures, fillvalue=(None, None))
+    return Axis(family, name, tuple(Variation(*row, *own) for row, own in pairs), held, tuple(remarks))
+
+
+def _recurrent(
+    family: Family,
+    depth: Sequence[Figures],
+    units: Sequence[Figures],
+    direction: Sequence[Figures],
+    final: tuple[float, str],
+    masked: int,
+    remark: str = "",
+) -> tuple[Axis, ...]:
+    """The axes that the studies have for both families of recurrent layers.
+
+    Parameters
+    ----------
+    depth, units, direction : sequences of figures
+    final : float, str
+        Macro-F1 of study B's final model, and what it consists of.
+    masked : int
+        The units each way of the row that has a mask.
+    remark : str
+        About the direction.
+    """
+    one, both = f"nusax-{family}", f"nusax-bi{family}"
+    deep = f"{both}-64-64-64"
+    layers = {"1 layer": f"{both}-64", "2 layers": f"{both}-64-64", "3 layers": deep}
+    ways = {"one way": f"{one}-128", "both ways": f"{both}-128"}
+    stacks = ("16-8", "32-16", "64-32")
+    return (
+        _axis(family, "depth", "64 units each way in every layer.", layers, depth),
+        _axis(family, "units", "One layer, so many units each way.", {f"{n} units": f"{both}-{n}" for n in (32, 64, 128)}, units),
+        _axis(family, "direction", "128 units, each way where it is both ways.", ways, direction, [TOTALS, remark] if remark else [TOTALS]),
+        _axis(
+            family,
+            "final model",
+            f"The final model of study B: {final[1]}, Dropout(0.5) between them.",
+            {"final model of study B": f"{one}-final", "3 layers of 64 both ways": deep},
+            [(None, final[0]), depth[-1]],
+        ),
+        _masks(family, "one way", f"{one}-128", "128 units."),
+        _masks(family, "both ways", f"{both}-{masked}", f"{masked} units each way."),
+        _axis(family, "stack of study A, one way", "Two layers of so many units, one way.", {n: f"{one}-{n}" for n in stacks}),
+        _axis(family, "stack of study A, both ways", "Two layers of so many units each way.", {n: f"{both}-{n}" for n in stacks}),
+    )
+
+
+def _masks(family: Family, way: str, row: str, held: str) -> Axis:
+    return _axis(family, f"masking, {way}", held, {"no mask": row, "mask": f"{row}-mask"})
+
+
+def _ratios(family: Family) -> Axis:
+    rows = {"no ratios": f"nusax-{family}-best-refit", "ratios": f"nusax-{family}-ratios-refit"}
+    held = "The best model, which is fitted on both splits, and the same without the ratios."
+    return _axis(family, "ratios of the best model", held, rows)
+
+
+def _parts(family: Family, others: Mapping[str, str]) -> Axis:
+    """The parts of the best model; `others` are those that this family alone leaves out or adds, by their labels."""
+    best, ratios = f"nusax-{family}-best", f"nusax-{family}-ratios"
+    rows = {"whole": ratios, "no ratios": best, "no ratios, no skip": f"{best}-without-skip"}
+    rows |= {f"no ratios, {label}": f"{best}-{row}" for label, row in others.items()}
+    rows |= {"no ratios, fitted on both splits": f"{best}-refit", "fitted on both splits": f"{ratios}-refit"}
+    return _axis(family, PARTS, PARTS_OF_BEST, rows)
+
+
 BEST_TEXT = (
     "The best model reads 48 words, each as 20 ids: its own and those of its first character n-grams (3 to 5 letters); empty places are "
     "ids of the padding. It averages their embeddings (64 numbers), drops 0.4 of these numbers for all words alike, reads both ways with "
@@ -71,6 +148,7 @@ BEST_TEXT = (
     "options and its 12 epochs were chosen by cross-validation on training and validation split, and in the end it is fitted on both "
     "splits; then there is no validation split left, and its curves are missing."
 )
+TOTALS = 'Study B calls its 128 units each way "64 + 64"; the total of parameters says which it is.'
 PARTS = "parts of the best model"
 PARTS_OF_BEST = (
     "The best model fitted on the training split alone; without the ratios, and then without one part more or with one added; fitted on "
@@ -124,225 +202,65 @@ CNN: tuple[Axis, ...] = (
         ),
     ),
 )
-RNN: tuple[Axis, ...] = (
-    Axis(
-        "rnn",
-        "depth",
-        (
-            Variation("1 layer", "nusax-birnn-64", a=0.4413, b=0.4920),
-            Variation("2 layers", "nusax-birnn-64-64", a=0.3185, b=0.5551),
-            Variation("3 layers", "nusax-birnn-64-64-64", a=0.4498, b=0.5571),
-        ),
-        "64 units each way in every layer.",
-    ),
-    Axis(
-        "rnn",
-        "units",
-        (
-            Variation("32 units", "nusax-birnn-32", a=0.3178, b=0.5640),
-            Variation("64 units", "nusax-birnn-64", a=0.3377, b=0.5052),
-            Variation("128 units", "nusax-birnn-128", a=0.3561, b=0.4158),
-        ),
-        "One layer, so many units each way.",
-    ),
-    Axis(
-        "rnn",
-        "direction",
-        (
-            Variation("one way", "nusax-rnn-128", a=0.4420, b=0.3770),
-            Variation("both ways", "nusax-birnn-128", a=0.4683, b=0.5701),
-        ),
-        "128 units, each way where it is both ways.",
-        ('Study B calls its 128 units each way "64 + 64"; the total of parameters says which it is.',),
-    ),
-    Axis(
-        "rnn",
-        "final model",
-        (
-            Variation("final model of study B", "nusax-rnn-final", b=0.6105),
-            Variation("3 layers of 64 both ways", "nusax-birnn-64-64-64", a=0.4498, b=0.5571),
-        ),
-        "The final model of study B: 128 units one way, then 64 and 64 both ways, Dropout(0.5) between them.",
-    ),
-    Axis("rnn", "masking, one way", (Variation("no mask", "nusax-rnn-128"), Variation("mask", "nusax-rnn-128-mask")), "128 units."),
-    Axis(
-        "rnn",
-        "masking, both ways",
-        (Variation("no mask", "nusax-birnn-128"), Variation("mask", "nusax-birnn-128-mask")),
-        "128 units each way.",
-    ),
-    Axis(
-        "rnn",
-        "stack of study A, one way",
-        (
-            Variation("16-8", "nusax-rnn-16-8"),
-            Variation("32-16", "nusax-rnn-32-16"),
-            Variation("64-32", "nusax-rnn-64-32"),
-        ),
-        "Two layers of so many units, one way.",
-    ),
-    Axis(
-        "rnn",
-        "stack of study A, both ways",
-        (
-            Variation("16-8", "nusax-birnn-16-8"),
-            Variation("32-16", "nusax-birnn-32-16"),
-            Variation("64-32", "nusax-birnn-64-32"),
-        ),
-        "Two layers of so many units each way.",
-    ),
+RNN = _recurrent(
+    "rnn",
+    depth=[(0.4413, 0.4920), (0.3185, 0.5551), (0.4498, 0.5571)],
+    units=[(0.3178, 0.5640), (0.3377, 0.5052), (0.3561, 0.4158)],
+    direction=[(0.4420, 0.3770), (0.4683, 0.5701)],
+    final=(0.6105, "128 units one way, then 64 and 64 both ways"),
+    masked=128,
 )
-LSTM: tuple[Axis, ...] = (
-    Axis(
-        "lstm",
-        "depth",
-        (
-            Variation("1 layer", "nusax-bilstm-64", a=0.1836, b=0.7505),
-            Variation("2 layers", "nusax-bilstm-64-64", a=0.1836, b=0.5604),
-            Variation("3 layers", "nusax-bilstm-64-64-64", a=0.1836, b=0.5914),
-        ),
-        "64 units each way in every layer.",
-    ),
-    Axis(
-        "lstm",
-        "units",
-        (
-            Variation("32 units", "nusax-bilstm-32", a=0.1836, b=0.7407),
-            Variation("64 units", "nusax-bilstm-64", a=0.1836, b=0.7408),
-            Variation("128 units", "nusax-bilstm-128", a=0.1836, b=0.7186),
-        ),
-        "One layer, so many units each way.",
-    ),
-    Axis(
-        "lstm",
-        "direction",
-        (
-            Variation("one way", "nusax-lstm-128", a=0.4420, b=0.1827),
-            Variation("both ways", "nusax-bilstm-128", a=0.7636, b=0.5941),
-        ),
-        "128 units, each way where it is both ways.",
-        (
-            'Study B calls its 128 units each way "64 + 64"; the total of parameters says which it is.',
-            "Study A's figure of the LSTM that reads one way, 0.4420, is also its figure of the SimpleRNN that reads one way.",
-        ),
-    ),
-    Axis(
-        "lstm",
-        "final model",
-        (
-            Variation("final model of study B", "nusax-lstm-final", b=0.6275),
-            Variation("3 layers of 64 both ways", "nusax-bilstm-64-64-64", a=0.1836, b=0.5914),
-        ),
-        "The final model of study B: 128 and 128 units one way, then 128 both ways, Dropout(0.5) between them.",
-    ),
-    Axis("lstm", "masking, one way", (Variation("no mask", "nusax-lstm-128"), Variation("mask", "nusax-lstm-128-mask")), "128 units."),
-    Axis(
-        "lstm",
-        "masking, both ways",
-        (Variation("no mask", "nusax-bilstm-64"), Variation("mask", "nusax-bilstm-64-mask")),
-        "64 units each way.",
-    ),
-    Axis(
-        "lstm",
-        "stack of study A, one way",
-        (
-            Variation("16-8", "nusax-lstm-16-8"),
-            Variation("32-16", "nusax-lstm-32-16"),
-            Variation("64-32", "nusax-lstm-64-32"),
-        ),
-        "Two layers of so many units, one way.",
-    ),
-    Axis(
-        "lstm",
-        "stack of study A, both ways",
-        (
-            Variation("16-8", "nusax-bilstm-16-8"),
-            Variation("32-16", "nusax-bilstm-32-16"),
-            Variation("64-32", "nusax-bilstm-64-32"),
-        ),
-        "Two layers of so many units each way.",
-    ),
+LSTM = _recurrent(
+    "lstm",
+    depth=[(0.1836, 0.7505), (0.1836, 0.5604), (0.1836, 0.5914)],
+    units=[(0.1836, 0.7407), (0.1836, 0.7408), (0.1836, 0.7186)],
+    direction=[(0.4420, 0.1827), (0.7636, 0.5941)],
+    final=(0.6275, "128 and 128 units one way, then 128 both ways"),
+    masked=64,
+    remark="Study A's figure of the LSTM that reads one way, 0.4420, is also its figure of the SimpleRNN that reads one way.",
 )
-BEST: tuple[Axis, ...] = (
-    Axis(
+BEST = (
+    _axis(
         "cnn",
         "best model",
-        (
-            Variation("2 blocks (32-64)", "cifar10-cnn-32-64"),
-            Variation("3 blocks (32-64-128)", "cifar10-cnn-32-64-128"),
-            Variation("2 blocks, augmented images", "cifar10-cnn-32-64-augmented"),
-            Variation("2 blocks, batch normalisation", "cifar10-cnn-32-64-normalized"),
-            Variation("best model", "cifar10-cnn-best"),
-        ),
         "The best model: blocks of 1, 2 and 2 convolutions of 32, 64 and 128 filters, each with batch normalisation, Dropout(0.2) after "
         "each block, an average over what is left of the image instead of the hidden layer, augmented images (mirrored, moved by up to 4 "
         "pixels), 25 epochs with a learning rate from 0.002 down along a cosine. The others are trained as in the axes above.",
+        {
+            "2 blocks (32-64)": "cifar10-cnn-32-64",
+            "3 blocks (32-64-128)": "cifar10-cnn-32-64-128",
+            "2 blocks, augmented images": "cifar10-cnn-32-64-augmented",
+            "2 blocks, batch normalisation": "cifar10-cnn-32-64-normalized",
+            "best model": "cifar10-cnn-best",
+        },
     ),
-    Axis(
+    _axis(
         "rnn",
         "best model",
-        (
-            Variation("both ways 128, mask", "nusax-birnn-128-mask"),
-            Variation("final model of study B", "nusax-rnn-final"),
-            Variation("best model", "nusax-rnn-ratios-refit"),
-        ),
         BEST_TEXT.format(80),
+        {
+            "both ways 128, mask": "nusax-birnn-128-mask",
+            "final model of study B": "nusax-rnn-final",
+            "best model": "nusax-rnn-ratios-refit",
+        },
     ),
-    Axis(
-        "rnn",
-        "ratios of the best model",
-        (
-            Variation("no ratios", "nusax-rnn-best-refit"),
-            Variation("ratios", "nusax-rnn-ratios-refit"),
-        ),
-        "The best model, which is fitted on both splits, and the same without the ratios.",
-    ),
-    Axis(
-        "rnn",
-        PARTS,
-        (
-            Variation("whole", "nusax-rnn-ratios"),
-            Variation("no ratios", "nusax-rnn-best"),
-            Variation("no ratios, no skip", "nusax-rnn-best-without-skip"),
-            Variation("no ratios, fitted on both splits", "nusax-rnn-best-refit"),
-            Variation("fitted on both splits", "nusax-rnn-ratios-refit"),
-        ),
-        PARTS_OF_BEST,
-    ),
-    Axis(
+    _ratios("rnn"),
+    _parts("rnn", {}),
+    _axis(
         "lstm",
         "best model",
-        (
-            Variation("both ways 64", "nusax-bilstm-64"),
-            Variation("one way 128, mask", "nusax-lstm-128-mask"),
-            Variation("best model", "nusax-lstm-ratios-refit"),
-        ),
         BEST_TEXT.format(40),
+        {"both ways 64": "nusax-bilstm-64", "one way 128, mask": "nusax-lstm-128-mask", "best model": "nusax-lstm-ratios-refit"},
     ),
-    Axis(
+    _ratios("lstm"),
+    _parts(
         "lstm",
-        "ratios of the best model",
-        (
-            Variation("no ratios", "nusax-lstm-best-refit"),
-            Variation("ratios", "nusax-lstm-ratios-refit"),
-        ),
-        "The best model, which is fitted on both splits, and the same without the ratios.",
-    ),
-    Axis(
-        "lstm",
-        PARTS,
-        (
-            Variation("whole", "nusax-lstm-ratios"),
-            Variation("no ratios", "nusax-lstm-best"),
-            Variation("no ratios, no skip", "nusax-lstm-best-without-skip"),
-            Variation("no ratios, weights not averaged", "nusax-lstm-best-without-averaging"),
-            Variation("no ratios, no sub-words", "nusax-lstm-best-without-subwords"),
-            Variation("no ratios, no dropout", "nusax-lstm-best-without-dropout"),
-            Variation("no ratios, 0.2 of the words dropped, 14 epochs", "nusax-lstm-best-word-dropout"),
-            Variation("no ratios, fitted on both splits", "nusax-lstm-best-refit"),
-            Variation("fitted on both splits", "nusax-lstm-ratios-refit"),
-        ),
-        PARTS_OF_BEST,
+        {
+            "weights not averaged": "without-averaging",
+            "no sub-words": "without-subwords",
+            "no dropout": "without-dropout",
+            "0.2 of the words dropped, 14 epochs": "word-dropout",
+        },
     ),
 )
 AXES: tuple[Axis, ...] = CNN + RNN + LSTM + BEST

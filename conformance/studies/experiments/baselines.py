@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from conformance.studies.data.datasets import Dataset, joined, parts
 from conformance.studies.data.inputs import Inputs
+from conformance.studies.data.log_count_ratios import log_count_ratios
 from conformance.studies.experiments import grid
 from conformance.studies.experiments.row import FOLDS
 
@@ -59,49 +71,37 @@ class Baseline:
         return same and all(key in record for key in PREDICTIONS.values())
 
 
-def _most_frequent() -> Any:
-    from sklearn.dummy import DummyClassifier
+class LogCountRatios(TransformerMixin, BaseEstimator):
+    """A scikit-learn transformer: each feature of a two-class problem times its log-count ratio for the class 1."""
 
-    return DummyClassifier(strategy="most_frequent")
+    def fit(self, present: Any, labels: np.ndarray) -> LogCountRatios:
+        """Count, over texts with labels 0 and 1."""
+        self.ratios_ = log_count_ratios(present, labels, 2)[:, 1]
+        return self
+
+    def transform(self, present: Any) -> Any:
+        """The features, weighted."""
+        return present.multiply(self.ratios_).tocsr()
 
 
 def _logistic(**tfidf: Any) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
     return make_pipeline(TfidfVectorizer(**tfidf), LogisticRegression(max_iter=1000))
 
 
-def _characters() -> Any:
-    return _logistic(analyzer="char_wb", ngram_range=(2, 5))
+_most_frequent = partial(DummyClassifier, strategy="most_frequent")
+_characters = partial(_logistic, analyzer="char_wb", ngram_range=(2, 5))
 
 
 def _ratios() -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-    from sklearn.pipeline import make_pipeline
-
-    from conformance.studies.data.ratio_transformer import LogCountRatios
-
     one_class = make_pipeline(LogCountRatios(), LogisticRegression(max_iter=1000))
     return make_pipeline(CountVectorizer(binary=True, ngram_range=(1, 2)), OneVsRestClassifier(one_class))
 
 
 def _naive_bayes() -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.naive_bayes import MultinomialNB
-    from sklearn.pipeline import make_pipeline
-
     return make_pipeline(CountVectorizer(), MultinomialNB())
 
 
 def _pixels() -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
     return make_pipeline(FunctionTransformer(shrunken), StandardScaler(), LogisticRegression(max_iter=500, tol=1e-3))
 
 
@@ -137,9 +137,6 @@ def measured(baseline: Baseline, dataset: Dataset) -> dict[str, Any]:
     dataset : Dataset
         The data set that it names.
     """
-    import sklearn
-    from sklearn.model_selection import GridSearchCV, PredefinedSplit
-
     both = joined(dataset)
     validation = PredefinedSplit([-1] * len(dataset.y_train) + [0] * len(dataset.y_valid))
     split = parts(both.y_train, baseline.folds) if baseline.folds else validation

@@ -12,14 +12,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conformance.base.arrays import Array
 from reference.layers import wrappers
 from reference.layers.rnn import cells, scan
 from reference.layers.rnn.scan import SavedScan
 from reference.network import backpropagation
 
-Array = NDArray[Any]
 Function = Callable[..., Any]
 EPSILON = 1e-7
 

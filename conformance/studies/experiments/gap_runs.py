@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 from conformance.studies.experiments.gap_faults import FAULTS
@@ -84,11 +85,7 @@ class GapRun:
 def runs(seeds: Sequence[int] = SEEDS, sides: Sequence[str] = (KERAS, NUMPY)) -> Iterator[GapRun]:
     """All runs, seed by seed, so that an unfinished study is complete for its first seeds; mistakes with Adam come after all others."""
     for seed in seeds:
-        for family in FAMILIES:
-            for model in (STUDY, SCRATCH):
-                for optimizer in OPTIMIZERS:
-                    for side in sides:
-                        yield GapRun(seed, family, model, optimizer, side)
+        yield from (GapRun(seed, *cell) for cell in product(FAMILIES, (STUDY, SCRATCH), OPTIMIZERS, sides))
         if NUMPY in sides:
             yield from _mistakes(seed, "sgd")
     if NUMPY in sides:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -12,34 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import write_json, write_text
+from conformance.oracle.environment import import_keras, in_processes
+from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.gap_faults import switched_on
-from conformance.studies.experiments.gap_runs import KERAS, RATE, GapRun
+from conformance.studies.experiments.gap_runs import KERAS, RATE, SCRATCH_ROWS, GapRun
 from conformance.studies.experiments.models import build_model
+from conformance.studies.experiments.records import DIGITS, MANIFEST_FILE, checksums, read_record, write_record
 from conformance.studies.experiments.replay import draw_noise
 from conformance.studies.experiments.sides import Optimizer, Side, keras_side, numpy_side
-from conformance.studies.experiments.trainer import MANIFEST_FILE, scores
+from conformance.studies.experiments.trainer import scores
+from reference.saving.files import write_document
 
 OPTIMIZER = {"adam": Optimizer("Adam", {"learning_rate": RATE}), "sgd": Optimizer("SGD", {"learning_rate": RATE})}
-DIGITS = 6
 NOTICE = "Labels and predictions derive from NusaX-Senti (Winata et al. 2022, arXiv:2205.15960), CC BY-SA 4.0."
 
 
 def stored(run: GapRun, folder: Path, sha256: str | None = None) -> dict[str, Any] | None:
     """The record of a run, or None where it is missing, of another run, of another model, or (with a checksum) of other data."""
-    try:
-        record: dict[str, Any] = json.loads((folder / f"{run.name}.json").read_text(encoding="utf-8"))
-        same = record["run"] == run.to_json() and run.row.is_described_by(record["row"]) and sha256 in (None, record["data_sha256"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return record if same else None
+    return read_record(folder / f"{run.name}.json", run.row, sha256, run=run.to_json())
 
 
 def train_run(run: GapRun, inputs: Inputs) -> dict[str, Any]:
     """Train one run and return its record: figures of every epoch, and the classes that it gives to the test split."""
-    from conformance.oracle.environment import import_keras
-
     keras = import_keras()
     keras.backend.clear_session()
     keras.utils.set_random_seed(run.seed)
@@ -93,27 +86,12 @@ def missing(runs: Sequence[GapRun], folder: Path, data: Path | None) -> list[Gap
 
 def train_all(runs: Sequence[GapRun], folder: Path, data: Path | None, workers: int) -> Iterator[GapRun]:
     """Train runs in their order, spread over processes of one thread each; yields each when its file stands."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from conformance.oracle.environment import one_thread, single_thread
-
-    single_thread()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), one_thread) as pool:
-        jobs = {pool.submit(_train_apart, run, folder, data): run for run in runs}
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                yield jobs[job]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return (run for (run, *_), _ in in_processes(_train_apart, [(run, folder, data) for run in runs], workers))
 
 
 def _train_apart(run: GapRun, folder: Path, data: Path | None) -> None:
     """What a process of :func:`train_all` does with a run: its file is written whole, at the end."""
-    record = train_run(run, _inputs(data))
-    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
-    write_text(folder / f"{run.name}.json", f"{{\n{lines}\n}}\n")
+    write_record(folder / f"{run.name}.json", train_run(run, _inputs(data)))
 
 
 def write_manifest(folder: Path, data: Path | None) -> None:
@@ -124,15 +102,12 @@ def write_manifest(folder: Path, data: Path | None) -> None:
         "command": "conform gap",
         "data": {"title": inputs.dataset.title, "sha256": inputs.dataset.sha256, "notice": NOTICE},
         "test_labels": "".join(map(str, inputs.labels("test"))),
-        "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "files": checksums(folder, files),
     }
-    write_json(folder / MANIFEST_FILE, manifest)
+    write_document(folder / MANIFEST_FILE, manifest)
 
 
 @cache
 def _inputs(data: Path | None) -> Inputs:
     """NusaX-Senti as all rows read it."""
-    from conformance.studies.data.datasets import load
-    from conformance.studies.experiments.gap_runs import SCRATCH_ROWS
-
     return Inputs.of(SCRATCH_ROWS["rnn"], load("nusax", data))

@@ -4,14 +4,12 @@ In float64 nothing but the order of additions differs, so losses and weights mus
 gradient, a wrong constant or a missed update shows in the first steps. In float32 both go their own way, for rounding grows with every
 step. How far each drifts from the same training in float64 says whether the reference rounds worse than Keras does.
 
-Keras fixes its floating type for a whole process, so each type runs in one of its own (:func:`apart`).
+Keras fixes its floating type for a whole process, so each type runs in one of its own (:func:`run_apart`).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +17,15 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from conformance.oracle.environment import THREAD_VARIABLES, import_keras, tensorflow
+from conformance.oracle.environment import import_keras, limit_threads
 from conformance.studies.data.datasets import load
+from conformance.studies.experiments.apart import apart
 from conformance.studies.experiments.lockstep_models import ROW, Task, task
 from conformance.studies.experiments.replay import draw_noise
 from conformance.studies.experiments.sides import Optimizer, Side, keras_side, numpy_side
 from conformance.studies.experiments.trainer import scores
 
-Array = NDArray[Any]
 STEPS, BATCH = 200, 16
 SIDES = ("keras", "numpy")
 AGREES = 1e-9
@@ -113,19 +110,16 @@ def _losses(own: Task, sides: dict[str, Side], seed: int, steps: int) -> dict[st
     return losses
 
 
-def apart(dtype: str, seeds: Sequence[int], trials: Sequence[Trial] = TRIALS) -> list[dict[str, Any]]:
+def run_apart(dtype: str, seeds: Sequence[int], trials: Sequence[Trial] = TRIALS) -> list[dict[str, Any]]:
     """:func:`run` of every trial and seed, in a process of its own with one thread."""
     numbers = ",".join(str(TRIALS.index(trial)) for trial in trials)
-    command = [sys.executable, "-m", "conformance.studies.experiments.lockstep", dtype, numbers, *map(str, seeds)]
-    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    found: list[dict[str, Any]] = apart("conformance.studies.experiments.lockstep", 1, dtype, numbers, *seeds)
     return found
 
 
 def measure(seeds: Sequence[int]) -> dict[str, Any]:
     """The record of all trials in both floating types, as ``fixtures/runs/lockstep.json`` holds it."""
-    found = [one for dtype in ("float64", "float32") for one in apart(dtype, seeds)]
+    found = [one for dtype in ("float64", "float32") for one in run_apart(dtype, seeds)]
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for one in found:
         groups.setdefault((one["model"], one["optimizer"], one["dtype"]), []).append(one)
@@ -168,9 +162,8 @@ def _short(value: float) -> float:
 
 
 def main(dtype: str, trials: str, *seeds: str) -> None:
-    """What :func:`apart` runs: set Keras's floating type, run, print JSON as the last line."""
-    tensorflow().config.threading.set_intra_op_parallelism_threads(1)
-    tensorflow().config.threading.set_inter_op_parallelism_threads(1)
+    """What :func:`run_apart` runs: set Keras's floating type, run, print JSON as the last line."""
+    limit_threads(1)
     import_keras().config.set_floatx(dtype)
     chosen = [TRIALS[int(number)] for number in trials.split(",")]
     print(json.dumps([run(trial, dtype, int(seed)) for trial in chosen for seed in seeds]))

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
+from conformance.base.arrays import Array
+from conformance.oracle.environment import import_keras
 from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.experiments.grid import find
 
-Array = NDArray[Any]
 TOKENS = 16
 
 
@@ -86,8 +85,6 @@ def _lstm(terms: int) -> Any:
 
 
 def _keras() -> tuple[Any, Any]:
-    from conformance.oracle.environment import import_keras
-
     keras = import_keras()
     return keras, keras.layers
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.oracle.environment import import_keras
 from conformance.studies.data.log_count_ratios import log_count_ratios
 from conformance.studies.experiments.row import SKIP_SCALE, Row
 from reference.layers.text_vectorization import PADDING, UNKNOWN
@@ -38,8 +39,6 @@ def build_model(row: Row, input_shape: tuple[int, ...], classes: int, vocabulary
     ParameterTotalError
         The total differs from ``row.parameters``.
     """
-    from conformance.oracle.environment import import_keras
-
     keras = import_keras()
     source = keras.Input(input_shape, dtype="int64" if row.is_text else "float32", name="input")
     if row.is_text:

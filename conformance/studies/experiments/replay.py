@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from conformance.base.arrays import Array
 
 
 def dropouts(model: Any) -> list[Any]:

@@ -8,23 +8,23 @@ What is recorded is not trained again. The folder's ``manifest.json`` holds the 
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conformance.base.record import write_json, write_text
-from conformance.oracle.environment import one_thread
+from conformance.base.files import read_json
+from conformance.oracle.environment import import_keras, one_thread
 from conformance.studies.data.datasets import Dataset, load
+from conformance.studies.data.downloads import DataError
 from conformance.studies.data.inputs import VOCABULARY_FILE, Inputs, read_vocabulary
-from conformance.studies.experiments import grid
+from conformance.studies.experiments import grid, trainer
+from conformance.studies.experiments.models import ParameterTotalError
+from conformance.studies.experiments.records import DIGITS, MANIFEST_FILE, checksums, read_record, write_record
 from conformance.studies.experiments.row import FOLDS, Row
+from reference.saving.files import write_document
 
-MANIFEST_FILE = "manifest.json"
-DIGITS = 6
 CURVES = ("train_loss", "train_macro_f1", "valid_loss", "valid_macro_f1")
 
 
@@ -55,12 +55,7 @@ def path_of(row: Row, records: Path) -> Path:
 
 def stored(row: Row, records: Path, sha256: str | None = None) -> dict[str, Any] | None:
     """The record of a row with its seed, or None where it is missing, of another row, or (with a checksum) of other data."""
-    try:
-        record: dict[str, Any] = json.loads(path_of(row, records).read_text(encoding="utf-8"))
-        same = row.is_described_by(record["row"]) and sha256 in (None, record["data_sha256"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return record if same else None
+    return read_record(path_of(row, records), row, sha256)
 
 
 def seeds_there(row: Row, records: Path) -> list[int]:
@@ -70,9 +65,7 @@ def seeds_there(row: Row, records: Path) -> list[int]:
 
 def is_done(row: Row, places: Places) -> bool:
     """Whether nothing is left to train: the record stands, and the checkpoint where the row keeps one."""
-    from conformance.studies.experiments.trainer import finished
-
-    return stored(row, places.records) is not None and (not keeps_checkpoint(row) or finished(row, places.checkpoints) is not None)
+    return stored(row, places.records) is not None and (not keeps_checkpoint(row) or trainer.finished(row, places.checkpoints) is not None)
 
 
 def keeps_checkpoint(row: Row) -> bool:
@@ -90,28 +83,23 @@ def train_run(row: Row, dataset: Dataset, places: Places, progress: bool = True,
     ParameterTotalError
         The model's total of parameters is not the row's.
     """
-    from conformance.studies.experiments import trainer
-
     if not force and keeps_checkpoint(row) and trainer.finished(row, places.checkpoints):
         found = _record_of_checkpoint(row, dataset, places.checkpoints / row.name)
-        write_text(path_of(row, places.records), _text(found))
+        write_record(path_of(row, places.records), found)
         return found
     training = trainer.trained(row, dataset, places.work, progress)
     if keeps_checkpoint(row):
         trainer.publish(training, places.checkpoints / row.name)
     made = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "versions": trainer.versions()}
     found = _record(row, training.inputs, training.model, training.history, made, training.best_epoch)
-    write_text(path_of(row, places.records), _text(found))
+    write_record(path_of(row, places.records), found)
     training.forget()
     return found
 
 
 def _record_of_checkpoint(row: Row, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    from conformance.oracle.environment import import_keras
-    from conformance.studies.experiments import trainer
-
-    manifest = json.loads((folder / trainer.MANIFEST_FILE).read_text(encoding="utf-8"))
-    history = json.loads((folder / trainer.HISTORY_FILE).read_text(encoding="utf-8"))
+    manifest = read_json(folder / trainer.MANIFEST_FILE)
+    history = read_json(folder / trainer.HISTORY_FILE)
     inputs = Inputs.of(row, dataset, read_vocabulary(folder / VOCABULARY_FILE) if row.is_text else None)
     model = import_keras().models.load_model(folder / trainer.MODEL_FILE)
     made = {key: manifest[key] for key in ("date", "versions")}
@@ -122,8 +110,6 @@ def _record(
     row: Row, inputs: Inputs, model: Any, history: Sequence[dict[str, float]], made: dict[str, Any], best_epoch: int
 ) -> dict[str, Any]:
     """What is recorded; a curve that an older history lacks is null, and what needs the validation split where that was fitted on."""
-    from conformance.studies.experiments import trainer
-
     splits = {split: trainer.probabilities(model, inputs, split) for split in row.scored_splits}
     return {
         "row": row.to_json(),
@@ -142,12 +128,6 @@ def _record(
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in figures.items()}
-
-
-def _text(record: dict[str, Any]) -> str:
-    """JSON with a line for each key, so that a long list of epochs stays one line."""
-    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
-    return f"{{\n{lines}\n}}\n"
 
 
 def train_all(
@@ -189,10 +169,6 @@ def _train_apart(row: Row, places: Places, data: Path | None, force: bool) -> st
 
 
 def _train_here(row: Row, places: Places, data: Path | None, progress: bool, force: bool) -> str:
-    from conformance.oracle.environment import import_keras
-    from conformance.studies.data.downloads import DataError
-    from conformance.studies.experiments.models import ParameterTotalError
-
     import_keras().backend.clear_session()
     try:
         train_run(row, load(row.dataset, data), places, progress, force)
@@ -205,8 +181,6 @@ def _train_here(row: Row, places: Places, data: Path | None, progress: bool, for
 
 def other_copy(rows: Sequence[Row], records: Path, data: Path | None) -> str:
     """The sentence that says that a data set is here in other bytes than the records are of, or ""; what is not here is passed over."""
-    from conformance.studies.data.downloads import DataError
-
     known = _known_data(records)
     for name in sorted({row.dataset for row in rows} & set(known)):
         with suppress(DataError):
@@ -220,19 +194,17 @@ def other_copy(rows: Sequence[Row], records: Path, data: Path | None) -> str:
 def _known_data(records: Path) -> dict[str, Any]:
     """The data sets that the manifest describes."""
     try:
-        known: dict[str, Any] = json.loads((records / MANIFEST_FILE).read_text(encoding="utf-8"))["data"]
+        known: dict[str, Any] = read_json(records / MANIFEST_FILE)["data"]
     except (OSError, ValueError, KeyError):
         return {}
     return known
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:
-    from conformance.studies.experiments.trainer import NOTICES
-
     return {
         "title": dataset.title,
         "sha256": dataset.sha256,
-        "notice": NOTICES[dataset.name],
+        "notice": trainer.NOTICES[dataset.name],
         "classes": list(dataset.classes),
         "test_labels": "".join(map(str, dataset.y_test)),
     }
@@ -248,6 +220,6 @@ def write_manifest(records: Path, data: Path | None) -> None:
     manifest = {
         "command": "conform train",
         "data": {name: known.get(name) or _described(load(name, data)) for name in names},
-        "files": {path.relative_to(records).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "files": checksums(records, files),
     }
-    write_json(records / MANIFEST_FILE, manifest)
+    write_document(records / MANIFEST_FILE, manifest)

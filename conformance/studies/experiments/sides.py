@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+import reference
+from conformance.base.arrays import Array
+from conformance.oracle.environment import import_keras
 from conformance.studies.experiments.replay import replayed_masks, set_noise
+from reference.training.step import start_training, train_step, with_weights
 
-Array = NDArray[Any]
 LOSS = "sparse_categorical_crossentropy"
 
 
@@ -33,8 +35,6 @@ class Optimizer:
 
     def keras(self) -> Any:
         """A new optimizer of Keras."""
-        from conformance.oracle.environment import import_keras
-
         optimizers = import_keras().optimizers
         rate = {"learning_rate": getattr(optimizers.schedules, self.schedule)(**self.schedule_options)} if self.schedule else {}
         return getattr(optimizers, self.name)(**self.options, **rate)
@@ -43,8 +43,6 @@ class Optimizer:
         """The same as the reference's training takes it."""
         if not self.schedule:
             return self.name, dict(self.options)
-        import reference
-
         # CosineDecay is cosine_decay.
         function = getattr(reference, re.sub("(?<!^)(?=[A-Z])", "_", self.schedule).lower())
         return self.name, {**self.options, "learning_rate": functools.partial(function, **self.schedule_options)}
@@ -81,12 +79,9 @@ def keras_side(model: Any, optimizer: Optimizer) -> Side:
 
 def numpy_side(model: Any, optimizer: Optimizer, dtype: str = "float32") -> Side:
     """The reference, from the weights that the Keras model has now, through its file; what the model drops is asked of it, step by step."""
-    from reference import load_model
-    from reference.training.step import start_training, train_step, with_weights
-
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")
-        own = load_model(Path(folder) / "model.keras").astype(dtype)
+        own = reference.load_model(Path(folder) / "model.keras").astype(dtype)
     state = start_training(own, optimizer=optimizer.reference(), loss=LOSS)
 
     def step(x: Array, y: Array, noise: Array) -> float:

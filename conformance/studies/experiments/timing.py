@@ -10,17 +10,25 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
-from conformance.oracle.environment import THREAD_VARIABLES
+from conformance.oracle.environment import limit_threads, tensorflow
+from conformance.oracle.live.whole_model import compiled, keras_model
+from conformance.studies.data.datasets import load
+from conformance.studies.data.downloads import DataError
+from conformance.studies.data.inputs import test_inputs
+from conformance.studies.data.paths import checkpoints_dir
+from conformance.studies.experiments.grid import ROWS
 from conformance.studies.experiments.row import Row
+from reference.models import load_model
 
 BATCH = 256
 REPEATS = 15
@@ -40,9 +48,6 @@ def median_times(calls: Mapping[str, Callable[[], Any]], repeats: int = REPEATS)
 
 def time_model(path: Path, x: Any) -> dict[str, Any]:
     """Milliseconds for one batch of 256 samples (repeated where there are fewer), and their ratio."""
-    from conformance.oracle.live.whole_model import compiled, keras_model
-    from reference.models import load_model
-
     x = np.resize(x, (BATCH, *x.shape[1:]))
     reference, keras = load_model(path), compiled(keras_model(path), x)
     taken = median_times({"reference": lambda: reference.predict(x, BATCH), "keras": lambda: keras(x)})
@@ -55,10 +60,6 @@ def time_model(path: Path, x: Any) -> dict[str, Any]:
 
 def time_rows(rows: Sequence[Row], checkpoints: Path, data: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
     """The timings of every row that can be timed here, each with what it depends on, and a sentence for each that cannot."""
-    from conformance.studies.data.datasets import load
-    from conformance.studies.data.downloads import DataError
-    from conformance.studies.data.inputs import test_inputs
-
     models: list[dict[str, Any]] = []
     sentences: list[str] = []
     around = circumstances(BATCH, REPEATS, "tf.function")
@@ -75,15 +76,6 @@ def time_rows(rows: Sequence[Row], checkpoints: Path, data: Path | None) -> tupl
     return models, sentences
 
 
-def apart(module: str, threads: int, data: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
-    """What a module times, in a process of its own with so many threads: both libraries fix their number at the start."""
-    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
-    command = [sys.executable, "-m", module, str(threads), *([str(data)] if data else [])]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found, sentences = json.loads(done.stdout.splitlines()[-1])
-    return found, sentences
-
-
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -91,12 +83,6 @@ def cores() -> int:
 
 def circumstances(batch: int, repeats: int, called: str) -> dict[str, Any]:
     """What timings depend on: versions, cores and threads, and how Keras was called."""
-    from importlib.metadata import version
-
-    from threadpoolctl import threadpool_info
-
-    from conformance.oracle.environment import tensorflow
-
     return {
         "batch": batch,
         "repeats": repeats,
@@ -110,20 +96,9 @@ def circumstances(batch: int, repeats: int, called: str) -> dict[str, Any]:
     }
 
 
-def limit_tensorflow(threads: int) -> None:
-    """So many threads within an operation and so many operations at once; before TensorFlow computes anything."""
-    from conformance.oracle.environment import tensorflow
-
-    tensorflow().config.threading.set_intra_op_parallelism_threads(threads)
-    tensorflow().config.threading.set_inter_op_parallelism_threads(threads)
-
-
 def main(threads: str, data: str | None = None) -> None:
-    """What :func:`apart` runs: set TensorFlow's threads, time, print JSON as the last line."""
-    from conformance.studies.data.paths import checkpoints_dir
-    from conformance.studies.experiments.grid import ROWS
-
-    limit_tensorflow(int(threads))
+    """What :func:`conformance.studies.experiments.apart.apart` runs: set TensorFlow's threads, time, print JSON as the last line."""
+    limit_threads(int(threads))
     print(json.dumps(time_rows(ROWS, checkpoints_dir(), Path(data) if data else None)))
 
 

@@ -9,9 +9,7 @@ where it was killed.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
-import os
 import platform
 import shutil
 import time
@@ -22,12 +20,17 @@ from typing import Any
 
 import numpy as np
 
+from conformance.base.files import checksum, read_json
+from conformance.oracle.environment import import_keras, tensorflow
 from conformance.studies.data.datasets import Dataset
 from conformance.studies.data.inputs import VOCABULARY_FILE, Inputs, write_vocabulary
 from conformance.studies.experiments.models import build_model, start_at_ratios
+from conformance.studies.experiments.records import MANIFEST_FILE
 from conformance.studies.experiments.row import Row
+from reference.metrics import macro_f1
+from reference.saving.files import whole_path, write_text
 
-MODEL_FILE, MANIFEST_FILE, HISTORY_FILE, BEST_FILE = "model.keras", "manifest.json", "history.json", "best.weights.h5"
+MODEL_FILE, HISTORY_FILE, BEST_FILE = "model.keras", "history.json", "best.weights.h5"
 EVALUATION_BATCH = 500
 MEASURED = 10_000
 """The macro-F1 of training is measured on so many of the split's first samples, as they are, at the end of an epoch."""
@@ -45,8 +48,8 @@ def finished(row: Row, out_dir: Path) -> dict[str, Any] | None:
     """The manifest of the row's checkpoint, or None where it is missing, of another row, or its model has changed."""
     folder = out_dir / row.name
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        intact = row.is_described_by(manifest["row"]) and manifest["model"]["sha256"] == _sha256(folder / MODEL_FILE)
+        manifest = read_json(folder / MANIFEST_FILE)
+        intact = row.is_described_by(manifest["row"]) and manifest["model"]["sha256"] == checksum(folder / MODEL_FILE)
     except (OSError, ValueError, KeyError):
         return None
     return manifest if intact else None
@@ -116,8 +119,6 @@ class Training:
         if not self.row.averaging:
             yield
             return
-        from conformance.oracle.environment import import_keras
-
         swap = import_keras().callbacks.SwapEMAWeights()
         swap.set_model(self.model)
         swap.on_test_begin()
@@ -136,10 +137,8 @@ class Training:
         return {"row": self.row.to_json(), "data": self.inputs.dataset.sha256, "versions": versions()}
 
     def _restored(self) -> Any:
-        from conformance.oracle.environment import import_keras
-
         try:
-            saved = json.loads((self.folder / HISTORY_FILE).read_text(encoding="utf-8"))
+            saved = read_json(self.folder / HISTORY_FILE)
         except (OSError, ValueError):
             return None
         if saved["identity"] != self._identity():
@@ -149,8 +148,6 @@ class Training:
         return model
 
     def _new(self) -> Any:
-        from conformance.oracle.environment import import_keras
-
         keras = import_keras()
         keras.utils.set_random_seed(self.row.seed)
         model = self.build()
@@ -219,10 +216,11 @@ class Training:
         """Keep this epoch; what was kept before is removed once this one stands."""
         self.folder.mkdir(parents=True, exist_ok=True)
         state = self.folder / f"epoch-{len(self.history):03d}.keras"
-        _write(state, self.model.save)
+        with whole_path(state) as place:
+            self.model.save(place)
         if (self.row.patience or self.row.averaging) and self.best_epoch == len(self.history):
-            with self.measured_weights():
-                _write(self.folder / BEST_FILE, self.model.save_weights)
+            with self.measured_weights(), whole_path(self.folder / BEST_FILE) as place:
+                self.model.save_weights(place)
         saved = {"identity": self._identity(), "state": state.name, "history": self.history}
         _write_json(self.folder / HISTORY_FILE, saved)
         for older in self.folder.glob("epoch-*.keras"):
@@ -259,19 +257,16 @@ def probabilities(model: Any, inputs: Inputs, split: str, samples: int | None = 
 
 
 def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Loss, accuracy and macro-F1 (scikit-learn) of probabilities (samples, classes).
+    """Loss, accuracy and macro-F1 (of all classes) of probabilities (samples, classes).
 
     The loss is the mean of ``-log(p[label])`` in float64, with ``p`` clipped at 1e-7 as Keras clips it.
     """
-    from sklearn.metrics import f1_score
-
     picked = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     predicted = probabilities.argmax(axis=1)
-    every = list(range(probabilities.shape[1]))
     return {
         "loss": float(-np.log(np.clip(picked, 1e-7, 1.0)).mean()),
         "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(f1_score(labels, predicted, labels=every, average="macro", zero_division=0)),
+        "macro_f1": macro_f1(labels, predicted, labels=range(probabilities.shape[1])),
     }
 
 
@@ -282,7 +277,8 @@ def publish(training: Training, folder: Path) -> dict[str, Any]:
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
     model = training.build()  # a copy that was never compiled: no optimizer in its archive
     model.set_weights(training.model.get_weights())
-    _write(folder / MODEL_FILE, model.save)
+    with whole_path(folder / MODEL_FILE) as place:
+        model.save(place)
     _write_json(folder / HISTORY_FILE, training.history)
     manifest: dict[str, Any] = {
         "row": row.to_json(),
@@ -294,11 +290,11 @@ def publish(training: Training, folder: Path) -> dict[str, Any]:
         "parameters": model.count_params(),
         "epochs_run": len(training.history),
         "keras": {split: evaluate(model, inputs, split) for split in row.scored_splits},
-        "model": {"file": MODEL_FILE, "sha256": _sha256(folder / MODEL_FILE)},
+        "model": {"file": MODEL_FILE, "sha256": checksum(folder / MODEL_FILE)},
     }
     if inputs.vocabulary is not None:
-        _write(folder / VOCABULARY_FILE, lambda path: write_vocabulary(path, inputs.vocabulary or []))
-        digest = _sha256(folder / VOCABULARY_FILE)
+        write_vocabulary(folder / VOCABULARY_FILE, inputs.vocabulary)
+        digest = checksum(folder / VOCABULARY_FILE)
         manifest["vocabulary"] = {"file": VOCABULARY_FILE, "terms": len(inputs.vocabulary), "sha256": digest}
     if row.patience:
         manifest["best_epoch"] = training.best_epoch
@@ -308,8 +304,6 @@ def publish(training: Training, folder: Path) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """What the training was made with."""
-    from conformance.oracle.environment import import_keras, tensorflow
-
     keras = import_keras()
     versions = {"keras": keras.__version__, "tensorflow": tensorflow().__version__, "numpy": np.__version__}
     return versions | {"python": platform.python_version()}
@@ -319,17 +313,6 @@ def _batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (order[start : start + size] for start in range(0, len(order), size))
 
 
-def _write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Let ``writer`` write beside ``path``, then rename: the file is whole or it is the old one."""
-    beside = path.with_name(f".part.{path.name}")
-    writer(beside)
-    os.replace(beside, path)
-
-
 def _write_json(path: Path, value: Any) -> None:
-    _write(path, lambda beside: beside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """JSON, in which a loss that is no number stands as NaN."""
+    write_text(path, json.dumps(value, indent=2) + "\n")

@@ -8,8 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from conformance.oracle.environment import import_keras
+from conformance.studies.data.datasets import load
+from conformance.studies.data.downloads import DataError
+from conformance.studies.data.inputs import Inputs
+from conformance.studies.experiments.grid import find
+from conformance.studies.experiments.models import build_model
 from conformance.studies.experiments.row import Row
-from conformance.studies.experiments.timing import circumstances, median_times
+from conformance.studies.experiments.timing import circumstances, limit_threads, median_times
+from reference.models import load_model
 
 TASKS = {"nusax-bilstm-64": None, "cifar10-cnn-32-64": 2000}
 """The rows that are timed, and on how many training samples; None is all."""
@@ -18,12 +25,6 @@ EPOCHS = 3
 
 def time_training(row: Row, samples: int | None, data: Path | None, epochs: int = EPOCHS) -> dict[str, Any]:
     """Median seconds of an epoch with Adam, and their ratio; one epoch of each goes unmeasured."""
-    from conformance.oracle.environment import import_keras
-    from conformance.studies.data.datasets import load
-    from conformance.studies.data.inputs import Inputs
-    from conformance.studies.experiments.models import build_model
-    from reference.models import load_model
-
     dataset = load(row.dataset, data)
     inputs = Inputs.of(row, dataset)
     x, y = inputs.batch("train", slice(samples)), inputs.labels("train")[:samples]
@@ -55,9 +56,6 @@ def time_training(row: Row, samples: int | None, data: Path | None, epochs: int 
 
 def time_tasks(data: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
     """The timings of every task whose data are here, and a sentence for each that cannot be timed."""
-    from conformance.studies.data.downloads import DataError
-    from conformance.studies.experiments.grid import find
-
     found: list[dict[str, Any]] = []
     sentences: list[str] = []
     for name, samples in TASKS.items():
@@ -69,10 +67,8 @@ def time_tasks(data: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def main(threads: str, data: str | None = None) -> None:
-    """What :func:`conformance.studies.experiments.timing.apart` runs."""
-    from conformance.studies.experiments.timing import limit_tensorflow
-
-    limit_tensorflow(int(threads))
+    """What :func:`conformance.studies.experiments.apart.apart` runs."""
+    limit_threads(int(threads))
     print(json.dumps(time_tasks(Path(data) if data else None)))
 
 

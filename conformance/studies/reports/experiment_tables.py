@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from conformance.reporting.tables import escaped, table
+from conformance.studies.analysis.bootstrap import Estimate
 from conformance.studies.analysis.experiments import RowSummary
 from conformance.studies.experiments import grid
 from conformance.studies.experiments.axes import Study
@@ -53,7 +54,7 @@ def score(one: Mapping[str, Any]) -> str:
 
 def interval(stored: Mapping[str, float]) -> str:
     """A value with its interval."""
-    return f"{stored['value']:.3f} [{stored['low']:.3f}, {stored['high']:.3f}]"
+    return str(Estimate(stored["value"], stored["low"], stored["high"]))
 
 
 def conclusion(own: Sequence[RowSummary]) -> str:

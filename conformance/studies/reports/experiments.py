@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conformance.reporting.classes import class_tables
 from conformance.reporting.tables import code, escaped, table
 from conformance.studies.analysis.bootstrap import DRAWS
 from conformance.studies.analysis.experiments import Records, RowSummary
@@ -16,7 +17,6 @@ from conformance.studies.experiments.runs import CURVES
 from conformance.studies.experiments.trainer import MEASURED
 from conformance.studies.reports import baseline_table
 from conformance.studies.reports.experiment_tables import axis_table, conclusion, folds_sentence
-from conformance.studies.reports.macro_f1 import class_tables
 from conformance.studies.reports.study_sentences import ahead, beside
 
 TITLES: dict[Family, str] = {"cnn": "CNN", "rnn": "SimpleRNN", "lstm": "LSTM"}

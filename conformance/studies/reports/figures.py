@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+from reference.saving.files import whole_file
 
 KEYWORD = "Data"
 """The name of the checksum among the texts of a PNG file."""
@@ -55,8 +56,7 @@ def draw_drift(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
         panel.set_xlabel("step")
     for panel in axes[:, 0]:
         panel.set_ylabel("largest distance of the loss\nfrom float64 so far", fontsize=8)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
-    _save(figure, path, data)
+    _save(figure, axes, 2, path, data)
 
 
 def draw_histories(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
@@ -92,8 +92,7 @@ def draw_histories(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
         column[1].set_xlabel("epoch")
     axes[0, 0].set_ylabel("loss on the training split")
     axes[1, 0].set_ylabel("macro-F1 on the validation split")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
-    _save(figure, path, data)
+    _save(figure, axes, 4, path, data)
 
 
 def draw_curves(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
@@ -128,8 +127,7 @@ def draw_curves(path: Path, data: Sequence[Mapping[str, Any]]) -> None:
     axes[0, 0].set_ylim(bottom=0)
     axes[0, 0].set_ylabel("loss")
     axes[1, 0].set_ylabel("macro-F1")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
-    _save(figure, path, data)
+    _save(figure, axes, 2, path, data)
 
 
 def _grid(rows: int, columns: int, width: float, sharey: bool | Literal["row"] = False) -> tuple[Any, Any]:
@@ -142,12 +140,12 @@ def _grid(rows: int, columns: int, width: float, sharey: bool | Literal["row"] =
     return figure, figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=sharey)
 
 
-def _save(figure: Any, path: Path, data: Any) -> None:
-    """Write the PNG whole or not at all, without the name and version of the program that drew it."""
+def _save(figure: Any, axes: Any, columns: int, path: Path, data: Any) -> None:
+    """Write the PNG with a legend in so many columns, whole or not at all, without the name and version of the program that drew it."""
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=columns, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110, metadata={"Software": None, KEYWORD: _digest(data)})
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None, KEYWORD: _digest(data)})
 
 
 def _digest(data: Any) -> str:

@@ -10,6 +10,7 @@ from conformance.studies.analysis import gap as analysis
 from conformance.studies.analysis.bootstrap import DRAWS, Estimate
 from conformance.studies.experiments.gap_faults import FAULTS
 from conformance.studies.experiments.gap_runs import FAMILIES, KERAS, NUMPY, SCRATCH, STUDY
+from conformance.studies.reports.experiment_tables import interval
 
 Summary = Mapping[str, Any]
 
@@ -89,12 +90,12 @@ def _how_to_read(found: Summary) -> str:
 def _conclusion(found: Summary, family: str) -> str:
     """What the records say of one family, in words that follow from the intervals."""
     own = found["families"][family]
-    causes = {name: _estimate(one) for name, one in own["causes"].items()}
+    causes = {name: Estimate(**one) for name, one in own["causes"].items()}
     good, bad = own["published"]
     gap = causes.pop("gap")
     said = [
         f"Published: {good:.4f} with Keras, {bad:.4f} from scratch, a gap of {good - bad:.2f}. Measured here with right gradients on both "
-        f"sides: a gap of {_interval(gap)}, {gap.seeds} seeds."
+        f"sides: a gap of {gap}, {gap.seeds} seeds."
     ]
     said += [_cause_sentence(CAUSE[name], one, gap) for name, one in causes.items()]
     for name, words, published in (
@@ -110,10 +111,10 @@ def _conclusion(found: Summary, family: str) -> str:
 
 def _cause_sentence(words: str, one: Estimate, gap: Estimate) -> str:
     if not one.shown:
-        return f"Of {words} no effect is shown ({_interval(one)})."
+        return f"Of {words} no effect is shown ({one})."
     if one.value < 0:
-        return f"{words[0].upper()}{words[1:]} works the other way: it raises the score ({_interval(one)})."
-    return f"{words[0].upper()}{words[1:]} accounts for {_interval(one)}, {_share(one.value, gap.value)}."
+        return f"{words[0].upper()}{words[1:]} works the other way: it raises the score ({one})."
+    return f"{words[0].upper()}{words[1:]} accounts for {one}, {_share(one.value, gap.value)}."
 
 
 def _fault_conclusion(found: Summary, family: str) -> list[str]:
@@ -152,7 +153,7 @@ def _code_table(found: Summary) -> str:
             len(row["seeds"]),
             f"{row[f'{KERAS}_macro_f1']:.4f}",
             f"{row[f'{NUMPY}_macro_f1']:.4f}",
-            _interval(_estimate(row["difference"])),
+            interval(row["difference"]),
             f"{row['half_width']:.3f}",
             "yes" if row["contains_0"] else "**no**",
         ]
@@ -185,12 +186,12 @@ def _code_sentence(found: Summary) -> str:
 def _cause_table(found: Summary) -> str:
     rows = []
     for family, own in found["families"].items():
-        causes = {name: _estimate(one) for name, one in own["causes"].items()}
+        causes = {name: Estimate(**one) for name, one in own["causes"].items()}
         gap = causes.pop("gap")
         good, bad = own["published"]
-        rows.append([TITLES[family], "**the whole gap**", _interval(gap), "100 %", f"{good - bad:.4f}", "yes" if gap.shown else "no"])
+        rows.append([TITLES[family], "**the whole gap**", str(gap), "100 %", f"{good - bad:.4f}", "yes" if gap.shown else "no"])
         for name, one in causes.items():
-            rows.append([TITLES[family], CAUSE[name], _interval(one), _share(one.value, gap.value, ""), "", "yes" if one.shown else "no"])
+            rows.append([TITLES[family], CAUSE[name], str(one), _share(one.value, gap.value, ""), "", "yes" if one.shown else "no"])
     return table(["family", "cause", "macro-F1", "of the gap", "published", "shown"], rows)
 
 
@@ -210,20 +211,12 @@ def _fault_table(found: Summary) -> str:
             f"{row['right_macro_f1']:.4f}",
             _range(row["score"]),
             row["diverged"],
-            _interval(_estimate(row["cost"])),
+            interval(row["cost"]),
             "yes" if row["shown"] else "no",
         ]
         for row in found["faults"]
     ]
     return table(headers, rows)
-
-
-def _estimate(stored: Mapping[str, float]) -> Estimate:
-    return Estimate(stored["value"], stored["low"], stored["high"], int(stored["seeds"]))
-
-
-def _interval(one: Estimate) -> str:
-    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
 
 
 def _range(one: Mapping[str, float]) -> str:

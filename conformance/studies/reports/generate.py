@@ -6,12 +6,11 @@ Files are written only when their content changes. No net is ever trained here.
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.base.record import write_json, write_text
+from conformance.base.files import read_json
 from conformance.reporting import conformance as conformance_report
 from conformance.reporting import deviations as deviations_report
 from conformance.studies.analysis import baselines as baseline_analysis
@@ -19,29 +18,17 @@ from conformance.studies.analysis import experiments as experiment_analysis
 from conformance.studies.analysis import scoring
 from conformance.studies.analysis.results import results
 from conformance.studies.data.paths import checkpoints_dir, fixtures_dir, runs_dir
-from conformance.studies.experiments import grid
+from conformance.studies.experiments import grid, timing
+from conformance.studies.experiments.apart import apart
 from conformance.studies.experiments.axes import AXES
-from conformance.studies.reports import (
-    experiments as experiment_report,
-)
-from conformance.studies.reports import (
-    figures,
-)
-from conformance.studies.reports import (
-    gap as gap_report,
-)
-from conformance.studies.reports import (
-    macro_f1 as macro_f1_report,
-)
-from conformance.studies.reports import (
-    masking as masking_report,
-)
-from conformance.studies.reports import (
-    summary as summary_report,
-)
-from conformance.studies.reports import (
-    training as training_report,
-)
+from conformance.studies.reports import experiments as experiment_report
+from conformance.studies.reports import figures
+from conformance.studies.reports import gap as gap_report
+from conformance.studies.reports import macro_f1 as macro_f1_report
+from conformance.studies.reports import masking as masking_report
+from conformance.studies.reports import summary as summary_report
+from conformance.studies.reports import training as training_report
+from reference.saving.files import write_document, write_text
 
 Say = Callable[[str], None]
 CONFORMANCE, MACRO_F1, TIMINGS = "conformance.json", "macro_f1.json", "timings.json"
@@ -66,7 +53,7 @@ def write_conformance(folder: Path, records: Path | None, say: Say) -> None:
     """
     stored = stored_json(folder, CONFORMANCE, None)
     if records is not None:
-        summary = conformance_report.stored_summary(json.loads(records.read_text(encoding="utf-8")), stored)
+        summary = conformance_report.stored_summary(read_json(records), stored)
     elif stored is None:
         say("There are no stored records of the suite: run it with --conform-json=FILE and give --records FILE.")
         return
@@ -163,18 +150,16 @@ def _figure(path: Path, draw: Callable[[Path, Any], None], data: Any, say: Say) 
 
 def _read(path: Path) -> Any:
     """What a JSON file holds, or None where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def write_timings(folder: Path, data: Path | None, say: Say, modules: Sequence[str] = (TIMED_PREDICT,)) -> None:
     """``data/timings.json``, with one thread and with all; what cannot be timed here stays as it is."""
-    from conformance.studies.experiments.timing import apart, cores
-
     timed: list[dict[str, Any]] = []
     for module in modules:
-        for threads in sorted({1, cores()}):
-            say(f"Timing with {threads} of {cores()} threads; nothing else should run meanwhile.")
-            found, sentences = apart(module, threads, data)
+        for threads in sorted({1, timing.cores()}):
+            say(f"Timing with {threads} of {timing.cores()} threads; nothing else should run meanwhile.")
+            found, sentences = apart(module, threads, threads, data)
             timed += found
         for sentence in sentences:
             say(sentence)
@@ -194,13 +179,13 @@ def _timed(one: Mapping[str, Any]) -> tuple[str, str, int]:
 
 def stored_json(folder: Path, name: str, default: Any) -> Any:
     """What an earlier run stored, or `default`."""
-    path = folder / "data" / name
-    return _read(path) if path.is_file() else default
+    found = _read(folder / "data" / name)
+    return default if found is None else found
 
 
 def _json(path: Path, value: Any) -> None:
-    if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != value:
-        write_json(path, value)
+    if not path.is_file() or read_json(path) != value:
+        write_document(path, value)
 
 
 def _text(path: Path, text: str, say: Say) -> None:

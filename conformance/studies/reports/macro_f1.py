@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conformance.reporting.classes import class_tables, share
 from conformance.reporting.tables import code, escaped, table
 
 Facts = Mapping[str, Any]
@@ -106,21 +107,6 @@ def _sentence(records: Sequence[Facts]) -> str:
     return " ".join(said)
 
 
-def class_tables(record: Facts) -> str:
-    """Scores by class and the confusion matrix of a record that has :func:`conformance.studies.analysis.scoring.figures`."""
-    classes = [one["class"] for one in record["per_class"]]
-    scores = [[escaped(one["class"]), *(f"{one[name]:.4f}" for name in ("precision", "recall", "f1")), one["samples"]]
-              for one in record["per_class"]]  # fmt: skip
-    mean = [f"{sum(one[name] for one in record['per_class']) / len(classes):.4f}" for name in ("precision", "recall", "f1")]
-    confusion = [[escaped(name), *counts] for name, counts in zip(classes, record["confusion_matrix"], strict=True)]
-    return "\n\n".join(
-        [
-            table(["class", "precision", "recall", "F1", "samples"], [*scores, ["**macro**", *mean, record["samples"]]]),
-            table(["true \\ predicted", *map(escaped, classes)], confusion),
-        ]
-    )
-
-
 def _provenance(records: Sequence[Facts]) -> str:
     headers = ["model", "SHA-256 of the model", "SHA-256 of the data", "measured", "Keras"]
     rows = [
@@ -128,8 +114,3 @@ def _provenance(records: Sequence[Facts]) -> str:
         for r in records
     ]
     return "The first 16 digits of each; `data/macro_f1.json` has them whole.\n\n" + table(headers, rows)
-
-
-def share(value: float) -> str:
-    """1.0 for all, and never 1.0 for less than all."""
-    return "1.0" if value == 1 else f"{min(value, 0.9999):.4f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from statistics import median
 from typing import Any
 
@@ -164,17 +165,10 @@ def history_data(runs: Sequence[Facts]) -> list[dict[str, Any]]:
         return []
     first = min(record["run"]["seed"] for record in right)
     shown = []
-    for family in FAMILIES:
-        for model in (STUDY, SCRATCH):
-            own = [r for r in right if (r["run"]["seed"], r["run"]["family"], r["run"]["model"]) == (first, family, model)]
-            own.sort(key=lambda record: (OPTIMIZERS.index(record["run"]["optimizer"]), record["run"]["side"]))
-            runs_shown = [
-                {
-                    "optimizer": r["run"]["optimizer"],
-                    "side": r["run"]["side"],
-                    **{name: r[name] for name in ("train_loss", "valid_macro_f1")},
-                }
-                for r in own
-            ]
-            shown.append({"title": TITLES[family, model], "runs": runs_shown})
+    for family, model in product(FAMILIES, (STUDY, SCRATCH)):
+        own = [r for r in right if (r["run"]["seed"], r["run"]["family"], r["run"]["model"]) == (first, family, model)]
+        own.sort(key=lambda record: (OPTIMIZERS.index(record["run"]["optimizer"]), record["run"]["side"]))
+        named = [{name: r["run"][name] for name in ("optimizer", "side")} for r in own]
+        curves = [{name: r[name] for name in ("train_loss", "valid_macro_f1")} for r in own]
+        shown.append({"title": TITLES[family, model], "runs": [one | two for one, two in zip(named, curves, strict=True)]})
     return shown
