@@ -9,10 +9,9 @@ from __future__ import annotations
 from types import ModuleType
 
 from conformance.checks import backward, drawn, dropout, forward, loss, mask, optimizer, properties, repeated, stateful, text
-from conformance.studies import trained_models as model
 
 KINDS: dict[str, ModuleType] = {
     kind.__name__.rpartition(".")[2]: kind
-    for kind in (forward, backward, mask, stateful, text, loss, optimizer, dropout, properties, repeated, drawn, model)
+    for kind in (forward, backward, mask, stateful, text, loss, optimizer, dropout, properties, repeated, drawn)
 }
 """All of them by name: ``test_<name>`` is the pytest function that asks it."""

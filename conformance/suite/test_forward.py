@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from conformance.cases.case import Case
 from conformance.checks import forward
 from conformance.judging.session import CaseRunner
-from conformance.plugin import parametrize
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a question."""
-    parametrize(metafunc, ("case",), forward.cases)
-
-
-def test_forward(case: Case, conform: CaseRunner) -> None:
-    forward.check(conform, case)
+def test_forward(question: tuple[Any, ...], conform: CaseRunner) -> None:
+    forward.check(conform, *question)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from conformance.judging.session import CaseRunner
-from conformance.plugin import parametrize
-from conformance.studies import trained_models as model
+from conformance.studies import trained_models
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a question."""
-    parametrize(metafunc, ("name",), model.cases)
-
-
-def test_model(name: str, conform: CaseRunner) -> None:
+def test_model(question: tuple[Any, ...], conform: CaseRunner) -> None:
     try:
-        model.check(conform, name)
-    except model.RequiredDataError as missing:
+        trained_models.check(conform, *question)
+    except trained_models.RequiredDataError as missing:
         pytest.fail(str(missing), pytrace=False)

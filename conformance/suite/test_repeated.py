@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
 from conformance.checks import repeated
 from conformance.judging.session import CaseRunner
-from conformance.plugin import parametrize
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a question."""
-    parametrize(metafunc, ("layer",), repeated.cases)
-
-
-def test_repeated(layer: str, conform: CaseRunner) -> None:
-    repeated.check(conform, layer)
+def test_repeated(question: tuple[Any, ...], conform: CaseRunner) -> None:
+    repeated.check(conform, *question)

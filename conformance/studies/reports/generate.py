@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base.record import write_json, write_text
+from conformance.base.report import Report
 from conformance.reporting import conformance as conformance_report
 from conformance.reporting import deviations as deviations_report
 from conformance.studies.analysis import baselines as baseline_analysis
@@ -66,7 +67,7 @@ def write_conformance(folder: Path, records: Path | None, say: Say) -> None:
     """
     stored = stored_json(folder, CONFORMANCE, None)
     if records is not None:
-        summary = conformance_report.stored_summary(json.loads(records.read_text(encoding="utf-8")), stored)
+        summary = conformance_report.stored_summary(Report.from_json(json.loads(records.read_text(encoding="utf-8"))), stored)
     elif stored is None:
         say("There are no stored records of the suite: run it with --conform-json=FILE and give --records FILE.")
         return

@@ -1,0 +1,189 @@
+"""The settings of a run, read once from pytest's options: what each may be, and what follows from all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+from conformance.cases import NAMES, known_layer
+from conformance.implementations import MODES
+from conformance.implementations.protocol import Implementation, find
+from conformance.judging.session import Session
+from conformance.oracle.environment import MISSING, missing_package
+from conformance.oracle.protocol import LIVE, ORACLES, oracle
+from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
+from conformance.plugin.xfail import NONE, KnownFailures, KnownFailuresError, read_known_failures
+
+if TYPE_CHECKING:
+    from conformance.plugin import Option
+
+PROFILES = ("smoke", "standard", "full")
+
+
+def one_of(*known: str) -> Callable[[str, str], str]:
+    """How an option is read that names one of a few things."""
+
+    def read(option: str, given: str) -> str:
+        if given not in known:
+            raise ValueError(f"{option} must be one of {', '.join(known)}, got {given!r}")
+        return given
+
+    return read
+
+
+def text(option: str, given: str) -> str | None:
+    """Anything; None where nothing is given."""
+    return given or None
+
+
+def switch(option: str, given: Any) -> bool:
+    """Whether the option is given."""
+    return bool(given)
+
+
+def seed_number(option: str, given: str) -> int:
+    """A whole number; 'random' has become one before."""
+    if not given.isdecimal():
+        raise ValueError(f"{option} must be a whole number or 'random', got {given!r}")
+    return int(given)
+
+
+def seconds(option: str, given: str) -> float:
+    """A positive number."""
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{option} must be a positive number of seconds, got {given!r}")
+    return number
+
+
+def layer_names(option: str, given: str) -> tuple[str, ...]:
+    """Layers that there are cases for; none stands for all."""
+    try:
+        return tuple(known_layer(name.strip()) for name in given.split(",") if name.strip())
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+def known_failures(option: str, given: str) -> KnownFailures:
+    """What a file says is known to fail."""
+    try:
+        return read_known_failures(given) if given else NONE
+    except KnownFailuresError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A field for each option of the plugin, under its name without ``--conform-``, and what reads it.
+
+    A reader takes the option's name and what was given, and raises ``ValueError`` with a sentence about what it cannot be. Beside the
+    options stand `again`, those that the command for a single case repeats, and `given_facts`, what the JSON says of a run as far as it
+    follows from options.
+    """
+
+    iut: Annotated[str, text]
+    iut_mode: Annotated[str, one_of(*MODES)]
+    timeout: Annotated[float, seconds]
+    oracle: Annotated[str, one_of(*ORACLES)]
+    layers: Annotated[tuple[str, ...], layer_names]
+    profile: Annotated[str, one_of(*PROFILES)]
+    seed: Annotated[int, seed_number]
+    json: Annotated[str | None, text]
+    markdown: Annotated[str | None, text]
+    xfail: Annotated[KnownFailures, known_failures]
+    data: Annotated[str | None, text]
+    require_data: Annotated[bool, switch]
+    strict: Annotated[bool, switch]
+    again: tuple[str, ...] = ()
+    given_facts: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The layers that the run asks about."""
+        return self.layers or NAMES
+
+    @property
+    def judges_only(self) -> bool:
+        """Whether an implementation is judged and not this project itself."""
+        return self.iut != "reference" or self.oracle != LIVE or bool(self.layers)
+
+    @property
+    def header(self) -> str:
+        """What is judged, against what, and with which seed."""
+        against = "live Keras" if self.oracle == LIVE else f"recorded vectors of Keras {manifest(folder())['keras']}"
+        return f"conformance: {self.iut} against {against}, profile {self.profile}, seed {self.seed}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the JSON says of the run."""
+        facts = dict(self.given_facts)
+        return {"iut": self.iut, "oracle": self.oracle, "keras": oracle(self.oracle).keras} | facts
+
+    def session(self, cross_checked: Sequence[Implementation] = ()) -> Session:
+        """What all judged tests of a process share."""
+        return Session(
+            iut=self.iut,
+            oracle_name=self.oracle,
+            seed=self.seed,
+            profile=self.profile,
+            strict=self.strict or self.iut == "reference",
+            must_support=self.iut == "reference",
+            data=self.data,
+            require_data=self.require_data,
+            cross_checked=cross_checked,
+            mode=self.iut_mode,
+            timeout=self.timeout,
+        )
+
+    def refusal(self) -> str | None:
+        """Why nothing can be judged: what is judged is not there, or the oracle is not, or cannot answer. None where it can.
+
+        Without its oracle a run would be green for nothing.
+        """
+        missing = find(self.iut, self.iut_mode)
+        return self._oracle_refusal() or (f"--iut={self.iut}: {missing}" if missing else None)
+
+    def _oracle_refusal(self) -> str | None:
+        if self.oracle == LIVE:
+            missing = missing_package()
+            return MISSING.format(missing=missing) if missing else None
+        try:
+            facts = manifest(folder())
+        except VectorsError as error:
+            return f"--conform-oracle=recorded: {error}"
+        if self.profile != "full" and self.seed == facts["seed"]:
+            return None
+        wanted = "--conform-profile=full" if self.profile == "full" else f"--conform-seed={self.seed}"
+        recorded = f"the recorded vectors are those of profile {facts['profile']} and seed {facts['seed']}"
+        return f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can"
+
+
+def read(options: Iterable[Option], given: Callable[[Option], Any]) -> Settings:
+    """The settings that follow from what is given for each option; where that is None, from its default.
+
+    Raises
+    ------
+    ValueError
+        If an option is given what it cannot be; the sentence names it.
+    """
+    hints = get_type_hints(Settings, include_extras=True)
+    values: dict[str, Any] = {}
+    again: list[str] = []
+    always: dict[str, Any] = {}
+    unusual: dict[str, Any] = {}
+    for option in options:
+        (reader,), found = hints[option.field].__metadata__, given(option)
+        usual = reader(option.name, option.default)
+        value = values[option.field] = usual if found in (None, "") else reader(option.name, found)
+        if option.again and value != usual:
+            again.append(f"{option.name}={value:g}" if isinstance(value, float) else f"{option.name}={value}")
+        if option.fact == "always":
+            always[option.field] = value
+        elif option.fact and value != usual:
+            unusual[option.field] = value
+    return Settings(**values, again=tuple(again), given_facts=tuple({**always, **unusual}.items()))
