@@ -48,8 +48,8 @@ class Collector:
     @property
     def reports(self) -> list[Report]:
         """A report for each thing that was judged; one without records where nothing was."""
-        runs = self.runs or {(): {}}
-        return [Report([records[key] for key in sorted(records)], dict(facts) or self.settings.facts) for facts, records in runs.items()]
+        runs = sorted((self.runs or {(): {}}).items())
+        return [Report([record for _, record in sorted(found.items())], dict(facts) or self.settings.facts) for facts, found in runs]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
