@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+REFUSED = "does not accept the option "
+"""What the message of an unsupported call says before the names of options that a signature lacks."""
+
 
 @dataclass(frozen=True)
 class Question:

@@ -22,23 +22,23 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.call import Answer, Question
+from conformance.base.call import REFUSED, Answer, Question
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300
-REFUSED = "does not accept the option "
 
 
 class ModuleImplementation:
     """The functions of a module, a file (``my_layers.py``) or an attribute of it (``my_layers.py:layers``).
 
     The module is imported at the first call. When that fails every call is answered with the reason, so that collection never breaks.
+    Where the module, a mapping or another object with the functions is at hand, `space` is that, and nothing is imported.
     """
 
-    def __init__(self, spec: str) -> None:
-        self.spec = spec
+    def __init__(self, spec: str, space: Any = None) -> None:
+        self.spec, self._space = spec, space
 
     def ask(self, question: Question) -> Answer:
         """Call a function with fresh copies of the arguments; every exception becomes an answer."""
@@ -80,11 +80,16 @@ class ModuleImplementation:
     def close(self) -> None:
         """Nothing is left behind by functions that were called here."""
 
+    @property
+    def space(self) -> Any:
+        """Where the functions are looked up; :class:`UnimportableError` where that cannot be imported."""
+        return load(self.spec) if self._space is None else self._space
+
     def function(self, name: str) -> Callable[..., Any] | None:
         """A function of the implementation by name, or None; :class:`UnimportableError` where it cannot be imported."""
-        namespace = load(self.spec)
+        space = self.space
         try:
-            found = namespace.get(name) if isinstance(namespace, Mapping) else getattr(namespace, name, None)
+            found = space.get(name) if isinstance(space, Mapping) else getattr(space, name, None)
         except Exception as error:
             raise UnimportableError(f"{self.spec}: looking up {name} raised {_one_line(error)}") from None
         return found if callable(found) else None

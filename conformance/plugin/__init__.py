@@ -7,131 +7,192 @@ library and changes nothing unless the conformance suite itself is collected.
 from __future__ import annotations
 
 import functools
-import math
 import os
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from conformance.judging.session import CaseRunner, Session
+    from conformance.plugin.collector import Collector
+    from conformance.plugin.settings import Settings
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SUITE = PACKAGE / "suite"
 SELFTESTS = PACKAGE / "selftests"
-PROFILES = ("smoke", "standard", "full")
-ORACLES = ("live", "recorded")
 BYTES_PER_WORKER = 1.2e9
 MOST_WORKERS = 8
 RECORD = "conform_record"
 COLLECTOR = "conform_collector"
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "--conform-oracle": {"metavar": "NAME", "help": "live (Keras itself, default) or recorded (vectors of Keras; needs no TensorFlow)"},
-    "--conform-layers": {"metavar": "NAMES", "help": "only these layers, by Keras class name, comma-separated"},
-    "--conform-seed": {"metavar": "INT", "help": "seed of all arrays, or 'random' (default: 0)"},
-    "--conform-profile": {"metavar": "NAME", "help": "smoke, standard (default) or full"},
-    "--conform-iut-mode": {"metavar": "MODE", "help": "inprocess (default), or process: Python code in a process of its own"},
-    "--conform-timeout": {"metavar": "SECONDS", "help": "what a call may take in a process of its own or of a program (default: 60)"},
-    "--conform-json": {"metavar": "FILE", "help": "write counts and records as JSON"},
-    "--conform-markdown": {"metavar": "FILE", "help": "write the table of layers as Markdown"},
-    "--conform-xfail": {"metavar": "FILE", "help": "known failures, a line each: test id or pattern, # and the reason"},
-    "--conform-data": {"metavar": "DIR", "help": "folder that holds the data sets (default: $CONFORM_DATA, else download)"},
-}
-SWITCHES = {
-    "--conform-require-data": "fail, instead of skip, what needs a data set that is not there",
-    "--conform-strict": "fail what is accurate to float32 only in float64, or answers in another float type (always on for the reference)",
-}
+
+class Option(NamedTuple):
+    """An option of the command line, which is also an ini setting and a field of :class:`conformance.plugin.settings.Settings`.
+
+    Attributes
+    ----------
+    name, metavar, help : str
+        As ``pytest --help`` and the table in README show them. A switch has no metavar.
+    default : str
+    again : bool
+        Whether the command that runs a failing case alone repeats it, where it is not the default.
+    fact : str
+        Whether the JSON says it: "always", "unusual" (where it is not the default), or never.
+    file : str or None
+        Of a file that an ini file names, relative to itself: how its name ends.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    default: str = ""
+    again: bool = False
+    fact: str = ""
+    file: str | None = None
+
+    @property
+    def ini(self) -> str:
+        """The name in an ini file, and in pytest's own record of its options."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+    @property
+    def field(self) -> str:
+        """The name among the settings."""
+        return self.ini.removeprefix("conform_")
+
+
+ALWAYS, UNUSUAL = "always", "unusual"
+OPTIONS = (
+    Option("--iut", "MODULE|FILE.py[:ATTR]|exec:COMMAND", "what is judged (default: reference)", "reference", True, ALWAYS, ".py"),
+    Option("--conform-iut-mode", "MODE", "inprocess (default), or process: Python code apart, free to crash", "inprocess", True, UNUSUAL),
+    Option("--conform-timeout", "SECONDS", "what a call may take in a process of its own or a program (default: 60)", "60", True, UNUSUAL),
+    Option("--conform-oracle", "NAME", "live (Keras itself, default), or recorded (vectors of Keras; no TensorFlow)", "live", True, ALWAYS),
+    Option("--conform-layers", "NAMES", "only these layers, by Keras class name, comma-separated: Dense,LSTM"),
+    Option("--conform-seed", "INT", "seed of all arrays, or random, which draws one and prints it (default: 0)", "0", True, ALWAYS),
+    Option("--conform-profile", "NAME", "smoke (every option alone), standard (pairs, default) or full (triples)", "standard", fact=ALWAYS),
+    Option("--conform-json", "FILE", "write counts and records of every case as JSON"),
+    Option("--conform-markdown", "FILE", "write the table of layers as Markdown"),
+    Option("--conform-xfail", "FILE", "known failures, a line each: test id or pattern, # and the reason", file=""),
+    Option("--conform-data", "DIR", "folder that holds the data sets (default: $CONFORM_DATA, else download)"),
+    Option("--conform-require-data", "", "fail, instead of skip, what needs a data set that is not there"),
+    Option("--conform-strict", "", "fail float64 only accurate to float32, and answers of another float type (always for the reference)"),
+)
+SEED = next(option for option in OPTIONS if option.field == "seed")
+SETTINGS = pytest.StashKey["Settings"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Every option also works as an ini setting of the same name with underscores."""
     group = parser.getgroup("conform", "conformance suite for Keras layers")
-    group.addoption("--iut", metavar="MODULE|FILE.py[:ATTR]|exec:COMMAND", help="implementation under test (default: reference)")
-    parser.addini("iut", "implementation under test")
-    for option, settings in OPTIONS.items():
-        group.addoption(option, **settings)
-        parser.addini(_ini(option), settings["help"])
-    for option, text in SWITCHES.items():
-        group.addoption(option, action="store_true", default=None, help=text)
-        parser.addini(_ini(option), text, type="bool", default=False)
+    for option in OPTIONS:
+        switch: Any = ({"action": "store_true", "default": None}, {"type": "bool"})
+        form, ini = ({"metavar": option.metavar}, {}) if option.metavar else switch
+        group.addoption(option.name, help=option.help, **form)
+        parser.addini(option.ini, option.help, **ini)
 
 
-def _ini(option: str) -> str:
-    return option.removeprefix("--").replace("-", "_")
+def settings_of(config: pytest.Config) -> Settings:
+    """The settings of this run; a usage error names what an option cannot be."""
+    if SETTINGS not in config.stash:
+        from conformance.plugin.settings import read
+
+        try:
+            config.stash[SETTINGS] = read(OPTIONS, functools.partial(_given, config))
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[SETTINGS]
 
 
-def setting(config: pytest.Config, option: str, default: Any = None) -> Any:
-    """The value of an option: command line, then ini, then `default`."""
-    value = config.getoption(_ini(option))
-    value = config.getini(_ini(option)) if value is None else value
-    return default if value in (None, "") else value
-
-
-def implementation_name(config: pytest.Config) -> str:
-    """The implementation under test as it was named; a file named in an ini file lies beside that."""
-    name = str(setting(config, "--iut", "reference"))
-    beside = _beside_ini(config, "--iut", name)
-    return beside if beside and beside.endswith(".py") else name
-
-
-def implementation_mode(config: pytest.Config) -> str:
-    """Where Python code runs: in this process or in one of its own; a usage error names anything else."""
-    from conformance.implementations import IN_PROCESS, MODES
-
-    mode = str(setting(config, "--conform-iut-mode", IN_PROCESS))
-    if mode not in MODES:
-        raise pytest.UsageError(f"--conform-iut-mode must be one of {', '.join(MODES)}, got {mode!r}")
-    return mode
-
-
-def call_timeout(config: pytest.Config) -> float:
-    """Seconds that one call may take; a usage error names what is no positive number."""
-    from conformance.implementations import TIMEOUT
-
-    given = str(setting(config, "--conform-timeout", TIMEOUT))
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise pytest.UsageError(f"--conform-timeout must be a positive number of seconds, got {given!r}")
-    return seconds
-
-
-def known_failures_file(config: pytest.Config) -> str | None:
-    """The file of ``--conform-xfail`` as it was named; one named in an ini file lies beside that."""
-    name = setting(config, "--conform-xfail")
-    return None if name is None else _beside_ini(config, "--conform-xfail", str(name)) or str(name)
-
-
-def _beside_ini(config: pytest.Config, option: str, name: str) -> str | None:
-    """A file that an ini file names, if it is there."""
-    beside = config.inipath.parent / name if config.inipath and config.getoption(_ini(option)) is None else None
-    return os.path.relpath(beside) if beside and beside.is_file() else None
+def _given(config: pytest.Config, option: Option) -> Any:
+    """What is given for an option: on the command line, or in an ini file, beside which a file lies that is named there."""
+    value = config.getoption(option.ini)
+    if value is not None:
+        return value
+    value = config.getini(option.ini)
+    beside = config.inipath.parent / value if config.inipath and value and option.file is not None else None
+    return os.path.relpath(beside) if beside and beside.is_file() and value.endswith(option.file) else value
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse, before anything is collected, what cannot be run: a wrong option, a missing implementation, a missing oracle."""
+    worker = getattr(config, "workerinput", None)
     if not _collects_suite(config):
+        if worker is None:
+            config.pluginmanager.register(FirstRecord(config))
         return
-    if hasattr(config, "workerinput"):
+    if worker is not None:
         # Before anything imports NumPy.
         from conformance.oracle.environment import single_thread
 
         single_thread()
-        config.option.conform_seed = config.workerinput["conform_seed"]
-    if setting(config, "--conform-seed") == "random":
+        config.option.conform_seed = worker["conform_seed"]
+    if _given(config, SEED) == "random":
         config.option.conform_seed = str(random.SystemRandom().randrange(2**31))
-    _check_options(config)
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Collector(config), COLLECTOR)
+    refusal = settings_of(config).refusal()
+    if refusal:
+        raise pytest.UsageError(refusal)
+    if worker is None:
+        _collector(config)
+
+
+def _collector(config: pytest.Config) -> Collector:
+    """Register what gathers the records of a run."""
+    from conformance.plugin.collector import Collector
+
+    whole = any(_holds_suite(config, str(argument)) for argument in config.args)
+    collector = Collector(config, settings_of(config), kept, whole)
+    config.pluginmanager.register(collector, COLLECTOR)
+    return collector
+
+
+class FirstRecord:
+    """Brings the collector in with the first record: only a test file of a user's own has any in a run without the suite."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Hand on the report that brings the first record; those after it reach the collector by themselves."""
+        if kept(report) and not self.config.pluginmanager.has_plugin(COLLECTOR):
+            _collector(self.config).pytest_runtest_logreport(report)
+
+
+def keep(item: pytest.Item, facts: dict[str, Any], record: dict[str, Any]) -> None:
+    """Attach a record to its test, whose report carries it, from workers as well; with facts of its run, if that is not the suite's."""
+    item.user_properties.append((RECORD, [facts, record]))
+
+
+def kept(report: pytest.TestReport) -> list[Any]:
+    """The records that a report carries, each with its facts."""
+    return [value for name, value in report.user_properties if name == RECORD]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give each worker the seed: it reads the command line again, and would draw a random one of its own."""
-    node.workerinput["conform_seed"] = setting(node.config, "--conform-seed", "0")
+    node.workerinput["conform_seed"] = _given(node.config, SEED)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of the suite is asked every question of its kind about the chosen layers."""
+    if SUITE in metafunc.definition.path.parents and "question" in metafunc.fixturenames:
+        from conformance.suite import KINDS
+
+        chosen = settings_of(metafunc.config)
+        kind = KINDS[metafunc.function.__name__.removeprefix("test_")]
+        asked = list(kind.cases(chosen.asked, chosen.profile))
+        metafunc.parametrize("question", [question for _, question in asked], ids=[identifier for identifier, _ in asked])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A case in a test file of a user's own learns where it is asked; in a run without any, nothing is loaded for that."""
+    own_tests = sys.modules.get("conformance.plugin.own_tests")
+    if own_tests is not None:
+        own_tests.enter(item)
 
 
 def _collects_suite(config: pytest.Config) -> bool:
@@ -153,91 +214,9 @@ def _descends_to_suite(folder: Path) -> bool:
     return not any(part in ("site-packages", "dist-packages") or part.startswith(".") for part in SUITE.relative_to(folder).parts)
 
 
-def _check_options(config: pytest.Config) -> None:
-    profile = setting(config, "--conform-profile", "standard")
-    if profile not in PROFILES:
-        raise pytest.UsageError(f"--conform-profile must be one of {', '.join(PROFILES)}, got {profile!r}")
-    seed = str(setting(config, "--conform-seed", "0"))
-    if not seed.isdecimal():
-        raise pytest.UsageError(f"--conform-seed must be a whole number or 'random', got {seed!r}")
-    _check_oracle(config, profile, seed)
-    from conformance.implementations.protocol import find
-
-    call_timeout(config)
-    complaint = find(implementation_name(config), implementation_mode(config))
-    if complaint:
-        raise pytest.UsageError(f"--iut={implementation_name(config)}: {complaint}")
-    selected_layers(config)
-
-
-def _check_oracle(config: pytest.Config, profile: str, seed: str) -> None:
-    """Without its oracle a run would be green for nothing: refuse it, and what the oracle cannot answer."""
-    name = setting(config, "--conform-oracle", "live")
-    if name not in ORACLES:
-        raise pytest.UsageError(f"--conform-oracle must be one of {', '.join(ORACLES)}, got {name!r}")
-    if name == "live":
-        from conformance.oracle.environment import MISSING, missing_package
-
-        missing = missing_package()
-        if missing:
-            raise pytest.UsageError(MISSING.format(missing=missing))
-        return
-    from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
-
-    try:
-        facts = manifest(folder())
-    except VectorsError as error:
-        raise pytest.UsageError(f"--conform-oracle=recorded: {error}") from None
-    if profile == "full" or seed != str(facts["seed"]):
-        wanted = "--conform-profile=full" if profile == "full" else f"--conform-seed={seed}"
-        recorded = f"the recorded vectors are those of profile {facts['profile']} and seed {facts['seed']}"
-        raise pytest.UsageError(f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can")
-
-
-def oracle_title(config: pytest.Config) -> str:
-    """What the implementation is compared with, in words."""
-    if setting(config, "--conform-oracle", "live") == "live":
-        return "live Keras"
-    from conformance.oracle.recorded.vectors import folder, manifest
-
-    return f"recorded vectors of Keras {manifest(folder())['keras']}"
-
-
-def known_failures(config: pytest.Config) -> Any:
-    """What is known to fail; a usage error names a file that cannot be used, and its line."""
-    from conformance.plugin.xfail import NONE, KnownFailuresError, read_known_failures
-
-    file = known_failures_file(config)
-    try:
-        return read_known_failures(file) if file else NONE
-    except KnownFailuresError as error:
-        raise pytest.UsageError(f"--conform-xfail: {error}") from None
-
-
-def selected_layers(config: pytest.Config) -> list[str]:
-    """The layers that this run asks about; a usage error names an unknown one."""
-    from conformance.cases import NAMES, known_layer
-
-    wanted = str(setting(config, "--conform-layers", ""))
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
-    try:
-        return [known_layer(name) for name in names] or list(NAMES)
-    except ValueError as error:
-        raise pytest.UsageError(f"--conform-layers: {error}") from None
-
-
-def parametrize(metafunc: pytest.Metafunc, names: tuple[str, ...], cases: Any) -> None:
-    """A test for every question about the chosen layers; `cases` takes these and the profile, and gives ids with arguments."""
-    asked = list(cases(selected_layers(metafunc.config), setting(metafunc.config, "--conform-profile", "standard")))
-    metafunc.parametrize(names, [arguments for _, arguments in asked], ids=[identifier for identifier, _ in asked])
-
-
 def pytest_report_header(config: pytest.Config) -> str | None:
     """What is judged, and with which seed."""
-    if not _collects_suite(config):
-        return None
-    seed, profile = setting(config, "--conform-seed", "0"), setting(config, "--conform-profile", "standard")
-    return f"conformance: {implementation_name(config)} against {oracle_title(config)}, profile {profile}, seed {seed}"
+    return settings_of(config).header if _collects_suite(config) else None
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -264,12 +243,12 @@ def _free_memory() -> float:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """The selftests judge this project, not an implementation: with another one, or chosen layers, they stay out."""
-    return True if SELFTESTS in (collection_path, *collection_path.parents) and _judges_only(config) else None
+    return True if SELFTESTS in (collection_path, *collection_path.parents) and settings_of(config).judges_only else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out selftests that were named on the command line, too, and tests without a case."""
-    out = [item for item in items if (SELFTESTS in item.path.parents and _judges_only(config)) or _is_empty(item)]
+    out = [item for item in items if (SELFTESTS in item.path.parents and settings_of(config).judges_only) or _is_empty(item)]
     if out:
         config.hook.pytest_deselected(items=out)
         left_out = set(out)
@@ -281,30 +260,6 @@ def _is_empty(item: pytest.Item) -> bool:
     return SUITE in item.path.parents and item.name.endswith("[NOTSET]")
 
 
-def _judges_only(config: pytest.Config) -> bool:
-    recorded = setting(config, "--conform-oracle", "live") != "live"
-    return implementation_name(config) != "reference" or recorded or bool(setting(config, "--conform-layers"))
-
-
-def _narrowed(config: pytest.Config, exitstatus: int, failed: int) -> str:
-    """What keeps a run from asking about everything, in words; empty where nothing does."""
-    options = config.option
-    reasons = {
-        "-k": options.keyword,
-        "-m": options.markexpr,
-        "--deselect": options.deselect,
-        "--ignore": options.ignore or options.ignore_glob,
-        "--last-failed": getattr(options, "lf", False),
-        "--stepwise": getattr(options, "stepwise", False),
-        "--conform-layers": setting(config, "--conform-layers"),
-        "--conform-profile=smoke": setting(config, "--conform-profile") == "smoke",
-        "the tests that were named": not any(_holds_suite(config, str(argument)) for argument in config.args),
-        "--maxfail": options.maxfail and failed >= options.maxfail,
-        "its interruption": exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
-    }
-    return ", ".join(reason for reason, holds in reasons.items() if holds)
-
-
 def _holds_suite(config: pytest.Config, argument: str) -> bool:
     """Whether an argument of the command line stands for the whole suite."""
     if config.getoption("pyargs") and argument in ("conformance", "conformance.suite"):
@@ -314,34 +269,17 @@ def _holds_suite(config: pytest.Config, argument: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def conform_session(pytestconfig: pytest.Config) -> Iterator[Any]:
+def conform_session(pytestconfig: pytest.Config) -> Iterator[Session]:
     """What all judged tests of a process share."""
-    from conformance.faults import consistent_faults
-    from conformance.judging.session import Session
-
-    iut = implementation_name(pytestconfig)
-    session = Session(
-        iut=iut,
-        oracle_name=setting(pytestconfig, "--conform-oracle", "live"),
-        seed=int(setting(pytestconfig, "--conform-seed", "0")),
-        profile=setting(pytestconfig, "--conform-profile", "standard"),
-        strict=bool(setting(pytestconfig, "--conform-strict")) or iut == "reference",
-        must_support=iut == "reference",
-        data=setting(pytestconfig, "--conform-data"),
-        require_data=bool(setting(pytestconfig, "--conform-require-data")),
-        cross_checked=_cross_checked(pytestconfig),
-        mode=implementation_mode(pytestconfig),
-        timeout=call_timeout(pytestconfig),
-        diagnose=consistent_faults,
-    )
+    session = settings_of(pytestconfig).session(_cross_checked(settings_of(pytestconfig)))
     yield session
     session.implementation.close()
 
 
-def _cross_checked(config: pytest.Config) -> list[Any]:
+def _cross_checked(chosen: Settings) -> list[Any]:
     """Where this project tests itself, on what was recorded of this Keras: a right implementation and one with mistakes."""
     sample = PACKAGE.parent / "fixtures" / "implementations" / "broken.py"
-    if _judges_only(config) or not sample.is_file():
+    if chosen.judges_only or not sample.is_file():
         return []
     from importlib.metadata import version
 
@@ -349,94 +287,16 @@ def _cross_checked(config: pytest.Config) -> list[Any]:
     from conformance.oracle.recorded.vectors import folder, manifest
 
     facts = manifest(folder())
-    asked = (setting(config, "--conform-seed", "0"), setting(config, "--conform-profile", "standard") != "full", version("keras"))
-    recorded = (str(facts["seed"]), True, facts["keras"])
-    return [ModuleImplementation(name) for name in ("reference", str(sample))] if asked == recorded else []
-
-
-@pytest.fixture(scope="session")
-def conform_known_failures(pytestconfig: pytest.Config) -> Any:
-    """The entries of ``--conform-xfail``."""
-    return known_failures(pytestconfig)
+    as_recorded = chosen.profile != "full" and (chosen.seed, version("keras")) == (facts["seed"], facts["keras"])
+    return [ModuleImplementation(name) for name in ("reference", str(sample))] if as_recorded else []
 
 
 @pytest.fixture
-def conform(conform_session: Any, conform_known_failures: Any, request: pytest.FixtureRequest) -> Any:
+def conform(conform_session: Session, request: pytest.FixtureRequest) -> CaseRunner:
     """The runner of one test: what is settled there ends the test and stays attached to it."""
     from conformance.judging.session import CaseRunner
     from conformance.plugin.outcome import again, end_test
 
-    item = request.node
-    settle = functools.partial(end_test, item, conform_session, conform_known_failures)
-    return CaseRunner(conform_session, item.name, functools.partial(again, item, conform_session), settle)
-
-
-def _unusual_calls(config: pytest.Config) -> dict[str, Any]:
-    """How the implementation is called, as far as it is not as usual."""
-    from conformance.implementations import IN_PROCESS, TIMEOUT
-
-    mode, timeout = implementation_mode(config), call_timeout(config)
-    return {**({} if mode == IN_PROCESS else {"iut_mode": mode}), **({} if timeout == TIMEOUT else {"timeout": timeout})}
-
-
-class Collector:
-    """Gathers the records from the reports, in this process or from workers, and writes the files at the end."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.known = known_failures(config)
-        self.records: dict[str, dict[str, Any]] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the records that a test attached to itself."""
-        for name, value in report.user_properties:
-            if name == RECORD and isinstance(value, dict):
-                self.records[value["id"]] = value
-        if report.failed and report.when not in ("setup", "call", "teardown"):
-            self._died(report)
-
-    def _died(self, report: pytest.TestReport) -> None:
-        """The record of a case in which a worker died: nothing is left of it but its name."""
-        from conformance.base.record import ERROR, Record
-        from conformance.cases import NAMES
-
-        name = report.nodeid.rpartition("::")[2]
-        test, _, case = name.partition("[")
-        layer = case.rstrip("]").partition("-")[0]
-        if layer in NAMES:
-            record = Record(name, layer, test.removeprefix("test_"), ERROR, message=str(report.longrepr))
-            self.records[name] = vars(record)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write ``--conform-json`` and ``--conform-markdown``."""
-        targets = [setting(self.config, option) for option in ("--conform-json", "--conform-markdown")]
-        if any(targets) and not self.config.option.collectonly:
-            from conformance.plugin.summary import write_results
-
-            facts = {
-                "iut": implementation_name(self.config),
-                "oracle": setting(self.config, "--conform-oracle", "live"),
-                "seed": int(setting(self.config, "--conform-seed", "0")),
-                "profile": setting(self.config, "--conform-profile", "standard"),
-                **_unusual_calls(self.config),
-            }
-            write_results(self._sorted(), facts, *targets)
-
-    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
-        """One line of counts, a line for every layer that is not all passed, and what became of the known failures."""
-        if self.records:
-            from conformance.plugin.summary import summary_lines
-
-            terminalreporter.section("conformance")
-            for line in summary_lines(implementation_name(self.config), self._sorted()):
-                terminalreporter.write_line(line)
-            if self.known.entries:
-                from conformance.plugin import xfail
-
-                narrowed = _narrowed(self.config, int(exitstatus), len(terminalreporter.stats.get("failed", [])))
-                for line in xfail.summary_lines(self.known, self._sorted(), narrowed):
-                    terminalreporter.write_line(line)
-
-    def _sorted(self) -> list[dict[str, Any]]:
-        return [self.records[key] for key in sorted(self.records)]
+    item, chosen = request.node, settings_of(request.config)
+    settle = functools.partial(end_test, item, chosen.xfail, conform_session.must_support, functools.partial(keep, item, {}))
+    return CaseRunner(conform_session, item.name, functools.partial(again, item, chosen.again), settle)

@@ -17,11 +17,10 @@ A case that passes although it is known to fail is an XPASS of pytest: it is lis
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from conformance.base.record import KNOWABLE, PASSED, Record
 
@@ -116,20 +115,19 @@ def _entry(where: str, number: int, line: bytes) -> KnownFailure | None:
     return KnownFailure(number, found["pattern"], found["reason"])
 
 
-def summary_lines(known: KnownFailures, values: Sequence[Mapping[str, Any]], narrowed: str) -> list[str]:
+def summary_lines(known: KnownFailures, records: Sequence[Record], narrowed: str) -> list[str]:
     """What the end of a run says about the entries.
 
     Parameters
     ----------
     known : KnownFailures
-    values : sequence of records as dictionaries
+    records : sequence of Record
     narrowed : str
         Why the run did not ask about everything, so that an entry may well fit nothing; empty where it did.
     """
-    marked = [value for value in values if value["known_failure"]]
-    failing = sum(value["status"] in KNOWABLE for value in marked)
-    passing = [value["id"] for value in marked if value["status"] == PASSED]
-    unfit = [entry for entry in known.entries if not any(entry.fits(value["id"]) for value in values)]
+    failing = sum(record.fails_as_known for record in records)
+    passing = [record.id for record in records if record.known_failure and record.status == PASSED]
+    unfit = [entry for entry in known.entries if not any(entry.fits(record.id) for record in records)]
     lines = [f"known failures ({known.file}): {failing}"]
     if passing:
         lines.append(f"  unexpected passes, whose entries can go: {len(passing)}")

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conformance.base.record import FAILED, PASSED, SCHEMA, STATUSES, UNSUPPORTED
+from conformance.base.record import FAILED, PASSED, STATUSES, UNSUPPORTED, Record
+from conformance.base.report import SCHEMA, Report
 from conformance.cases import ALL
 from conformance.cases.case import FunctionCases
 from conformance.oracle.protocol import LIVE
@@ -39,13 +40,13 @@ class PartialRunError(ValueError):
     """Records that cannot stand for the whole suite."""
 
 
-def stored_summary(results: Mapping[str, Any], stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def stored_summary(report: Report, stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The stable facts of a run, ready for ``reports/data/conformance.json``.
 
     Parameters
     ----------
-    results : mapping
-        What ``--conform-json`` wrote. Whole models are left out: they have a report of their own.
+    report : Report
+        Whole models are left out: they have a report of their own.
     stored : mapping, optional
         The summary of an earlier run. A layer that the new run did not ask about keeps its place.
 
@@ -54,45 +55,42 @@ def stored_summary(results: Mapping[str, Any], stored: Mapping[str, Any] | None 
     PartialRunError
         If the records are not the reference's, or lack layers of a stored run that was not run the same way.
     """
-    if results["iut"] != REFERENCE:
-        raise PartialRunError(f"these records judge {results['iut']!r}; the reports in this folder are about the reference")
-    if results.get("oracle", LIVE) != LIVE:
+    given = report.facts
+    if given["iut"] != REFERENCE:
+        raise PartialRunError(f"these records judge {given['iut']!r}; the reports in this folder are about the reference")
+    if given.get("oracle", LIVE) != LIVE:
         raise PartialRunError("these records come from recorded vectors; the reports in this folder are made from a run against live Keras")
-    facts = {"schema": SCHEMA, **{name: results[name] for name in ("iut", "keras", "seed", "profile")}}
+    facts = {"schema": SCHEMA, **{name: given[name] for name in ("iut", "keras", "seed", "profile")}}
     before = dict(stored["layers"]) if stored else {}
-    by_layer: dict[str, list[Mapping[str, Any]]] = {}
-    for record in results["records"]:
-        if record["pass"] != MODEL:
-            by_layer.setdefault(record["layer"], []).append(record)
+    by_layer = Report([record for record in report.records if record.kind != MODEL]).by_layer()
     missing = [name for name in before if name not in by_layer]
     if stored and missing and any(stored[name] != value for name, value in facts.items()):
         raise PartialRunError(f"these records lack {', '.join(missing)}, and the stored ones come from another kind of run: run all layers")
-    fresh = {name: _layer(name, records, results["profile"], before.get(name)) for name, records in by_layer.items()}
+    fresh = {name: _layer(name, own, before.get(name)) for name, own in by_layer.items()}
     order = [*(name for name in ALL if name in {**before, **fresh}), *sorted(name for name in {**before, **fresh} if name not in ALL)]
     return {**facts, "layers": {name: fresh.get(name) or before[name] for name in order}}
 
 
-def _layer(name: str, records: list[Mapping[str, Any]], profile: str, stored: Mapping[str, Any] | None) -> dict[str, Any]:
-    passes: dict[str, Counter[str]] = {}
-    for record in records:
-        passes.setdefault(record["pass"], Counter())[record["status"]] += 1
-    met = Counter(found[1] for record in records if (found := DEVIATION.search(record["id"])))
+def _layer(name: str, report: Report, stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    records = report.records
+    met = Counter(found[1] for record in records if (found := DEVIATION.search(record.id)))
     before = stored["float32_error"] if stored else {}
     return {
         "function": name in ALL and isinstance(ALL[name], FunctionCases),
-        "passes": {kind: {status: counts[status] for status in STATUSES} for kind, counts in sorted(passes.items())},
+        "passes": {kind: asked.counts for kind, asked in report.by_kind().items()},
         "deviations": dict(sorted(met.items(), key=lambda item: int(item[0][1:]))),
         "float32_error": {
             "reference": _largest(records, "error_over_allowance", before.get("reference")),
-            "keras": _largest((r for r in records if not DEVIATION.search(r["id"])), "keras_error_over_allowance", before.get("keras")),
+            "keras": _largest((r for r in records if not DEVIATION.search(r.id)), "keras_error_over_allowance", before.get("keras")),
         },
         "options": values_tried(name, records),
     }
 
 
-def _largest(records: Iterable[Mapping[str, Any]], field: str, stored: str | None) -> str | None:
+def _largest(records: Iterable[Record], field: str, stored: str | None) -> str | None:
     """The bucket of the largest float32 error of these records; None where nothing was compared."""
-    ratios = [record[field] for record in records if not record["id"].rstrip("]").endswith("float64") and record[field] is not None]
+    found = [getattr(record, field) for record in records if not record.id.rstrip("]").endswith("float64")]
+    ratios = [ratio for ratio in found if ratio is not None]
     return kept_bucket(stored, max(ratios)) if ratios else None
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from conformance.base.record import SKIPPED
+from conformance.base.record import SKIPPED, Record
 from conformance.cases import ALL, TRAINING, text
 from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.reduced_set import reduced_cases
@@ -57,14 +57,14 @@ def accounted_options(name: str) -> set[str]:
     return given | set(DECLARED[name].untested)
 
 
-def values_tried(layer: str, records: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+def values_tried(layer: str, records: Iterable[Record]) -> dict[str, dict[str, int]]:
     """For every option of a layer the values that ran and the number of cases of each; nothing for an option left alone.
 
     Parameters
     ----------
     layer : str
-    records : iterable of mapping
-        Those of the layer, as ``--conform-json`` writes them. One of :data:`WHOLE_RECORDS` counts with the options that it names and
+    records : iterable of Record
+        Those of the layer. One of :data:`WHOLE_RECORDS` counts with the options that it names and
         with the defaults of the others; any other record with the options that it names.
     """
     declared = layer in DECLARED
@@ -72,11 +72,11 @@ def values_tried(layer: str, records: Iterable[Mapping[str, Any]]) -> dict[str, 
     counts: dict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in known})
     given: set[str] = set()
     for record in records:
-        if record["status"] == SKIPPED:
+        if record.status == SKIPPED:
             continue
-        own = record["options"]
+        own = record.options
         given.update(name for name, value in own.items() if name not in known or value_words(value) != value_words(known[name]))
-        for name, value in ({**known, **own} if record["pass"] in WHOLE_RECORDS or not declared else own).items():
+        for name, value in ({**known, **own} if record.kind in WHOLE_RECORDS or not declared else own).items():
             counts[name][value_words(value)] += 1
     return {name: dict(sorted(count.items())) if name in given else {} for name, count in counts.items()}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tabulate import tabulate
 
-from conformance.base.record import KNOWN_FAILURES, STATUSES
+from conformance.base.record import STATUSES
+from conformance.base.report import Report
 
 NUMBERS = (int, float)
 SPECIAL = str.maketrans({**{mark: f"\\{mark}" for mark in "\\|*_[]`"}, "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
@@ -31,23 +32,16 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return tabulate(cells, headers=list(headers), tablefmt="github", colalign=align if rows else None, disable_numparse=True)
 
 
-def layer_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
+def layer_table(report: Report) -> str:
     """What became of the cases of every layer, a row for each pass and one for the total.
 
     Known failures, where there are any, are counted among the failures and once more in a column of their own.
-
-    Parameters
-    ----------
-    summary : mapping
-        Of layer to pass to counts, as :func:`conformance.base.record.summarise` makes it.
     """
+    headers = ["layer", "pass", *STATUSES, "cases", *(["known failures"] if report.known else [])]
     rows: list[list[Any]] = []
-    any_known = any(KNOWN_FAILURES in kinds for kinds in summary.values())
-    for layer, kinds in summary.items():
-        for kind, counts in kinds.items():
-            if kind not in ("options", KNOWN_FAILURES):
-                known = [kinds.get(KNOWN_FAILURES, {}).get(kind, 0)] if any_known else []
-                rows.append([escaped(layer), escaped(kind), *(counts[status] for status in STATUSES), sum(counts.values()), *known])
-    headers = ["layer", "pass", *STATUSES, "cases", *(["known failures"] if any_known else [])]
+    for layer, own in sorted(report.by_layer().items()):
+        for kind, asked in own.by_kind().items():
+            known = [asked.known] if report.known else []
+            rows.append([escaped(layer), escaped(kind), *asked.counts.values(), len(asked.records), *known])
     total = [sum(row[n] for row in rows) for n in range(2, len(headers))]
     return table(headers, [*rows, ["**all**", "", *total]])

@@ -1,4 +1,4 @@
-"""The tests that judge an implementation: thin, one question a file."""
+"""The tests that judge an implementation: thin, one kind of question a file."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from conformance import checks
 from conformance.studies import trained_models
 
 KINDS: dict[str, ModuleType] = {**checks.KINDS, "model": trained_models}
-"""All kinds by name: ``test_<name>`` is the pytest function that asks it."""
+"""Every kind of question by name: ``test_<name>`` is the pytest function that asks it."""

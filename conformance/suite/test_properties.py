@@ -1,19 +1,7 @@
 """Equations between answers of the implementation itself: parts and whole, one layer in terms of another."""
 
-from __future__ import annotations
-
-import pytest
-
 from conformance.checks import properties
-from conformance.judging.session import CaseRunner
-from conformance.plugin import parametrize
-from conformance.properties.property import Property
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a question."""
-    parametrize(metafunc, ("one",), properties.cases)
-
-
-def test_properties(one: Property, conform: CaseRunner) -> None:
-    properties.check(conform, one)
+def test_properties(question, conform):
+    properties.check(conform, *question)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,22 @@ from conformance.base.record import (
     TIMEOUT,
     UNSUPPORTED,
     Record,
-    mark_blocked,
-    passed_share,
-    summarise,
-    write_json,
-    write_text,
 )
+from conformance.base.report import Report
+from reference.saving.files import write_document as write_json
+from reference.saving.files import write_text
 
 
 def recorded(identifier: str, layer: str, status: str, **other: Any) -> Record:
     return Record(identifier, layer, other.pop("kind", "forward"), status, **other)
+
+
+def marked(records: Iterable[Record]) -> Sequence[Record]:
+    return Report(list(records)).records
+
+
+def layers(records: Iterable[Record]) -> Any:
+    return Report(list(records)).as_json()["layers"]
 
 
 # Blocked
@@ -39,7 +46,7 @@ def recorded(identifier: str, layer: str, status: str, **other: Any) -> Record:
 @pytest.mark.parametrize("consequence", [FAILED, ERROR, TIMEOUT])
 def test_what_is_built_on_a_failed_layer_is_blocked(cause: str, consequence: str) -> None:
     records = [recorded("b", "Bidirectional", consequence, needs=("LSTM",), message="3 values are off"), recorded("l", "LSTM", cause)]
-    blocked, other = mark_blocked(records)
+    blocked, other = marked(records)
     assert blocked.status == BLOCKED, "what needs a failed layer is blocked, wherever its record stands"
     assert "blocked by LSTM" in blocked.message, "the message names the cause"
     assert "3 values are off" in blocked.message, "the message keeps what was seen"
@@ -50,23 +57,23 @@ def test_what_is_built_on_a_failed_layer_is_blocked(cause: str, consequence: str
 @pytest.mark.parametrize("status", [PASSED, UNSUPPORTED, SKIPPED])
 def test_only_failures_become_blocked(status: str) -> None:
     records = [recorded("b", "Bidirectional", status, needs=("LSTM",)), recorded("l", "LSTM", FAILED)]
-    assert mark_blocked(records) == records, f"{status} stays {status} when a layer below fails"
+    assert marked(records) == records, f"{status} stays {status} when a layer below fails"
 
 
 @pytest.mark.parametrize("status", [PASSED, UNSUPPORTED, SKIPPED, BLOCKED])
 def test_only_failures_block(status: str) -> None:
     records = [recorded("b", "Bidirectional", FAILED, needs=("LSTM",)), recorded("l", "LSTM", status)]
-    assert mark_blocked(records) == records, f"a layer below that is {status} excuses nothing"
+    assert marked(records) == records, f"a layer below that is {status} excuses nothing"
 
 
 def test_a_layer_does_not_block_itself() -> None:
     records = [recorded("one", "LSTM", FAILED, needs=("LSTM",)), recorded("two", "LSTM", FAILED, needs=("LSTM",))]
-    assert mark_blocked(records) == records, "a failure is not its own excuse"
+    assert marked(records) == records, "a failure is not its own excuse"
 
 
 def test_blocked_takes_an_iterator_and_keeps_the_order() -> None:
     records = [recorded(str(n), "Dense", PASSED) for n in range(5)]
-    assert mark_blocked(iter(records)) == records, "the records come back as they were, in their order"
+    assert marked(iter(records)) == records, "the records come back as they were, in their order"
 
 
 # Counts
@@ -74,13 +81,13 @@ def test_blocked_takes_an_iterator_and_keeps_the_order() -> None:
 
 def test_every_status_is_counted_in_its_own_column() -> None:
     records = [recorded(f"{status}{n}", "Dense", status) for count, status in enumerate(STATUSES, 1) for n in range(count)]
-    counts = summarise(records)["Dense"]["forward"]
+    counts = layers(records)["Dense"]["forward"]
     assert counts == {status: count for count, status in enumerate(STATUSES, 1)}, "each status has the number of its records"
-    assert passed_share(counts) == (1, 28), "the denominator is every case, whatever became of it"
+    assert Report(records).score() == 1 / 28, "the denominator is every case, whatever became of it"
 
 
 def test_passes_of_a_layer_are_counted_apart_and_zeros_are_shown() -> None:
-    summary = summarise([recorded("a", "LSTM", PASSED), recorded("b", "LSTM", FAILED, kind="mask"), recorded("c", "Dense", PASSED)])
+    summary = layers([recorded("a", "LSTM", PASSED), recorded("b", "LSTM", FAILED, kind="mask"), recorded("c", "Dense", PASSED)])
     assert list(summary) == ["Dense", "LSTM"], "layers are in alphabetical order, whatever the order of the tests"
     assert summary["LSTM"]["forward"] == {**dict.fromkeys(STATUSES, 0), PASSED: 1}, "a status that did not occur counts 0"
     assert summary["LSTM"]["mask"] == {**dict.fromkeys(STATUSES, 0), FAILED: 1}, "another pass has counts of its own"
@@ -89,16 +96,41 @@ def test_passes_of_a_layer_are_counted_apart_and_zeros_are_shown() -> None:
 def test_options_are_counted_by_value() -> None:
     values = ["same", "valid", "same"]
     records = [recorded(str(n), "Conv2D", PASSED, options={"padding": value, "groups": "1"}) for n, value in enumerate(values)]
-    options = summarise(records)["Conv2D"]["options"]
+    options = layers(records)["Conv2D"]["options"]
     assert options == {"groups": {"1": 3}, "padding": {"same": 2, "valid": 1}}, "each value has the number of cases that tried it"
     assert [list(options), list(options["padding"])] == [["groups", "padding"], ["same", "valid"]], "the order does not depend on the run"
-    assert summarise([recorded("a", "Flatten", PASSED)])["Flatten"]["options"] == {}, "a layer without options has none"
+    assert layers([recorded("a", "Flatten", PASSED)])["Flatten"]["options"] == {}, "a layer without options has none"
 
 
 def test_the_summary_does_not_depend_on_the_order() -> None:
     things = [("Dense", "forward", "b"), ("LSTM", "forward", "a"), ("Dense", "backward", "a"), ("LSTM", "mask", "b")]
     records = [recorded(str(n), layer, PASSED, kind=kind, options={"o": value}) for n, (layer, kind, value) in enumerate(things)]
-    assert json.dumps(summarise(records)) == json.dumps(summarise(reversed(records))), "the same records give the same text"
+    assert json.dumps(layers(records)) == json.dumps(layers(reversed(records))), "the same records give the same text"
+
+
+def test_points_go_by_the_share_of_each_layer() -> None:
+    report = Report([recorded("a", "LSTM", PASSED), recorded("b", "LSTM", UNSUPPORTED), recorded("c", "Dense", FAILED)])
+    assert report.score() == 1 / 3, "without points every case counts alike"
+    assert report.score({"LSTM": 6, "Dense": 1, "GRU": 3}) == 0.3, "a layer without a case earns nothing of its points"
+    assert Report([]).score() == 0, "where nothing was asked nothing is earned"
+
+
+def test_a_report_that_is_read_again_is_the_same() -> None:
+    known = recorded("b", "Bidirectional", FAILED, needs=("LSTM",), message="off", options={"a": "1"}, known_failure="why")
+    records = [known, recorded("l", "LSTM", ERROR, error_over_allowance=2.0), recorded("d", "Dense", FAILED, known_failure="why")]
+    report = Report(records, {"iut": "x"})
+    document = json.loads(json.dumps(report.as_json()))
+    again = Report.from_json(document)
+    assert again.as_json() == report.as_json() == document, "facts, counts and records, those of blocked cases as well"
+    assert (again.known, len(again.failed()), again.counts[BLOCKED]) == (1, 3, 1), "and it answers as it did"
+    with pytest.raises(ValueError, match="schema is 2"):
+        Report.from_json({**document, "schema": 2})
+
+
+def test_a_printed_report_shows_a_failure_by_its_message_where_it_is_not_explained() -> None:
+    text = str(Report([recorded("t[LSTM-a]", "LSTM", FAILED, message="3 values are off")], absent=["GRU"], seconds=1.23))
+    assert "LSTM: 1 case of 1 is wrong. The first:\n\n  t[LSTM-a]: 3 values are off\n" in text, text
+    assert text.endswith("1 case is wrong: 0 of 1 case passed in 1.2 s. Not in it: GRU."), text
 
 
 # Files

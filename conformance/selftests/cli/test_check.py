@@ -181,8 +181,8 @@ def test_the_wheel_carries_the_vectors(tmp_path):
 
 WHERE = """
 import sys
-from conformance.cli import check
+from conformance.cli.check import main
 from conformance.oracle.recorded.vectors import folder
 print(folder(), file=sys.stderr)
-sys.exit(check.main(["my_layers.py"]))
+sys.exit(main(["my_layers.py"]))
 """

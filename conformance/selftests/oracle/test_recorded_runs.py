@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.oracle.environment import import_keras
-from conformance.plugin import setting
+from conformance.plugin import settings_of
 from conformance.studies.data import datasets, inputs
 from conformance.studies.data.downloads import DataUnavailable
 from conformance.studies.data.paths import checkpoints_dir, runs_dir
@@ -61,9 +61,9 @@ def test_checkpoints_are_those_of_the_rows_and_not_too_large():
 @pytest.mark.parametrize("row", grid.ROWS, ids=lambda row: row.name)
 def test_a_checkpoint_gives_its_recorded_classes_in_keras_and_in_the_reference(row, request):
     try:
-        data = load(row.dataset, setting(request.config, "--conform-data"))
+        data = load(row.dataset, settings_of(request.config).data)
     except DataUnavailable as reason:
-        if setting(request.config, "--conform-require-data"):
+        if settings_of(request.config).require_data:
             raise
         pytest.skip(str(reason))
     path = checkpoints_dir() / row.name / trainer.MODEL_FILE

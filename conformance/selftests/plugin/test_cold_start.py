@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from conformance import plugin
-from conformance.plugin.summary import records_of
+from conformance.judging.session import Session
+from conformance.plugin.collector import Collector
+from conformance.plugin.settings import read
 from conformance.selftests.builders.place import ABANDON_AFTER, FORWARD, HIDING, RECORDED, ROOT, USAGE_ERROR, Place, checkout, said
 
 WATCHING = """
@@ -167,11 +169,37 @@ def test_every_option_is_also_an_ini_setting(place: Place) -> None:
     assert "seed 8" in result.stdout, "the command line comes before the ini file"
 
 
-def test_the_ini_settings_are_known_by_name(pytestconfig: pytest.Config) -> None:
-    for option in ("--iut", *plugin.OPTIONS, *plugin.SWITCHES):
-        name = plugin._ini(option)
-        assert option == "--iut" or name.startswith("conform_"), f"{option} carries the prefix"
-        pytestconfig.getini(name)
+def test_an_option_is_one_line_of_the_table_and_one_field_of_the_settings(pytestconfig: pytest.Config) -> None:
+    names = [option.field for option in plugin.OPTIONS]
+    assert set(names) == set(vars(read(plugin.OPTIONS, lambda option: None))) - {"again", "given_facts"}, "every option has its field"
+    for option in plugin.OPTIONS:
+        assert option.name == "--iut" or option.ini.startswith("conform_"), f"{option.name} carries the prefix"
+        pytestconfig.getini(option.ini)
+
+
+def test_what_is_not_given_is_the_default_and_only_the_rest_is_repeated() -> None:
+    usual = read(plugin.OPTIONS, lambda option: None)
+    session = Session()
+    assert (usual.iut, usual.oracle, usual.seed, usual.profile) == (session.iut, session.oracle_name, session.seed, session.profile), (
+        "the defaults of the table are those of a session"
+    )
+    assert (usual.iut_mode, usual.timeout) == (session.mode, session.timeout), "how functions are called as well"
+    assert usual.again == (), "the command for one case repeats no default"
+    assert dict(usual.given_facts) == {"iut": "reference", "oracle": "live", "seed": 0, "profile": "standard"}, "the facts of every run"
+    given = {"iut": "my layers.py", "timeout": "2.50", "seed": "7", "profile": "smoke", "layers": "Dense", "iut_mode": "process"}
+    other = read(plugin.OPTIONS, lambda option: given.get(option.field))
+    repeated = ("--iut=my layers.py", "--conform-iut-mode=process", "--conform-timeout=2.5", "--conform-seed=7")
+    assert other.again == repeated, "what changes the verdict of a case is repeated, which cases are asked is not"
+    assert list(dict(other.given_facts))[4:] == ["iut_mode", "timeout"], "what is unusual is said behind the rest"
+
+
+@checkout
+def test_the_readme_has_a_row_for_each_option() -> None:
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| `(--[^`]+)` \| (.*) \|$", text, re.M)
+    plain = [(name.replace("\\|", "|"), re.sub(r" \(\[\w+\]\(#[^)]+\)\)|`", "", meaning)) for name, meaning in rows]
+    wanted = [(f"{option.name}={option.metavar}" if option.metavar else option.name, option.help) for option in plugin.OPTIONS]
+    assert plain == wanted, "README's table says what --help says, links and code marks apart"
 
 
 def test_a_random_seed_is_one_seed_for_all_workers(place: Place) -> None:
@@ -440,13 +468,13 @@ def test_a_worker_that_dies_ends_readably(place: Place) -> None:
 
 
 def test_a_case_in_which_a_worker_died_is_an_error_on_record(pytestconfig: pytest.Config) -> None:
-    collector = plugin.Collector(pytestconfig)
+    collector = Collector(pytestconfig, read(plugin.OPTIONS, lambda option: None), plugin.kept, whole=True)
     place, name = "conformance/suite/test_forward.py", "test_forward[sigmoid-images-float32]"
     message = f"worker 'gw0' crashed while running '{place}::{name}'"
     collector.pytest_runtest_logreport(pytest.TestReport(f"{place}::{name}", (place, None, place), {}, "failed", message, "???"))  # type: ignore[arg-type]
     collector.pytest_runtest_logreport(pytest.TestReport("own.py::test_own", ("own.py", 1, ""), {}, "failed", "", "???"))  # type: ignore[arg-type]
     collector.pytest_runtest_logreport(pytest.TestReport(f"{place}::test_forward[relu-rows]", (place, 1, ""), {}, "failed", "", "setup"))
-    (record,) = records_of(collector._sorted())
+    ((record,),) = (report.records for report in collector.reports)
     found = (record.id, record.layer, record.kind, record.status)
     assert found == (name, "sigmoid", "forward", "error"), f"the case is counted, as an error of its layer: {found}"
     assert "crashed" in record.message, f"the message says what happened: {record.message}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from conformance import plugin
-from conformance.base.record import BLOCKED, ERROR, FAILED, KNOWABLE, PASSED, STATUSES, Record, mark_blocked, summarise
-from conformance.plugin.summary import records_of
+from conformance.base.record import BLOCKED, ERROR, FAILED, KNOWABLE, PASSED, STATUSES, Record
+from conformance.base.report import Report
+from conformance.plugin.collector import Collector, narrowed
+from conformance.plugin.settings import read
 from conformance.plugin.summary import summary_lines as counted
 from conformance.plugin.xfail import NONE, KnownFailure, KnownFailures, KnownFailuresError, read_known_failures, summary_lines
 from conformance.reporting.tables import layer_table
@@ -236,28 +239,28 @@ def test_only_failures_errors_and_passes_are_marked(status: str) -> None:
 def test_blocked_stays_blocked_and_a_known_failure_still_blocks() -> None:
     known = KnownFailures("known.txt", (KnownFailure(1, "*", "why"),))
     cause = known.marked(Record("l", "LSTM", "forward", FAILED))
-    blocked, _ = mark_blocked([known.marked(Record("b", "Bidirectional", "forward", FAILED, needs=("LSTM",))), cause])
+    report = Report([known.marked(Record("b", "Bidirectional", "forward", FAILED, needs=("LSTM",))), cause])
+    blocked, _ = report.records
     assert blocked.status == BLOCKED, "what is built on a failed layer is blocked, known or not"
     assert not blocked.fails_as_known, "and is counted once, as blocked"
-    text = layer_table(summarise([blocked, cause]))
+    text = layer_table(report)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert [rows[0][-1], rows[2][-1], rows[3][-1], rows[4][-1]] == ["known failures", "0", "1", "1"], f"a column of its own: {text}"
     assert [row[-2] for row in rows[2:]] == ["1", "1", "2"], "the number of cases does not count a known failure twice"
 
 
 def test_nothing_is_said_of_known_failures_where_there_are_none() -> None:
-    records = [Record("a", "Dense", "forward", FAILED), Record("b", "Dense", "forward", PASSED)]
-    assert "known" not in json.dumps([record.as_json() for record in records]), "a record has its documented keys"
-    assert "known" not in json.dumps(summarise(records)), "as have the counts"
-    assert "known" not in layer_table(summarise(records)), "the table has no empty column"
-    assert counted("mine.py", [vars(record) for record in records])[0] == "mine.py: 1 passed, 1 failed (of 2)", "and the summary no zero"
+    report = Report([Record("a", "Dense", "forward", FAILED), Record("b", "Dense", "forward", PASSED)], {"iut": "mine.py"})
+    assert "known" not in json.dumps(report.as_json()), "records and counts have their documented keys"
+    assert "known" not in layer_table(report), "the table has no empty column"
+    assert counted(report)[0] == "mine.py: 1 passed, 1 failed (of 2)", "and the summary no zero"
 
 
-def values(*statuses: str, known: KnownFailures) -> list[dict[str, Any]]:
-    return [vars(known.marked(Record(f"test_forward[Dense-{n}]", "Dense", "forward", status))) for n, status in enumerate(statuses)]
+def values(*statuses: str, known: KnownFailures) -> list[Record]:
+    return [known.marked(Record(f"test_forward[Dense-{n}]", "Dense", "forward", status)) for n, status in enumerate(statuses)]
 
 
-def test_entries_that_fit_nothing_are_named_when_everything_was_asked() -> None:
+def test_entries_that_fit_nothing_are_named_when_everything_was_asked(pytestconfig: pytest.Config) -> None:
     entries = (KnownFailure(2, "Dense-0", "a"), KnownFailure(5, "Dense-O", "b"), KnownFailure(6, "test_forwrd[Dense-1]", "c"))
     known = KnownFailures("known.txt", entries)
     lines = summary_lines(known, values(FAILED, PASSED, known=known), "")
@@ -267,7 +270,11 @@ def test_entries_that_fit_nothing_are_named_when_everything_was_asked() -> None:
         "    line 5: Dense-O",
         "    line 6: test_forwrd[Dense-1]",
     ], "typos are named with their lines"
-    assert records_of(values(FAILED, known=known))[0].known_failure == "a", "records come back from reports with their reasons"
+    kept = [(plugin.RECORD, [{}, asdict(*values(FAILED, known=known))])]
+    report = pytest.TestReport("a", ("a", 1, ""), {}, "failed", "", "call", user_properties=kept)
+    collector = Collector(pytestconfig, read(plugin.OPTIONS, lambda option: None), plugin.kept, whole=True)
+    collector.pytest_runtest_logreport(report)
+    assert collector.reports[0].records[0].known_failure == "a", "records come back from reports with their reasons"
 
 
 def test_many_unexpected_passes_are_counted_and_not_all_named() -> None:
@@ -284,29 +291,31 @@ NOT_NARROWED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("change", "settings", "arguments", "why"),
+    ("change", "given", "whole", "why"),
     [
-        ({}, {}, ["conformance.suite"], ""),
-        ({}, {"conform_profile": "full"}, ["conformance"], ""),
-        ({"keyword": "lstm"}, {}, ["conformance"], "-k"),
-        ({"deselect": ["x"]}, {}, ["conformance"], "--deselect"),
-        ({"maxfail": 1}, {}, ["conformance"], "--maxfail"),
-        ({"maxfail": 9}, {}, ["conformance"], ""),
-        ({}, {"conform_layers": "LSTM"}, ["conformance"], "--conform-layers"),
-        ({}, {"conform_profile": "smoke"}, ["conformance"], "--conform-profile=smoke"),
-        ({}, {}, ["conformance.suite.test_forward"], "the tests that were named"),
-        ({}, {}, ["tests", "conformance.suite"], ""),
+        ({}, {}, True, ""),
+        ({}, {"profile": "full"}, True, ""),
+        ({"keyword": "lstm"}, {}, True, "-k"),
+        ({"deselect": ["x"]}, {}, True, "--deselect"),
+        ({"maxfail": 1}, {}, True, "--maxfail"),
+        ({"maxfail": 9}, {}, True, ""),
+        ({}, {"layers": "LSTM"}, True, "--conform-layers"),
+        ({}, {"profile": "smoke"}, True, "--conform-profile=smoke"),
+        ({}, {}, False, "the tests that were named"),
     ],
 )
 def test_a_run_is_whole_only_when_nothing_keeps_it_from_asking(
-    change: dict[str, Any], settings: dict[str, str], arguments: list[str], why: str
+    change: dict[str, Any], given: dict[str, str], whole: bool, why: str
 ) -> None:
-    config: Any = SimpleNamespace(
-        option=SimpleNamespace(**{**NOT_NARROWED, **change}),
-        getoption=lambda name: {**settings, "pyargs": True}.get(name),
-        getini=lambda name: "",
-        args=arguments,
-        invocation_params=SimpleNamespace(dir=Path("/nowhere")),
-    )
-    assert plugin._narrowed(config, 1, failed=1) == why, "what narrows the run is named"
-    assert "its interruption" in plugin._narrowed(config, int(pytest.ExitCode.INTERRUPTED), failed=1), "an interrupted run is not whole"
+    options, settings = SimpleNamespace(**{**NOT_NARROWED, **change}), read(plugin.OPTIONS, lambda option: given.get(option.field))
+    assert narrowed(options, settings, whole, 1, failed=1) == why, "what narrows the run is named"
+    interrupted = narrowed(options, settings, whole, int(pytest.ExitCode.INTERRUPTED), failed=1)
+    assert "its interruption" in interrupted, "an interrupted run is not whole"
+
+
+@pytest.mark.parametrize(
+    ("argument", "holds"), [("conformance.suite", True), ("conformance", True), ("conformance.suite.test_forward", False), ("tests", False)]
+)
+def test_which_arguments_stand_for_the_whole_suite(argument: str, holds: bool) -> None:
+    config: Any = SimpleNamespace(getoption=lambda name: True, invocation_params=SimpleNamespace(dir=Path("/nowhere")))
+    assert plugin._holds_suite(config, argument) is holds, f"pytest --pyargs {argument} asks everything: {holds}"

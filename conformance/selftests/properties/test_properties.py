@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import reference as right
-from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED, mark_blocked
+from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED
+from conformance.base.report import Report
 from conformance.checks import properties
 from conformance.cli import check
 from conformance.implementations.module import ModuleImplementation
@@ -87,7 +88,7 @@ def test_an_exception_is_an_error():
 
 def test_a_second_layer_that_fails_itself_is_charged_once():
     mistake = Planted(**MISTAKES["Dense-bias_alone"])
-    found = {one.id: one for one in mark_blocked(record(name, mistake) for name in ("Conv2D-one_by_one", "Dense-bias_alone"))}
+    found = {one.id: one for one in Report([record(name, mistake) for name in ("Conv2D-one_by_one", "Dense-bias_alone")]).records}
     assert [one.status for one in found.values()] == [BLOCKED, FAILED], f"a wrong Dense is charged to Conv2D: {found}"
 
 
@@ -169,7 +170,7 @@ def test_rounding_has_less_room_than_a_small_mistake():
 
 def test_broken_fails_where_its_mistakes_show():
     implementation = ModuleImplementation(str(SAMPLES / "broken.py"))
-    records = mark_blocked(record(identifier, implementation) for identifier in BY_ID)
+    records = Report([record(identifier, implementation) for identifier in BY_ID]).records
     wrong = {one.id: one.status for one in records if one.status not in (PASSED, UNSUPPORTED)}
     assert wrong == {
         "test_properties[Dense-bias_alone]": FAILED,

@@ -3,10 +3,13 @@
 import copy
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from conformance.base.record import Record
+from conformance.base.report import Report
 from conformance.cases import ALL
 from conformance.models.agreement import figures
 from conformance.reporting import conformance as conformance_report
@@ -23,18 +26,11 @@ from conformance.studies.reports import macro_f1 as macro_f1_report
 
 
 def record(identifier, layer="LSTM", kind="forward", status="passed", error=0.3, keras=0.2, options=()):
-    return {
-        "id": identifier, "layer": layer, "pass": kind, "status": status, "options": dict(options),
-        "error_over_allowance": error, "keras_error_over_allowance": keras, "message": "",
-    }  # fmt: skip
+    return Record(identifier, layer, kind, status, dict(options), error, keras)
 
 
 def run(*records, **facts):
-    return {"schema": 1, "iut": "reference", "keras": "3.15.1", "seed": 0, "profile": "smoke", "records": list(records), **facts}
-
-
-def counts(**given):
-    return dict.fromkeys(conformance_report.STATUSES, 0) | given
+    return Report(records, {"iut": "reference", "keras": "3.15.1", "seed": 0, "profile": "smoke", **facts})
 
 
 def model(name="m", sha="d1", **changes):
@@ -115,7 +111,8 @@ def test_a_table_has_as_many_cells_in_every_row():
 
 
 def test_the_layer_table_shows_every_pass_and_a_total():
-    text = layer_table({"LSTM": {"forward": counts(passed=3, failed=1), "mask": counts(blocked=2), "options": {"a": {"b": 1}}}})
+    asked = [record(str(n), status="failed" if n == 3 else "passed", options={"a": "b"}) for n in range(4)]
+    text = layer_table(Report([*asked, *(record(str(n), kind="mask", status="blocked") for n in range(2))]))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert rows[2] == ["LSTM", "forward", "3", "1", "0", "0", "0", "0", "0", "4"], "zeros are shown"
     assert rows[3][:2] == ["LSTM", "mask"], "each pass has its row"
@@ -139,7 +136,7 @@ def test_values_are_counted_from_what_ran_sizes_and_defaults_included():
     tried = values_tried("LSTM", ran)
     assert tried["go_backwards"] == {"False": 1, "True": 1}, "the default counts where a declared case leaves it"
     assert tried["units"] == {"5": 2}, "sizes follow from the weights, and are options of the Keras layer all the same"
-    skipped = [{**one, "status": "skipped"} for one in ran]
+    skipped = [replace(one, status="skipped") for one in ran]
     assert values_tried("LSTM", skipped)["go_backwards"] == {}, "what was skipped was not tried"
 
 
@@ -328,7 +325,7 @@ def test_without_records_the_stored_summary_is_rendered(tmp_path):
     generate.write_conformance(tmp_path, None, said.append)
     assert list(tmp_path.iterdir()) == [], "there is nothing to render yet"
     assert "--records" in said[0], "and the sentence says what to give"
-    (tmp_path / "run.json").write_text(json.dumps(run(record("a[b-float32]"))))
+    (tmp_path / "run.json").write_text(json.dumps(run(record("a[b-float32]")).as_json()))
     generate.write_conformance(tmp_path, tmp_path / "run.json", said.append)
     text = (tmp_path / "conformance.md").read_text()
     (tmp_path / "conformance.md").unlink()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base.files import read_json
+from conformance.base.report import Report
 from conformance.reporting import conformance as conformance_report
 from conformance.reporting import deviations as deviations_report
 from conformance.studies.analysis import baselines as baseline_analysis
@@ -53,7 +54,7 @@ def write_conformance(folder: Path, records: Path | None, say: Say) -> None:
     """
     stored = stored_json(folder, CONFORMANCE, None)
     if records is not None:
-        summary = conformance_report.stored_summary(read_json(records), stored)
+        summary = conformance_report.stored_summary(Report.from_json(read_json(records)), stored)
     elif stored is None:
         say("There are no stored records of the suite: run it with --conform-json=FILE and give --records FILE.")
         return

@@ -1,0 +1,89 @@
+"""The collector that turns reports into records, in one process or from workers, and writes what is made of them at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from conformance.base.record import ERROR, Record
+from conformance.base.report import Report
+from conformance.cases import NAMES
+from conformance.plugin import xfail
+from conformance.plugin.settings import Settings
+from conformance.plugin.summary import summary_lines, write_results
+
+
+class Collector:
+    """Gathers the records that reports carry; `kept` takes them out, each with the facts of its run where that is not the suite's.
+
+    `whole` says whether the arguments of the command line stand for the whole suite.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, kept: Callable[..., Iterable[Any]], whole: bool) -> None:
+        self.config, self.settings, self.kept, self.whole = config, settings, kept, whole
+        self.runs: dict[tuple[tuple[str, Any], ...], dict[str, Record]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the records that a test attached to itself."""
+        for facts, values in self.kept(report):
+            self._add(facts, Record(**{**values, "needs": tuple(values["needs"]), "remarks": tuple(values["remarks"])}))
+        if report.failed and report.when not in ("setup", "call", "teardown"):
+            self._died(report)
+
+    def _died(self, report: pytest.TestReport) -> None:
+        """The record of a case in which a worker died: nothing is left of it but its name."""
+        name = report.nodeid.rpartition("::")[2]
+        test, _, case = name.partition("[")
+        layer = case.rstrip("]").partition("-")[0]
+        if layer in NAMES:
+            self._add({}, Record(name, layer, test.removeprefix("test_"), ERROR, message=str(report.longrepr)))
+
+    def _add(self, facts: Mapping[str, Any], record: Record) -> None:
+        self.runs.setdefault(tuple(facts.items()), {})[record.id] = record
+
+    @property
+    def reports(self) -> list[Report]:
+        """A report for each thing that was judged; one without records where nothing was."""
+        runs = sorted((self.runs or {(): {}}).items())
+        return [Report([record for _, record in sorted(found.items())], dict(facts) or self.settings.facts) for facts, found in runs]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write ``--conform-json`` and ``--conform-markdown``."""
+        targets = self.settings.json, self.settings.markdown
+        if any(targets) and not self.config.option.collectonly:
+            write_results(self.reports, *targets)
+
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
+        """One line of counts, a line for every layer that is not all passed, and what became of the known failures."""
+        if not self.runs:
+            return
+        terminalreporter.section("conformance")
+        lines = [line for report in self.reports for line in summary_lines(report)]
+        if self.settings.xfail.entries:
+            failed = len(terminalreporter.stats.get("failed", []))
+            why = narrowed(self.config.option, self.settings, self.whole, exitstatus, failed)
+            found = [record for run in self.runs.values() for _, record in sorted(run.items())]
+            lines += xfail.summary_lines(self.settings.xfail, found, why)
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def narrowed(options: Any, settings: Settings, whole: bool, exitstatus: int, failed: int) -> str:
+    """What keeps a run from asking about everything, in words; empty where nothing does."""
+    reasons = {
+        "-k": options.keyword,
+        "-m": options.markexpr,
+        "--deselect": options.deselect,
+        "--ignore": options.ignore or options.ignore_glob,
+        "--last-failed": getattr(options, "lf", False),
+        "--stepwise": getattr(options, "stepwise", False),
+        "--conform-layers": settings.layers,
+        "--conform-profile=smoke": settings.profile == "smoke",
+        "the tests that were named": not whole,
+        "--maxfail": options.maxfail and failed >= options.maxfail,
+        "its interruption": exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+    }
+    return ", ".join(reason for reason, holds in reasons.items() if holds)

@@ -1,0 +1,173 @@
+"""The settings of a run, read once from pytest's options: what each may be, and what follows from all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+from conformance.cases import NAMES, known_layer
+from conformance.faults import consistent_faults
+from conformance.implementations import MODES
+from conformance.implementations.protocol import Implementation, find
+from conformance.judging.session import Session
+from conformance.oracle.environment import MISSING, missing_package
+from conformance.oracle.protocol import LIVE, ORACLES, oracle
+from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
+from conformance.plugin.xfail import NONE, KnownFailures, read_known_failures
+
+if TYPE_CHECKING:
+    from conformance.plugin import Option
+
+PROFILES = ("smoke", "standard", "full")
+
+
+def one_of(known: Sequence[str], given: str) -> str:
+    """One of a few names."""
+    if given not in known:
+        raise ValueError(f"must be one of {', '.join(known)}, got {given!r}")
+    return given
+
+
+def seed_number(given: str) -> int:
+    """A whole number; 'random' has become one before."""
+    if not given.isdecimal():
+        raise ValueError(f"must be a whole number or 'random', got {given!r}")
+    return int(given)
+
+
+def seconds(given: str) -> float:
+    """A positive number."""
+    with suppress(ValueError):
+        if 0 < float(given) < math.inf:
+            return float(given)
+    raise ValueError(f"must be a positive number of seconds, got {given!r}")
+
+
+def layer_names(given: str) -> tuple[str, ...]:
+    """Layers that there are cases for; none stands for all."""
+    return tuple(known_layer(name.strip()) for name in given.split(",") if name.strip())
+
+
+def known_failures(given: str) -> KnownFailures:
+    """What a file says is known to fail."""
+    return read_known_failures(given) if given else NONE
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A field for each option of the plugin, under its name without ``--conform-``, and what reads it.
+
+    A reader takes what was given and raises ``ValueError`` with what it must be, or what is wrong with it. Beside the options stand
+    `again`, those that the command for a single case repeats, and `given_facts`, what the JSON says of a run as far as it follows from
+    options.
+    """
+
+    iut: Annotated[str, str]
+    iut_mode: Annotated[str, partial(one_of, MODES)]
+    timeout: Annotated[float, seconds]
+    oracle: Annotated[str, partial(one_of, ORACLES)]
+    layers: Annotated[tuple[str, ...], layer_names]
+    profile: Annotated[str, partial(one_of, PROFILES)]
+    seed: Annotated[int, seed_number]
+    json: Annotated[str, str]
+    markdown: Annotated[str, str]
+    xfail: Annotated[KnownFailures, known_failures]
+    data: Annotated[str, str]
+    require_data: Annotated[bool, bool]
+    strict: Annotated[bool, bool]
+    again: tuple[str, ...] = ()
+    given_facts: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The layers that the run asks about."""
+        return self.layers or NAMES
+
+    @property
+    def judges_only(self) -> bool:
+        """Whether an implementation is judged and not this project itself."""
+        return self.iut != "reference" or self.oracle != LIVE or bool(self.layers)
+
+    @property
+    def header(self) -> str:
+        """What is judged, against what, and with which seed."""
+        against = "live Keras" if self.oracle == LIVE else f"recorded vectors of Keras {manifest(folder())['keras']}"
+        return f"conformance: {self.iut} against {against}, profile {self.profile}, seed {self.seed}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the JSON says of the run."""
+        facts = dict(self.given_facts)
+        return {"iut": self.iut, "oracle": self.oracle, "keras": oracle(self.oracle).keras} | facts
+
+    def session(self, cross_checked: Sequence[Implementation] = ()) -> Session:
+        """What all judged tests of a process share."""
+        return Session(
+            iut=self.iut,
+            oracle_name=self.oracle,
+            seed=self.seed,
+            profile=self.profile,
+            strict=self.strict or self.iut == "reference",
+            must_support=self.iut == "reference",
+            data=self.data or None,
+            require_data=self.require_data,
+            cross_checked=cross_checked,
+            mode=self.iut_mode,
+            timeout=self.timeout,
+            diagnose=consistent_faults,
+        )
+
+    def refusal(self) -> str | None:
+        """Why nothing can be judged: what is judged is not there, or the oracle is not, or cannot answer. None where it can.
+
+        Without its oracle a run would be green for nothing.
+        """
+        missing = find(self.iut, self.iut_mode)
+        return self._oracle_refusal() or (f"--iut={self.iut}: {missing}" if missing else None)
+
+    def _oracle_refusal(self) -> str | None:
+        if self.oracle == LIVE:
+            missing = missing_package()
+            return MISSING.format(missing=missing) if missing else None
+        try:
+            facts = manifest(folder())
+        except VectorsError as error:
+            return f"--conform-oracle=recorded: {error}"
+        if self.profile != "full" and self.seed == facts["seed"]:
+            return None
+        wanted = "--conform-profile=full" if self.profile == "full" else f"--conform-seed={self.seed}"
+        recorded = f"the recorded vectors are those of profile {facts['profile']} and seed {facts['seed']}"
+        return f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can"
+
+
+def read(options: Iterable[Option], given: Callable[[Option], Any]) -> Settings:
+    """The settings that follow from what is given for each option; where that is None, from its default.
+
+    Raises
+    ------
+    ValueError
+        If an option is given what it cannot be; the sentence names it.
+    """
+    hints = get_type_hints(Settings, include_extras=True)
+    values: dict[str, Any] = {}
+    again: list[str] = []
+    always: dict[str, Any] = {}
+    unusual: dict[str, Any] = {}
+    for option in options:
+        (reader,), found = hints[option.field].__metadata__, given(option)
+        usual = reader(option.default)
+        try:
+            value = values[option.field] = usual if found in (None, "") else reader(found)
+        except ValueError as error:
+            raise ValueError(f"{option.name}{' ' if str(error).startswith('must') else ': '}{error}") from None
+        if option.again and value != usual:
+            again.append(f"{option.name}={value:g}" if isinstance(value, float) else f"{option.name}={value}")
+        if option.fact == "always":
+            always[option.field] = value
+        elif option.fact and value != usual:
+            unusual[option.field] = value
+    return Settings(**values, again=tuple(again), given_facts=tuple({**always, **unusual}.items()))

@@ -1,0 +1,163 @@
+"""The suite in one call, without pytest: everything that recorded vectors can answer about the layers of an implementation.
+
+Needs NumPy and safetensors alone: no Keras, no TensorFlow, no pytest. The questions are those of the suite, and so are the verdicts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from conformance import checks
+from conformance.base.errors import UnimportableError
+from conformance.base.report import Report
+from conformance.cases import ALL, NAMES, known_layer
+from conformance.cases.case import FunctionCases
+from conformance.cases.losses import LOSS_CASES
+from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
+from conformance.cases.questions import function_name
+from conformance.faults import consistent_faults
+from conformance.implementations.module import ModuleImplementation, find
+from conformance.implementations.protocol import Implementation
+from conformance.judging.sentences import in_sentences
+from conformance.judging.session import CaseRunner, Session
+from conformance.oracle.protocol import RECORDED
+
+Ask = Callable[[CaseRunner], None]
+ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
+"""Kinds of questions that recorded vectors can answer."""
+
+
+class NothingToAskError(ValueError):
+    """There is no function of any layer that is asked about."""
+
+
+class NoSuchCaseError(NothingToAskError):
+    """There is no case of the id that is asked about."""
+
+
+def check(
+    what: Any, layers: Sequence[str] | None = None, *, case: str | None = None, say: Callable[[str], None] = lambda text: None
+) -> Report:
+    """Judge an implementation of layers by recorded answers of Keras.
+
+    Functions are found by name: ``dense_forward``, ``lstm_backward``, ``relu`` ... Gradients are asked of a layer that has a backward pass.
+
+    Parameters
+    ----------
+    what : module, str, path, mapping or object
+        The functions: a module, its name, a file (``"my_layers.py"``, ``"my_layers.py:ATTRIBUTE"``), a mapping of names to functions, or
+        any object that has them as attributes.
+    layers : sequence of str, optional
+        Keras class names, names of activation functions, losses, optimizers. Without it all that `what` has functions of.
+    case : str, optional
+        Only the case of this id, as a failure names it.
+    say : callable, optional
+        Told what is being asked.
+
+    Returns
+    -------
+    Report
+        ``report.ok`` where nothing is wrong; ``print(report)`` tells the rest.
+
+    Raises
+    ------
+    ValueError
+        If a layer is unknown (near matches are named), `what` has no function of any, or there is no such case.
+    UnimportableError
+        If `what` is not there, or cannot be imported.
+    VectorsError
+        If the recorded vectors are missing or damaged.
+    """
+    started = time.monotonic()
+    wanted = [known_layer(name) for name in ([layers] if isinstance(layers, str) else layers or NAMES)]
+    implementation = _implementation(what)
+    own = own_layers(implementation, wanted)
+    if not own:
+        raise NothingToAskError(_nothing_found(implementation, wanted))
+    session = Session(iut=implementation.spec, oracle_name=RECORDED, diagnose=consistent_faults)
+    session.implementation = implementation
+    outcomes = []
+    for layer in own:
+        say(f"{layer} ...")
+        differentiable = layer in ALL and implementation.has(function_name(layer, "backward"))
+        kinds = [kind for kind in ANSWERED if kind != "backward" or differentiable]
+        for kind, identifier, ask in questions([layer], session.profile, kinds):
+            name = f"test_{kind}[{identifier}]"
+            if case in (None, name, identifier):
+                again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier)
+                ask(CaseRunner(session, name, again, lambda *outcome: outcomes.append(outcome), in_sentences))
+    say("")
+    if not outcomes:
+        raise NoSuchCaseError(f"no case of {', '.join(own)} has the id {case}.")
+    explanations: dict[str, Callable[[], str]] = {record.id: explain for record, explain in outcomes}
+    facts = {"iut": session.iut, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
+    absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
+    return Report([record for record, _ in outcomes], facts, explanations, absent, time.monotonic() - started)
+
+
+def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[str]:
+    """Those of some layers that an implementation has any function of; ``UnimportableError`` where that cannot be found out."""
+    return [name for name in layers if any(implementation.has(function) for function in _functions(name))]
+
+
+def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Ask]]:
+    """Every question of these kinds about these layers, layer by layer: its kind, its id, and what puts it to a case runner.
+
+    ``ValueError`` names a kind that there is not.
+    """
+    unknown = [kind for kind in kinds if kind not in checks.KINDS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not a kind of question; known are {', '.join(checks.KINDS)}")
+    for layer in layers:
+        for kind in kinds:
+            module = checks.KINDS[kind]
+            yield from ((kind, identifier, partial(_ask, module, question)) for identifier, question in module.cases([layer], profile))
+
+
+def _ask(module: Any, question: tuple[Any, ...], runner: CaseRunner) -> None:
+    module.check(runner, *question)
+
+
+def _implementation(what: Any) -> ModuleImplementation:
+    """The functions behind a name or a path, or of an object that is at hand."""
+    if not isinstance(what, str | os.PathLike):
+        return ModuleImplementation(getattr(what, "__name__", type(what).__name__), what)
+    complaint = find(os.fspath(what))
+    if complaint:
+        raise UnimportableError(complaint)
+    return ModuleImplementation(os.fspath(what))
+
+
+def _functions(layer: str) -> list[str]:
+    if layer in LOSS_CASES:
+        return [layer, f"{layer}_backward"]
+    if layer in OPTIMIZER_CASES:
+        return [function_of(layer)]
+    if layer not in ALL:
+        return ["text_vectorization_forward", "text_vectorization_adapt", "text_vectorization_idf"]
+    parts = ("forward", "backward") if isinstance(ALL[layer], FunctionCases) else ("forward", "backward", "compute_mask")
+    return [function_name(layer, part) for part in parts]
+
+
+def _nothing_found(implementation: ModuleImplementation, layers: Sequence[str]) -> str:
+    """What to say of an implementation in which no function has a name that is asked for."""
+    wanted = [name for layer in layers for name in _functions(layer)]
+    space = implementation.space
+    names = space if isinstance(space, Mapping) else [*getattr(space, "__dict__", ()), *dir(space)]
+    there = [name for name in names if not str(name).startswith("_")]
+    near = [(name, match) for name in there for match in difflib.get_close_matches(str(name), wanted, 1, 0.75)]
+    hint = f" Did you mean {near[0][1]} with {near[0][0]}?" if near else ""
+    return f"{implementation.spec} has no function that could be checked: names are like {', '.join(wanted[:3])}.{hint}"
+
+
+def _again(what: Any, spec: str, layer: str, identifier: str) -> str:
+    """How a case is asked alone: by the command, where the implementation has a name that another process finds."""
+    if isinstance(what, str | os.PathLike):
+        return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier])
+    return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
