@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.base.record import BLOCKED, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED, Record, mark_blocked
 from conformance.cases import ALL, NAMES, known_layer
+from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
@@ -121,9 +122,9 @@ def _ask_all(session: Session, layers: Sequence[str], only: str | None) -> Itera
     for layer in layers:
         _progress(f"{layer} ...")
         for kind, module in KINDS.items():
-            for identifier, question in module.cases([layer], session.profile) if _is_asked(session, layer, kind) else ():
+            for identifier, question in () if kind in NOT_ASKED else module.cases([layer], session.profile):
                 name = f"test_{kind}[{identifier}]"
-                if only in (None, name, identifier):
+                if only in (None, name, identifier) and _is_asked(session, layer, kind, question):
                     again = partial(_again, session.iut, layer, name if kind == "backward" else identifier)
                     module.check(CaseRunner(session, name, again, lambda *outcome: settled.append(outcome), in_sentences), *question)
         yield from settled
@@ -131,10 +132,10 @@ def _ask_all(session: Session, layers: Sequence[str], only: str | None) -> Itera
     _progress("")
 
 
-def _is_asked(session: Session, layer: str, kind: str) -> bool:
-    """Gradients only of a layer that has any: most files have forward passes alone."""
-    has_gradients = layer in ALL and session.implementation.has(function_name(layer, "backward"))
-    return kind not in NOT_ASKED and (kind != "backward" or has_gradients)
+def _is_asked(session: Session, layer: str, kind: str, question: Sequence[Any]) -> bool:
+    """Gradients only of what has any: most files have forward passes alone."""
+    of_gradients = kind == "backward" or (kind == "properties" and isinstance(question[0], Case))
+    return not of_gradients or session.implementation.has(function_name(layer, "backward"))
 
 
 def _again(spec: str, layer: str, identifier: str) -> str:

@@ -1,9 +1,10 @@
-"""Equations between answers of the implementation itself: parts and whole, one layer in terms of another."""
+"""Equations between answers of the implementation itself: parts and whole, one layer in terms of another, gradients and slopes."""
 
 from __future__ import annotations
 
 import pytest
 
+from conformance.cases.case import Case
 from conformance.checks import properties
 from conformance.judging.session import CaseRunner
 from conformance.plugin import parametrize
@@ -15,5 +16,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, ("one",), properties.cases)
 
 
-def test_properties(one: Property, conform: CaseRunner) -> None:
+def test_properties(one: Property | Case, conform: CaseRunner) -> None:
     properties.check(conform, one)
