@@ -31,7 +31,7 @@ def well_formed(function: str, answer: Answer, shapes: Sequence[tuple[int, ...]]
     expectation = Expectation(zeros, (np.dtype(np.float64),) * len(zeros), lambda: anything, lambda: anything)
     verdict = judge(expectation, answer, "float64", strict=strict)
     if verdict.mismatch is not None:
-        verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers")
+        verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers", mismatch=None)
     if verdict.status == FAILED:
         raise UnansweredError(replace(verdict, sentence=f"{function}: {verdict.sentence}"))
     if verdict.status != PASSED:
