@@ -189,6 +189,19 @@ def test_float32_inside_is_remarked_and_fails_the_strict_rule():
     assert verdict.status == FAILED and SINGLE_ONLY in verdict.sentence, f"the strict rule let float32 pass: {verdict}"
 
 
+@pytest.mark.parametrize(
+    ("identifier", "implementation", "why"),
+    [
+        ("binary_crossentropy-check_grads-reduction=none", REFERENCE, "a probability is nearly 1"),
+        ("threshold-check_grads-threshold=0.5-default_value=0.0-images", Float32Inside("reference"), "a value lies at the threshold"),
+    ],
+)
+def test_a_value_within_a_step_of_an_edge_is_no_mistake(identifier, implementation, why):
+    name = identifier.partition("-")[0]
+    verdict = verdicts(implementation, name, seed=6, strict=implementation is REFERENCE)[identifier]
+    assert verdict.status == PASSED, f"with this seed {why}, and {verdict.sentence}"
+
+
 def test_a_mistake_in_float32_is_a_mistake():
     class Wrong(Float32Inside):
         def function(self, name):
