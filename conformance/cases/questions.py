@@ -27,7 +27,7 @@ def function_name(layer: str, part: str = "forward") -> str:
 
 
 def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any]) -> Question:
-    """The forward call of a case.
+    """The forward call of a case; of a loss with its labels, which are drawn in place of weights, first.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
     """
     arguments = {**arrays.arguments, **chosen}
     if isinstance(layer, FunctionCases):
-        return Question(case.layer, (arrays.x,), {**case.config, **arguments})
+        return Question(case.layer, (*arrays.weights, arrays.x), {**case.config, **arguments})
     config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
     training = bool(arguments.get("training"))
     call = layer_call(case.layer, config, arrays.weights, training=training)
@@ -49,7 +49,8 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
 def backward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any], grads: tuple[Any, ...]) -> Question:
     """The backward call of a case: the gradients of its outputs, then the arguments of the forward call.
 
-    `grads` has one gradient for each output; they are passed as a tuple where there are several.
+    `grads` has one gradient for each output; they are passed as a tuple where there are several. A loss is asked without any.
     """
     forward = forward_question(layer, case, arrays, chosen)
-    return Question(function_name(case.layer, "backward"), (grads[0] if len(grads) == 1 else grads, *forward.positional), forward.keywords)
+    given = (grads,) if len(grads) > 1 else grads
+    return Question(function_name(case.layer, "backward"), (*given, *forward.positional), forward.keywords)

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES, loss_cases
-from conformance.cases.questions import Question
+from conformance.cases.questions import backward_question, forward_question
 from conformance.implementations.protocol import Implementation
 from conformance.judging.judge import CaseResult, judged
 from conformance.judging.session import CaseRunner
-from conformance.oracle.expectation import LossExpectation
 from conformance.oracle.protocol import Oracle
 
 PARTS = {"value": "loss", "gradient": "loss_gradient"}
@@ -36,12 +35,6 @@ def judge_loss(part: str, case: Case, implementation: Implementation, oracle: Or
     """Judge the value or the gradient; SuiteError as :func:`conformance.judging.judge.judge_case`."""
     expected = oracle.loss(case, seed)
     expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
-    question = loss_question(part, case, expected)
-    return judged(LOSS_CASES[case.layer], case, expected.arrays, question, expectation, implementation.ask(question), strict)
-
-
-def loss_question(part: str, case: Case, expected: LossExpectation) -> Question:
-    """The call that a case asks for; labels come first."""
-    arrays = expected.arrays
-    name = case.layer if part == "value" else f"{case.layer}_backward"
-    return Question(name, (arrays.weights[0], arrays.x), {**case.config, **arrays.arguments})
+    layer, arrays = LOSS_CASES[case.layer], expected.arrays
+    question = forward_question(layer, case, arrays, {}) if part == "value" else backward_question(layer, case, arrays, {}, ())
+    return judged(layer, case, arrays, question, expectation, implementation.ask(question), strict)

@@ -1,4 +1,7 @@
-"""Equations between answers of the same implementation: no oracle is asked, whatever the run is compared with."""
+"""Equations between answers of the same implementation: no oracle is asked, whatever the run is compared with.
+
+That a backward pass is the derivative of the forward pass is one of them; its two sides are numbers that the suite makes of the answers.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from functools import partial
 import numpy as np
 
 from conformance.base.arrays import EPS, Arrays
-from conformance.base.record import FAILED, PASSED, Record
+from conformance.base.record import PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.questions import Answer, forward_question
 from conformance.cases.tolerance import MEANING
+from conformance.judging.check_grads import check_grads
+from conformance.judging.form import Outputs, UnansweredError, well_formed
 from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.properties import ALL
-from conformance.properties.property import Outputs, Property
+from conformance.properties.derivatives import derivative_cases
+from conformance.properties.property import Property
 from reference.layers import spec_of
 
 SUMMED = 100
@@ -31,18 +37,31 @@ is iterated damps its roundings, eight at each of a few steps.
 """
 
 
-def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Property]]]:
-    """Those of these layers."""
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Property | Case]]]:
+    """Those of these layers; a case stands for the property that its backward pass is the derivative of the forward pass."""
     yield from ((one.id, (one,)) for one in ALL if one.case.layer in layers)
+    yield from ((identifier, (case,)) for name in layers for identifier, case in derivative_cases(name))
 
 
-def check(runner: CaseRunner, one: Property) -> None:
+def check(runner: CaseRunner, one: Property | Case) -> None:
     """Both ways must lead to the same answer."""
+    if isinstance(one, Case):
+        _check_derivative(runner, one)
+        return
     arrays = draw_arrays(layer_cases(one.case.layer), one.case, runner.seed_of(runner.identifier))
     verdict = _judged(one, arrays, runner)
-    status, message = verdict.status, verdict.sentence
-    record = Record(runner.identifier, one.case.layer, "property", status, message=message, needs=one.needs, remarks=verdict.remarks)
-    runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
+    runner.settle(_record(runner, one.case, verdict, one.needs), lambda: f"{verdict.sentence}\n  again   {runner.again()}")
+
+
+def _check_derivative(runner: CaseRunner, case: Case) -> None:
+    session, layer = runner.session, layer_cases(case.layer)
+    verdict = check_grads(session.implementation, layer, case, session.seed, strict=session.strict)
+    told = partial(runner.explain, layer, case, "backward", verdict)
+    runner.settle(_record(runner, case, verdict, layer.needs), lambda: told(runner.again(), "", ()))
+
+
+def _record(runner: CaseRunner, case: Case, verdict: Verdict, needs: tuple[str, ...]) -> Record:
+    return Record(runner.identifier, case.layer, "property", verdict.status, message=verdict.sentence, needs=needs, remarks=verdict.remarks)
 
 
 def _judged(one: Property, arrays: Arrays, runner: CaseRunner) -> Verdict:
@@ -54,20 +73,12 @@ def _judged(one: Property, arrays: Arrays, runner: CaseRunner) -> Verdict:
     except UnansweredError as reason:
         return reason.verdict
     answer = Answer(PASSED, got if len(got) > 1 else got[0])
-    wanted = _expectation(expected, MEANING + one.room, SUMMED * EPS, asker.largest)
+    wanted = _expectation(expected, MEANING + one.room, asker.largest)
     verdict = judge(wanted, answer, "float64", strict=runner.session.strict)
     if verdict.status == PASSED:
         return replace(verdict, sentence="")
     function = forward_question(layer_cases(one.case.layer), one.case, arrays, {}).function
     return replace(verdict, sentence=f"{function} {one.sentence}: {verdict.sentence}{_first(verdict, len(got))}")
-
-
-class UnansweredError(Exception):
-    """A question of a property has no answer that could be compared; the verdict says why."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.sentence)
-        self.verdict = verdict
 
 
 class Asker:
@@ -86,20 +97,9 @@ class Asker:
     def __call__(self, case: Case, arrays: Arrays) -> Outputs:
         """The answer in its parts, of the right number and shapes, finite; :class:`UnansweredError` where it is anything else."""
         question = forward_question(layer_cases(case.layer), case, arrays, {})
-        answer = self.runner.ask(question)
-        # Any finite numbers will do: the equation says which are right.
-        anything = _expectation(tuple(np.zeros(shape) for shape in _shapes(case, arrays)), np.inf, np.inf)
-        verdict = judge(anything, answer, "float64", strict=self.runner.session.strict)
-        if verdict.mismatch is not None:
-            verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers")
-        if verdict.status == FAILED:
-            raise UnansweredError(replace(verdict, sentence=f"{question.function}: {verdict.sentence}"))
-        if verdict.status != PASSED:
-            raise UnansweredError(verdict)
+        found = well_formed(question.function, self.runner.ask(question), _shapes(case, arrays), strict=self.runner.session.strict)
         self.largest = max(self.largest, _largest(arrays))
-        parts = answer.value if isinstance(answer.value, tuple) else (answer.value,)
-        # Copies: an implementation may use an array for its next answer as well, which is the question of another check.
-        return tuple(np.array(part) for part in parts)
+        return found
 
 
 def _shapes(case: Case, arrays: Arrays) -> list[tuple[int, ...]]:
@@ -121,14 +121,14 @@ def _largest(arrays: Arrays) -> float:
     return float(max(np.max(np.abs(x)) for x in xs) * max(sums, default=1))
 
 
-def _expectation(outputs: Outputs, meaning: float, rounding: float, largest: float = 1.0) -> Expectation:
+def _expectation(outputs: Outputs, meaning: float, largest: float) -> Expectation:
     """These outputs in float64, with room for either rule: ``share (size + |y|)``."""
 
     def room(share: float, size: float) -> Outputs:
         return tuple(share * (size + np.abs(y)) for y in outputs)
 
     dtypes = (np.dtype(np.float64),) * len(outputs)
-    return Expectation(outputs, dtypes, partial(room, meaning, 1.0), partial(room, rounding, largest))
+    return Expectation(outputs, dtypes, partial(room, meaning, 1.0), partial(room, SUMMED * EPS, largest))
 
 
 def _first(verdict: Verdict, outputs: int) -> str:

@@ -18,7 +18,7 @@ from conformance.plugin import OPTIONS, keep, settings_of
 from conformance.plugin.outcome import again, end_test
 from conformance.plugin.settings import Settings, read
 from conformance.plugin.xfail import NONE
-from conformance.suite.check import ANSWERED, Ask, own_layers, questions
+from conformance.suite.check import ANSWERED, own_layers, questions
 
 
 def parametrize_with_layers(
@@ -65,7 +65,7 @@ def parametrize_with_layers(
         raise ValueError(refusal)
     names = own_layers(_session(chosen)[0].implementation, NAMES) if layers is None else [known_layer(name) for name in layers]
     asked = kinds or (ANSWERED if oracle == RECORDED else tuple(checks.KINDS))
-    cases = [LayerCase(kind, identifier, ask, chosen) for kind, identifier, ask in questions(names, profile, asked)]
+    cases = [LayerCase(*one, chosen) for one in questions(names, profile, asked)]
     if not cases:
         raise ValueError(f"there is no case of {', '.join(names) or f'what is in {chosen.iut}'} that could be asked")
     return pytest.mark.parametrize("case", cases, ids=[f"{case.kind}-{case.id}" for case in cases])
@@ -77,7 +77,7 @@ class LayerCase:
 
     kind: str
     id: str
-    ask: Ask
+    question: tuple[Any, ...]
     settings: Settings
     item: pytest.Function | None = None
 
@@ -89,7 +89,8 @@ class LayerCase:
         kept = partial(keep, item, facts) if item else lambda record: None
         alone = partial(again, item) if item else lambda: f"pytest '{os.environ['PYTEST_CURRENT_TEST'].rpartition(' ')[0]}'"
         settle = partial(end_test, item, known, session.must_support, kept)
-        self.ask(CaseRunner(session, f"test_{self.kind}[{self.id}]", alone, settle))
+        runner = CaseRunner(session, f"test_{self.kind}[{self.id}]", alone, settle)
+        checks.KINDS[self.kind].check(runner, *self.question)
 
 
 def enter(item: pytest.Item) -> None:

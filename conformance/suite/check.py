@@ -17,7 +17,7 @@ from conformance import checks
 from conformance.base.errors import UnimportableError
 from conformance.base.report import Report
 from conformance.cases import ALL, NAMES, known_layer
-from conformance.cases.case import FunctionCases
+from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
@@ -28,7 +28,6 @@ from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
 
-Ask = Callable[[CaseRunner], None]
 ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
 """Kinds of questions that recorded vectors can answer."""
 
@@ -85,13 +84,13 @@ def check(
     outcomes = []
     for layer in own:
         say(f"{layer} ...")
-        differentiable = layer in ALL and implementation.has(function_name(layer, "backward"))
-        kinds = [kind for kind in ANSWERED if kind != "backward" or differentiable]
-        for kind, identifier, ask in questions([layer], session.profile, kinds):
+        differentiable = layer in (*ALL, *LOSS_CASES) and implementation.has(function_name(layer, "backward"))
+        for kind, identifier, question in questions([layer], session.profile, ANSWERED):
             name = f"test_{kind}[{identifier}]"
-            if case in (None, name, identifier):
+            if case in (None, name, identifier) and (differentiable or not _of_gradients(kind, question)):
                 again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier)
-                ask(CaseRunner(session, name, again, lambda *outcome: outcomes.append(outcome), in_sentences))
+                runner = CaseRunner(session, name, again, lambda *outcome: outcomes.append(outcome), in_sentences)
+                checks.KINDS[kind].check(runner, *question)
     say("")
     if not outcomes:
         raise NoSuchCaseError(f"no case of {', '.join(own)} has the id {case}.")
@@ -106,8 +105,8 @@ def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[st
     return [name for name in layers if any(implementation.has(function) for function in _functions(name))]
 
 
-def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Ask]]:
-    """Every question of these kinds about these layers, layer by layer: its kind, its id, and what puts it to a case runner.
+def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
+    """Every question of these kinds about these layers, layer by layer: its kind, its id, and what the check of that kind takes.
 
     ``ValueError`` names a kind that there is not.
     """
@@ -116,12 +115,12 @@ def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iter
         raise ValueError(f"{unknown[0]!r} is not a kind of question; known are {', '.join(checks.KINDS)}")
     for layer in layers:
         for kind in kinds:
-            module = checks.KINDS[kind]
-            yield from ((kind, identifier, partial(_ask, module, question)) for identifier, question in module.cases([layer], profile))
+            yield from ((kind, identifier, question) for identifier, question in checks.KINDS[kind].cases([layer], profile))
 
 
-def _ask(module: Any, question: tuple[Any, ...], runner: CaseRunner) -> None:
-    module.check(runner, *question)
+def _of_gradients(kind: str, question: tuple[Any, ...]) -> bool:
+    """Whether a question is about a backward pass, which most files do not have."""
+    return kind == "backward" or (kind == "properties" and isinstance(question[0], Case))
 
 
 def _implementation(what: Any) -> ModuleImplementation:

@@ -1,4 +1,4 @@
-"""Equations between answers of the implementation itself: parts and whole, one layer in terms of another."""
+"""Equations between answers of the implementation itself: parts and whole, one layer in terms of another, gradients and slopes."""
 
 from conformance.checks import properties
 
