@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,12 @@ class Collection(list[Fault]):
         self.add(function.__name__, _lower(sentence), self.wrap(function))
         return function
 
+    def table(self, **faults: tuple[str, Function]) -> Collection:
+        """Collect short faults: each a sentence and a function that `wrap` takes, under its name."""
+        for name, (sentence, function) in faults.items():
+            self.add(name, sentence, self.wrap(function))
+        return self
+
     def add(self, name: str, sentence: str, function: Function) -> None:
         """Collect a wrong function under another name than its own."""
         self.append(Fault(name, self.layers, sentence, function, self.part))
@@ -122,6 +129,29 @@ class Shared(Collection):
             self.append(Fault(name, (layer,), own, functools.partial(function, right_function(layer, self.part)), self.part))
 
 
+def changed(result: Function = lambda result: result, /, **changes: Any) -> Function:
+    """A wrong function for :class:`Shared`: the right one with other arguments in, or another result out.
+
+    Changes stand under the names of arguments: a function of what is given (where something is), or what stands in its place.
+    """
+
+    def function(right: Function, *arguments: Any, **options: Any) -> Any:
+        given = {**dict(zip(inspect.signature(right).parameters, arguments, strict=False)), **options}
+        for name, change in changes.items():
+            if not callable(change):
+                given[name] = change
+            elif given.get(name) is not None:
+                given[name] = change(given[name])
+        return result(right(**given))
+
+    return function
+
+
+def assuming(**defaults: Any) -> Function:
+    """A wrong function for :class:`Shared`: the right one with other defaults."""
+    return lambda right, *arguments, **options: right(*arguments, **{**defaults, **options})
+
+
 def right_function(layer: str, part: str = "forward") -> Function:
     """The reference's function of a layer."""
     function: Function = getattr(reference, function_name(layer, part))
@@ -135,8 +165,5 @@ def _lower(sentence: str) -> str:
 
 
 def table(*layers: str, part: str = "forward", **faults: tuple[str, Function]) -> Collection:
-    """Short faults: each a sentence and a formula, under its name."""
-    collection = Collection(*layers, part=part)
-    for name, (sentence, function) in faults.items():
-        collection.add(name, sentence, function)
-    return collection
+    """A collection of short faults."""
+    return Collection(*layers, part=part).table(**faults)

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell, States
+from reference.layers.rnn.cells import Activation, GRUCell, LSTMCell, SimpleRNNCell, States
 from reference.layers.rnn.scan import SavedScan, gradients, run
 
 Array = NDArray[Any]
@@ -121,7 +121,7 @@ def simple_rnn_backward(
 def _simple_rnn_run(
     x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, *, activation: str | None = "tanh", **options: Any
 ) -> tuple[Outputs, SavedScan]:
-    return run(SimpleRNNCell(activation), x, kernel, recurrent_kernel, bias, **options)
+    return run(SimpleRNNCell(Activation(activation)), x, kernel, recurrent_kernel, bias, **options)
 
 
 _simple_rnn_gradients = gradients
@@ -263,7 +263,7 @@ def _lstm_run(
     recurrent_activation: str | None = "sigmoid",
     **options: Any,
 ) -> tuple[Outputs, SavedScan]:
-    return run(LSTMCell(activation, recurrent_activation), x, kernel, recurrent_kernel, bias, **options)
+    return run(LSTMCell(Activation(activation), Activation(recurrent_activation)), x, kernel, recurrent_kernel, bias, **options)
 
 
 _lstm_gradients = gradients
@@ -387,7 +387,7 @@ def _gru_run(
     reset_after: bool = True,
     **options: Any,
 ) -> tuple[Outputs, SavedScan]:
-    return run(GRUCell(activation, recurrent_activation, reset_after), x, kernel, recurrent_kernel, bias, **options)
+    return run(GRUCell(Activation(activation), Activation(recurrent_activation), reset_after), x, kernel, recurrent_kernel, bias, **options)
 
 
 _gru_gradients = gradients
