@@ -16,7 +16,7 @@ from reference.layers.rnn.projection import Projection
 from reference.layers.rnn.scan import Masked, SavedScan, held, scan
 
 Array = NDArray[Any]
-Change = Callable[[SavedScan], SavedScan]
+Change = Callable[[Any], SavedScan]
 
 
 def run_again(change: Change = lambda saved: saved, masked: Masked = held) -> Function:
@@ -71,12 +71,14 @@ class WrongCell:
 
 def with_cell(saved: SavedScan, **wrong: Any) -> SavedScan:
     """What was saved, with a wrong cell."""
-    return replace(saved, cell=WrongCell(saved.cell, saved.input, **wrong))
+    cell: Any = WrongCell(saved.cell, saved.input, **wrong)
+    return replace(saved, cell=cell)
 
 
-def with_activation(saved: SavedScan, option: str, activation: Any) -> SavedScan:
-    """What was saved, with another object for one of the cell's activations."""
-    return replace(saved, cell=replace(saved.cell, **{option: activation}))
+def with_option(saved: SavedScan, option: str, value: Any) -> SavedScan:
+    """What was saved, with another activation of the cell, or another form of it."""
+    cell: Any = saved.cell
+    return replace(saved, cell=replace(cell, **{option: value}))
 
 
 def bias_of(product: Projection, gate: int) -> Array | float:

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import reference
 from conformance.cases.questions import function_name
@@ -55,12 +55,18 @@ class FaultyImplementation(ModuleImplementation):
 class Collection(list[Fault]):
     """The faults of one layer (or of several that compute the same), filled by decorating the wrong functions.
 
-    A function's name is that of the fault and its docstring the sentence::
+    A function's name is that of the fault and its docstring the sentence; where the reference is merely called in another way, only these
+    are written down::
 
-        dense = Collection("Dense")
+        dense = Shared("Dense")
 
         @dense
-        def bias_left_out(x, kernel, bias=None, **options):
+        def bias_after_activation(right, x, kernel, bias=None, **options):
+            \"\"\"The bias is added after the activation.\"\"\"
+            return right(x, kernel, **options) + bias
+
+        @dense.by(changed(bias=None))
+        def bias_left_out():
             \"\"\"The bias is left out.\"\"\"
 
     Attributes
@@ -71,17 +77,25 @@ class Collection(list[Fault]):
         Makes the function of a fault from what is decorated (one step of a cell, say).
     """
 
-    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Function], Function] = lambda function: function) -> None:
+    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Any], Function] = lambda function: function) -> None:
         super().__init__()
         self.layers, self.part, self.wrap = layers, part, wrap
 
     def __call__(self, function: Function) -> Function:
         """Collect a wrong function."""
-        sentence = (function.__doc__ or "").strip().removesuffix(".")
-        self.add(function.__name__, _lower(sentence), self.wrap(function))
+        self.add(function.__name__, _sentence(function), self.wrap(function))
         return function
 
-    def table(self, **faults: tuple[str, Function]) -> Collection:
+    def by(self, wrong: Any) -> Callable[[Function], Function]:
+        """Collect `wrong` under the name and with the sentence of the function that is decorated, which has no body."""
+
+        def collect(named: Function) -> Function:
+            self.add(named.__name__, _sentence(named), self.wrap(wrong))
+            return named
+
+        return collect
+
+    def table(self, **faults: tuple[str, Any]) -> Self:
         """Collect short faults: each a sentence and a function that `wrap` takes, under its name."""
         for name, (sentence, function) in faults.items():
             self.add(name, sentence, self.wrap(function))
@@ -114,7 +128,7 @@ class Shared(Collection):
         self,
         *layers: str,
         part: str = "forward",
-        wrap: Callable[[Function], Function] = lambda function: function,
+        wrap: Callable[[Any], Function] = lambda function: function,
         words: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         super().__init__(*layers, part=part, wrap=wrap)
@@ -158,7 +172,8 @@ def right_function(layer: str, part: str = "forward") -> Function:
     return function
 
 
-def _lower(sentence: str) -> str:
+def _sentence(function: Function) -> str:
+    sentence = (function.__doc__ or "").strip().removesuffix(".")
     first, *_ = sentence.split(maxsplit=1) or [""]
     spelled_so = first[1:] != first[1:].lower()
     return sentence if spelled_so else sentence[:1].lower() + sentence[1:]

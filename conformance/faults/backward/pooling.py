@@ -115,33 +115,38 @@ def pool_strides_ignored(right: Function, grad_output: Array, x: Array, strides:
     return right(grad, x, **options)
 
 
-pooling.table(
-    overlaps_overwritten=(
-        "where windows overlap, the gradient of the last one replaces those of the others: = instead of +=",
-        window_by_window(add=False),
-    )
-)
+@pooling.by(window_by_window(add=False))
+def overlaps_overwritten() -> None:
+    """Where windows overlap, the gradient of the last one replaces those of the others: = instead of +=."""
+
+
 max_pooling = Shared("MaxPooling1D", "MaxPooling2D", part="backward", wrap=window_by_window).table(
-    ties_to_all=(
-        "among equal largest values every one gets the whole gradient; in Keras the first one does",
-        _largest,
-    ),
-    ties_shared=(
-        "among equal largest values the gradient is shared equally; in Keras the first one gets it",
-        lambda right, grad, window: _largest(
-            right, grad / np.sum(_largest(right, np.ones(()), window), _places(window), keepdims=True), window
-        ),
-    ),
     ties_to_the_last=("among equal largest values the last one gets the gradient; in Keras the first one does", _turned),
-    nan_chosen_by_none=(
-        "where a window holds NaN alone no cell gets its gradient, since NaN equals nothing; in Keras the first one does",
-        lambda right, grad, window: right_share(right, grad, window) * ~np.isnan(window),
-    ),
-    spread_like_an_average=(
-        "the gradient is spread over the window, as of an average",
-        lambda right, grad, window: grad / np.sum(~np.isnan(window), axis=_places(window), keepdims=True),
-    ),
 )
+
+
+@max_pooling.by(_largest)
+def ties_to_all() -> None:
+    """Among equal largest values every one gets the whole gradient; in Keras the first one does."""
+
+
+@max_pooling.by(
+    lambda right, grad, window: _largest(right, grad / np.sum(_largest(right, np.ones(()), window), _places(window), keepdims=True), window)
+)
+def ties_shared() -> None:
+    """Among equal largest values the gradient is shared equally; in Keras the first one gets it."""
+
+
+@max_pooling.by(lambda right, grad, window: right_share(right, grad, window) * ~np.isnan(window))
+def nan_chosen_by_none() -> None:
+    """Where a window holds NaN alone no cell gets its gradient, since NaN equals nothing; in Keras the first one does."""
+
+
+@max_pooling.by(lambda right, grad, window: grad / np.sum(~np.isnan(window), axis=_places(window), keepdims=True))
+def spread_like_an_average() -> None:
+    """The gradient is spread over the window, as of an average."""
+
+
 average_pooling = Shared("AveragePooling1D", "AveragePooling2D", part="backward")
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conformance.faults.backward.slopes import SLOPES, WrongSlope
 from conformance.faults.backward.sums import DROPOUT_MASKS, with_bias, with_weights
-from conformance.faults.cells import back_again, with_activation, with_cell
+from conformance.faults.cells import back_again, with_cell, with_option
 from conformance.faults.fault import Function, Shared, changed, right_function
 from conformance.faults.forward.recurrent_cells import GATES
 from reference._arrays import pair
@@ -74,26 +74,24 @@ def _with_befores(change: Callable[[list[Any]], list[Any]]) -> Callable[[SavedSc
     )
 
 
-recurrent.table(
-    truncated_to_one_step=(
-        "the gradient goes no step back in time: each step has that of its own output alone",
-        after_step(lambda step: step._replace(states=tuple(0 * one for one in step.states))),
-    )
-)
-saved.table(
-    saved_by_the_last_step=(
-        "every step is differentiated with what the last step saved",
-        lambda saved: replace(saved, tape=[saved.tape[-1]] * len(saved.tape)),
-    ),
-    state_of_two_steps_before=(
-        "the state of two steps before is taken for the state before each step: an index is off by one",
-        _with_befores(lambda befores: [befores[0], *befores[:-1]]),
-    ),
-    mask_ignored=(
-        "the mask is ignored in the backward pass: steps that it hides are differentiated as all others",
-        lambda saved: replace(saved, counts=None),
-    ),
-)
+@recurrent.by(after_step(lambda step: step._replace(states=tuple(0 * one for one in step.states))))
+def truncated_to_one_step() -> None:
+    """The gradient goes no step back in time: each step has that of its own output alone."""
+
+
+@saved.by(lambda saved: replace(saved, tape=[saved.tape[-1]] * len(saved.tape)))
+def saved_by_the_last_step() -> None:
+    """Every step is differentiated with what the last step saved."""
+
+
+@saved.by(_with_befores(lambda befores: [befores[0], *befores[:-1]]))
+def state_of_two_steps_before() -> None:
+    """The state of two steps before is taken for the state before each step: an index is off by one."""
+
+
+@saved.by(lambda saved: replace(saved, counts=None))
+def mask_ignored() -> None:
+    """The mask is ignored in the backward pass: steps that it hides are differentiated as all others."""
 
 
 @recurrent
@@ -218,16 +216,14 @@ def _of_the_first_step(right: Function, *arguments: Any, **options: Any) -> tupl
     return found
 
 
-lstm.table(
-    cell_state_cut=(
-        "the cell state hands nothing back in time: f dc is left out",
-        after_step(lambda step: step._replace(states=(step.states[0], 0 * step.states[1]))),
-    ),
-    hidden_state_cut=(
-        "the gradient goes back in time through the cell state alone, not through h and the gates",
-        after_step(lambda step: step._replace(states=(0 * step.states[0], step.states[1]))),
-    ),
-)
+@lstm.by(after_step(lambda step: step._replace(states=(step.states[0], 0 * step.states[1]))))
+def cell_state_cut() -> None:
+    """The cell state hands nothing back in time: f dc is left out."""
+
+
+@lstm.by(after_step(lambda step: step._replace(states=(0 * step.states[0], step.states[1]))))
+def hidden_state_cut() -> None:
+    """The gradient goes back in time through the cell state alone, not through h and the gates."""
 
 
 def _kept_left_out(step: StepGradient, grad: Any, kept: Any) -> StepGradient:
@@ -235,16 +231,14 @@ def _kept_left_out(step: StepGradient, grad: Any, kept: Any) -> StepGradient:
     return step._replace(states=(step.states[0] - grad[0] * kept[3],))
 
 
-gru.table(
-    kept_state_left_out=(
-        "what the update gate keeps of the state hands nothing back in time: z dh is left out",
-        back_again(lambda saved: with_cell(saved, back=_kept_left_out)),
-    ),
-    other_reset_form=(
-        "the backward pass is that of the other reset_after than the forward pass's",
-        back_again(lambda saved: replace(saved, cell=replace(saved.cell, reset_after=not saved.cell.reset_after))),
-    ),
-)
+@gru.by(back_again(lambda saved: with_cell(saved, back=_kept_left_out)))
+def kept_state_left_out() -> None:
+    """What the update gate keeps of the state hands nothing back in time: z dh is left out."""
+
+
+@gru.by(back_again(lambda saved: with_option(saved, "reset_after", not saved.cell.reset_after)))
+def other_reset_form() -> None:
+    """The backward pass is that of the other reset_after than the forward pass's."""
 
 
 @gru
@@ -288,7 +282,7 @@ def _sloped(wrong: WrongSlope) -> Function:
     def change(saved: SavedScan) -> SavedScan:
         for option in ("activation", "recurrent_activation"):
             if hasattr(saved.cell, option):
-                saved = with_activation(saved, option, _Sloped(getattr(saved.cell, option).name, wrong))
+                saved = with_option(saved, option, _Sloped(getattr(saved.cell, option).name, wrong))
         return saved
 
     return back_again(change)

@@ -60,34 +60,40 @@ def _merged_as(mode: str, other: str) -> Function:
 
 
 bidirectional = Shared("Bidirectional", part="backward").table(
-    concatenated_halves_swapped=(
-        "the halves of the gradient are swapped: the forward half gets the one that belongs to the backward half",
-        half_by_half(_swapped),
-    ),
-    product_as_sum=(
-        "with merge_mode='mul' both halves get the gradient as it is, not times the output of the other",
-        _merged_as("mul", "sum"),
-    ),
-    product_by_the_own_output=(
-        "with merge_mode='mul' each half's gradient is multiplied with its own output instead of the other's",
-        half_by_half(lambda one, two, options: (two, one) if options.get("merge_mode") == "mul" else (one, two)),
-    ),
     average_as_sum=("with merge_mode='ave' the gradient of the halves is not halved", _merged_as("ave", "sum")),
     sum_as_average=("with merge_mode='sum' the gradient of the halves is halved", _merged_as("sum", "ave")),
-    backward_half_not_turned=(
-        "the gradient of the backward half's output is not reversed in time",
-        half_by_half(lambda one, two, options: (one, two[:, ::-1] if options.get("return_sequences") else two)),
-    ),
-    input_of_backward_half_not_turned=(
-        "the gradient of the input by the backward half is not reversed back in time",
-        half_by_half(join=lambda one, two: one + two[:, ::-1]),
-    ),
     input_of_forward_half_alone=("the gradient of the input is that of the forward half alone", half_by_half(join=lambda one, two: one)),
-    input_averaged=(
-        "the gradients of the input by the two halves are averaged instead of summed",
-        half_by_half(join=lambda one, two: (one + two) / 2),
-    ),
 )
+
+
+@bidirectional.by(half_by_half(_swapped))
+def concatenated_halves_swapped() -> None:
+    """The halves of the gradient are swapped: the forward half gets the one that belongs to the backward half."""
+
+
+@bidirectional.by(_merged_as("mul", "sum"))
+def product_as_sum() -> None:
+    """With merge_mode='mul' both halves get the gradient as it is, not times the output of the other."""
+
+
+@bidirectional.by(half_by_half(lambda one, two, options: (two, one) if options.get("merge_mode") == "mul" else (one, two)))
+def product_by_the_own_output() -> None:
+    """With merge_mode='mul' each half's gradient is multiplied with its own output instead of the other's."""
+
+
+@bidirectional.by(half_by_half(lambda one, two, options: (one, two[:, ::-1] if options.get("return_sequences") else two)))
+def backward_half_not_turned() -> None:
+    """The gradient of the backward half's output is not reversed in time."""
+
+
+@bidirectional.by(half_by_half(join=lambda one, two: one + two[:, ::-1]))
+def input_of_backward_half_not_turned() -> None:
+    """The gradient of the input by the backward half is not reversed back in time."""
+
+
+@bidirectional.by(half_by_half(join=lambda one, two: (one + two) / 2))
+def input_averaged() -> None:
+    """The gradients of the input by the two halves are averaged instead of summed."""
 
 
 @bidirectional

@@ -64,41 +64,50 @@ batch_normalization = Shared("BatchNormalization").table(
     moving_deviation=("the moving variance is taken for a standard deviation", with_moving(lambda mean, variance: (mean, variance**2))),
     momentum_ignored=("momentum is ignored: 0.99 is always used", changed(momentum=0.99)),
     moving_replaced=("the moving statistics become those of the batch, without momentum", changed(momentum=0.0)),
-    momentum_inverted=(
-        "momentum is the share of the batch, as in PyTorch, instead of that of the old moving statistics",
-        with_update(lambda old, batch, momentum: batch * momentum + old * (1 - momentum)),
-    ),
     moving_not_updated=("the moving statistics are not updated in training", with_update(lambda old, batch, momentum: old)),
-    batch_added=(
-        "the statistics of the batch are added as a whole: momentum moving + batch",
-        with_update(lambda old, batch, momentum: old * momentum + batch),
-    ),
     momentum_of_pytorch=("momentum is 0.9 unless given, as in PyTorch; the default is 0.99", assuming(momentum=0.9)),
-    unbiased_moving_variance=(
-        "into the moving variance goes the variance divided by N - 1, as in PyTorch, instead of N",
-        with_variance(lambda variance, count: variance * (count / max(count - 1, 1))),
-    ),
-    deviation_into_moving_variance=(
-        "into the moving variance goes the standard deviation of the batch",
-        with_variance(lambda variance, count: np.sqrt(np.maximum(variance, 0))),
-    ),
     moving_statistics_not_returned=("in training only the output is returned, not the new moving statistics", with_new(lambda y, *_: y)),
-    new_statistics_swapped=(
-        "in training the new moving variance is returned before the new moving mean",
-        with_new(lambda y, mean, variance: (y, variance, mean)),
-    ),
     mask_ignored=("the mask is ignored", changed(mask=None)),
     mask_inverted=("the mask is inverted: True is taken as padding", changed(mask=lambda mask: mask == 0)),
-    over_the_batch_alone=(
-        "in training mean and variance are taken over the batch alone, for every place apart",
-        over_axes(lambda x, axes: (0,)),
-    ),
     over_everything=("in training mean and variance are taken over the channels as well", over_axes(lambda x, axes: tuple(range(x.ndim)))),
-    each_sample_apart=(
-        "in training mean and variance are taken for every sample apart (that is instance normalisation)",
-        over_axes(lambda x, axes: axes[1:] if axes[0] == 0 and len(axes) > 1 else axes),
-    ),
 )
+
+
+@batch_normalization.by(with_update(lambda old, batch, momentum: batch * momentum + old * (1 - momentum)))
+def momentum_inverted() -> None:
+    """Momentum is the share of the batch, as in PyTorch, instead of that of the old moving statistics."""
+
+
+@batch_normalization.by(with_update(lambda old, batch, momentum: old * momentum + batch))
+def batch_added() -> None:
+    """The statistics of the batch are added as a whole: momentum moving + batch."""
+
+
+@batch_normalization.by(with_variance(lambda variance, count: variance * (count / max(count - 1, 1))))
+def unbiased_moving_variance() -> None:
+    """Into the moving variance goes the variance divided by N - 1, as in PyTorch, instead of N."""
+
+
+@batch_normalization.by(with_variance(lambda variance, count: np.sqrt(np.maximum(variance, 0))))
+def deviation_into_moving_variance() -> None:
+    """Into the moving variance goes the standard deviation of the batch."""
+
+
+@batch_normalization.by(with_new(lambda y, mean, variance: (y, variance, mean)))
+def new_statistics_swapped() -> None:
+    """In training the new moving variance is returned before the new moving mean."""
+
+
+@batch_normalization.by(over_axes(lambda x, axes: (0,)))
+def over_the_batch_alone() -> None:
+    """In training mean and variance are taken over the batch alone, for every place apart."""
+
+
+@batch_normalization.by(over_axes(lambda x, axes: axes[1:] if axes[0] == 0 and len(axes) > 1 else axes))
+def each_sample_apart() -> None:
+    """In training mean and variance are taken for every sample apart (that is instance normalisation)."""
+
+
 batch_statistics = Shared("BatchNormalization", wrap=with_statistics)
 
 

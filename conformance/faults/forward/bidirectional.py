@@ -51,40 +51,48 @@ merges = Shared("Bidirectional", wrap=lambda changes: merging({**BOTH, **changes
     merge_always_sum=("merge_mode is ignored: the halves are added", dict.fromkeys(MERGE, np.add)),
 )
 returned = Shared("Bidirectional", wrap=lambda order: merging(BOTH, order)).table(
-    states_interleaved=(
-        "the returned states are interleaved: both h, then both c",
-        lambda f, b: tuple(itertools.chain(*zip(f, b, strict=True))),
-    ),
     states_backward_first=("the returned states of the backward half come first", lambda f, b: (*b, *f)),
     states_forward_only=("only the forward half's states are returned", lambda f, b: f),
     states_forward_twice=("the forward half's states are returned for both halves", lambda f, b: (*f, *f)),
 )
+
+
+@returned.by(lambda f, b: tuple(itertools.chain(*zip(f, b, strict=True))))
+def states_interleaved() -> None:
+    """The returned states are interleaved: both h, then both c."""
+
+
 bidirectional.table(
     backward_not_flipped=("the backward half is not turned back into the order of the input", merging(BOTH, flip=False)),
     mask_ignored=("the mask is ignored", changed(mask=None)),
     initial_state_ignored=("initial_state is ignored", changed(initial_state=None)),
     weights_swapped=("forward and backward weights are swapped", lambda right, x, one, two, **options: right(x, two, one, **options)),
-    forward_weights_for_both=(
-        "the forward weights are used for both halves",
-        lambda right, x, one, two, **options: right(x, one, one, **options),
-    ),
-    backward_weights_for_both=(
-        "the backward weights are used for both halves",
-        lambda right, x, one, two, **options: right(x, two, two, **options),
-    ),
-    initial_state_of_forward=(
-        "both halves start from the forward half's initial state",
-        changed(initial_state=lambda given: given[: len(given) // 2] * 2),
-    ),
-    initial_state_backward_first=(
-        "initial_state is taken as backward first, then forward",
-        changed(initial_state=lambda given: given[len(given) // 2 :] + given[: len(given) // 2]),
-    ),
-    initial_state_interleaved=(
-        "initial_state is taken as both h, then both c",
-        changed(initial_state=lambda given: given[::2] + given[1::2]),
-    ),
 )
+
+
+@bidirectional.by(lambda right, x, one, two, **options: right(x, one, one, **options))
+def forward_weights_for_both() -> None:
+    """The forward weights are used for both halves."""
+
+
+@bidirectional.by(lambda right, x, one, two, **options: right(x, two, two, **options))
+def backward_weights_for_both() -> None:
+    """The backward weights are used for both halves."""
+
+
+@bidirectional.by(changed(initial_state=lambda given: given[: len(given) // 2] * 2))
+def initial_state_of_forward() -> None:
+    """Both halves start from the forward half's initial state."""
+
+
+@bidirectional.by(changed(initial_state=lambda given: given[len(given) // 2 :] + given[: len(given) // 2]))
+def initial_state_backward_first() -> None:
+    """initial_state is taken as backward first, then forward."""
+
+
+@bidirectional.by(changed(initial_state=lambda given: given[::2] + given[1::2]))
+def initial_state_interleaved() -> None:
+    """initial_state is taken as both h, then both c."""
 
 
 def half_by_half(
@@ -93,12 +101,13 @@ def half_by_half(
     """A Bidirectional with another call of each half, or with a wrong layer in it."""
 
     def function(right: Function, x: Array, *weights: Any, layer: str = "LSTM", merge_mode: str | None = "concat", **options: Any) -> Any:
-        return_state, halves = options.pop("return_state", False), []
+        return_state, found = options.pop("return_state", False), []
         for n, own in enumerate(half_options(**options)):
             half = change({**own, "x": x, "weights": weights[n]}, n)
             run = inner(right_function(layer), n) if inner else right_function(layer)
-            halves.append(run(half.pop("x"), *half.pop("weights"), **half))
-        return _as_passed(joined(*halves, merge_mode, options.get("return_sequences", False), return_state)[0])
+            found.append(run(half.pop("x"), *half.pop("weights"), **half))
+        one, two = found
+        return _as_passed(joined(one, two, merge_mode, options.get("return_sequences", False), return_state)[0])
 
     return function
 
@@ -109,39 +118,47 @@ def _without_activations(half: Half) -> Half:
 
 halves = Shared("Bidirectional", wrap=half_by_half).table(
     backward_runs_forward=("both halves run forward", lambda half, n: {**half, "go_backwards": False}),
-    forward_runs_backward=(
-        "the two directions are swapped: the forward weights run backward",
-        lambda half, n: {**half, "go_backwards": not n},
-    ),
     mask_backward_only=("the forward half ignores the mask", lambda half, n: half if n else {**half, "mask": None}),
-    masked_outputs_not_zeroed=(
-        "masked steps repeat the output before; Bidirectional makes them zeros when it returns sequences",
-        lambda half, n: {**half, "zero_output_for_mask": False},
-    ),
-    last_output_zeroed=(
-        "masked steps give zeros without return_sequences too, where the last output that counts belongs",
-        lambda half, n: {**half, "zero_output_for_mask": True},
-    ),
-    activations_default=(
-        "the options activation and recurrent_activation of the wrapped layer are ignored",
-        lambda half, n: _without_activations(half),
-    ),
 )
+
+
+@halves.by(lambda half, n: {**half, "go_backwards": not n})
+def forward_runs_backward() -> None:
+    """The two directions are swapped: the forward weights run backward."""
+
+
+@halves.by(lambda half, n: {**half, "zero_output_for_mask": False})
+def masked_outputs_not_zeroed() -> None:
+    """Masked steps repeat the output before; Bidirectional makes them zeros when it returns sequences."""
+
+
+@halves.by(lambda half, n: {**half, "zero_output_for_mask": True})
+def last_output_zeroed() -> None:
+    """Masked steps give zeros without return_sequences too, where the last output that counts belongs."""
+
+
+@halves.by(lambda half, n: _without_activations(half))
+def activations_default() -> None:
+    """The options activation and recurrent_activation of the wrapped layer are ignored."""
+
+
 backward_half = Shared("Bidirectional", wrap=lambda change: half_by_half(lambda half, n: change(half) if n else half)).table(
-    input_order_by_feature=(
-        "the backward half reverses the features instead of the steps",
-        lambda half: {**half, "x": half["x"][:, :, ::-1], "go_backwards": False},
-    ),
-    backward_mask_not_reversed=(
-        "the backward half reverses the input but not the mask",
-        lambda half: {**half, "mask": None if half.get("mask") is None else half["mask"][:, ::-1]},
-    ),
     mask_forward_only=("the backward half ignores the mask", lambda half: {**half, "mask": None}),
     initial_state_forward_only=("the backward half ignores its initial state", lambda half: {**half, "initial_state": None}),
     activation_forward_only=("the backward half ignores activation and recurrent_activation", _without_activations),
     bias_forward_only=("the backward half has no bias", lambda half: {**half, "weights": half["weights"][:2]}),
     dropout_mask_of_forward=("dropout acts in the forward half only", lambda half: {**half, "training": False}),
 )
+
+
+@backward_half.by(lambda half: {**half, "x": half["x"][:, :, ::-1], "go_backwards": False})
+def input_order_by_feature() -> None:
+    """The backward half reverses the features instead of the steps."""
+
+
+@backward_half.by(lambda half: {**half, "mask": None if half.get("mask") is None else half["mask"][:, ::-1]})
+def backward_mask_not_reversed() -> None:
+    """The backward half reverses the input but not the mask."""
 
 
 def _first_computed(right: Function, n: int) -> Function:

@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.cases import ALL as LAYERS
 from conformance.cases.case import Case
-from conformance.faults.cells import run_again, with_activation
+from conformance.faults.cells import run_again, with_option
 from conformance.faults.fault import Fault, Function, right_function
 from conformance.faults.forward import (
     activation_layers,
@@ -92,7 +92,7 @@ def _within(layer: str) -> Callable[[Function, str], Function]:
     """The activation inside of a recurrent layer."""
 
     def place(activation: Function, option: str) -> Function:
-        recurrent = run_again(lambda saved: with_activation(saved, option, activation))
+        recurrent = run_again(lambda saved: with_option(saved, option, activation))
         inner = functools.partial(functools.partial, recurrent)
         return _in_both_halves(inner) if layer in WRAPPERS else inner(right_function(layer))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 
 Array = NDArray[Any]
 
@@ -40,16 +40,11 @@ def scaled_by_rate(right: Function, x: Array, *, rate: float, training: bool = F
     return np.asarray(y * x.dtype.type((1 - rate) / rate) if training and rate else y)
 
 
-@dropout
-def mask_dropped(right: Function, x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """The mask is inverted: what it keeps is dropped."""
-    return np.asarray(right(x, rate=rate, dropout_mask=None if dropout_mask is None else ~dropout_mask, **options))
-
-
-@dropout
-def never_drops(right: Function, x: Array, **options: Any) -> Array:
-    """Nothing is dropped in training."""
-    return np.array(x)
+dropout.table(
+    mask_dropped=("the mask is inverted: what it keeps is dropped", changed(dropout_mask=np.invert)),
+    never_drops=("nothing is dropped in training", lambda right, x, **options: np.array(x)),
+    one_mask_for_all_rows=("one row's mask is used for the whole batch", changed(dropout_mask=lambda mask: mask[:1])),
+)
 
 
 @dropout
@@ -62,12 +57,6 @@ def always_drops(right: Function, x: Array, *, rate: float, training: bool = Fal
 def mask_redrawn(right: Function, x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
     """The given dropout_mask is ignored and another one drawn."""
     return np.asarray(right(x, rate=rate, **{"seed": 0, **options}))
-
-
-@dropout
-def one_mask_for_all_rows(right: Function, x: Array, *, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """One row's mask is used for the whole batch."""
-    return np.asarray(right(x, dropout_mask=None if dropout_mask is None else dropout_mask[:1], **options))
 
 
 @dropout
@@ -103,22 +92,20 @@ def _drawn(x: Array, shared: tuple[int, ...], options: Any) -> Array:
     return reference.dropout_forward(x, noise_shape=noise_shape, **{"seed": 0, **own})
 
 
-@spatial
-def single_values_dropped(right: Function, x: Array, **options: Any) -> Array:
+@spatial.by(lambda right, x, **options: _drawn(x, (), options))
+def single_values_dropped() -> None:
     """Single values are dropped instead of whole channels (that is Dropout)."""
-    return _drawn(x, (), options)
+
+
+@spatial.by(lambda right, x, **options: _drawn(x, tuple(range(1, x.ndim)), options))
+def samples_dropped() -> None:
+    """Whole samples are dropped instead of single channels of them."""
 
 
 @spatial
 def places_dropped(right: Function, x: Array, **options: Any) -> Array:
     """Places are dropped with all of their channels, instead of channels with all of their places."""
     return _drawn(x, (1,) if options.get("data_format") == "channels_first" else (x.ndim - 1,), options)
-
-
-@spatial
-def samples_dropped(right: Function, x: Array, **options: Any) -> Array:
-    """Whole samples are dropped instead of single channels of them."""
-    return _drawn(x, tuple(range(1, x.ndim)), options)
 
 
 @images

@@ -28,7 +28,7 @@ def _ran(right: Function, *arguments: Any, **options: Any) -> tuple[Any, SavedNo
 def with_formula(formula: Callable[..., Any]) -> Function:
     """A normalisation with ``formula(x, mean, variance, epsilon, gamma, beta)``; gamma is 1 and beta 0 where there is none."""
 
-    def function(right: Function, x: Array, *weights: Weight, epsilon: float = 1e-3, **options: Any) -> Any:
+    def function(right: Function, x: Array, *weights: Any, epsilon: float = 1e-3, **options: Any) -> Any:
         result, saved = _ran(right, x, *weights, epsilon=epsilon, **options)
         variance = np.reshape(weights[3], saved.mean.shape) if saved.statistics is None else saved.statistics.variance
         gamma, beta = 1.0 if saved.gamma is None else saved.gamma, 0.0 if saved.beta is None else saved.beta
@@ -84,46 +84,56 @@ layers = Shared(*BOTH).table(
     beta_left_out=("beta is left out", changed(beta=None)),
 )
 formulas = Shared(*BOTH, wrap=with_formula).table(
-    epsilon_outside_the_root=(
-        "epsilon is added to the standard deviation, outside the root",
-        lambda x, mean, variance, e, gamma, beta: (x - mean) / (np.sqrt(variance) + e) * gamma + beta,
-    ),
-    root_left_out=(
-        "it divides by the variance instead of its root",
-        lambda x, mean, variance, e, gamma, beta: (x - mean) / (variance + e) * gamma + beta,
-    ),
     mean_not_subtracted=("the mean is not subtracted", lambda x, mean, variance, e, gamma, beta: x / np.sqrt(variance + e) * gamma + beta),
-    variance_not_used=(
-        "the mean is subtracted, but nothing divided by the deviation",
-        lambda x, mean, variance, e, gamma, beta: (x - mean) * gamma + beta,
-    ),
-    beta_before_gamma=(
-        "beta is added before gamma is multiplied: gamma (x + beta) instead of gamma x + beta",
-        lambda x, mean, variance, e, gamma, beta: ((x - mean) / np.sqrt(variance + e) + beta) * gamma,
-    ),
-    gamma_plus_1=(
-        "1 is added to gamma",
-        lambda x, mean, variance, e, gamma, beta: (x - mean) / np.sqrt(variance + e) * (1 + gamma) + beta,
-    ),
 )
-spreads = Shared(*BOTH, wrap=with_statistics).table(
-    unbiased_variance=(
-        "the variance is divided by N - 1 instead of N",
-        lambda x, own, mask: _unbiased(own, float(own.number) if mask is None else np.sum(mask != 0)),
-    ),
-    squares_without_the_mean=(
-        "the variance is the mean of the squares, from which the squared mean is not subtracted",
-        lambda x, own, mask: (own.mean, own.variance + own.mean**2),
-    ),
-    absolute_deviation=(
-        "the mean absolute deviation stands in place of the standard deviation",
-        lambda x, own, mask: (own.mean, _mean(np.abs(x - own.mean), own) ** 2),
-    ),
-    variance_by_difference=(
-        "the variance is mean(x**2) - mean(x)**2 in x's own precision, which a large mean cancels",
-        lambda x, own, mask: (_mean(x, own), _mean(x * x, own) - _mean(x, own) ** 2),
-    ),
-)
+
+
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) / (np.sqrt(variance) + e) * gamma + beta)
+def epsilon_outside_the_root() -> None:
+    """Epsilon is added to the standard deviation, outside the root."""
+
+
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) / (variance + e) * gamma + beta)
+def root_left_out() -> None:
+    """It divides by the variance instead of its root."""
+
+
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) * gamma + beta)
+def variance_not_used() -> None:
+    """The mean is subtracted, but nothing divided by the deviation."""
+
+
+@formulas.by(lambda x, mean, variance, e, gamma, beta: ((x - mean) / np.sqrt(variance + e) + beta) * gamma)
+def beta_before_gamma() -> None:
+    """Beta is added before gamma is multiplied: gamma (x + beta) instead of gamma x + beta."""
+
+
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) / np.sqrt(variance + e) * (1 + gamma) + beta)
+def gamma_plus_1() -> None:
+    """1 is added to gamma."""
+
+
+spreads = Shared(*BOTH, wrap=with_statistics)
+
+
+@spreads.by(lambda x, own, mask: _unbiased(own, float(own.number) if mask is None else np.sum(mask != 0)))
+def unbiased_variance() -> None:
+    """The variance is divided by N - 1 instead of N."""
+
+
+@spreads.by(lambda x, own, mask: (own.mean, own.variance + own.mean**2))
+def squares_without_the_mean() -> None:
+    """The variance is the mean of the squares, from which the squared mean is not subtracted."""
+
+
+@spreads.by(lambda x, own, mask: (own.mean, _mean(np.abs(x - own.mean), own) ** 2))
+def absolute_deviation() -> None:
+    """The mean absolute deviation stands in place of the standard deviation."""
+
+
+@spreads.by(lambda x, own, mask: (_mean(x, own), _mean(x * x, own) - _mean(x, own) ** 2))
+def variance_by_difference() -> None:
+    """The variance is mean(x**2) - mean(x)**2 in x's own precision, which a large mean cancels."""
 
 
 @layers
@@ -151,11 +161,12 @@ layer_normalization = Shared("LayerNormalization").table(
     last_axis_always=("mean and variance are always taken over the last axis", over_axes(lambda x, axes: (-1,))),
     last_of_several_axes=("of several axes only the last one is used for mean and variance", over_axes(lambda x, axes: axes[-1:])),
     first_of_several_axes=("of several axes only the first one is used for mean and variance", over_axes(lambda x, axes: axes[:1])),
-    weights_transposed=(
-        "gamma and beta of several axes are transposed where these are equally long",
-        changed(**dict.fromkeys(("gamma", "beta"), lambda one: one.T if one.T.shape == one.shape else one)),
-    ),
 )
+
+
+@layer_normalization.by(changed(**dict.fromkeys(("gamma", "beta"), lambda one: one.T if one.T.shape == one.shape else one)))
+def weights_transposed() -> None:
+    """Gamma and beta of several axes are transposed where these are equally long."""
 
 
 @layer_normalization

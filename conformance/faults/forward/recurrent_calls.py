@@ -29,62 +29,77 @@ recurrent = Shared("LSTM", "GRU", "SimpleRNN", words={"GRU": {" (PyTorch has two
     bias_left_out=("the bias is left out", changed(bias=np.zeros_like)),
     bias_added_twice=("the bias is added twice (PyTorch has two biases, Keras one)", changed(bias=lambda bias: 2 * bias)),
     recurrent_kernel_transposed=("the recurrent kernel (of each gate) is transposed", changed(recurrent_kernel=_transposed)),
-    recurrent_kernel_left_out=(
-        "the previous output is not fed back (the recurrent kernel is left out)",
-        changed(recurrent_kernel=np.zeros_like),
-    ),
     activation_ignored=("the option activation is ignored: tanh is always used", changed(activation="tanh")),
     initial_state_ignored=("initial_state is ignored", changed(initial_state=None)),
     return_sequences_ignored=("return_sequences is ignored: only the last output is returned", changed(return_sequences=False)),
     return_sequences_always=("the outputs of all steps are returned although return_sequences is False", changed(return_sequences=True)),
     go_backwards_ignored=("go_backwards is ignored", changed(go_backwards=False)),
     dropout_never=("dropout does not act in training", changed(training=False)),
-    dropout_mask_inverted=(
-        "dropout_mask is inverted: what it keeps is dropped",
-        changed(dropout_mask=np.invert, recurrent_dropout_mask=np.invert),
-    ),
     recurrent_dropout_never=("recurrent_dropout does not act", changed(recurrent_dropout=0.0)),
-    batch_and_time_swapped=(
-        "batch and time are swapped in the input where both are equally long",
-        changed(x=lambda x: x.swapaxes(0, 1) if x.shape[0] == x.shape[1] else x),
-    ),
-    time_and_features_swapped=(
-        "time and features are swapped in the input where both are equally many",
-        changed(x=lambda x: x.swapaxes(1, 2) if x.shape[1] == x.shape[2] else x),
-    ),
 )
+
+
+@recurrent.by(changed(recurrent_kernel=np.zeros_like))
+def recurrent_kernel_left_out() -> None:
+    """The previous output is not fed back (the recurrent kernel is left out)."""
+
+
+@recurrent.by(changed(dropout_mask=np.invert, recurrent_dropout_mask=np.invert))
+def dropout_mask_inverted() -> None:
+    """dropout_mask is inverted: what it keeps is dropped."""
+
+
+@recurrent.by(changed(x=lambda x: x.swapaxes(0, 1) if x.shape[0] == x.shape[1] else x))
+def batch_and_time_swapped() -> None:
+    """Batch and time are swapped in the input where both are equally long."""
+
+
+@recurrent.by(changed(x=lambda x: x.swapaxes(1, 2) if x.shape[1] == x.shape[2] else x))
+def time_and_features_swapped() -> None:
+    """Time and features are swapped in the input where both are equally many."""
+
+
 lstm = Shared("LSTM").table(
-    forget_bias_added=(
-        "1 is added to the bias of the forget gate (unit_forget_bias only initialises it)",
-        changed(bias=lambda bias: bias + np.repeat([0, 1, 0, 0], bias.size // 4).astype(bias.dtype)),
-    ),
     initial_state_swapped=("the states h and c are swapped in initial_state", changed(initial_state=lambda state: state[::-1])),
-    initial_cell_state_ignored=(
-        "only h of initial_state is used; c starts from zeros",
-        changed(initial_state=lambda state: (state[0], np.zeros_like(state[1]))),
-    ),
 )
+
+
+@lstm.by(changed(bias=lambda bias: bias + np.repeat([0, 1, 0, 0], bias.size // 4).astype(bias.dtype)))
+def forget_bias_added() -> None:
+    """1 is added to the bias of the forget gate (unit_forget_bias only initialises it)."""
+
+
+@lstm.by(changed(initial_state=lambda state: (state[0], np.zeros_like(state[1]))))
+def initial_cell_state_ignored() -> None:
+    """Only h of initial_state is used; c starts from zeros."""
+
+
 gated = Shared("LSTM", "GRU").table(
-    recurrent_activation_ignored=(
-        "recurrent_activation is ignored: sigmoid is always used",
-        changed(recurrent_activation="sigmoid"),
-    ),
-    recurrent_activation_hard=(
-        "recurrent_activation is hard_sigmoid unless given, as in the first Keras; the default is sigmoid",
-        assuming(recurrent_activation="hard_sigmoid"),
-    ),
-    recurrent_mask_of_one_gate=(
-        "the recurrent dropout mask of the first gate is used for all gates",
-        changed(recurrent_dropout_mask=_of_first_gate),
-    ),
     dropout_mask_of_one_gate=("the dropout mask of the first gate is used for all gates", changed(dropout_mask=_of_first_gate)),
 )
-simple_rnn = Shared("SimpleRNN").table(
-    rate_1_drops_nothing=(
-        "a dropout rate of 1 drops nothing",
-        changed(dropout=lambda rate: rate % 1, recurrent_dropout=lambda rate: rate % 1),
-    ),
-)
+
+
+@gated.by(changed(recurrent_activation="sigmoid"))
+def recurrent_activation_ignored() -> None:
+    """recurrent_activation is ignored: sigmoid is always used."""
+
+
+@gated.by(assuming(recurrent_activation="hard_sigmoid"))
+def recurrent_activation_hard() -> None:
+    """recurrent_activation is hard_sigmoid unless given, as in the first Keras; the default is sigmoid."""
+
+
+@gated.by(changed(recurrent_dropout_mask=_of_first_gate))
+def recurrent_mask_of_one_gate() -> None:
+    """The recurrent dropout mask of the first gate is used for all gates."""
+
+
+simple_rnn = Shared("SimpleRNN")
+
+
+@simple_rnn.by(changed(dropout=lambda rate: rate % 1, recurrent_dropout=lambda rate: rate % 1))
+def rate_1_drops_nothing() -> None:
+    """A dropout rate of 1 drops nothing."""
 
 
 @gated
@@ -213,20 +228,24 @@ def with_outputs(change: Function) -> Function:
     return function
 
 
-outputs = Shared("LSTM", "GRU", "SimpleRNN", wrap=with_outputs).table(
-    returned_state_is_the_output=(
-        "return_state returns the last output as h, which differs from it where the last steps are masked",
-        lambda options, y, h, *others: (y, y[:, -1] if options.get("return_sequences") else y, *others),
-    ),
-    last_state_as_output=(
-        "without return_sequences the last state h is returned, not the last output (zeros when every step is masked)",
-        lambda options, y, *states: (y if options.get("return_sequences") else states[0], *states),
-    ),
-    outputs_in_input_order=(
-        "with go_backwards the outputs are put back into the order of the input; Keras returns them as computed, last step first",
-        lambda options, y, *states: (y[:, ::-1] if options.get("go_backwards") and options.get("return_sequences") else y, *states),
-    ),
-)
+outputs = Shared("LSTM", "GRU", "SimpleRNN", wrap=with_outputs)
+
+
+@outputs.by(lambda options, y, h, *others: (y, y[:, -1] if options.get("return_sequences") else y, *others))
+def returned_state_is_the_output() -> None:
+    """return_state returns the last output as h, which differs from it where the last steps are masked."""
+
+
+@outputs.by(lambda options, y, *states: (y if options.get("return_sequences") else states[0], *states))
+def last_state_as_output() -> None:
+    """Without return_sequences the last state h is returned, not the last output (zeros when every step is masked)."""
+
+
+@outputs.by(lambda options, y, *states: (y[:, ::-1] if options.get("go_backwards") and options.get("return_sequences") else y, *states))
+def outputs_in_input_order() -> None:
+    """With go_backwards the outputs are put back into the order of the input; Keras returns them as computed, last step first."""
+
+
 lstm_outputs = Shared("LSTM", wrap=with_outputs).table(
     returned_states_swapped=("return_state returns c before h", lambda options, y, h, c: (y, c, h)),
     returned_h_twice=("return_state returns h twice instead of h and c", lambda options, y, h, c: (y, h, h)),

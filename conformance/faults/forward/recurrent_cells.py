@@ -73,14 +73,16 @@ lstm = Shared("LSTM", wrap=with_step).table(
 )
 lstm_cell_states = Shared("LSTM", wrap=with_cell_state).table(
     candidate_not_activated=("the candidate does not go through the activation", lambda s: s.f * s.old + s.i * s.z[2]),
-    candidate_by_recurrent_activation=(
-        "the candidate goes through the recurrent activation instead of the activation",
-        lambda s: s.f * s.old + s.i * s.r(s.z[2]),
-    ),
     coupled_gates=("the input gate is 1 - f instead of one of its own", lambda s: s.f * s.old + (1 - s.f) * s.candidate),
     input_gate_left_out=("the input gate is left out", lambda s: s.f * s.old + s.candidate),
     forget_gate_inverted=("the forget gate forgets what it should keep (1 - f)", lambda s: (1 - s.f) * s.old + s.i * s.candidate),
 )
+
+
+@lstm_cell_states.by(lambda s: s.f * s.old + s.i * s.r(s.z[2]))
+def candidate_by_recurrent_activation() -> None:
+    """The candidate goes through the recurrent activation instead of the activation."""
+
 
 gru = Shared("GRU", wrap=with_new_state)
 gru_candidates = Shared("GRU", wrap=with_candidate)
@@ -95,19 +97,22 @@ def update_gate_inverted(s: Any) -> Array:
 @gru
 def dropped_state_kept(s: Any) -> Array:
     """recurrent_dropout acts on the h of z h as well, which is never dropped."""
-    keep = 1 if s.recurrent.keep is None else s.recurrent.keep
+    keep: Any = 1 if s.recurrent.keep is None else s.recurrent.keep
     return np.asarray(s.z * (keep[0] if np.ndim(keep) == 3 else keep) * s.h + (1 - s.z) * s.hh)
 
 
 gru.table(
     update_gate_left_out=("the update gate is left out: the new state is the candidate alone", lambda s: s.hh),
     candidate_added=("the candidate is added without its share: z h + hh instead of z h + (1 - z) hh", lambda s: s.z * s.h + s.hh),
-    reset_gate_on_the_state=(
-        "the reset gate acts on the old state in the sum as well: z r h + (1 - z) hh",
-        lambda s: s.z * s.r * s.h + (1 - s.z) * s.hh,
-    ),
     output_activated=("the new state goes through the activation once more", lambda s: s.g(s.new[0])),
 )
+
+
+@gru.by(lambda s: s.z * s.r * s.h + (1 - s.z) * s.hh)
+def reset_gate_on_the_state() -> None:
+    """The reset gate acts on the old state in the sum as well: z r h + (1 - z) hh."""
+
+
 gru_candidates.table(
     reset_gate_left_out=("the reset gate is left out of the candidate", lambda s: _candidate(s, np.ones_like(s.r))),
     reset_gate_inverted=("the reset gate works the wrong way round (1 - r)", lambda s: _candidate(s, 1 - s.r)),
@@ -116,11 +121,12 @@ gru_candidates.table(
         "the candidate goes through the recurrent activation instead of the activation",
         lambda s: s.cell.recurrent_activation(s.a_h),
     ),
-    reset_after_always=(
-        "reset_after=False is ignored: the reset gate acts after the recurrent product",
-        lambda s: s.g(s.z_x[2] + s.r * s.product),
-    ),
 )
+
+
+@gru_candidates.by(lambda s: s.g(s.z_x[2] + s.r * s.product))
+def reset_after_always() -> None:
+    """reset_after=False is ignored: the reset gate acts after the recurrent product."""
 
 
 @gru_candidates
@@ -151,36 +157,44 @@ gru_biases = Shared("GRU", wrap=_of_rows).table(
     recurrent_bias_left_out=("the second row of the bias, the recurrent one, is left out", lambda b: np.stack([b[0], 0 * b[0]])),
     input_bias_left_out=("the first row of the bias, the input's, is left out", lambda b: np.stack([0 * b[1], b[1]])),
     input_bias_twice=("the first row of the bias is used for the recurrent product too", lambda b: np.stack([b[0], b[0]])),
-    bias_read_in_pairs=(
-        "the bias is read as pairs (input, recurrent) for each unit instead of one row after the other",
-        lambda b: np.ascontiguousarray(b.reshape(-1, 2).T),
-    ),
 )
 
+
+@gru_biases.by(lambda b: np.ascontiguousarray(b.reshape(-1, 2).T))
+def bias_read_in_pairs() -> None:
+    """The bias is read as pairs (input, recurrent) for each unit instead of one row after the other."""
+
+
 simple_rnn = Shared("SimpleRNN", wrap=with_new_state).table(
-    input_activated_alone=(
-        "the activation is applied to the input's part alone, before the recurrent product is added",
-        lambda s: s.g(s.z_x[0]) + s.recurrent(s.h)[0],
-    ),
-    parts_activated_apart=(
-        "the activation is applied to the input's part and to the recurrent product, one by one, instead of to their sum",
-        lambda s: s.g(s.z_x[0]) + s.g(s.recurrent(s.h)[0]),
-    ),
-    state_activated_before_the_product=(
-        "the activation is applied to the previous output before the recurrent product as well",
-        lambda s: s.g(s.z_x[0] + s.recurrent(s.g(s.h))[0]),
-    ),
     not_activated=("the activation is not applied", lambda s: s.z),
-    bias_after_activation=(
-        "the bias is added after the activation instead of before it",
-        lambda s: s.g(s.z - bias_of(s.input, 0)) + bias_of(s.input, 0),
-    ),
     state_added=("the previous output is added to the new one", lambda s: s.h + s.after),
-    state_averaged=(
-        "the new output is the mean of the activated sum and the previous output (a leaky unit)",
-        lambda s: (s.h + s.after) / 2,
-    ),
     relu_always=("relu is applied although another activation is asked for (the default is tanh)", lambda s: np.maximum(s.z, 0)),
 )
+
+
+@simple_rnn.by(lambda s: s.g(s.z_x[0]) + s.recurrent(s.h)[0])
+def input_activated_alone() -> None:
+    """The activation is applied to the input's part alone, before the recurrent product is added."""
+
+
+@simple_rnn.by(lambda s: s.g(s.z_x[0]) + s.g(s.recurrent(s.h)[0]))
+def parts_activated_apart() -> None:
+    """The activation is applied to the input's part and to the recurrent product, one by one, instead of to their sum."""
+
+
+@simple_rnn.by(lambda s: s.g(s.z_x[0] + s.recurrent(s.g(s.h))[0]))
+def state_activated_before_the_product() -> None:
+    """The activation is applied to the previous output before the recurrent product as well."""
+
+
+@simple_rnn.by(lambda s: s.g(s.z - bias_of(s.input, 0)) + bias_of(s.input, 0))
+def bias_after_activation() -> None:
+    """The bias is added after the activation instead of before it."""
+
+
+@simple_rnn.by(lambda s: (s.h + s.after) / 2)
+def state_averaged() -> None:
+    """The new output is the mean of the activated sum and the previous output (a leaky unit)."""
+
 
 LAYERS = (_gate_orders("LSTM"), _gate_orders("GRU"), lstm, lstm_cell_states, gru, gru_candidates, gru_biases, simple_rnn)

@@ -24,42 +24,53 @@ def _with_mask(masked: Function) -> Function:
 
 
 masks = Shared(*NAMES, wrap=_with_mask).table(
-    masked_steps_zero=(
-        "masked steps output zeros instead of the output before",
-        lambda keep, y, before, after, zero: held(keep, y, before, after, True),
-    ),
-    masked_steps_output_the_state=(
-        "masked steps output the carried state h, also before the first step that counts (where zeros belong)",
-        lambda keep, y, before, after, zero: held(keep, before[0], before, after, zero),
-    ),
-    state_not_held=(
-        "the mask blanks the output of a step but does not hold the state across it",
-        lambda keep, y, before, after, zero: (held(keep, y, before, after, zero)[0], after),
-    ),
-    output_not_held=(
-        "the mask holds the state but lets the output of masked steps through",
-        lambda keep, y, before, after, zero: (after[0], held(keep, y, before, after, zero)[1]),
-    ),
-    state_reset_by_mask=(
-        "the states start from zeros again after a masked step",
-        lambda keep, y, before, after, zero: (held(keep, y, before, after, zero)[0], tuple(np.where(keep, state, 0) for state in after)),
-    ),
-    masked_for_all_rows=(
-        "a step is masked for the whole batch as soon as one row masks it",
-        lambda keep, *step: held(np.broadcast_to(np.all(keep), keep.shape), *step),
-    ),
-    counted_for_all_rows=(
-        "a step counts for the whole batch as soon as it counts in one row",
-        lambda keep, *step: held(np.broadcast_to(np.any(keep), keep.shape), *step),
-    ),
     mask_inverted=("the mask is inverted: True is taken as padding", lambda keep, *step: held(~keep, *step)),
 )
-lstm_masks = Shared("LSTM", wrap=_with_mask).table(
-    cell_state_not_held=(
-        "the mask holds h but not the cell state c",
-        lambda keep, y, before, after, zero: (held(keep, y, before, after, zero)[0], (np.where(keep, after[0], before[0]), after[1])),
-    )
+
+
+@masks.by(lambda keep, y, before, after, zero: held(keep, y, before, after, True))
+def masked_steps_zero() -> None:
+    """Masked steps output zeros instead of the output before."""
+
+
+@masks.by(lambda keep, y, before, after, zero: held(keep, before[0], before, after, zero))
+def masked_steps_output_the_state() -> None:
+    """Masked steps output the carried state h, also before the first step that counts (where zeros belong)."""
+
+
+@masks.by(lambda keep, y, before, after, zero: (held(keep, y, before, after, zero)[0], after))
+def state_not_held() -> None:
+    """The mask blanks the output of a step but does not hold the state across it."""
+
+
+@masks.by(lambda keep, y, before, after, zero: (after[0], held(keep, y, before, after, zero)[1]))
+def output_not_held() -> None:
+    """The mask holds the state but lets the output of masked steps through."""
+
+
+@masks.by(lambda keep, y, before, after, zero: (held(keep, y, before, after, zero)[0], tuple(np.where(keep, state, 0) for state in after)))
+def state_reset_by_mask() -> None:
+    """The states start from zeros again after a masked step."""
+
+
+@masks.by(lambda keep, *step: held(np.broadcast_to(np.all(keep), keep.shape), *step))
+def masked_for_all_rows() -> None:
+    """A step is masked for the whole batch as soon as one row masks it."""
+
+
+@masks.by(lambda keep, *step: held(np.broadcast_to(np.any(keep), keep.shape), *step))
+def counted_for_all_rows() -> None:
+    """A step counts for the whole batch as soon as it counts in one row."""
+
+
+lstm_masks = Shared("LSTM", wrap=_with_mask)
+
+
+@lstm_masks.by(
+    lambda keep, y, before, after, zero: (held(keep, y, before, after, zero)[0], (np.where(keep, after[0], before[0]), after[1]))
 )
+def cell_state_not_held() -> None:
+    """The mask holds h but not the cell state c."""
 
 
 @masks
