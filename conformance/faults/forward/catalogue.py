@@ -30,10 +30,8 @@ from conformance.faults.forward import (
     recurrent_cells,
     recurrent_masks,
     rescaling,
+    rowwise,
     time_distributed,
-)
-from conformance.faults.forward import (
-    rowwise as row_activations,
 )
 from conformance.faults.forward.bidirectional import half_by_half
 from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
@@ -41,7 +39,7 @@ from reference.layers.calls import RECURRENT_CLASSES, SIGNATURES, WRAPPERS
 FAMILIES = (
     *(dense, core, rescaling, dropout, activation_layers, merging, normalization, batch_normalization),
     *(convolution, causal, pooling, global_pooling),
-    *(recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, row_activations),
+    *(recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, rowwise),
 )
 
 ALL: dict[str, list[Fault]] = {

@@ -16,32 +16,38 @@ conv1d = Shared("Conv1D")
 
 
 conv1d.table(
-    causal_at_the_end=(
-        "padding='causal' adds its zeros after the last step instead of before the first",
-        padded(lambda size, k, stride, dilation: (0, (k - 1) * dilation), "causal"),
-    ),
-    causal_without_dilation=(
-        "padding='causal' is computed as if dilation_rate were 1, with the missing zeros at the end",
-        padded(lambda size, k, stride, dilation: (k - 1, (k - 1) * (dilation - 1)), "causal"),
-    ),
-    causal_too_short=(
-        "padding='causal' adds as few zeros as without dilation_rate, so that the output is too short",
-        padded(lambda size, k, stride, dilation: (k - 1, 0), "causal"),
-    ),
-    causal_as_same=(
-        "padding='causal' is taken for 'same', which looks at later steps too",
-        changed(padding=lambda padding: "same" if padding == "causal" else padding),
-    ),
     causal_ignored=("padding='causal' adds nothing", padded(lambda *axis: (0, 0), "causal")),
-    causal_repeats_the_start=(
-        "padding='causal' repeats the first step instead of adding zeros",
-        padded(lambda size, k, stride, dilation: ((k - 1) * dilation, 0), "causal", mode="edge"),
-    ),
-    time_and_channels_swapped=(
-        "steps and channels of the input are swapped where both are equally many",
-        changed(x=lambda x: x.swapaxes(1, 2) if x.shape[1] == x.shape[2] else x),
-    ),
 )
+
+
+@conv1d.by(padded(lambda size, k, stride, dilation: (0, (k - 1) * dilation), "causal"))
+def causal_at_the_end() -> None:
+    """padding='causal' adds its zeros after the last step instead of before the first."""
+
+
+@conv1d.by(padded(lambda size, k, stride, dilation: (k - 1, (k - 1) * (dilation - 1)), "causal"))
+def causal_without_dilation() -> None:
+    """padding='causal' is computed as if dilation_rate were 1, with the missing zeros at the end."""
+
+
+@conv1d.by(padded(lambda size, k, stride, dilation: (k - 1, 0), "causal"))
+def causal_too_short() -> None:
+    """padding='causal' adds as few zeros as without dilation_rate, so that the output is too short."""
+
+
+@conv1d.by(changed(padding=lambda padding: "same" if padding == "causal" else padding))
+def causal_as_same() -> None:
+    """padding='causal' is taken for 'same', which looks at later steps too."""
+
+
+@conv1d.by(padded(lambda size, k, stride, dilation: ((k - 1) * dilation, 0), "causal", mode="edge"))
+def causal_repeats_the_start() -> None:
+    """padding='causal' repeats the first step instead of adding zeros."""
+
+
+@conv1d.by(changed(x=lambda x: x.swapaxes(1, 2) if x.shape[1] == x.shape[2] else x))
+def time_and_channels_swapped() -> None:
+    """Steps and channels of the input are swapped where both are equally many."""
 
 
 @conv1d

@@ -183,19 +183,21 @@ def symmetric_padding(right: Function, x: Array, kernel: Array, bias: Bias = Non
 
 
 convolution.table(
-    extra_cell_at_top_left=(
-        "padding='same' puts the odd cell at the top and left instead of the bottom and right",
-        padded(lambda *axis: _same(*axis)[::-1]),
-    ),
     padding_all_at_bottom_right=("padding='same' puts all cells at the bottom and right", padded(lambda *axis: (0, sum(_same(*axis))))),
     padding_all_at_top_left=("padding='same' puts all cells at the top and left", padded(lambda *axis: (sum(_same(*axis)), 0))),
-    padding_as_if_stride_1=(
-        "padding='same' is computed as if strides were 1",
-        padded(lambda size, k, stride, dilation: _same(size, k, 1, dilation)),
-    ),
     padding_repeats_the_border=("padding='same' repeats the border instead of adding zeros", padded(_same, mode="edge")),
     padding_ignored=("padding='same' is ignored", padded(lambda *axis: (0, 0))),
 )
+
+
+@convolution.by(padded(lambda *axis: _same(*axis)[::-1]))
+def extra_cell_at_top_left() -> None:
+    """padding='same' puts the odd cell at the top and left instead of the bottom and right."""
+
+
+@convolution.by(padded(lambda size, k, stride, dilation: _same(size, k, 1, dilation)))
+def padding_as_if_stride_1() -> None:
+    """padding='same' is computed as if strides were 1."""
 
 
 def _without_dilation(size: int, k: int, stride: int, dilation: int) -> Pair:

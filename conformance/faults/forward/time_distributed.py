@@ -34,25 +34,28 @@ def whole_sequence_at_once(right: Function, x: Array, weights: Weights = (), *, 
 
 
 time_distributed.table(
-    steps_along_the_batch=(
-        "batch and time are swapped where both are equally long",
-        lambda right, x, *weights, **options: _swapped(right(x, *weights, **options), x),
-    ),
     left_time_first=("time is left before the batch", changed(lambda y: y.swapaxes(0, 1))),
     first_step_for_all=("the result of the first step is used for all steps", changed(lambda y: np.repeat(y[:, :1], y.shape[1], axis=1))),
     last_step_alone=("only the result of the last step is returned", changed(lambda y: y[:, -1])),
     steps_averaged=("the results of the steps are averaged", changed(lambda y: np.mean(y, axis=1))),
     steps_reversed=("the steps come out in reverse order", changed(lambda y: y[:, ::-1])),
-    along_axis_2=(
-        "the steps are taken along axis 2 instead of axis 1 where there is one before the features",
-        changed(x=lambda x: x if x.ndim < 4 else x.swapaxes(1, 2)),
-    ),
-    options_ignored=(
-        "the options of the wrapped layer are ignored",
-        lambda right, x, weights=(), layer="Dense", **options: right(x, weights, layer=layer),
-    ),
     always_dense=("the wrapped layer is always taken for a Dense", changed(layer="Dense")),
 )
+
+
+@time_distributed.by(lambda right, x, *weights, **options: _swapped(right(x, *weights, **options), x))
+def steps_along_the_batch() -> None:
+    """Batch and time are swapped where both are equally long."""
+
+
+@time_distributed.by(changed(x=lambda x: x if x.ndim < 4 else x.swapaxes(1, 2)))
+def along_axis_2() -> None:
+    """The steps are taken along axis 2 instead of axis 1 where there is one before the features."""
+
+
+@time_distributed.by(lambda right, x, weights=(), layer="Dense", **options: right(x, weights, layer=layer))
+def options_ignored() -> None:
+    """The options of the wrapped layer are ignored."""
 
 
 @time_distributed
