@@ -267,6 +267,7 @@ def _through_statistics(grad: Array, normal: Array, statistics: Statistics) -> A
 
 
 def normalized(x: Array, mean: Array, inverse: Array, gamma: Array | None, beta: Array | None) -> Array:
+    """``(x - mean) * inverse * gamma + beta``, without a weight that is None, in the type of `x`."""
     y = (x - mean) * (inverse if gamma is None else inverse * gamma)
     return np.asarray(y if beta is None else y + beta, dtype=x.dtype)
 

@@ -44,6 +44,8 @@ class _Parts:
 
     def through(self, grad: Array, places: float = 1) -> Array:
         """What comes back through mean and variance too; the means may be sums of so many places."""
+        if self.fixed:
+            return grad
         return np.asarray(grad - places * (self.mean(grad) + self.normal * self.mean(grad * self.normal)))
 
 
@@ -90,7 +92,7 @@ def mean_taken_as_constant() -> None:
     """The mean is taken as a constant; only the variance hands a gradient back."""
 
 
-@normalization.by(_with_x(lambda parts: parts.given if parts.fixed else parts.through(parts.given)))
+@normalization.by(_with_x(lambda parts: None if parts.saved.gamma is None else parts.through(parts.given)))
 def gamma_left_out() -> None:
     """The gradient of the input is not multiplied with gamma."""
 

@@ -169,13 +169,6 @@ def _spread(grad_output: Array, x: Array, data_format: str, keepdims: bool) -> t
     return (grad_output if keepdims else np.expand_dims(grad_output, axes)), axes
 
 
-def _to_the_first(right: Function, grad_output: Array, x: Array, data_format: str = "channels_last", keepdims: bool = False) -> Any:
-    """The gradient of a pool of one window, which the first of the largest cells gets."""
-    windowed: Function = getattr(reference, right.__name__.removeprefix("global_"))
-    wide, axes = _spread(grad_output, x, data_format, keepdims)
-    return windowed(wide, x, pool_size=tuple(x.shape[axis] for axis in axes), data_format=data_format)
-
-
 def _number(x: Array, data_format: str = "channels_last", mask: Any = None, **options: Any) -> Any:
     """How many places are pooled."""
     if mask is not None:
@@ -183,11 +176,14 @@ def _number(x: Array, data_format: str = "channels_last", mask: Any = None, **op
     return np.prod(x.shape[2:] if data_format == "channels_first" else x.shape[1:-1])
 
 
-global_max.add(
-    "global_ties_to_the_first",
-    "among equal largest values the first one gets the whole gradient; in Keras they share it equally",
-    _to_the_first,
-)
+@global_max
+def global_ties_to_the_first(
+    right: Function, grad_output: Array, x: Array, data_format: str = "channels_last", keepdims: bool = False
+) -> Any:
+    """Among equal largest values the first one gets the whole gradient; in Keras they share it equally."""
+    windowed: Function = getattr(reference, right.__name__.removeprefix("global_"))
+    wide, axes = _spread(grad_output, x, data_format, keepdims)
+    return windowed(wide, x, pool_size=tuple(x.shape[axis] for axis in axes), data_format=data_format)
 
 
 @global_max

@@ -15,6 +15,7 @@ from reference.layers.rnn.projection import Projection, total
 
 Array = NDArray[Any]
 Masked = Callable[[Array, Array, States, States, bool], tuple[Array, States]]
+"""As :func:`held`."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def held(counts: Array, y: Array, before: States, after: States, zero: bool) -> 
 
 
 def scan(saved: SavedScan, initial_state: States | None, save: bool, masked: Masked = held) -> Array | tuple[Array, ...]:
-    """Run the cell over the time axis, collect what the options ask for, and with `save` write the tape."""
+    """Run the cell over the time axis, `masked` at every step, collect what the options ask for, and with `save` write the tape."""
     projected, counts = saved.input(np.moveaxis(saved.x, 1, 0)), saved.counts
     steps, _, batch, units = projected.shape
     states = _initial_states(initial_state, saved.cell.states, (batch, units), projected.dtype)
