@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import reference
 from conformance.cases.questions import function_name
@@ -55,12 +56,18 @@ class FaultyImplementation(ModuleImplementation):
 class Collection(list[Fault]):
     """The faults of one layer (or of several that compute the same), filled by decorating the wrong functions.
 
-    A function's name is that of the fault and its docstring the sentence::
+    A function's name is that of the fault and its docstring the sentence; where the reference is merely called in another way, only these
+    are written down::
 
-        dense = Collection("Dense")
+        dense = Shared("Dense")
 
         @dense
-        def bias_left_out(x, kernel, bias=None, **options):
+        def bias_after_activation(right, x, kernel, bias=None, **options):
+            \"\"\"The bias is added after the activation.\"\"\"
+            return right(x, kernel, **options) + bias
+
+        @dense.by(changed(bias=None))
+        def bias_left_out():
             \"\"\"The bias is left out.\"\"\"
 
     Attributes
@@ -71,15 +78,29 @@ class Collection(list[Fault]):
         Makes the function of a fault from what is decorated (one step of a cell, say).
     """
 
-    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Function], Function] = lambda function: function) -> None:
+    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Any], Function] = lambda function: function) -> None:
         super().__init__()
         self.layers, self.part, self.wrap = layers, part, wrap
 
     def __call__(self, function: Function) -> Function:
         """Collect a wrong function."""
-        sentence = (function.__doc__ or "").strip().removesuffix(".")
-        self.add(function.__name__, _lower(sentence), self.wrap(function))
+        self.add(function.__name__, _sentence(function), self.wrap(function))
         return function
+
+    def by(self, wrong: Any) -> Callable[[Function], Function]:
+        """Collect `wrong` under the name and with the sentence of the function that is decorated, which has no body."""
+
+        def collect(named: Function) -> Function:
+            self.add(named.__name__, _sentence(named), self.wrap(wrong))
+            return named
+
+        return collect
+
+    def table(self, **faults: tuple[str, Any]) -> Self:
+        """Collect short faults: each a sentence and a function that `wrap` takes, under its name."""
+        for name, (sentence, function) in faults.items():
+            self.add(name, sentence, self.wrap(function))
+        return self
 
     def add(self, name: str, sentence: str, function: Function) -> None:
         """Collect a wrong function under another name than its own."""
@@ -108,7 +129,7 @@ class Shared(Collection):
         self,
         *layers: str,
         part: str = "forward",
-        wrap: Callable[[Function], Function] = lambda function: function,
+        wrap: Callable[[Any], Function] = lambda function: function,
         words: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         super().__init__(*layers, part=part, wrap=wrap)
@@ -123,27 +144,49 @@ class Shared(Collection):
             self.append(Fault(name, (layer,), own, functools.partial(function, right_function(layer, self.part)), self.part))
 
 
+def changed(result: Function = lambda result: result, /, **changes: Any) -> Function:
+    """A wrong function for :class:`Shared`: the right one with other arguments in, or another result out.
+
+    Changes stand under the names of arguments: a function of what is given (where something is), or what stands in its place.
+    """
+
+    def function(right: Function, *arguments: Any, **options: Any) -> Any:
+        given = {**dict(zip(inspect.signature(right).parameters, arguments, strict=False)), **options}
+        for name, change in changes.items():
+            if not callable(change):
+                given[name] = change
+            elif given.get(name) is not None:
+                given[name] = change(given[name])
+        return result(right(**given))
+
+    return function
+
+
+def assuming(**defaults: Any) -> Function:
+    """A wrong function for :class:`Shared`: the right one with other defaults."""
+    return lambda right, *arguments, **options: right(*arguments, **{**defaults, **options})
+
+
 def right_function(layer: str, part: str = "forward") -> Function:
     """The reference's function of a layer."""
     function: Function = getattr(reference, function_name(layer, part))
     return function
 
 
-def pair_of(backward: Function) -> tuple[Function, Function]:
-    """The private pair that a backward pass of the reference is thin over."""
-    spec = next(spec for spec in LAYERS.values() if f"{spec.name}_backward" == backward.__name__)
+def pair_of(right: Function) -> tuple[Function, Function]:
+    """The private pair that a public function of the reference is thin over."""
+    name, _, _ = right.__name__.rpartition("_")
+    spec = next(spec for spec in LAYERS.values() if spec.name == name)
     return spec.run, spec.gradients
 
 
-def _lower(sentence: str) -> str:
+def _sentence(function: Function) -> str:
+    sentence = (function.__doc__ or "").strip().removesuffix(".")
     first, *_ = sentence.split(maxsplit=1) or [""]
     spelled_so = first[1:] != first[1:].lower()
     return sentence if spelled_so else sentence[:1].lower() + sentence[1:]
 
 
 def table(*layers: str, part: str = "forward", **faults: tuple[str, Function]) -> Collection:
-    """Short faults: each a sentence and a formula, under its name."""
-    collection = Collection(*layers, part=part)
-    for name, (sentence, function) in faults.items():
-        collection.add(name, sentence, function)
-    return collection
+    """A collection of short faults."""
+    return Collection(*layers, part=part).table(**faults)

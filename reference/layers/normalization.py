@@ -202,12 +202,12 @@ def _batch_normalization_run(
             raise ValueError(f"{name} must have one value for each of {x.shape[axis]} channels, got the shape {weight.shape}")
     mean, variance = moving_mean.reshape(shape), moving_variance.reshape(shape)
     others = tuple(place for place in range(x.ndim) if place != axis % x.ndim)
-    statistics = _statistics(x, others, mask) if training else None
+    statistics = statistics_over(x, others, mask) if training else None
     if statistics is not None:
         mean, variance = statistics.mean, statistics.variance
     gamma, beta = (None if one is None else one.reshape(shape) for one in (gamma, beta))
     inverse = 1 / np.sqrt(variance + epsilon)
-    y = _normalized(x, mean, inverse, gamma, beta)
+    y = normalized(x, mean, inverse, gamma, beta)
     saved = SavedNormalization(given, mean, inverse, gamma, beta, (x.shape[axis],), others, statistics)
     if not training:
         return y, saved
@@ -231,11 +231,11 @@ def _layer_normalization_run(
         if weight is not None and weight.shape != own:
             raise ValueError(f"{name} must have the shape {own}, got {weight.shape}")
     gamma, beta = (None if one is None else one.reshape(shape) for one in (gamma, beta))
-    statistics = _statistics(x, axes)
+    statistics = statistics_over(x, axes)
     inverse = 1 / np.sqrt(statistics.variance + epsilon)
     others = tuple(place for place in range(x.ndim) if place not in places)
     saved = SavedNormalization(given, statistics.mean, inverse, gamma, beta, own, others, statistics)
-    return _normalized(x, statistics.mean, inverse, gamma, beta), saved
+    return normalized(x, statistics.mean, inverse, gamma, beta), saved
 
 
 def _normalization_gradients(grad_output: ArrayLike, saved: SavedNormalization) -> Gradients:
@@ -268,12 +268,13 @@ def _through_statistics(grad: Array, normal: Array, statistics: Statistics) -> A
     return np.asarray(grad - weight * (mean + (normal - mean_normal) * mean_product))
 
 
-def _normalized(x: Array, mean: Array, inverse: Array, gamma: Array | None, beta: Array | None) -> Array:
+def normalized(x: Array, mean: Array, inverse: Array, gamma: Array | None, beta: Array | None) -> Array:
+    """``(x - mean) * inverse * gamma + beta``, without a weight that is None, in the type of `x`."""
     y = (x - mean) * (inverse if gamma is None else inverse * gamma)
     return np.asarray(y if beta is None else y + beta, dtype=x.dtype)
 
 
-def _statistics(x: Array, axes: tuple[int, ...], mask: Array | None = None) -> Statistics:
+def statistics_over(x: Array, axes: tuple[int, ...], mask: Array | None = None) -> Statistics:
     """Mean and variance of the positions that the mask keeps, accumulated in float64."""
     if mask is None:
         mean = np.asarray(np.mean(x, axis=axes, keepdims=True, dtype=np.float64))

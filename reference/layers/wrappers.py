@@ -141,50 +141,59 @@ def _bidirectional_run(
     *,
     layer: str = "LSTM",
     merge_mode: str | None = "concat",
-    initial_state: States | None = None,
-    return_sequences: bool = False,
     return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
-    dropout_mask: tuple[Array, Array] | None = None,
-    recurrent_dropout_mask: tuple[Array, Array] | None = None,
-    seed: int | None = None,
     **options: Any,
 ) -> tuple[Array | tuple[Array, ...], _Saved]:
     if layer not in BIDIRECTIONAL.wrappable():
         raise ValueError(f"layer must be one of {', '.join(BIDIRECTIONAL.wrappable())}, got {layer!r}")
-    if merge_mode not in _MERGE:
-        raise ValueError(f"merge_mode must be one of {', '.join(map(repr, _MERGE))}, got {merge_mode!r}")
-    half = len(initial_state) // 2 if initial_state is not None else 0
-    ran = [
-        LAYERS[layer].run(
-            x,
-            *weights,
-            initial_state=None if initial_state is None else tuple(initial_state[n * half : (n + 1) * half]),
-            return_sequences=return_sequences,
-            return_state=True,
-            go_backwards=go_backwards ^ bool(n),
-            zero_output_for_mask=return_sequences,
-            dropout_mask=None if dropout_mask is None else dropout_mask[n],
-            recurrent_dropout_mask=None if recurrent_dropout_mask is None else recurrent_dropout_mask[n],
-            seed=None if seed is None else (seed, n),
-            **options,
-        )
-        for n, weights in enumerate((forward_weights, backward_weights))
-    ]
-    ((forward, *forward_states), saved_forward), ((backward, *backward_states), saved_backward) = ran
+    if merge_mode not in MERGE:
+        raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE))}, got {merge_mode!r}")
+    calls = zip((forward_weights, backward_weights), half_options(**options), strict=True)
+    one, two = (LAYERS[layer].run(x, *weights, **own) for weights, own in calls)
+    outputs, forward, backward = joined(one[0], two[0], merge_mode, options.get("return_sequences", False), return_state)
+    saved = _Saved(merge_mode, tuple(output.shape for output in outputs), forward, backward, (one[1], two[1]))
+    return outputs if len(outputs) > 1 else outputs[0], saved
+
+
+def half_options(
+    *,
+    initial_state: States | None = None,
+    return_sequences: bool = False,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    seed: int | None = None,
+    **options: Any,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the forward and the backward half are called with: the options, with its own states, dropout masks and direction."""
+    masks = [name for name in ("dropout_mask", "recurrent_dropout_mask") if options.get(name) is not None]
+    options |= {"return_sequences": return_sequences, "zero_output_for_mask": return_sequences, "return_state": True}
+    halves = []
+    for n in range(2):
+        own = {**options, **{name: options[name][n] for name in masks}, "go_backwards": go_backwards ^ bool(n)}
+        if initial_state is not None:
+            half = len(initial_state) // 2
+            own["initial_state"] = tuple(initial_state[n * half : (n + 1) * half])
+        if seed is not None:
+            own["seed"] = (seed, n)
+        halves.append(own)
+    return halves[0], halves[1]
+
+
+def joined(
+    one: Sequence[Array], two: Sequence[Array], merge_mode: str | None, return_sequences: bool, return_state: bool
+) -> tuple[tuple[Array, ...], Array, Array]:
+    """From output and states of each half: what the layer returns, and the two outputs in the order of the input."""
+    (forward, *forward_states), (backward, *backward_states) = one, two
     if return_sequences:
         backward = backward[:, ::-1]
-    merged = (forward, backward) if merge_mode is None else (_MERGE[merge_mode](forward, backward),)
-    outputs = (*merged, *forward_states, *backward_states) if return_state else merged
-    saved = _Saved(merge_mode, tuple(one.shape for one in outputs), forward, backward, (saved_forward, saved_backward))
-    return outputs if len(outputs) > 1 else outputs[0], saved
+    merged = (forward, backward) if merge_mode is None else (MERGE[merge_mode](forward, backward),)
+    return (*merged, *forward_states, *backward_states) if return_state else merged, forward, backward
 
 
 def _bidirectional_gradients(grad_output: Array | tuple[Array | None, ...], saved: _Saved) -> tuple[Any, ...]:
     grads = grad_outputs(grad_output, saved.shapes, saved.forward.dtype)
     outputs, states = 2 if saved.merge_mode is None else 1, saved.halves[0].cell.states
-    grad_forward, grad_backward = _unmerged(grads[:outputs], saved)
+    grad_forward, grad_backward = unmerged(grads[:outputs], saved)
     if saved.halves[1].return_sequences:
         grad_backward = grad_backward[:, ::-1]
     of_states: list[Array | None] = [*grads[outputs:]] or [None] * (2 * states)
@@ -194,7 +203,7 @@ def _bidirectional_gradients(grad_output: Array | tuple[Array | None, ...], save
     return (grad_x, one[1:4], two[1:4], *one[4:], *two[4:])
 
 
-def _unmerged(grads: list[Array], saved: _Saved) -> tuple[Array, Array]:
+def unmerged(grads: Sequence[Array], saved: _Saved) -> tuple[Array, Array]:
     """The gradients of the outputs of both halves, from that of what they were merged to."""
     grad = grads[0]
     if saved.merge_mode is None:
@@ -207,7 +216,7 @@ def _unmerged(grads: list[Array], saved: _Saved) -> tuple[Array, Array]:
     return (grad / 2, grad / 2) if saved.merge_mode == "ave" else (grad, grad)
 
 
-_MERGE: dict[str | None, Callable[[Array, Array], Array]] = {
+MERGE: dict[str | None, Callable[[Array, Array], Array]] = {
     "concat": lambda forward, backward: np.concatenate([forward, backward], axis=-1),
     "sum": np.add,
     "mul": np.multiply,

@@ -6,34 +6,11 @@ from collections.abc import Callable, Iterator
 
 from conformance.cases import ALL as LAYERS
 from conformance.cases.case import Case
-from conformance.faults.backward import (
-    convolution as gradient_convolution,
-)
-from conformance.faults.backward import (
-    layers as gradient_layers,
-)
-from conformance.faults.backward import (
-    pooling as gradient_pooling,
-)
-from conformance.faults.backward import (
-    recurrent as gradient_recurrent,
-)
-from conformance.faults.backward import (
-    slopes as gradient_slopes,
-)
-from conformance.faults.backward import (
-    sums as gradient_sums,
-)
-from conformance.faults.backward import (
-    wrappers as gradient_wrappers,
-)
+from conformance.faults.backward import convolution, layers, pooling, recurrent, slopes, sums, wrappers
 from conformance.faults.backward.wrappers import both_ways, in_every_step, in_the_backward_half
 from conformance.faults.fault import Fault, Function
 
-FAMILIES = (
-    *(gradient_slopes, gradient_layers, gradient_convolution, gradient_pooling),
-    *(gradient_recurrent, gradient_wrappers, gradient_sums),
-)
+FAMILIES = (slopes, layers, convolution, pooling, recurrent, wrappers, sums)
 
 BACKWARD: dict[str, list[Fault]] = {
     layer: [fault for family in FAMILIES for collection in family.LAYERS for fault in collection if layer in fault.layers]

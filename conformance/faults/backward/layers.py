@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,23 @@ from numpy.typing import NDArray
 
 import reference
 from conformance.faults.backward.slopes import SLOPES
-from conformance.faults.fault import Collection, Function, Shared, pair_of
+from conformance.faults.fault import Function, Shared, assuming, changed, pair_of
 from reference._arrays import sum_to
 
 Array = NDArray[Any]
 
 normalization = Shared("BatchNormalization", "LayerNormalization", part="backward")
-batch_normalization, layer_normalization = (Collection(name, part="backward") for name in ("BatchNormalization", "LayerNormalization"))
+batch_normalization, layer_normalization = (Shared(name, part="backward") for name in ("BatchNormalization", "LayerNormalization"))
 activation_layers = Shared("ReLU", "LeakyReLU", "ELU", "PReLU", part="backward")
-relu, leaky_relu, elu = (Collection(name, part="backward") for name in ("ReLU", "LeakyReLU", "ELU"))
-p_relu, softmax = Collection("PReLU", part="backward"), Collection("Softmax", part="backward")
+relu, leaky_relu, elu = (Shared(name, part="backward") for name in ("ReLU", "LeakyReLU", "ELU"))
+p_relu, softmax = Shared("PReLU", part="backward"), Shared("Softmax", part="backward")
 
 
 class _Parts:
     """What the gradient of a normalisation is made of, as the reference saved it."""
 
     def __init__(self, right: Function, grad_output: Array, x: Array, *weights: Any, **options: Any) -> None:
+        self.given, self.batch = grad_output, len(x)
         self.gradients = right(grad_output, x, *weights, **options)
         self.saved = pair_of(right)[0](x, *weights, **options)[1]
         self.grad = grad_output if self.saved.gamma is None else grad_output * self.saved.gamma
@@ -40,42 +42,59 @@ class _Parts:
         _, _, axes, weight, number = self.saved.statistics
         return np.asarray((1 if weight is None else weight) * np.sum(value, axis=axes, keepdims=True) / number)
 
-    def with_x(self, grad: Array) -> Any:
-        """The gradients with this one of the normalised values in the place of the input's."""
-        return (np.asarray(grad * self.saved.inverse, dtype=self.grad.dtype), *self.gradients[1:])
+    def through(self, grad: Array, places: float = 1) -> Array:
+        """What comes back through mean and variance too; the means may be sums of so many places."""
+        if self.fixed:
+            return grad
+        return np.asarray(grad - places * (self.mean(grad) + self.normal * self.mean(grad * self.normal)))
 
 
-@normalization
-def statistics_taken_as_constant(right: Function, *arguments: Any, **options: Any) -> Any:
+def _with_x(change: Callable[[_Parts], Array | None]) -> Function:
+    """The gradients with that of the normalised values made of the parts; None leaves them as they are."""
+
+    def function(right: Function, *arguments: Any, **options: Any) -> Any:
+        parts = _Parts(right, *arguments, **options)
+        grad = change(parts)
+        if grad is None:
+            return parts.gradients
+        return (np.asarray(grad * parts.saved.inverse, dtype=parts.grad.dtype), *parts.gradients[1:])
+
+    return function
+
+
+def _passing_at_0(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """The gradient is handed on at the kink."""
+    return (np.where(x == options.get("threshold", 0.0), grad_output, right(grad_output, x, **options)[0]),)
+
+
+def _softmax(fault: str) -> Function:
+    """A softmax with a wrong derivative."""
+
+    def function(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+        y = reference.softmax_forward(x, **options)
+        return SLOPES[fault].slope(lambda grad, z: grad, "softmax", grad_output, x, y)
+
+    return function
+
+
+@normalization.by(_with_x(lambda parts: parts.grad))
+def statistics_taken_as_constant() -> None:
     """Mean and variance are taken as constants, though they depend on the input."""
-    parts = _Parts(right, *arguments, **options)
-    return parts.with_x(parts.grad)
 
 
-@normalization
-def variance_taken_as_constant(right: Function, *arguments: Any, **options: Any) -> Any:
+@normalization.by(_with_x(lambda parts: None if parts.fixed else parts.grad - parts.mean(parts.grad)))
+def variance_taken_as_constant() -> None:
     """The variance is taken as a constant; only the mean hands a gradient back."""
-    parts = _Parts(right, *arguments, **options)
-    return parts.gradients if parts.fixed else parts.with_x(parts.grad - parts.mean(parts.grad))
 
 
-@normalization
-def mean_taken_as_constant(right: Function, *arguments: Any, **options: Any) -> Any:
+@normalization.by(_with_x(lambda parts: None if parts.fixed else parts.grad - parts.normal * parts.mean(parts.grad * parts.normal)))
+def mean_taken_as_constant() -> None:
     """The mean is taken as a constant; only the variance hands a gradient back."""
-    parts = _Parts(right, *arguments, **options)
-    return parts.gradients if parts.fixed else parts.with_x(parts.grad - parts.normal * parts.mean(parts.grad * parts.normal))
 
 
-@normalization
-def gamma_left_out(right: Function, grad_output: Array, *arguments: Any, **options: Any) -> Any:
+@normalization.by(_with_x(lambda parts: None if parts.saved.gamma is None else parts.through(parts.given)))
+def gamma_left_out() -> None:
     """The gradient of the input is not multiplied with gamma."""
-    parts = _Parts(right, grad_output, *arguments, **options)
-    if parts.saved.gamma is None:
-        return parts.gradients
-    grad = grad_output
-    if not parts.fixed:
-        grad = grad - parts.mean(grad) - parts.normal * parts.mean(grad * parts.normal)
-    return parts.with_x(grad)
 
 
 @normalization
@@ -88,35 +107,22 @@ def gamma_by_the_input(right: Function, grad_output: Array, x: Array, *weights: 
     return (parts.gradients[0], grad_gamma, *parts.gradients[2:])
 
 
-@batch_normalization
-def statistics_of_the_batch_in_inference(grad_output: Array, x: Array, *weights: Any, training: bool = False, **options: Any) -> Any:
-    """The formula of training is used in inference, too."""
-    return reference.batch_normalization_backward(grad_output, x, *weights, training=True, **options)
+batch_normalization.table(
+    statistics_of_the_batch_in_inference=("the formula of training is used in inference, too", changed(training=True)),
+    mask_ignored_by_normalization=("the mask is ignored in the backward pass", changed(mask=None)),
+)
 
 
-@batch_normalization
-def divided_by_the_batch_alone(grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+@batch_normalization.by(
+    _with_x(lambda parts: None if parts.fixed else parts.through(parts.grad, parts.saved.statistics.number / parts.batch))
+)
+def divided_by_the_batch_alone() -> None:
     """The means over what is normalised together are sums divided by the batch size alone, not by all of its places."""
-    parts = _Parts(reference.batch_normalization_backward, grad_output, x, *weights, **options)
-    if parts.fixed:
-        return parts.gradients
-    places = parts.saved.statistics[4] / len(x)
-    return parts.with_x(parts.grad - places * (parts.mean(parts.grad) + parts.normal * parts.mean(parts.grad * parts.normal)))
 
 
-@batch_normalization
-def mask_ignored_by_normalization(grad_output: Array, x: Array, *weights: Any, mask: Any = None, **options: Any) -> Any:
-    """The mask is ignored in the backward pass."""
-    return reference.batch_normalization_backward(grad_output, x, *weights, **options)
-
-
-@layer_normalization
-def gamma_after_the_statistics(grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+@layer_normalization.by(_with_x(lambda parts: None if parts.saved.gamma is None else parts.through(parts.given) * parts.saved.gamma))
+def gamma_after_the_statistics() -> None:
     """The gradient is multiplied with gamma behind the derivatives of mean and variance, not before them."""
-    parts = _Parts(reference.layer_normalization_backward, grad_output, x, *weights, **options)
-    if parts.saved.gamma is None:
-        return parts.gradients
-    return parts.with_x((grad_output - parts.mean(grad_output) - parts.normal * parts.mean(grad_output * parts.normal)) * parts.saved.gamma)
 
 
 @activation_layers
@@ -126,91 +132,55 @@ def derivative_left_out(right: Function, grad_output: Array, x: Array, *weights:
     return (grad_output, *answer[1:]) if isinstance(answer, tuple) else grad_output
 
 
-@relu
-def limits_ignored(grad_output: Array, x: Array, **options: Any) -> Any:
+relu.table(
+    passes_above_max_value=("the gradient is handed on above max_value", changed(max_value=None)),
+    passes_at_0=("the gradient is handed on at the kink itself", _passing_at_0),
+)
+
+
+@relu.by(lambda right, grad, x, **options: right(grad, x))
+def limits_ignored() -> None:
     """The derivative is that of plain relu: negative_slope, max_value and threshold are ignored."""
-    return reference.re_lu_backward(grad_output, x)
 
 
-@relu
-def passes_above_max_value(grad_output: Array, x: Array, max_value: float | None = None, **options: Any) -> Any:
-    """The gradient is handed on above max_value."""
-    return reference.re_lu_backward(grad_output, x, **options)
+leaky_relu.table(
+    slope_1_at_0=("the slope at 0 itself is 1; in Keras it is negative_slope", _passing_at_0),
+    nothing_below_0=("below 0 the gradient is 0, that of relu", lambda right, grad, x, **options: (grad * (x > 0),)),
+)
 
 
-@relu
-def passes_at_0(grad_output: Array, x: Array, **options: Any) -> Any:
-    """The gradient is handed on at the kink itself."""
-    (right,) = reference.re_lu_backward(grad_output, x, **options)
-    return (np.where(x == options.get("threshold", 0.0), grad_output, right),)
-
-
-@leaky_relu
-def slope_of_the_function(grad_output: Array, x: Array, negative_slope: float = 0.2) -> Any:
+@leaky_relu.by(assuming(negative_slope=0.2))
+def slope_of_the_function() -> None:
     """The slope is 0.2 by default, that of the function leaky_relu; the layer's is 0.3."""
-    return reference.leaky_re_lu_backward(grad_output, x, negative_slope=negative_slope)
 
 
-@leaky_relu
-def slope_1_at_0(grad_output: Array, x: Array, **options: Any) -> Any:
-    """The slope at 0 itself is 1; in Keras it is negative_slope."""
-    (right,) = reference.leaky_re_lu_backward(grad_output, x, **options)
-    return (np.where(x == 0, grad_output, right),)
+elu.table(
+    alpha_ignored=("alpha is left out of the derivative", lambda right, grad, x, **options: right(grad, x)),
+)
 
 
-@leaky_relu
-def nothing_below_0(grad_output: Array, x: Array, **options: Any) -> Any:
-    """Below 0 the gradient is 0, that of relu."""
-    return (grad_output * (x > 0),)
-
-
-@elu
-def alpha_ignored(grad_output: Array, x: Array, **options: Any) -> Any:
-    """Alpha is left out of the derivative."""
-    return reference.elu_backward(grad_output, x)
-
-
-@p_relu
-def alpha_not_summed(grad_output: Array, x: Array, alpha: Array) -> Any:
+@p_relu.by(lambda right, grad, x, alpha: (right(grad, x, alpha)[0], right(grad, x, alpha)[1] * alpha.size / x.size))
+def alpha_not_summed() -> None:
     """The gradient of alpha is averaged over batch and shared axes instead of summed."""
-    grad_x, grad_alpha = reference.p_re_lu_backward(grad_output, x, alpha)
-    return grad_x, grad_alpha * alpha.size / x.size
 
 
 @p_relu
-def alpha_of_all_values(grad_output: Array, x: Array, alpha: Array) -> Any:
+def alpha_of_all_values(right: Function, grad_output: Array, x: Array, alpha: Array) -> Any:
     """The gradient of alpha counts the positive values, too."""
     wide = sum_to(np.asarray(grad_output * x).sum(axis=0, keepdims=True), (1, *alpha.shape))
-    return reference.p_re_lu_backward(grad_output, x, alpha)[0], wide.reshape(alpha.shape)
+    return right(grad_output, x, alpha)[0], wide.reshape(alpha.shape)
 
 
-def _softmax(fault: str, grad_output: Array, x: Array, **options: Any) -> Any:
-    y = reference.softmax_forward(x, **options)
-    return SLOPES[fault].slope(lambda grad, z: grad, "softmax", grad_output, x, y)
+softmax.table(
+    softmax_diagonal=("softmax is differentiated as y (1 - y), the diagonal of its Jacobian alone", _softmax("softmax_diagonal")),
+    mask_ignored=("the mask is ignored in the backward pass", changed(mask=None)),
+    last_axis_always=("the derivative runs over the last axis, whatever the axis", changed(axis=-1)),
+)
 
 
-@softmax
-def softmax_taken_for_1(grad_output: Array, x: Array, **options: Any) -> Any:
+@softmax.by(_softmax("softmax_taken_for_1"))
+def softmax_taken_for_1() -> None:
     """Softmax is differentiated as 1, which is right only together with cross-entropy."""
-    return _softmax("softmax_taken_for_1", grad_output, x, **options)
-
-
-@softmax
-def softmax_diagonal(grad_output: Array, x: Array, **options: Any) -> Any:
-    """Softmax is differentiated as y (1 - y), the diagonal of its Jacobian alone."""
-    return _softmax("softmax_diagonal", grad_output, x, **options)
-
-
-@softmax
-def mask_ignored(grad_output: Array, x: Array, mask: Any = None, **options: Any) -> Any:
-    """The mask is ignored in the backward pass."""
-    return reference.softmax_backward(grad_output, x, **options)
-
-
-@softmax
-def last_axis_always(grad_output: Array, x: Array, axis: Any = -1, **options: Any) -> Any:
-    """The derivative runs over the last axis, whatever the axis."""
-    return reference.softmax_backward(grad_output, x, **options)
 
 
 LAYERS = (normalization, batch_normalization, layer_normalization, activation_layers, relu, leaky_relu, elu, p_relu, softmax)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,19 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.backward.cells import OpenCell, again
 from conformance.faults.backward.slopes import SLOPES, WrongSlope
 from conformance.faults.backward.sums import DROPOUT_MASKS, with_bias, with_weights
-from conformance.faults.fault import Collection, Function, Shared, pair_of, right_function
-from conformance.faults.forward.lstm import GATES
+from conformance.faults.cells import back_again, with_cell, with_option
+from conformance.faults.fault import Function, Shared, changed, pair_of, right_function
+from conformance.faults.forward.recurrent_cells import GATES
 from reference.activations import BACKWARDS
-from reference.layers.rnn.cells import StepGradient
+from reference.layers.rnn.cells import Activation, StepGradient
+from reference.layers.rnn.scan import SavedScan
 
 Array = NDArray[Any]
 NAMES = ("SimpleRNN", "LSTM", "GRU")
 
+
+def after_step(change: Callable[[StepGradient], StepGradient]) -> Function:
+    """The gradients when `change` is made to what goes back from every step."""
+    return back_again(lambda saved: with_cell(saved, back=lambda step, *_: change(step)))
+
+
 recurrent = Shared(*NAMES, part="backward")
-lstm, gru = Collection("LSTM", part="backward"), Collection("GRU", part="backward")
+saved = Shared(*NAMES, part="backward", wrap=back_again)
+lstm, gru = Shared("LSTM", part="backward"), Shared("GRU", part="backward")
 
 
 def outputs(grad_output: Any) -> tuple[Array, ...]:
@@ -59,51 +66,39 @@ def returned_states_left_out(right: Function, grad_output: Any, *arguments: Any,
     return right(asked_with((y, *(0 * state for state in states))), *arguments, **options)
 
 
-@recurrent
-def truncated_to_one_step(right: Function, *arguments: Any, **options: Any) -> Any:
+def _with_befores(change: Callable[[list[Any]], list[Any]]) -> Callable[[SavedScan], SavedScan]:
+    """With other states before the steps, made of the right ones in the order in which the steps ran."""
+    return lambda saved: replace(
+        saved, tape=list(zip(change([states for states, _ in saved.tape]), (kept for _, kept in saved.tape), strict=True))
+    )
+
+
+@recurrent.by(after_step(lambda step: step._replace(states=tuple(0 * one for one in step.states))))
+def truncated_to_one_step() -> None:
     """The gradient goes no step back in time: each step has that of its own output alone."""
-    return _after(right, lambda step: step._replace(states=tuple(0 * one for one in step.states)), *arguments, **options)
 
 
-def _after(right: Function, change: Callable[[StepGradient], StepGradient], *arguments: Any, **options: Any) -> tuple[Any, ...]:
-    """The gradients when `change` is made to what goes back from every step."""
-    return again(right, lambda saved: replace(saved, cell=OpenCell(saved.cell, after=change)), *arguments, **options)
-
-
-@recurrent
-def saved_by_the_last_step(right: Function, *arguments: Any, **options: Any) -> Any:
+@saved.by(lambda saved: replace(saved, tape=[saved.tape[-1]] * len(saved.tape)))
+def saved_by_the_last_step() -> None:
     """Every step is differentiated with what the last step saved."""
-    return again(right, lambda saved: replace(saved, tape=[saved.tape[-1]] * len(saved.tape)), *arguments, **options)
+
+
+@saved.by(_with_befores(lambda befores: [befores[0], *befores[:-1]]))
+def state_of_two_steps_before() -> None:
+    """The state of two steps before is taken for the state before each step: an index is off by one."""
+
+
+@saved.by(lambda saved: replace(saved, counts=None))
+def mask_ignored() -> None:
+    """The mask is ignored in the backward pass: steps that it hides are differentiated as all others."""
 
 
 @recurrent
 def state_after_the_step(right: Function, grad_output: Any, x: Array, *weights: Array, **options: Any) -> Any:
     """The state after each step is taken for the state before it: an index is off by one."""
-
-    def moved(saved: Any) -> Any:
-        befores = [states for states, _ in saved.tape]
-        return replace(saved, tape=list(zip([*befores[1:], last], (kept for _, kept in saved.tape), strict=True)))
-
     forward = right_function(next(name for name in NAMES if right is right_function(name, "backward")))
     last = tuple(forward(x, *weights, **{**options, "return_state": True})[1:])
-    return again(right, moved, grad_output, x, *weights, **options)
-
-
-@recurrent
-def state_of_two_steps_before(right: Function, *arguments: Any, **options: Any) -> Any:
-    """The state of two steps before is taken for the state before each step: an index is off by one."""
-
-    def moved(saved: Any) -> Any:
-        befores = [states for states, _ in saved.tape]
-        return replace(saved, tape=list(zip([befores[0], *befores[:-1]], (kept for _, kept in saved.tape), strict=True)))
-
-    return again(right, moved, *arguments, **options)
-
-
-@recurrent
-def mask_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
-    """The mask is ignored in the backward pass: steps that it hides are differentiated as all others."""
-    return again(right, lambda saved: replace(saved, counts=None), *arguments, **options)
+    return back_again(_with_befores(lambda befores: [*befores[1:], last]))(right, grad_output, x, *weights, **options)
 
 
 @recurrent
@@ -122,7 +117,7 @@ def states_lost_at_masked_steps(right: Function, grad_output: Any, *arguments: A
         projected, recurrent, *befores = (np.where(count, one, 0) for one in (step.projected, step.recurrent, *step.states))
         return step._replace(projected=projected, recurrent=recurrent, states=tuple(befores))
 
-    cut = replace(saved, cell=OpenCell(saved.cell, after=counted), counts=None, return_sequences=True)
+    cut = replace(with_cell(saved, back=lambda step, *_: counted(step)), counts=None, return_sequences=True)
     return gradients(asked_with((_of_counted_steps(y, counts, saved), *states)), cut)
 
 
@@ -148,25 +143,22 @@ def outputs_of_masked_steps_left_out(right: Function, grad_output: Any, x: Array
     return right(asked_with((y, *states)), x, *weights, **options)
 
 
-@recurrent
-def recurrent_kernel_not_transposed(right: Function, *arguments: Any, **options: Any) -> Any:
+@saved
+def recurrent_kernel_not_transposed(saved: SavedScan) -> SavedScan:
     """The gradient goes back in time through the recurrent kernel of each gate as it is, not transposed."""
-
-    def turned(saved: Any) -> Any:
-        blocks = np.split(saved.recurrent.weight, saved.recurrent.gates, axis=-1)
-        return replace(saved, recurrent=replace(saved.recurrent, weight=np.concatenate([block.T for block in blocks], axis=-1)))
-
-    return again(right, turned, *arguments, **options)
+    blocks = np.split(saved.recurrent.weight, saved.recurrent.gates, axis=-1)
+    return replace(saved, recurrent=replace(saved.recurrent, weight=np.concatenate([block.T for block in blocks], axis=-1)))
 
 
 @recurrent
 def dropout_ignored(right: Function, *arguments: Any, **options: Any) -> Any:
     """The dropout masks are left out of the backward pass."""
 
-    def whole(saved: Any) -> Any:
+    def whole(saved: SavedScan) -> SavedScan:
         return replace(saved, input=replace(saved.input, keep=None), recurrent=replace(saved.recurrent, keep=None))
 
-    return again(right, whole, *arguments, **options) if any(name in options for name in DROPOUT_MASKS) else right(*arguments, **options)
+    given = any(options.get(name) is not None for name in DROPOUT_MASKS)
+    return (back_again(whole) if given else changed())(right, *arguments, **options)
 
 
 @recurrent
@@ -184,9 +176,9 @@ def initial_state_without_gradient(right: Function, *arguments: Any, **options: 
 
 
 @lstm
-def states_swapped(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+def states_swapped(right: Function, *arguments: Any, **options: Any) -> Any:
     """The gradients of the initial h and c are swapped."""
-    gradients = right_function("LSTM", "backward")(grad_output, *arguments, **options)
+    gradients = right(*arguments, **options)
     return (*gradients[:4], *gradients[4:][::-1])
 
 
@@ -219,104 +211,85 @@ def _of_the_first_step(right: Function, *arguments: Any, **options: Any) -> tupl
         left[0] -= 1
         return step if not left[0] else step._replace(projected=0 * step.projected, recurrent=0 * step.recurrent)
 
-    return _after(right, first, *arguments, **options)
+    found: tuple[Any, ...] = after_step(first)(right, *arguments, **options)
+    return found
 
 
-@lstm
-def cell_state_cut(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+@lstm.by(after_step(lambda step: step._replace(states=(step.states[0], 0 * step.states[1]))))
+def cell_state_cut() -> None:
     """The cell state hands nothing back in time: f dc is left out."""
 
-    def cut(step: StepGradient) -> StepGradient:
-        return step._replace(states=(step.states[0], 0 * step.states[1]))
 
-    return _after(right_function("LSTM", "backward"), cut, grad_output, *arguments, **options)
-
-
-@lstm
-def hidden_state_cut(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+@lstm.by(after_step(lambda step: step._replace(states=(0 * step.states[0], step.states[1]))))
+def hidden_state_cut() -> None:
     """The gradient goes back in time through the cell state alone, not through h and the gates."""
 
-    def cut(step: StepGradient) -> StepGradient:
-        return step._replace(states=(0 * step.states[0], step.states[1]))
 
-    return _after(right_function("LSTM", "backward"), cut, grad_output, *arguments, **options)
-
-
-@dataclass(frozen=True)
-class _NothingKept:
-    """The cell of a GRU of which only the candidate goes back in time."""
-
-    cell: Any
-    states: int = 1
-
-    def step_gradient(self, grad: Any, states: Any, kept: Any, recurrent: Any) -> StepGradient:
-        """The step without what the update gate z keeps of the state."""
-        step: StepGradient = self.cell.step_gradient(grad, states, kept, recurrent)
-        return step._replace(states=(step.states[0] - grad[0] * kept[3],))
+def _kept_left_out(step: StepGradient, grad: Any, kept: Any) -> StepGradient:
+    """The step without what the update gate z keeps of the state."""
+    return step._replace(states=(step.states[0] - grad[0] * kept[3],))
 
 
-@gru
-def kept_state_left_out(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+@gru.by(back_again(lambda saved: with_cell(saved, back=_kept_left_out)))
+def kept_state_left_out() -> None:
     """What the update gate keeps of the state hands nothing back in time: z dh is left out."""
-    right = right_function("GRU", "backward")
-    return again(right, lambda saved: replace(saved, cell=_NothingKept(saved.cell)), grad_output, *arguments, **options)
 
 
-@gru
-def other_reset_form(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+@gru.by(back_again(lambda saved: with_option(saved, "reset_after", not saved.cell.reset_after)))
+def other_reset_form() -> None:
     """The backward pass is that of the other reset_after than the forward pass's."""
 
-    def other(saved: Any) -> Any:
-        return replace(saved, cell=replace(saved.cell, reset_after=not saved.cell.reset_after))
-
-    return again(right_function("GRU", "backward"), other, grad_output, *arguments, **options)
-
 
 @gru
-def one_bias_for_both(grad_output: Any, *arguments: Any, **options: Any) -> Any:
+def one_bias_for_both(right: Function, *arguments: Any, **options: Any) -> Any:
     """With reset_after both rows of the bias get the gradient of the first: the reset gate is left out of the second."""
-    gradients = right_function("GRU", "backward")(grad_output, *arguments, **options)
-    return with_bias(gradients, lambda one: np.stack([one[0], one[0]]) if one.ndim == 2 else one)
+    return with_bias(right(*arguments, **options), lambda one: np.stack([one[0], one[0]]) if one.ndim == 2 else one)
 
 
-def _in_order(layer: str, order: str) -> Function:
-    right = right_function(layer, "backward")
-
+def _in_order(order: str, gates: str) -> Function:
     def reordered(one: Array) -> Array:
         blocks = np.split(one, len(order), axis=-1)
-        return np.concatenate([blocks[GATES[layer].index(gate)] for gate in order], axis=-1)
+        return np.concatenate([blocks[gates.index(gate)] for gate in order], axis=-1)
 
-    return lambda *arguments, **options: with_weights(right(*arguments, **options), reordered)
+    return lambda right, *arguments, **options: with_weights(right(*arguments, **options), reordered)
 
 
-def _gate_orders(layer: str) -> Collection:
-    collection = Collection(layer, part="backward")
-    for order in map("".join, itertools.permutations(GATES[layer])):
-        if order != GATES[layer]:
-            said = f"the gradients of the weights hold the gates in the order {', '.join(order)} instead of {', '.join(GATES[layer])}"
-            collection.add(f"gates_{order}", said, _in_order(layer, order))
+def _gate_orders(layer: str, gates: str) -> Shared:
+    collection = Shared(layer, part="backward")
+    for order in map("".join, itertools.permutations(gates)):
+        if order != gates:
+            said = f"the gradients of the weights hold the gates in the order {', '.join(order)} instead of {', '.join(gates)}"
+            collection.add(f"gates_{order}", said, _in_order(order, gates))
     return collection
 
 
-def _slopes(right: Function, wrong: WrongSlope, *arguments: Any, **options: Any) -> tuple[Any, ...]:
+@dataclass(frozen=True)
+class _Sloped(Activation):
+    """An activation with a wrong derivative."""
+
+    wrong: WrongSlope
+
+    def gradient(self, grad_output: Array, z: Array, y: Array) -> Array:
+        """The wrong gradient."""
+        name = self.name or "linear"
+        return self.wrong(BACKWARDS[name], name, grad_output, z, y)
+
+
+def _sloped(wrong: WrongSlope) -> Function:
     """The gradients with a wrong derivative of every activation."""
 
-    def slope(name: str | None, grad: Array, z: Array, y: Array) -> Array:
-        return wrong(BACKWARDS[name or "linear"], name or "linear", grad, z, y)
+    def change(saved: SavedScan) -> SavedScan:
+        for option in ("activation", "recurrent_activation"):
+            if hasattr(saved.cell, option):
+                saved = with_option(saved, option, _Sloped(getattr(saved.cell, option).name, wrong))
+        return saved
 
-    return again(right, lambda saved: replace(saved, cell=OpenCell(saved.cell, slope)), *arguments, **options)
-
-
-def _wrong_slopes() -> list[Collection]:
-    collections = []
-    for layer in NAMES:
-        collection = Collection(layer, part="backward")
-        right = right_function(layer, "backward")
-        for name, wrong in SLOPES.items():
-            if name != "relu_passes_everything" and not (layer == "SimpleRNN" and name == "sigmoid_of_the_argument"):
-                collection.add(name, wrong.sentence, functools.partial(_slopes, right, wrong))
-        collections.append(collection)
-    return collections
+    return back_again(change)
 
 
-LAYERS = (recurrent, lstm, gru, *map(_gate_orders, ("LSTM", "GRU")), *_wrong_slopes())
+slopes, gated_slopes = Shared(*NAMES, part="backward"), Shared("LSTM", "GRU", part="backward")
+for _name, _wrong in SLOPES.items():
+    if _name != "relu_passes_everything":
+        (gated_slopes if _name == "sigmoid_of_the_argument" else slopes).add(_name, _wrong.sentence, _sloped(_wrong))
+
+LAYERS = (recurrent, saved, lstm, gru, *(_gate_orders(*layer) for layer in GATES.items()), slopes, gated_slopes)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import reference
 from conformance.faults.backward.convolution import linear
-from conformance.faults.fault import Collection, Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 
 Array = NDArray[Any]
 WEIGHTED = ("Dense", "Embedding", "PReLU", "BatchNormalization", "LayerNormalization", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU")
@@ -28,21 +28,25 @@ def with_bias(gradients: tuple[Any, ...], change: Function) -> tuple[Any, ...]:
     return tuple(change(one) if n == place and one is not None else one for n, one in enumerate(gradients))
 
 
+def _as_it_came(right: Function, grad_output: Array, x: Any, **options: Any) -> Any:
+    """The gradient of the output for that of the input."""
+    return (grad_output,)
+
+
 weighted = Shared(*WEIGHTED, part="backward")
 of_floats = Shared(*(name for name in WEIGHTED if name != "Embedding"), part="backward")
 biased = Shared(*BIASED, part="backward")
 projections = Shared("Dense", "Conv1D", "Conv2D", part="backward")
-embedding, masking = Collection("Embedding", part="backward"), Collection("Masking", part="backward")
-flatten, reshape = Collection("Flatten", part="backward"), Collection("Reshape", part="backward")
-rescaling = Collection("Rescaling", part="backward")
+embedding, masking = Shared("Embedding", part="backward"), Shared("Masking", part="backward")
+flatten, reshape = Shared("Flatten", part="backward"), Shared("Reshape", part="backward")
+rescaling = Shared("Rescaling", part="backward")
 dropout = Shared("Dropout", "SpatialDropout1D", "SpatialDropout2D", part="backward")
-add, concatenate = Collection("Add", part="backward"), Collection("Concatenate", part="backward")
+add, concatenate = Shared("Add", part="backward"), Shared("Concatenate", part="backward")
 
 
-@weighted
-def weights_divided_by_batch(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> Any:
+@weighted.by(lambda right, grad, x, *weights, **options: with_weights(right(grad, x, *weights, **options), lambda one: one / len(x)))
+def weights_divided_by_batch() -> None:
     """The gradients of the weights are divided by the batch size."""
-    return with_weights(right(grad_output, x, *weights, **options), lambda one: one / len(x))
 
 
 @of_floats
@@ -51,10 +55,9 @@ def everything_divided_by_batch(right: Function, grad_output: Any, x: Array, *we
     return tuple(None if one is None else one / len(x) for one in right(grad_output, x, *weights, **options))
 
 
-@biased
-def bias_divided_by_batch(right: Function, grad_output: Any, x: Array, *weights: Any, **options: Any) -> Any:
+@biased.by(lambda right, grad, x, *weights, **options: with_bias(right(grad, x, *weights, **options), lambda one: one / len(x)))
+def bias_divided_by_batch() -> None:
     """The gradient of the bias is averaged over the batch instead of summed."""
-    return with_bias(right(grad_output, x, *weights, **options), lambda one: one / len(x))
 
 
 @biased
@@ -95,33 +98,30 @@ def bias_with_axes_of_1(right: Function, *arguments: Any, **options: Any) -> Any
     return with_bias(right(*arguments, **options), lambda one: one.reshape((1,) * (arguments[1].ndim - 1) + one.shape))
 
 
-dense = Collection("Dense", part="backward")
+dense = Shared("Dense", part="backward")
 
 
 @dense
-def weights_of_the_last_place(grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
+def weights_of_the_last_place(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
     """The gradients of the weights are those of the last place of the axes between batch and features: = instead of +=."""
-    right = reference.dense_backward(grad_output, x, kernel, *bias, **options)
     place = (slice(None), *(slice(-1, None) for _ in x.shape[1:-1]))
-    return (right[0], *reference.dense_backward(grad_output[place], x[place], kernel, *bias, **options)[1:])
+    return (right(grad_output, x, kernel, *bias, **options)[0], *right(grad_output[place], x[place], kernel, *bias, **options)[1:])
 
 
 @dense
-def kernel_not_transposed(grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
+def kernel_not_transposed(right: Function, grad_output: Array, x: Array, kernel: Array, *bias: Any, **options: Any) -> Any:
     """The gradient of the input takes the kernel as it is, not transposed."""
-    right = reference.dense_backward(grad_output, x, kernel, *bias, **options)
-    return (linear(reference.dense_backward, grad_output, x, kernel, *bias, **options) @ kernel, *right[1:])
+    grad = linear(right, grad_output, x, kernel, *bias, **options)
+    return (grad @ kernel, *right(grad_output, x, kernel, *bias, **options)[1:])
 
 
-@dense
-def gradient_of_the_kernel_transposed(grad_output: Array, x: Array, *weights: Any, **options: Any) -> Any:
+@dense.by(changed(lambda found: (found[0], found[1].T, *found[2:])))
+def gradient_of_the_kernel_transposed() -> None:
     """The gradient of the kernel is transposed."""
-    grad_x, grad_kernel, *others = reference.dense_backward(grad_output, x, *weights, **options)
-    return (grad_x, grad_kernel.T, *others)
 
 
 @embedding
-def repeated_ids_overwrite(grad_output: Array, x: Array, embeddings: Array) -> Any:
+def repeated_ids_overwrite(right: Function, grad_output: Array, x: Array, embeddings: Array) -> Any:
     """The gradient of an id that occurs more than once is that of its last occurrence: = instead of +=."""
     grad = np.zeros_like(embeddings)
     for row, one in zip(x.astype(int).ravel(), grad_output.reshape(-1, embeddings.shape[1]), strict=True):
@@ -130,63 +130,62 @@ def repeated_ids_overwrite(grad_output: Array, x: Array, embeddings: Array) -> A
 
 
 @embedding
-def repeated_ids_averaged(grad_output: Array, x: Array, embeddings: Array) -> Any:
+def repeated_ids_averaged(right: Function, grad_output: Array, x: Array, embeddings: Array) -> Any:
     """The gradients of an id that occurs more than once are averaged instead of summed."""
-    _, grad = reference.embedding_backward(grad_output, x, embeddings)
+    _, grad = right(grad_output, x, embeddings)
     ids = x.astype(int) % len(embeddings)
     return None, grad / np.maximum(np.bincount(ids.ravel(), minlength=len(embeddings)), 1)[:, None]
 
 
-@embedding
-def row_0_left_out(grad_output: Array, x: Array, embeddings: Array) -> Any:
+@embedding.by(changed(lambda found: (None, np.where(np.arange(len(found[1]))[:, None] == 0, 0, found[1]))))
+def row_0_left_out() -> None:
     """Row 0 has no gradient, as if it were padding; Keras trains it, with mask_zero as well."""
-    _, grad = reference.embedding_backward(grad_output, x, embeddings)
-    return None, np.where(np.arange(len(grad))[:, None] == 0, 0, grad)
 
 
-@masking
-def mask_ignored(grad_output: Array, x: Array, **options: Any) -> Any:
-    """Masked steps have a gradient as all others."""
-    return (grad_output,)
+masking.table(
+    mask_ignored=("masked steps have a gradient as all others", _as_it_came),
+)
 
 
-@flatten
-def undone_in_the_wrong_layout(grad_output: Array, x: Array, data_format: str = "channels_last") -> Any:
+flatten.table(
+    left_as_it_came=("the gradient is handed on as it came, not brought back to the shape of the input", _as_it_came),
+)
+
+
+@flatten.by(lambda right, grad, x, **options: (grad.reshape(x.shape),))
+def undone_in_the_wrong_layout() -> None:
     """With channels_first the gradient is not moved back: its values stand as if the channels had been the last axis."""
-    return (grad_output.reshape(x.shape),)
 
 
-@flatten
-@reshape
-def undone_in_fortran_order(grad_output: Array, x: Array, **options: Any) -> Any:
+@flatten.by(lambda right, grad, x, **options: (grad.reshape(len(x), int(np.prod(x.shape[1:]))).reshape(x.shape, order="F"),))
+def undone_in_fortran_order() -> None:
     """The gradient is brought back to the shape of the input in column-major order."""
-    return (grad_output.reshape(len(x), int(np.prod(x.shape[1:]))).reshape(x.shape, order="F"),)
 
 
-@flatten
-@reshape
-def left_as_it_came(grad_output: Array, x: Array, **options: Any) -> Any:
-    """The gradient is handed on as it came, not brought back to the shape of the input."""
-    return (grad_output,)
+reshape.table(
+    undone_in_fortran_order=(
+        "the gradient is brought back to the shape of the input in column-major order",
+        lambda right, grad, x, **options: (grad.reshape(len(x), int(np.prod(x.shape[1:]))).reshape(x.shape, order="F"),),
+    ),
+    left_as_it_came=("the gradient is handed on as it came, not brought back to the shape of the input", _as_it_came),
+)
+
+
+rescaling.table(
+    scale_forgotten=("the gradient is handed on as it came, not multiplied by the scale", _as_it_came),
+)
+
+
+@rescaling.by(lambda right, grad, x, **options: (reference.rescaling_forward(grad, **options),))
+def offset_in_the_gradient() -> None:
+    """The offset is added to the gradient."""
 
 
 @rescaling
-def scale_forgotten(grad_output: Array, x: Array, **options: Any) -> Any:
-    """The gradient is handed on as it came, not multiplied by the scale."""
-    return (grad_output,)
-
-
-@rescaling
-def gradient_divided_by_scale(grad_output: Array, x: Array, *, scale: Any, **options: Any) -> Any:
+def gradient_divided_by_scale(right: Function, grad_output: Array, x: Array, *, scale: Any, **options: Any) -> Any:
     """The gradient is divided by the scale instead of multiplied."""
     with np.errstate(divide="ignore"):
-        return reference.rescaling_backward(grad_output, x, scale=np.divide(1.0, scale))
-
-
-@rescaling
-def offset_in_the_gradient(grad_output: Array, x: Array, *, scale: Any, offset: Any = 0.0) -> Any:
-    """The offset is added to the gradient."""
-    return (reference.rescaling_forward(grad_output, scale=scale, offset=offset),)
+        return right(grad_output, x, scale=np.divide(1.0, scale))
 
 
 @dropout
@@ -202,49 +201,41 @@ def dropped_values_counted(right: Function, grad_output: Array, x: Array, *, rat
     return (grad_output / (1 - rate) if training and rate < 1 else grad_output,)
 
 
-@dropout
-def backward_ignored(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
-    """The gradient is handed on as it came, in training too."""
-    return (grad_output,)
+dropout.table(
+    backward_ignored=("the gradient is handed on as it came, in training too", _as_it_came),
+)
 
 
-@add
-def divided_by_the_number(grad_output: Array, x: Any) -> Any:
+@add.by(lambda right, grad, x: ([one / len(x) for one in right(grad, x)[0]],))
+def divided_by_the_number() -> None:
     """The gradient is divided by the number of inputs."""
-    return ([one / len(x) for one in reference.add_backward(grad_output, x)[0]],)
 
 
-@add
-def repeated_values_not_summed(grad_output: Array, x: Any) -> Any:
+@add.by(lambda right, grad, x: ([grad for _ in x],))
+def repeated_values_not_summed() -> None:
     """The gradient of an input that was broadcast keeps the large shape."""
-    return ([grad_output for _ in x],)
 
 
-@add
-def repeated_values_averaged(grad_output: Array, x: Any) -> Any:
+@add.by(lambda right, grad, x: ([one * one.size / grad.size for one in right(grad, x)[0]],))
+def repeated_values_averaged() -> None:
     """The gradient of an input that was broadcast is averaged over its copies instead of summed."""
-    right = reference.add_backward(grad_output, x)[0]
-    return ([one * one.size / grad_output.size for one in right],)
 
 
-@concatenate
-def parts_swapped(grad_output: Array, x: Any, axis: int = -1) -> Any:
+@concatenate.by(lambda right, grad, x, **options: (right(grad, x[::-1], **options)[0][::-1],))
+def parts_swapped() -> None:
     """The parts of the gradient are cut off in the wrong order, from the end."""
-    turned = reference.concatenate_backward(grad_output, x[::-1], axis=axis)[0]
-    return (turned[::-1],)
+
+
+@concatenate.by(lambda right, grad, x, axis=-1: (np.array_split(grad, len(x), axis=axis),))
+def cut_into_equal_parts() -> None:
+    """The gradient is cut into parts of equal size."""
 
 
 @concatenate
-def cut_along_the_last_axis(grad_output: Array, x: Any, axis: int = -1) -> Any:
+def cut_along_the_last_axis(right: Function, grad_output: Array, x: Any, axis: int = -1) -> Any:
     """The gradient is always cut along the last axis."""
     places = np.cumsum([one.shape[-1] for one in x])[:-1]
     return (np.split(grad_output, places, axis=-1),)
-
-
-@concatenate
-def cut_into_equal_parts(grad_output: Array, x: Any, axis: int = -1) -> Any:
-    """The gradient is cut into parts of equal size."""
-    return (np.array_split(grad_output, len(x), axis=axis),)
 
 
 LAYERS = (weighted, of_floats, biased, projections, dense, embedding, masking, flatten, reshape, rescaling, dropout, add, concatenate)

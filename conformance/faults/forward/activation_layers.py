@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from conformance.faults.fault import Collection, Function, table
+from conformance.faults.fault import Function, Shared, assuming, changed, table
 from conformance.faults.forward.rowwise import SOFTMAX
 
 Array = NDArray[Any]
@@ -72,7 +73,7 @@ p_re_lu = table(
     ),
 )
 
-softmax = Collection("Softmax")
+softmax = Shared("Softmax")
 
 
 def _lowest(x: Array) -> Any:
@@ -86,7 +87,7 @@ def _kept(mask: Array) -> Array:
 def _masked(function: Function) -> Function:
     """A softmax function as the layer calls it."""
 
-    def layer(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
+    def layer(right: Function, x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
         if mask is None:
             return np.asarray(function(x, axis=axis))
         return np.where(_kept(mask), function(np.where(_kept(mask), x, _lowest(x)), axis=axis), x.dtype.type(0))
@@ -94,103 +95,76 @@ def _masked(function: Function) -> Function:
     return layer
 
 
+def _hiding(hide: Callable[[Array, Array], Array]) -> Function:
+    """A softmax of values that the mask changes; what it hides is not set to 0 afterwards."""
+    return lambda right, x, axis=-1, mask=None: reference.softmax(x if mask is None else hide(x, mask), axis=axis)
+
+
 for _fault in SOFTMAX:
     if _fault.name not in ("batch_axis", "axis_1", "other_axes"):
         softmax.add(_fault.name, _fault.sentence, _masked(_fault.function))
 
 
-@softmax
-def batch_axis(x: Array, *, axis: Any = 0, mask: Array | None = None) -> Array:
-    """It runs over axis 0 instead of the last one."""
-    return reference.softmax_forward(x, axis=axis, mask=mask)
+softmax.table(
+    batch_axis=("it runs over axis 0 instead of the last one", assuming(axis=0)),
+    axis_1=("it runs over axis 1 instead of the last one", assuming(axis=1)),
+    mask_ignored=("the mask is ignored", changed(mask=None)),
+    mask_inverted=("the mask is inverted: True is taken as hidden", changed(mask=lambda mask: ~_kept(mask))),
+    mask_added=("the mask is added to the values instead of hiding some", _hiding(lambda x, mask: x + mask.astype(x.dtype))),
+    any_number_counts=("in a mask of numbers whatever is not 0 counts, instead of what is above 0.5", changed(mask=lambda mask: mask != 0)),
+)
 
 
-@softmax
-def axis_1(x: Array, *, axis: Any = 1, mask: Array | None = None) -> Array:
-    """It runs over axis 1 instead of the last one."""
-    return reference.softmax_forward(x, axis=axis, mask=mask)
-
-
-@softmax
-def last_of_several_axes(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
+@softmax.by(changed(axis=lambda axis: axis[-1] if isinstance(axis, tuple) else axis))
+def last_of_several_axes() -> None:
     """Of several axes only the last one is used."""
-    return reference.softmax_forward(x, axis=axis[-1] if isinstance(axis, tuple) else axis, mask=mask)
+
+
+@softmax.by(_hiding(lambda x, mask: np.where(_kept(mask), x, _lowest(x))))
+def masked_row_uniform() -> None:
+    """A row that is masked as a whole gives equal shares; Keras gives zeros."""
+
+
+@softmax.by(_hiding(lambda x, mask: np.where(_kept(mask), x, x.dtype.type(-np.inf))))
+def masked_row_nan() -> None:
+    """A row that is masked as a whole gives NaN (masked values are set to minus infinity); Keras gives zeros."""
+
+
+@softmax.by(_hiding(lambda x, mask: np.where(_kept(mask), x, x - x.dtype.type(1e9))))
+def masked_values_lowered() -> None:
+    """Masked values are lowered by 1e9 and their results not set to 0, which shows where a whole row is masked."""
+
+
+@softmax.by(_hiding(lambda x, mask: np.where(_kept(mask), x, x.dtype.type(0))))
+def masked_values_0() -> None:
+    """Masked values are set to 0 before the exponential, where they still count."""
+
+
+@softmax.by(changed(mask=lambda mask: mask >= 1))
+def numbers_cut() -> None:
+    """In a mask of numbers what is below 1 does not count, instead of what is at most 0.5."""
 
 
 @softmax
-def axes_one_by_one(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
+def axes_one_by_one(right: Function, x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
     """Several axes are normalised one after the other instead of together."""
     for one in axis if isinstance(axis, tuple) else (axis,):
-        x = reference.softmax_forward(x, axis=one, mask=mask)
+        x = right(x, axis=one, mask=mask)
     return x
 
 
 @softmax
-def mask_ignored(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """The mask is ignored."""
-    return reference.softmax_forward(x, axis=axis)
-
-
-@softmax
-def mask_inverted(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """The mask is inverted: True is taken as hidden."""
-    return reference.softmax_forward(x, axis=axis, mask=None if mask is None else ~_kept(mask))
-
-
-@softmax
-def mask_applied_after(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
+def mask_applied_after(right: Function, x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
     """The mask sets results to 0 after the softmax, so that what is left does not sum to 1."""
     y = reference.softmax(x, axis=axis)
     return y if mask is None else np.where(_kept(mask), y, x.dtype.type(0))
 
 
 @softmax
-def masked_row_uniform(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """A row that is masked as a whole gives equal shares; Keras gives zeros."""
-    return reference.softmax(x if mask is None else np.where(_kept(mask), x, _lowest(x)), axis=axis)
-
-
-@softmax
-def masked_row_nan(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """A row that is masked as a whole gives NaN (masked values are set to minus infinity); Keras gives zeros."""
-    return reference.softmax(x if mask is None else np.where(_kept(mask), x, x.dtype.type(-np.inf)), axis=axis)
-
-
-@softmax
-def masked_values_lowered(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """Masked values are lowered by 1e9 and their results not set to 0, which shows where a whole row is masked."""
-    return reference.softmax(x if mask is None else np.where(_kept(mask), x, x - x.dtype.type(1e9)), axis=axis)
-
-
-@softmax
-def masked_values_0(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """Masked values are set to 0 before the exponential, where they still count."""
-    return reference.softmax(x if mask is None else np.where(_kept(mask), x, x.dtype.type(0)), axis=axis)
-
-
-@softmax
-def mask_added(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """The mask is added to the values instead of hiding some."""
-    return reference.softmax(x if mask is None else x + mask.astype(x.dtype), axis=axis)
-
-
-@softmax
-def any_number_counts(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """In a mask of numbers whatever is not 0 counts, instead of what is above 0.5."""
-    return reference.softmax_forward(x, axis=axis, mask=None if mask is None else mask != 0)
-
-
-@softmax
-def numbers_cut(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
-    """In a mask of numbers what is below 1 does not count, instead of what is at most 0.5."""
-    return reference.softmax_forward(x, axis=axis, mask=None if mask is None else mask >= 1)
-
-
-@softmax
-def mask_along_the_other_axis(x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
+def mask_along_the_other_axis(right: Function, x: Array, *, axis: Any = -1, mask: Array | None = None) -> Array:
     """A mask of the last axis is laid along the one before where both are equally long."""
     turned = mask is not None and mask.ndim == 1 and x.ndim > 1 and x.shape[-2] == mask.size
-    return reference.softmax_forward(x, axis=axis, mask=mask[:, None] if turned and mask is not None else mask)
+    return right(x, axis=axis, mask=mask[:, None] if turned and mask is not None else mask)
 
 
 LAYERS = (leaky_re_lu, p_re_lu, softmax)

@@ -2,211 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Function, Shared
-from conformance.faults.forward.normalization import Axes, Statistics, moved, statistics, with_place
+from conformance.faults.fault import Function, Shared, assuming, changed
+from conformance.faults.forward.normalization import MeanAndVariance, Weight, over_axes, with_statistics
+from reference.layers.normalization import Statistics, statistics_over
 
 Array = NDArray[Any]
 
-choices = Shared("BatchNormalization", wrap=with_place("chosen"))
-moves = Shared("BatchNormalization", wrap=with_place("move"))
-batch_statistics = Shared("BatchNormalization", wrap=with_place("statistics"))
-batch_normalization = Shared("BatchNormalization")
+
+def with_moving(change: Callable[[Array, Array], tuple[Any, Any]]) -> Function:
+    """At inference, other moving statistics than those that were given."""
+
+    def function(right: Function, x: Array, gamma: Weight, beta: Weight, *moving: Array, **options: Any) -> Any:
+        return right(x, gamma, beta, *(moving if options.get("training") else change(*moving)), **options)
+
+    return function
 
 
-@batch_normalization
-def axis_ignored(right: Function, x: Array, *weights: Array | None, axis: int = -1, **options: Any) -> Any:
-    """Axis is ignored: the last one is normalised by channel (where it is as long)."""
-    return right(x, *weights, **options)
+def with_update(update: Callable[[Array, Array, float], Any]) -> Function:
+    """In training, new moving statistics that are made of the old ones, those of the batch and momentum."""
+
+    def function(right: Function, x: Array, *weights: Any, momentum: float = 0.99, **options: Any) -> Any:
+        result = right(x, *weights, momentum=0.0, **options)
+        if not options.get("training"):
+            return result
+        y, *batch = result
+        return y, *(np.asarray(update(old, own, momentum), y.dtype) for old, own in zip(weights[2:], batch, strict=True))
+
+    return function
 
 
-@batch_normalization
-def axis_1_always(right: Function, x: Array, *weights: Array | None, axis: int = -1, **options: Any) -> Any:
-    """The channels are always taken to stand on axis 1, as in PyTorch; the default is the last."""
-    return right(x, *weights, axis=1, **options)
+def with_variance(change: Callable[[Array, Any], Any]) -> Function:
+    """In training, something else than the variance of so many values goes into the moving variance."""
+
+    def function(right: Function, x: Array, *weights: Any, momentum: float = 0.99, **options: Any) -> Any:
+        result = right(x, *weights, momentum=momentum, **options)
+        if not options.get("training"):
+            return result
+        axis, mask = options.get("axis", -1), options.get("mask")
+        count = (x.size if mask is None else np.sum(np.broadcast_to(mask[..., None] != 0, x.shape))) / x.shape[axis]
+        own = change(right(x, *weights, momentum=0.0, **options)[2], count)
+        return *result[:2], np.asarray(momentum * weights[3] + (1 - momentum) * own, dtype=result[2].dtype)
+
+    return function
 
 
-@choices
-def batch_statistics_always(moving: Statistics, batch: Statistics, training: bool, momentum: float) -> Statistics:
-    """Mean and variance of the batch are used at inference too, instead of the moving ones."""
-    return batch
+def with_new(change: Callable[..., Any]) -> Function:
+    """In training, what is returned is made of the output and the new moving statistics."""
+    return changed(lambda result: change(*result) if isinstance(result, tuple) else result)
 
 
-@choices
-def moving_statistics_always(moving: Statistics, batch: Statistics, training: bool, momentum: float) -> Statistics:
-    """The moving mean and variance are used in training too, instead of those of the batch."""
-    return moving
+batch_normalization = Shared("BatchNormalization").table(
+    axis_ignored=("axis is ignored: the last one is normalised by channel (where it is as long)", changed(axis=-1)),
+    axis_1_always=("the channels are always taken to stand on axis 1, as in PyTorch; the default is the last", changed(axis=1)),
+    moving_statistics_swapped=("the moving mean and the moving variance are swapped", with_moving(lambda mean, var: (var, np.abs(mean)))),
+    moving_deviation=("the moving variance is taken for a standard deviation", with_moving(lambda mean, variance: (mean, variance**2))),
+    momentum_ignored=("momentum is ignored: 0.99 is always used", changed(momentum=0.99)),
+    moving_replaced=("the moving statistics become those of the batch, without momentum", changed(momentum=0.0)),
+    moving_not_updated=("the moving statistics are not updated in training", with_update(lambda old, batch, momentum: old)),
+    momentum_of_pytorch=("momentum is 0.9 unless given, as in PyTorch; the default is 0.99", assuming(momentum=0.9)),
+    moving_statistics_not_returned=("in training only the output is returned, not the new moving statistics", with_new(lambda y, *_: y)),
+    mask_ignored=("the mask is ignored", changed(mask=None)),
+    mask_inverted=("the mask is inverted: True is taken as padding", changed(mask=lambda mask: mask == 0)),
+    over_everything=("in training mean and variance are taken over the channels as well", over_axes(lambda x, axes: tuple(range(x.ndim)))),
+)
 
 
-@choices
-def updated_before_use(moving: Statistics, batch: Statistics, training: bool, momentum: float) -> Statistics:
-    """In training the moving statistics are updated first and then used, instead of those of the batch."""
-    mean, variance = (moved(old, new, momentum) for old, new in zip(moving, batch, strict=True))
-    return (mean, variance) if training else moving
-
-
-@choices
-def moving_statistics_swapped(moving: Statistics, batch: Statistics, training: bool, momentum: float) -> Statistics:
-    """The moving mean and the moving variance are swapped."""
-    return batch if training else (moving[1], np.abs(moving[0]))
-
-
-@choices
-def moving_deviation(moving: Statistics, batch: Statistics, training: bool, momentum: float) -> Statistics:
-    """The moving variance is taken for a standard deviation."""
-    return batch if training else (moving[0], moving[1] ** 2)
-
-
-@moves
-def momentum_inverted(moving: Array, batch: Array, momentum: float) -> Array:
+@batch_normalization.by(with_update(lambda old, batch, momentum: batch * momentum + old * (1 - momentum)))
+def momentum_inverted() -> None:
     """Momentum is the share of the batch, as in PyTorch, instead of that of the old moving statistics."""
-    return moved(batch, moving, momentum)
 
 
-@moves
-def momentum_ignored(moving: Array, batch: Array, momentum: float) -> Array:
-    """Momentum is ignored: 0.99 is always used."""
-    return moved(moving, batch, 0.99)
-
-
-@moves
-def moving_not_updated(moving: Array, batch: Array, momentum: float) -> Array:
-    """The moving statistics are not updated in training."""
-    return moving
-
-
-@moves
-def moving_replaced(moving: Array, batch: Array, momentum: float) -> Array:
-    """The moving statistics become those of the batch, without momentum."""
-    return batch
-
-
-@moves
-def batch_added(moving: Array, batch: Array, momentum: float) -> Array:
+@batch_normalization.by(with_update(lambda old, batch, momentum: old * momentum + batch))
+def batch_added() -> None:
     """The statistics of the batch are added as a whole: momentum moving + batch."""
-    return moving * momentum + batch
 
 
-@batch_normalization
-def momentum_of_pytorch(right: Function, x: Array, *weights: Array | None, momentum: float = 0.9, **options: Any) -> Any:
-    """Momentum is 0.9 unless given, as in PyTorch; the default is 0.99."""
-    return right(x, *weights, momentum=momentum, **options)
-
-
-@batch_normalization
-def unbiased_moving_variance(right: Function, x: Array, *weights: Array | None, **options: Any) -> Any:
+@batch_normalization.by(with_variance(lambda variance, count: variance * (count / max(count - 1, 1))))
+def unbiased_moving_variance() -> None:
     """Into the moving variance goes the variance divided by N - 1, as in PyTorch, instead of N."""
-    result = right(x, *weights, **options)
-    if not options.get("training"):
-        return result
-    y, mean, variance = result
-    momentum, old = options.get("momentum", 0.99), weights[3]
-    count = x.size / x.shape[options.get("axis", -1)]
-    if options.get("mask") is not None:
-        count = np.sum(np.broadcast_to(options["mask"][..., None] != 0, x.shape)) / x.shape[options.get("axis", -1)]
-    share = variance - momentum * old
-    return y, mean, np.asarray(momentum * old + share * (count / max(count - 1, 1)), dtype=variance.dtype)
 
 
-@batch_normalization
-def deviation_into_moving_variance(right: Function, x: Array, *weights: Array | None, **options: Any) -> Any:
+@batch_normalization.by(with_variance(lambda variance, count: np.sqrt(np.maximum(variance, 0))))
+def deviation_into_moving_variance() -> None:
     """Into the moving variance goes the standard deviation of the batch."""
-    result = right(x, *weights, **options)
-    if not options.get("training"):
-        return result
-    y, mean, variance = result
-    momentum, old = options.get("momentum", 0.99), weights[3]
-    batch = (variance - momentum * old) / (1 - momentum)
-    return y, mean, np.asarray(momentum * old + (1 - momentum) * np.sqrt(np.maximum(batch, 0)), dtype=variance.dtype)
 
 
-@batch_normalization
-def moving_statistics_not_returned(right: Function, x: Array, *weights: Array | None, **options: Any) -> Any:
-    """In training only the output is returned, not the new moving statistics."""
-    result = right(x, *weights, **options)
-    return result[0] if isinstance(result, tuple) else result
-
-
-@batch_normalization
-def new_statistics_swapped(right: Function, x: Array, *weights: Array | None, **options: Any) -> Any:
+@batch_normalization.by(with_new(lambda y, mean, variance: (y, variance, mean)))
+def new_statistics_swapped() -> None:
     """In training the new moving variance is returned before the new moving mean."""
-    result = right(x, *weights, **options)
-    return (result[0], result[2], result[1]) if isinstance(result, tuple) else result
 
 
-@batch_statistics
-def over_the_batch_alone(x: Array, axes: Axes, weight: Any = None) -> Statistics:
+@batch_normalization.by(over_axes(lambda x, axes: (0,)))
+def over_the_batch_alone() -> None:
     """In training mean and variance are taken over the batch alone, for every place apart."""
-    return statistics(x, (0,), weight)
 
 
-@batch_statistics
-def over_everything(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """In training mean and variance are taken over the channels as well."""
-    own = [1 if place in axes else size for place, size in enumerate(x.shape)]
-    mean, variance = statistics(x, tuple(range(x.ndim)), weight)
-    return np.broadcast_to(mean, own), np.broadcast_to(variance, own)
-
-
-@batch_statistics
-def each_sample_apart(x: Array, axes: Axes, weight: Any = None) -> Statistics:
+@batch_normalization.by(over_axes(lambda x, axes: axes[1:] if axes[0] == 0 and len(axes) > 1 else axes))
+def each_sample_apart() -> None:
     """In training mean and variance are taken for every sample apart (that is instance normalisation)."""
-    return statistics(x, axes[1:], weight) if axes[0] == 0 and len(axes) > 1 else statistics(x, axes, weight)
 
 
-@batch_statistics
-def mask_ignored(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """The mask is ignored."""
-    return statistics(x, axes)
-
-
-@batch_statistics
-def mask_inverted(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """The mask is inverted: True is taken as padding."""
-    return statistics(x, axes, weight if weight is None else 1 - weight)
-
-
-@batch_statistics
-def masked_places_are_zeros(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """Masked places count as zeros in mean and variance instead of not at all."""
-    return statistics(x if weight is None else x * weight, axes)
-
-
-@batch_statistics
-def nothing_kept_divides_by_0(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """A mask that keeps nothing divides by 0 (the number of kept places is not increased by 1e-7)."""
-    mean, variance = statistics(x, axes, weight)
-    nothing = weight is not None and not np.any(weight)
-    return (mean * np.nan, variance * np.nan) if nothing else (mean, variance)
+batch_statistics = Shared("BatchNormalization", wrap=with_statistics)
 
 
 @batch_normalization
-def masked_places_zeroed(right: Function, x: Array, *weights: Array | None, mask: Array | None = None, **options: Any) -> Any:
+def batch_statistics_always(right: Function, *arguments: Any, training: bool = False, **options: Any) -> Any:
+    """Mean and variance of the batch are used at inference too, instead of the moving ones."""
+    result = right(*arguments, training=True, **options)
+    return result if training else result[0]
+
+
+@batch_normalization
+def moving_statistics_always(right: Function, *arguments: Any, **options: Any) -> Any:
+    """The moving mean and variance are used in training too, instead of those of the batch."""
+    y = right(*arguments, **{**options, "training": False})
+    return (y, *right(*arguments, **options)[1:]) if options.get("training") else y
+
+
+@batch_normalization
+def updated_before_use(right: Function, x: Array, gamma: Weight, beta: Weight, *moving: Array, **options: Any) -> Any:
+    """In training the moving statistics are updated first and then used, instead of those of the batch."""
+    new = right(x, gamma, beta, *moving, **options)[1:] if options.get("training") else moving
+    y = right(x, gamma, beta, *new, **{**options, "training": False})
+    return (y, *new) if options.get("training") else y
+
+
+@batch_statistics
+def masked_places_are_zeros(x: Array, own: Statistics, mask: Weight) -> MeanAndVariance:
+    """Masked places count as zeros in mean and variance instead of not at all."""
+    return statistics_over(x if mask is None else x * (mask != 0)[..., None], own.axes)[:2]
+
+
+@batch_statistics
+def nothing_kept_divides_by_0(x: Array, own: Statistics, mask: Weight) -> MeanAndVariance:
+    """A mask that keeps nothing divides by 0 (the number of kept places is not increased by 1e-7)."""
+    nothing = mask is not None and not np.any(mask)
+    return (own.mean * np.nan, own.variance * np.nan) if nothing else own[:2]
+
+
+@batch_normalization
+def masked_places_zeroed(right: Function, x: Array, *weights: Weight, mask: Weight = None, **options: Any) -> Any:
     """Masked places of the output become 0; all places are normalised."""
     return _where_masked(right(x, *weights, mask=mask, **options), mask, 0)
 
 
 @batch_normalization
-def masked_places_kept(right: Function, x: Array, *weights: Array | None, mask: Array | None = None, **options: Any) -> Any:
+def masked_places_kept(right: Function, x: Array, *weights: Weight, mask: Weight = None, **options: Any) -> Any:
     """Masked places of the output stay as they were; all places are normalised."""
     return _where_masked(right(x, *weights, mask=mask, **options), mask, x)
 
 
-def _where_masked(result: Any, mask: Array | None, instead: Any) -> Any:
+def _where_masked(result: Any, mask: Weight, instead: Any) -> Any:
     y, *moving = result if isinstance(result, tuple) else (result,)
     y = y if mask is None else np.where(mask[..., None] != 0, y, instead)
     return (y, *moving) if moving else y
 
 
 @batch_normalization
-def integers_stay(right: Function, x: Array, *weights: Array | None, **options: Any) -> Any:
+def integers_stay(right: Function, x: Array, *weights: Weight, **options: Any) -> Any:
     """The normalised values of whole numbers are cut to whole numbers."""
     result = right(x, *weights, **options)
     return result.astype(x.dtype) if x.dtype.kind == "i" else result
 
 
-LAYERS = (choices, moves, batch_statistics, batch_normalization)
+LAYERS = (batch_statistics, batch_normalization)

@@ -2,216 +2,189 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Collection, Function, right_function
-from conformance.faults.forward.plain_recurrent import MERGE, plain_bidirectional
+from conformance.faults.fault import Function, Shared, changed, right_function
+from reference.layers.wrappers import MERGE, half_options, joined
 
 Array = NDArray[Any]
 Half = dict[str, Any]
+Merge = Callable[[Array, Array], Any]
+States = tuple[Array, ...]
 
-bidirectional = Collection("Bidirectional")
+
+def _as_passed(outputs: States) -> Any:
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _with(**replaced: Any) -> Callable[..., Any]:
-    def function(x: Array, forward_weights: Any, backward_weights: Any, **options: Any) -> Any:
-        return plain_bidirectional(x, forward_weights, backward_weights, **replaced, **options)
+def merging(
+    merge: Mapping[Any, Merge], order: Callable[[States, States], States] = lambda one, two: (*one, *two), flip: bool = True
+) -> Function:
+    """A Bidirectional that puts the outputs and states of its halves together in another way."""
+
+    def function(right: Function, *arguments: Any, merge_mode: str | None = "concat", return_state: bool = False, **options: Any) -> Any:
+        one, two, *states = right(*arguments, merge_mode=None, return_state=True, **options)
+        merged = merge[merge_mode](one, two if flip or not options.get("return_sequences") else two[:, ::-1])
+        half = len(states) // 2
+        own = order(tuple(states[:half]), tuple(states[half:])) if return_state else ()
+        return _as_passed((*(merged if isinstance(merged, tuple) else (merged,)), *own))
 
     return function
 
 
-def _merging(name: str | None, merge: Callable[[Array, Array], Any]) -> Callable[..., Any]:
-    return _with(merge={**MERGE, name: merge})
+BOTH: Mapping[Any, Merge] = {**MERGE, None: lambda one, two: (one, two)}
+bidirectional = Shared("Bidirectional")
+merges = Shared("Bidirectional", wrap=lambda changes: merging({**BOTH, **changes})).table(
+    concat_backward_first=("concat puts the backward half first", {"concat": lambda f, b: np.concatenate([b, f], axis=-1)}),
+    ave_as_sum=("merge_mode='ave' does not halve the sum", {"ave": np.add}),
+    sum_as_ave=("merge_mode='sum' halves the sum", {"sum": MERGE["ave"]}),
+    mul_as_sum=("merge_mode='mul' adds the halves", {"mul": np.add}),
+    sum_as_mul=("merge_mode='sum' multiplies the halves", {"sum": np.multiply}),
+    none_as_concat=("merge_mode=None concatenates the halves instead of returning both", {None: MERGE["concat"]}),
+    none_backward_first=("merge_mode=None returns the backward half first", {None: lambda f, b: (b, f)}),
+    merge_always_concat=("merge_mode is ignored: the halves are concatenated", dict.fromkeys(MERGE, MERGE["concat"])),
+    merge_always_sum=("merge_mode is ignored: the halves are added", dict.fromkeys(MERGE, np.add)),
+)
+returned = Shared("Bidirectional", wrap=lambda order: merging(BOTH, order)).table(
+    states_backward_first=("the returned states of the backward half come first", lambda f, b: (*b, *f)),
+    states_forward_only=("only the forward half's states are returned", lambda f, b: f),
+    states_forward_twice=("the forward half's states are returned for both halves", lambda f, b: (*f, *f)),
+)
 
 
-for _name, _sentence, _function in (
-    ("backward_not_flipped", "the backward half is not turned back into the order of the input", _with(flip=False)),
-    ("concat_backward_first", "concat puts the backward half first", _merging("concat", lambda f, b: np.concatenate([b, f], axis=-1))),
-    ("ave_as_sum", "merge_mode='ave' does not halve the sum", _merging("ave", np.add)),
-    ("sum_as_ave", "merge_mode='sum' halves the sum", _merging("sum", lambda f, b: (f + b) / 2)),
-    ("mul_as_sum", "merge_mode='mul' adds the halves", _merging("mul", np.add)),
-    ("sum_as_mul", "merge_mode='sum' multiplies the halves", _merging("sum", np.multiply)),
-    ("none_as_concat", "merge_mode=None concatenates the halves instead of returning both", _merging(None, MERGE["concat"])),
-    ("none_backward_first", "merge_mode=None returns the backward half first", _merging(None, lambda f, b: (b, f))),
-    ("merge_always_concat", "merge_mode is ignored: the halves are concatenated", _with(merge=dict.fromkeys(MERGE, MERGE["concat"]))),
-    ("merge_always_sum", "merge_mode is ignored: the halves are added", _with(merge=dict.fromkeys(MERGE, np.add))),
-    (
-        "states_interleaved",
-        "the returned states are interleaved: both h, then both c",
-        _with(state_order=lambda f, b: tuple(itertools.chain(*zip(f, b, strict=True)))),
-    ),
-    ("states_backward_first", "the returned states of the backward half come first", _with(state_order=lambda f, b: (*b, *f))),
-    ("states_forward_only", "only the forward half's states are returned", _with(state_order=lambda f, b: tuple(f))),
-    ("states_forward_twice", "the forward half's states are returned for both halves", _with(state_order=lambda f, b: (*f, *f))),
-):
-    bidirectional.add(_name, _sentence, _function)
+@returned.by(lambda f, b: tuple(itertools.chain(*zip(f, b, strict=True))))
+def states_interleaved() -> None:
+    """The returned states are interleaved: both h, then both c."""
 
 
-def _changing(change: Callable[[Half, int], Half]) -> Callable[..., Any]:
-    return _with(change=change)
+bidirectional.table(
+    backward_not_flipped=("the backward half is not turned back into the order of the input", merging(BOTH, flip=False)),
+    mask_ignored=("the mask is ignored", changed(mask=None)),
+    initial_state_ignored=("initial_state is ignored", changed(initial_state=None)),
+    weights_swapped=("forward and backward weights are swapped", lambda right, x, one, two, **options: right(x, two, one, **options)),
+)
 
 
-halves = Collection("Bidirectional", wrap=_changing)
+@bidirectional.by(lambda right, x, one, two, **options: right(x, one, one, **options))
+def forward_weights_for_both() -> None:
+    """The forward weights are used for both halves."""
 
 
-@halves
-def backward_runs_forward(half: Half, n: int) -> Half:
-    """Both halves run forward."""
-    return {**half, "go_backwards": False}
+@bidirectional.by(lambda right, x, one, two, **options: right(x, two, two, **options))
+def backward_weights_for_both() -> None:
+    """The backward weights are used for both halves."""
 
 
-@halves
-def forward_runs_backward(half: Half, n: int) -> Half:
-    """The two directions are swapped: the forward weights run backward."""
-    return {**half, "go_backwards": not n}
+@bidirectional.by(changed(initial_state=lambda given: given[: len(given) // 2] * 2))
+def initial_state_of_forward() -> None:
+    """Both halves start from the forward half's initial state."""
 
 
-@halves
-def input_order_by_feature(half: Half, n: int) -> Half:
-    """The backward half reverses the features instead of the steps."""
-    return {**half, "x": half["x"][:, :, ::-1], "go_backwards": False} if n else half
+@bidirectional.by(changed(initial_state=lambda given: given[len(given) // 2 :] + given[: len(given) // 2]))
+def initial_state_backward_first() -> None:
+    """initial_state is taken as backward first, then forward."""
 
 
-@halves
-def backward_mask_not_reversed(half: Half, n: int) -> Half:
-    """The backward half reverses the input but not the mask."""
-    return {**half, "mask": half["mask"][:, ::-1]} if n and half.get("mask") is not None else half
+@bidirectional.by(changed(initial_state=lambda given: given[::2] + given[1::2]))
+def initial_state_interleaved() -> None:
+    """initial_state is taken as both h, then both c."""
 
 
-@halves
-def mask_forward_only(half: Half, n: int) -> Half:
-    """The backward half ignores the mask."""
-    return {**half, "mask": None} if n else half
+def half_by_half(
+    change: Callable[[Half, int], Half] = lambda half, n: half, inner: Callable[[Function, int], Function] | None = None
+) -> Function:
+    """A Bidirectional with another call of each half, or with a wrong layer in it."""
+
+    def function(right: Function, x: Array, *weights: Any, layer: str = "LSTM", merge_mode: str | None = "concat", **options: Any) -> Any:
+        return_state, found = options.pop("return_state", False), []
+        for n, own in enumerate(half_options(**options)):
+            half = change({**own, "x": x, "weights": weights[n]}, n)
+            run = inner(right_function(layer), n) if inner else right_function(layer)
+            found.append(run(half.pop("x"), *half.pop("weights"), **half))
+        one, two = found
+        return _as_passed(joined(one, two, merge_mode, options.get("return_sequences", False), return_state)[0])
+
+    return function
 
 
-@halves
-def mask_backward_only(half: Half, n: int) -> Half:
-    """The forward half ignores the mask."""
-    return half if n else {**half, "mask": None}
-
-
-@halves
-def mask_ignored(half: Half, n: int) -> Half:
-    """The mask is ignored."""
-    return {**half, "mask": None}
-
-
-@halves
-def masked_outputs_not_zeroed(half: Half, n: int) -> Half:
-    """Masked steps repeat the output before; Bidirectional makes them zeros when it returns sequences."""
-    return {**half, "zero_output_for_mask": False}
-
-
-@halves
-def last_output_zeroed(half: Half, n: int) -> Half:
-    """Masked steps give zeros without return_sequences too, where the last output that counts belongs."""
-    return {**half, "zero_output_for_mask": True}
-
-
-@halves
-def initial_state_ignored(half: Half, n: int) -> Half:
-    """initial_state is ignored."""
-    return {**half, "initial_state": None}
-
-
-@halves
-def initial_state_forward_only(half: Half, n: int) -> Half:
-    """The backward half ignores its initial state."""
-    return {**half, "initial_state": None} if n else half
-
-
-@halves
-def activations_default(half: Half, n: int) -> Half:
-    """The options activation and recurrent_activation of the wrapped layer are ignored."""
+def _without_activations(half: Half) -> Half:
     return {name: value for name, value in half.items() if name not in ("activation", "recurrent_activation")}
 
 
-@halves
-def activation_forward_only(half: Half, n: int) -> Half:
-    """The backward half ignores activation and recurrent_activation."""
-    return activations_default(half, n) if n else half
+halves = Shared("Bidirectional", wrap=half_by_half).table(
+    backward_runs_forward=("both halves run forward", lambda half, n: {**half, "go_backwards": False}),
+    mask_backward_only=("the forward half ignores the mask", lambda half, n: half if n else {**half, "mask": None}),
+)
 
 
-@halves
-def bias_forward_only(half: Half, n: int) -> Half:
-    """The backward half has no bias."""
-    return {**half, "weights": half["weights"][:2]} if n else half
+@halves.by(lambda half, n: {**half, "go_backwards": not n})
+def forward_runs_backward() -> None:
+    """The two directions are swapped: the forward weights run backward."""
 
 
-@halves
-def dropout_mask_of_forward(half: Half, n: int) -> Half:
-    """Dropout acts in the forward half only."""
-    return {**half, "training": False} if n else half
+@halves.by(lambda half, n: {**half, "zero_output_for_mask": False})
+def masked_outputs_not_zeroed() -> None:
+    """Masked steps repeat the output before; Bidirectional makes them zeros when it returns sequences."""
 
 
-@bidirectional
-def forward_weights_for_both(x: Array, forward_weights: Any, backward_weights: Any, **options: Any) -> Any:
-    """The forward weights are used for both halves."""
-    return plain_bidirectional(x, forward_weights, forward_weights, **options)
+@halves.by(lambda half, n: {**half, "zero_output_for_mask": True})
+def last_output_zeroed() -> None:
+    """Masked steps give zeros without return_sequences too, where the last output that counts belongs."""
 
 
-@bidirectional
-def backward_weights_for_both(x: Array, forward_weights: Any, backward_weights: Any, **options: Any) -> Any:
-    """The backward weights are used for both halves."""
-    return plain_bidirectional(x, backward_weights, backward_weights, **options)
+@halves.by(lambda half, n: _without_activations(half))
+def activations_default() -> None:
+    """The options activation and recurrent_activation of the wrapped layer are ignored."""
 
 
-@bidirectional
-def weights_swapped(x: Array, forward_weights: Any, backward_weights: Any, **options: Any) -> Any:
-    """Forward and backward weights are swapped."""
-    return plain_bidirectional(x, backward_weights, forward_weights, **options)
+backward_half = Shared("Bidirectional", wrap=lambda change: half_by_half(lambda half, n: change(half) if n else half)).table(
+    mask_forward_only=("the backward half ignores the mask", lambda half: {**half, "mask": None}),
+    initial_state_forward_only=("the backward half ignores its initial state", lambda half: {**half, "initial_state": None}),
+    activation_forward_only=("the backward half ignores activation and recurrent_activation", _without_activations),
+    bias_forward_only=("the backward half has no bias", lambda half: {**half, "weights": half["weights"][:2]}),
+    dropout_mask_of_forward=("dropout acts in the forward half only", lambda half: {**half, "training": False}),
+)
 
 
-@bidirectional
-def backward_last_time_step(x: Array, forward_weights: Any, backward_weights: Any, **options: Any) -> Any:
-    """Without return_sequences the backward half gives its output beside the last step, not the one after the whole sequence."""
-    wrapped = functools.partial(functools.partial, _first_computed)
-    return plain_bidirectional(x, forward_weights, backward_weights, **options, wrapped=wrapped)
+@backward_half.by(lambda half: {**half, "x": half["x"][:, :, ::-1], "go_backwards": False})
+def input_order_by_feature() -> None:
+    """The backward half reverses the features instead of the steps."""
 
 
-def _first_computed(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    if not options["go_backwards"] or options["return_sequences"]:
-        return right(x, *weights, **options)
-    y, *states = right(x, *weights, **{**options, "return_sequences": True})
-    return (y[:, 0], *states)
+@backward_half.by(lambda half: {**half, "mask": None if half.get("mask") is None else half["mask"][:, ::-1]})
+def backward_mask_not_reversed() -> None:
+    """The backward half reverses the input but not the mask."""
 
 
-def _with_states(reorder: Callable[[tuple[Array, ...], int], tuple[Array, ...]]) -> Callable[..., Any]:
-    """Both halves with the initial states in another order, made from them and the number of states of a half."""
-
-    def function(x: Array, *weights: Any, initial_state: Any = None, **options: Any) -> Any:
-        state = None if initial_state is None else reorder(tuple(initial_state), len(initial_state) // 2)
-        return plain_bidirectional(x, *weights, initial_state=state, **options)
+def _first_computed(right: Function, n: int) -> Function:
+    def function(x: Array, *weights: Array, **options: Any) -> Any:
+        if not n or options["return_sequences"]:
+            return right(x, *weights, **options)
+        y, *states = right(x, *weights, **{**options, "return_sequences": True})
+        return (y[:, 0], *states)
 
     return function
 
 
-for _name, _sentence, _reorder in (
-    ("of_forward", "both halves start from the forward half's initial state", lambda given, half: given[:half] * 2),
-    ("backward_first", "initial_state is taken as backward first, then forward", lambda given, half: given[half:] + given[:half]),
-    ("interleaved", "initial_state is taken as both h, then both c", lambda given, half: given[::2] + given[1::2]),
-):
-    bidirectional.add(f"initial_state_{_name}", _sentence, _with_states(_reorder))
+bidirectional.add(
+    "backward_last_time_step",
+    "without return_sequences the backward half gives its output beside the last step, not the one after the whole sequence",
+    half_by_half(inner=_first_computed),
+)
 
 
 @bidirectional
-def backward_starts_from_forward(x: Array, *weights: Any, initial_state: Any = None, layer: str = "LSTM", **options: Any) -> Any:
+def backward_starts_from_forward(right: Function, x: Array, *weights: Any, layer: str = "LSTM", **options: Any) -> Any:
     """The backward half starts from the states in which the forward half ended."""
-    first = None if initial_state is None else tuple(initial_state[: len(initial_state) // 2])
-    _, *last = right_function(layer)(x, *weights[0], **_inner(options), initial_state=first)
-    first = first or tuple(np.zeros_like(state) for state in last)
-    return plain_bidirectional(x, *weights, initial_state=(*first, *last), layer=layer, **options)
+    inner, _ = half_options(**{name: value for name, value in options.items() if name != "merge_mode"})
+    _, *last = right_function(layer)(x, *weights[0], **inner)
+    first = inner.get("initial_state") or tuple(np.zeros_like(state) for state in last)
+    return right(x, *weights, layer=layer, **{**options, "initial_state": (*first, *last)})
 
 
-def _inner(options: Any) -> dict[str, Any]:
-    masks = {name: options[name][0] for name in ("dropout_mask", "recurrent_dropout_mask") if options.get(name) is not None}
-    return {**{name: value for name, value in options.items() if name != "merge_mode"}, **masks, "return_state": True}
-
-
-LAYERS = (bidirectional, halves)
+LAYERS = (bidirectional, merges, returned, halves, backward_half)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from conformance.cases import ALL as CASES
 from conformance.cases.case import Case
+from conformance.faults.cells import run_again, with_option
 from conformance.faults.fault import Fault, Function, right_function
 from conformance.faults.forward import (
     activation_layers,
@@ -21,7 +23,6 @@ from conformance.faults.forward import (
     dense,
     dropout,
     global_pooling,
-    lstm,
     merging,
     normalization,
     pooling,
@@ -29,12 +30,10 @@ from conformance.faults.forward import (
     recurrent_cells,
     recurrent_masks,
     rescaling,
+    rowwise,
     time_distributed,
 )
-from conformance.faults.forward import (
-    rowwise as row_activations,
-)
-from conformance.faults.forward.plain_recurrent import plain_bidirectional, plain_recurrent
+from conformance.faults.forward.bidirectional import half_by_half
 from reference.layers import LAYERS
 from reference.layers.kinds import RecurrentSpec, WrapperSpec
 from reference.layers.spec import FORWARD
@@ -42,7 +41,7 @@ from reference.layers.spec import FORWARD
 FAMILIES = (
     *(dense, core, rescaling, dropout, activation_layers, merging, normalization, batch_normalization),
     *(convolution, causal, pooling, global_pooling),
-    *(lstm, recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, row_activations),
+    *(recurrent_cells, recurrent_masks, recurrent_calls, bidirectional, time_distributed, activations, rowwise),
 )
 
 ALL: dict[str, list[Fault]] = {
@@ -91,22 +90,22 @@ def _after(layer: str) -> Callable[[Function, str], Function]:
 
 def _within(layer: str) -> Callable[[Function, str], Function]:
     """The activation inside of a recurrent layer."""
-    whole = _both_ways(plain_recurrent) if isinstance(LAYERS[layer], WrapperSpec) else plain_recurrent
 
     def place(activation: Function, option: str) -> Function:
-        def function(*arguments: Any, **options: Any) -> Any:
-            return whole(*arguments, **{**options, option: activation})
-
-        return function
+        recurrent = run_again(lambda saved: with_option(saved, option, activation))
+        inner = functools.partial(functools.partial, recurrent)
+        return _in_both_halves(inner) if isinstance(LAYERS[layer], WrapperSpec) else inner(right_function(layer))
 
     return place
 
 
-def _both_ways(recurrent: Function) -> Function:
-    def function(*arguments: Any, **options: Any) -> Any:
-        return plain_bidirectional(*arguments, wrapped=lambda right: recurrent, **options)
+def _in_both_halves(inner: Callable[[Function], Function]) -> Function:
+    """A Bidirectional around what `inner` makes of the right layer."""
+    return functools.partial(half_by_half(inner=lambda right, n: inner(right)), right_function("Bidirectional"))
 
-    return function
+
+def _both_ways(recurrent: Function) -> Function:
+    return _in_both_halves(lambda right: recurrent)
 
 
 def _in_every_step(layer: Function) -> Function:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 from reference.activations import activation_function
 from reference.layers.windows import effective_kernel, from_channels_last, output_size, padding_widths, to_channels_last
 
@@ -55,16 +56,29 @@ def geometry(x: Array, kernel: Array, options: Any) -> list[tuple[int, int, int,
     return list(zip(spatial(x, options), kernel.shape[:-2], options.get("strides", ones), options.get("dilation_rate", ones), strict=True))
 
 
-def with_widths(right: Function, x: Array, kernel: Array, bias: Bias, options: Any, widths: Any, wanted: str = "same", **pad: Any) -> Array:
-    """The convolution with its own padding where the padding that is `wanted` is asked for."""
-    if options.get("padding") == wanted:
-        x = padded_by(x, widths, options.get("data_format", "channels_last"), **pad)
-        options = {**options, "padding": "valid"}
-    return np.asarray(right(x, kernel, bias, **options))
+def padded(width: Callable[[int, int, int, int], Pair], wanted: str = "same", **pad: Any) -> Function:
+    """The convolution with a padding of its own where the one that is `wanted` is asked for.
+
+    ``width(size, kernel, stride, dilation)`` gives the cells before and after an axis, `pad` what stands in them, zeros else.
+    """
+
+    def function(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+        if options.get("padding") == wanted:
+            widths = [width(*axis) for axis in geometry(x, kernel, options)]
+            x = padded_by(x, widths, options.get("data_format", "channels_last"), **pad)
+            options = {**options, "padding": "valid"}
+        return np.asarray(right(x, kernel, bias, **options))
+
+    return function
 
 
-def _same_widths(x: Array, kernel: Array, options: Any) -> list[Pair]:
-    return [padding_widths(*axis, "same") for axis in geometry(x, kernel, options)]
+def _same(size: int, kernel: int, stride: int, dilation: int) -> Pair:
+    return padding_widths(size, kernel, stride, dilation, "same")
+
+
+def _read_as_pytorch(kernel: Array) -> Array:
+    *sizes, channels, filters = kernel.shape
+    return np.moveaxis(kernel.reshape(filters, channels, *sizes), (0, 1), (-1, -2))
 
 
 def _channel_axis(options: Any) -> int:
@@ -75,16 +89,36 @@ def _along_filters(bias: Array, y: Array, options: Any) -> Array:
     return bias.reshape(-1, *(1,) * (y.ndim - 2)) if options.get("data_format") == "channels_first" else bias
 
 
-@convolution
-def bias_left_out(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """The bias is left out."""
-    return right(x, kernel, **options)
+convolution.table(
+    bias_left_out=("the bias is left out", changed(bias=None)),
+    bias_added_twice=("the bias is added twice", changed(bias=lambda bias: 2 * bias)),
+    activation_ignored=("the activation is not applied", changed(activation=None)),
+    relu_always=("relu is applied although another activation is asked for", changed(activation="relu")),
+    padding_always=("padding='same' is always used", changed(padding="same")),
+    strides_ignored=("strides are ignored", changed(strides=1)),
+    dilation_ignored=("dilation_rate is ignored", changed(dilation_rate=1)),
+    channels_first_ignored=("data_format='channels_first' is ignored", changed(data_format="channels_last")),
+)
 
 
-@convolution
-def bias_added_twice(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """The bias is added twice."""
-    return right(x, kernel, None if bias is None else 2 * bias, **options)
+@convolution.by(changed(kernel=lambda kernel: np.flip(kernel, tuple(range(kernel.ndim - 2)))))
+def kernel_flipped() -> None:
+    """The kernel is flipped (a convolution as in mathematics; Keras does not flip)."""
+
+
+@convolution.by(changed(kernel=lambda kernel: kernel.swapaxes(-2, -1) if kernel.shape[-2] == kernel.shape[-1] else kernel))
+def channels_and_filters_swapped() -> None:
+    """Input channels and filters of the kernel are swapped where both are equally many."""
+
+
+@convolution.by(changed(kernel=_read_as_pytorch))
+def kernel_read_as_pytorch() -> None:
+    """The kernel's values are read in the order of PyTorch: filters first, then channels."""
+
+
+@convolution.by(changed(kernel=lambda kernel: np.where(np.arange(kernel.shape[-2])[:, None] == 0, kernel, 0)))
+def only_first_channel() -> None:
+    """Only the first input channel of each filter is used."""
 
 
 @convolution
@@ -114,62 +148,22 @@ def bias_along_the_width(right: Function, x: Array, kernel: Array, bias: Bias = 
 
 
 @convolution
-def activation_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, *, activation: Any = None, **options: Any) -> Array:
-    """The activation is not applied."""
-    return right(x, kernel, bias, **options)
-
-
-@convolution
-def relu_always(right: Function, x: Array, kernel: Array, bias: Bias = None, *, activation: Any = None, **options: Any) -> Array:
-    """Relu is applied although another activation is asked for."""
-    return right(x, kernel, bias, activation="relu", **options)
-
-
-@convolution
 def softmax_over_channels(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """With channels_first the activation runs over the channels (softmax and glu run over the last axis, the columns)."""
     data_format = options.pop("data_format", "channels_last")
     return from_channels_last(right(to_channels_last(x, data_format), kernel, bias, **options), data_format)
 
 
-@convolution
-def kernel_flipped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """The kernel is flipped (a convolution as in mathematics; Keras does not flip)."""
-    return right(x, np.flip(kernel, tuple(range(kernel.ndim - 2))), bias, **options)
+conv2d.table(
+    kernel_axes_swapped=("rows and columns of the kernel are swapped", changed(kernel=lambda kernel: kernel.swapaxes(0, 1))),
+    strides_swapped=("the strides of rows and columns are swapped", changed(strides=lambda strides: strides[::-1])),
+    dilation_swapped=("the dilation_rate of rows and columns is swapped", changed(dilation_rate=lambda dilation: dilation[::-1])),
+)
 
 
-@conv2d
-def kernel_axes_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """Rows and columns of the kernel are swapped."""
-    return right(x, kernel.swapaxes(0, 1), bias, **options)
-
-
-@conv2d
-def kernel_axes_swapped_when_square(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+@conv2d.by(changed(kernel=lambda kernel: kernel.swapaxes(0, 1) if kernel.shape[0] == kernel.shape[1] else kernel))
+def kernel_axes_swapped_when_square() -> None:
     """Rows and columns of the kernel are swapped where it is square."""
-    square = kernel.shape[0] == kernel.shape[1]
-    return right(x, kernel.swapaxes(0, 1) if square else kernel, bias, **options)
-
-
-@convolution
-def channels_and_filters_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """Input channels and filters of the kernel are swapped where both are equally many."""
-    square = kernel.shape[-2] == kernel.shape[-1]
-    return right(x, kernel.swapaxes(-2, -1) if square else kernel, bias, **options)
-
-
-@convolution
-def kernel_read_as_pytorch(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """The kernel's values are read in the order of PyTorch: filters first, then channels."""
-    *sizes, channels, filters = kernel.shape
-    return right(x, np.moveaxis(kernel.reshape(filters, channels, *sizes), (0, 1), (-1, -2)), bias, **options)
-
-
-@convolution
-def only_first_channel(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """Only the first input channel of each filter is used."""
-    first = np.arange(kernel.shape[-2])[:, None] == 0
-    return right(x, np.where(first, kernel, 0), bias, **options)
 
 
 @conv2d
@@ -183,76 +177,39 @@ def rows_and_columns_swapped(right: Function, x: Array, kernel: Array, bias: Bia
 @convolution
 def symmetric_padding(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
     """padding='same' adds equally many cells on both sides (half the kernel, as in PyTorch); Keras adds only what is needed."""
-    axes = geometry(x, kernel, options)
-    y = with_widths(right, x, kernel, bias, options, [(effective_kernel(k, d) // 2,) * 2 for _, k, _, d in axes])
-    return cut_to(y, [output_size(*axis, "same") for axis in axes], options) if options.get("padding") == "same" else y
+    y: Array = padded(lambda size, k, stride, dilation: (effective_kernel(k, dilation) // 2,) * 2)(right, x, kernel, bias, **options)
+    sizes = [output_size(*axis, "same") for axis in geometry(x, kernel, options)]
+    return cut_to(y, sizes, options) if options.get("padding") == "same" else y
 
 
-@convolution
-def extra_cell_at_top_left(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+convolution.table(
+    padding_all_at_bottom_right=("padding='same' puts all cells at the bottom and right", padded(lambda *axis: (0, sum(_same(*axis))))),
+    padding_all_at_top_left=("padding='same' puts all cells at the top and left", padded(lambda *axis: (sum(_same(*axis)), 0))),
+    padding_repeats_the_border=("padding='same' repeats the border instead of adding zeros", padded(_same, mode="edge")),
+    padding_ignored=("padding='same' is ignored", padded(lambda *axis: (0, 0))),
+)
+
+
+@convolution.by(padded(lambda *axis: _same(*axis)[::-1]))
+def extra_cell_at_top_left() -> None:
     """padding='same' puts the odd cell at the top and left instead of the bottom and right."""
-    return with_widths(right, x, kernel, bias, options, [pair[::-1] for pair in _same_widths(x, kernel, options)])
 
 
-@convolution
-def padding_all_at_bottom_right(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """padding='same' puts all cells at the bottom and right."""
-    return with_widths(right, x, kernel, bias, options, [(0, sum(pair)) for pair in _same_widths(x, kernel, options)])
-
-
-@convolution
-def padding_all_at_top_left(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """padding='same' puts all cells at the top and left."""
-    return with_widths(right, x, kernel, bias, options, [(sum(pair), 0) for pair in _same_widths(x, kernel, options)])
-
-
-@convolution
-def padding_without_dilation(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """padding='same' is computed as if dilation_rate were 1."""
-    widths = []
-    for size, k, stride, dilation in geometry(x, kernel, options):
-        before, after = padding_widths(size, k, stride, 1, "same")
-        # What is missing for the right output size goes to the end.
-        short = max(0, (-(-size // stride) - 1) * stride + effective_kernel(k, dilation) - size - before - after)
-        widths.append((before, after + short))
-    return with_widths(right, x, kernel, bias, options, widths)
-
-
-@convolution
-def padding_as_if_stride_1(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+@convolution.by(padded(lambda size, k, stride, dilation: _same(size, k, 1, dilation)))
+def padding_as_if_stride_1() -> None:
     """padding='same' is computed as if strides were 1."""
-    widths = [padding_widths(size, k, 1, d, "same") for size, k, _, d in geometry(x, kernel, options)]
-    return with_widths(right, x, kernel, bias, options, widths)
 
 
-@convolution
-def padding_repeats_the_border(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """padding='same' repeats the border instead of adding zeros."""
-    return with_widths(right, x, kernel, bias, options, _same_widths(x, kernel, options), mode="edge")
+def _without_dilation(size: int, k: int, stride: int, dilation: int) -> Pair:
+    before, after = _same(size, k, stride, 1)
+    # What is missing for the right output size goes to the end.
+    short = max(0, (-(-size // stride) - 1) * stride + effective_kernel(k, dilation) - size - before - after)
+    return before, after + short
 
 
-@convolution
-def padding_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """padding='same' is ignored."""
-    return with_widths(right, x, kernel, bias, options, [(0, 0)] * (x.ndim - 2))
-
-
-@convolution
-def padding_always(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """padding='same' is always used."""
-    return right(x, kernel, bias, **{**options, "padding": "same"})
-
-
-@convolution
-def strides_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """Strides are ignored."""
-    return right(x, kernel, bias, **{**options, "strides": (1,) * (x.ndim - 2)})
-
-
-@conv2d
-def strides_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """The strides of rows and columns are swapped."""
-    return right(x, kernel, bias, **{**options, "strides": options.get("strides", (1, 1))[::-1]})
+@convolution.by(padded(_without_dilation))
+def padding_without_dilation() -> None:
+    """padding='same' is computed as if dilation_rate were 1."""
 
 
 @convolution
@@ -261,18 +218,6 @@ def strides_from_full_resolution(right: Function, x: Array, kernel: Array, bias:
     every = (slice(None, None, stride) for stride in options.get("strides", ()))
     y = right(x, kernel, bias, **{**options, "strides": (1,) * (x.ndim - 2)})
     return np.asarray(y[inside(every, options)])
-
-
-@convolution
-def dilation_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """dilation_rate is ignored."""
-    return right(x, kernel, bias, **{**options, "dilation_rate": (1,) * (x.ndim - 2)})
-
-
-@conv2d
-def dilation_swapped(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """The dilation_rate of rows and columns is swapped."""
-    return right(x, kernel, bias, **{**options, "dilation_rate": options.get("dilation_rate", (1, 1))[::-1]})
 
 
 @convolution
@@ -333,12 +278,6 @@ def output_left_channels_last(right: Function, x: Array, kernel: Array, bias: Bi
     """With channels_first the output is left in channels_last."""
     data_format = options.pop("data_format", "channels_last")
     return right(to_channels_last(x, data_format), kernel, bias, **options)
-
-
-@convolution
-def channels_first_ignored(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
-    """data_format='channels_first' is ignored."""
-    return right(x, kernel, bias, **{**options, "data_format": "channels_last"})
 
 
 LAYERS = (convolution, conv2d)

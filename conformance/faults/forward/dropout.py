@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 
 Array = NDArray[Any]
 
@@ -19,11 +19,24 @@ spatial = Shared(*SPATIAL)
 images = Shared("SpatialDropout2D")
 
 
-@dropout
-def scaled_at_inference(right: Function, x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
+dropout.table(
+    always_drops=("values are dropped at inference too", lambda right, x, **options: right(x, **{"seed": 0, **options, "training": True})),
+)
+
+
+@dropout.by(lambda right, x, *, rate, **options: right(x, rate=rate, **options) * x.dtype.type(1 - rate))
+def scaled_at_inference() -> None:
     """Values are scaled by 1 - rate at inference (the dropout of the first paper) and not in training."""
-    y = right(x, rate=rate, training=training, **options)
-    return np.asarray(y * x.dtype.type(1 - rate))
+
+
+@dropout.by(lambda right, x, *, dropout_mask=None, **options: right(x, **{"seed": 0, **options}))
+def mask_redrawn() -> None:
+    """The given dropout_mask is ignored and another one drawn."""
+
+
+@dropout.by(lambda right, x, *, rate, **options: np.array(x) if rate == 1 else right(x, rate=rate, **options))
+def rate_1_ignored() -> None:
+    """A rate of 1 drops nothing."""
 
 
 @dropout
@@ -40,34 +53,11 @@ def scaled_by_rate(right: Function, x: Array, *, rate: float, training: bool = F
     return np.asarray(y * x.dtype.type((1 - rate) / rate) if training and rate else y)
 
 
-@dropout
-def mask_dropped(right: Function, x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """The mask is inverted: what it keeps is dropped."""
-    return np.asarray(right(x, rate=rate, dropout_mask=None if dropout_mask is None else ~dropout_mask, **options))
-
-
-@dropout
-def never_drops(right: Function, x: Array, **options: Any) -> Array:
-    """Nothing is dropped in training."""
-    return np.array(x)
-
-
-@dropout
-def always_drops(right: Function, x: Array, *, rate: float, training: bool = False, **options: Any) -> Array:
-    """Values are dropped at inference too."""
-    return np.asarray(right(x, rate=rate, training=True, **{"seed": 0, **options}))
-
-
-@dropout
-def mask_redrawn(right: Function, x: Array, *, rate: float, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """The given dropout_mask is ignored and another one drawn."""
-    return np.asarray(right(x, rate=rate, **{"seed": 0, **options}))
-
-
-@dropout
-def one_mask_for_all_rows(right: Function, x: Array, *, dropout_mask: Array | None = None, **options: Any) -> Array:
-    """One row's mask is used for the whole batch."""
-    return np.asarray(right(x, dropout_mask=None if dropout_mask is None else dropout_mask[:1], **options))
+dropout.table(
+    mask_dropped=("the mask is inverted: what it keeps is dropped", changed(dropout_mask=np.invert)),
+    never_drops=("nothing is dropped in training", lambda right, x, **options: np.array(x)),
+    one_mask_for_all_rows=("one row's mask is used for the whole batch", changed(dropout_mask=lambda mask: mask[:1])),
+)
 
 
 @dropout
@@ -90,12 +80,6 @@ def rate_1_divides(
     return np.asarray(x * np.zeros_like(x) / np.zeros_like(x))
 
 
-@dropout
-def rate_1_ignored(right: Function, x: Array, *, rate: float, **options: Any) -> Array:
-    """A rate of 1 drops nothing."""
-    return np.array(x) if rate == 1 else np.asarray(right(x, rate=rate, **options))
-
-
 def _drawn(x: Array, shared: tuple[int, ...], options: Any) -> Array:
     """Dropout with a mask of its own that the given axes share."""
     noise_shape = [1 if axis in shared else None for axis in range(x.ndim)]
@@ -103,29 +87,24 @@ def _drawn(x: Array, shared: tuple[int, ...], options: Any) -> Array:
     return reference.dropout_forward(x, noise_shape=noise_shape, **{"seed": 0, **own})
 
 
-@spatial
-def single_values_dropped(right: Function, x: Array, **options: Any) -> Array:
+@spatial.by(lambda right, x, **options: _drawn(x, (), options))
+def single_values_dropped() -> None:
     """Single values are dropped instead of whole channels (that is Dropout)."""
-    return _drawn(x, (), options)
 
 
-@spatial
-def places_dropped(right: Function, x: Array, **options: Any) -> Array:
-    """Places are dropped with all of their channels, instead of channels with all of their places."""
-    return _drawn(x, (1,) if options.get("data_format") == "channels_first" else (x.ndim - 1,), options)
-
-
-@spatial
-def samples_dropped(right: Function, x: Array, **options: Any) -> Array:
+@spatial.by(lambda right, x, **options: _drawn(x, tuple(range(1, x.ndim)), options))
+def samples_dropped() -> None:
     """Whole samples are dropped instead of single channels of them."""
-    return _drawn(x, tuple(range(1, x.ndim)), options)
 
 
-@images
-def rows_drawn_apart(right: Function, x: Array, **options: Any) -> Array:
+@spatial.by(lambda right, x, **options: _drawn(x, (1 if options.get("data_format") == "channels_first" else x.ndim - 1,), options))
+def places_dropped() -> None:
+    """Places are dropped with all of their channels, instead of channels with all of their places."""
+
+
+@images.by(lambda right, x, **options: _drawn(x, (3,) if options.get("data_format") == "channels_first" else (2,), options))
+def rows_drawn_apart() -> None:
     """A channel is dropped row by row instead of as a whole."""
-    first = options.get("data_format") == "channels_first"
-    return _drawn(x, (3,) if first else (2,), options)
 
 
 @images

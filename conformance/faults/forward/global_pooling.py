@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 from reference.layers.windows import to_channels_last
 
 Array = NDArray[Any]
@@ -34,28 +34,16 @@ def _pooled_axes(x: Array, options: Any) -> tuple[int, ...]:
     return tuple(range(2, x.ndim)) if options.get("data_format") == "channels_first" else tuple(range(1, x.ndim - 1))
 
 
-@pooling
-def channels_first_ignored(right: Function, x: Array, **options: Any) -> Array:
+pooling.table(
+    channels_first_always=("axis 1 is always taken for the channels (data_format='channels_first')", changed(data_format="channels_first")),
+    keepdims_ignored=("keepdims is ignored", changed(keepdims=False)),
+    keepdims_always=("the pooled axes are kept although keepdims is False", changed(keepdims=True)),
+)
+
+
+@pooling.by(changed(data_format="channels_last"))
+def channels_first_ignored() -> None:
     """data_format='channels_first' is ignored: the last axis is taken for the channels."""
-    return np.asarray(right(x, **{**options, "data_format": "channels_last"}))
-
-
-@pooling
-def channels_first_always(right: Function, x: Array, **options: Any) -> Array:
-    """Axis 1 is always taken for the channels (data_format='channels_first')."""
-    return np.asarray(right(x, **{**options, "data_format": "channels_first"}))
-
-
-@pooling
-def keepdims_ignored(right: Function, x: Array, **options: Any) -> Array:
-    """Keepdims is ignored."""
-    return np.asarray(right(x, **{**options, "keepdims": False}))
-
-
-@pooling
-def keepdims_always(right: Function, x: Array, **options: Any) -> Array:
-    """The pooled axes are kept although keepdims is False."""
-    return np.asarray(right(x, **{**options, "keepdims": True}))
 
 
 @pooling
@@ -88,34 +76,21 @@ def average_instead(right: Function, x: Array, **options: Any) -> Array:
     return np.asarray(_other(right)(x, **options)).astype(x.dtype)
 
 
-@maximum
-def minimum(right: Function, x: Array, **options: Any) -> Array:
-    """It is the minimum instead of the maximum."""
-    return np.asarray(-right(-x, **options))
+maximum.table(
+    minimum=("it is the minimum instead of the maximum", changed(np.negative, x=np.negative)),
+    absolute_maximum=("it is the maximum of the absolute values", changed(x=np.abs)),
+    integers_become_floats=("whole numbers become floats", changed(lambda y: y * 1.0)),
+)
 
 
-@maximum
-def starts_at_0(right: Function, x: Array, **options: Any) -> Array:
+@maximum.by(changed(lambda y: np.maximum(y, y.dtype.type(0))))
+def starts_at_0() -> None:
     """The search for the maximum starts at 0, so that negative channels give 0."""
-    return np.maximum(right(x, **options), x.dtype.type(0))
 
 
-@maximum
-def absolute_maximum(right: Function, x: Array, **options: Any) -> Array:
-    """It is the maximum of the absolute values."""
-    return np.asarray(right(np.abs(x), **options))
-
-
-@maximum
-def nan_skipped(right: Function, x: Array, **options: Any) -> Array:
+@maximum.by(changed(x=lambda x: np.where(np.isnan(x), -np.inf, x).astype(x.dtype)))
+def nan_skipped() -> None:
     """NaN is skipped, as the layers with windows do; a channel that holds one is NaN here."""
-    return np.asarray(right(np.where(np.isnan(x), -np.inf, x), **options)) if x.dtype.kind == "f" else np.asarray(right(x, **options))
-
-
-@maximum
-def integers_become_floats(right: Function, x: Array, **options: Any) -> Array:
-    """Whole numbers become floats."""
-    return np.asarray(right(x, **options) * 1.0)
 
 
 @average
@@ -150,10 +125,11 @@ def whole_numbers_cut(right: Function, x: Array, **options: Any) -> Array:
     return np.trunc(y).astype(x.dtype) if x.dtype.kind == "i" else y
 
 
-@masked
-def mask_ignored(right: Function, x: Array, *, mask: Array | None = None, **options: Any) -> Array:
-    """The mask is ignored."""
-    return np.asarray(right(x, **options))
+masked.table(
+    mask_ignored=("the mask is ignored", changed(mask=None)),
+    mask_inverted=("the mask is inverted: True is taken as padding", changed(mask=lambda mask: mask == 0)),
+    mask_of_first_row=("the mask of the first row is used for all rows", changed(mask=lambda mask: np.repeat(mask[:1], len(mask), axis=0))),
+)
 
 
 @masked
@@ -170,12 +146,6 @@ def all_divided_by_kept(right: Function, x: Array, *, mask: Array | None = None,
         return np.asarray(y)
     share = np.mean(mask != 0, axis=1).reshape(-1, *(1,) * (y.ndim - 1))
     return np.asarray(y / share, dtype=y.dtype)
-
-
-@masked
-def mask_inverted(right: Function, x: Array, *, mask: Array | None = None, **options: Any) -> Array:
-    """The mask is inverted: True is taken as padding."""
-    return np.asarray(right(x, mask=None if mask is None else mask == 0, **options))
 
 
 @masked
@@ -199,12 +169,6 @@ def nothing_kept_is_0(right: Function, x: Array, *, mask: Array | None = None, *
     """A row that is masked as a whole gives zeros instead of NaN."""
     y = np.asarray(right(x, mask=mask, **options))
     return y if mask is None else np.where(np.any(mask != 0, axis=1).reshape(-1, *(1,) * (y.ndim - 1)), y, 0).astype(y.dtype)
-
-
-@masked
-def mask_of_first_row(right: Function, x: Array, *, mask: Array | None = None, **options: Any) -> Array:
-    """The mask of the first row is used for all rows."""
-    return np.asarray(right(x, mask=None if mask is None else np.repeat(mask[:1], len(mask), axis=0), **options))
 
 
 @masked

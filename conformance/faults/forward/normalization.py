@@ -1,4 +1,4 @@
-"""Mistakes in the formula of BatchNormalization and LayerNormalization, written out with the places open at which people go wrong."""
+"""Mistakes in BatchNormalization and LayerNormalization: in the formula, in mean and variance, in weights and options."""
 
 from __future__ import annotations
 
@@ -9,266 +9,177 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, assuming, changed, pair_of
+from reference._arrays import floating
+from reference.layers.normalization import SavedNormalization, Statistics, normalized, statistics_over
 
 Array = NDArray[Any]
-Axes = tuple[int, ...]
-Statistics = tuple[Array, Array]
-
-
-def formula(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Array | float, beta: Array | float) -> Array:
-    """What both layers compute from mean and variance."""
-    return np.asarray((x - mean) / np.sqrt(variance + epsilon) * gamma + beta)
-
-
-def statistics(x: Array, axes: Axes, weight: Any = None) -> Statistics:
-    """Mean and variance over `axes`, of the positions that `weight` counts."""
-    if weight is None:
-        return np.mean(x, axis=axes, keepdims=True), np.var(x, axis=axes, keepdims=True)
-    total = np.sum(np.broadcast_to(weight, x.shape), axis=axes, keepdims=True) + 1e-7
-    mean = np.sum(x * weight, axis=axes, keepdims=True) / total
-    return mean, np.sum(weight * np.square(x - mean), axis=axes, keepdims=True) / total
-
-
-def moved(moving: Array, batch: Array, momentum: float) -> Array:
-    """A moving statistic after a step."""
-    return moving * momentum + batch * (1 - momentum)
-
-
-def plain_batch_normalization(
-    x: Array,
-    gamma: Array | None,
-    beta: Array | None,
-    moving_mean: Array,
-    moving_variance: Array,
-    *,
-    formula: Callable[..., Array] = formula,
-    statistics: Callable[..., Statistics] = statistics,
-    chosen: Callable[..., Statistics] = lambda moving, batch, training, momentum: batch if training else moving,
-    move: Callable[..., Array] = moved,
-    axis: int = -1,
-    epsilon: float = 1e-3,
-    training: bool = False,
-    momentum: float = 0.99,
-    mask: Array | None = None,
-) -> Any:
-    """Batch normalisation."""
-    x = x if x.dtype.kind == "f" else x.astype(np.float32)
-    shape = [-1 if place == axis % x.ndim else 1 for place in range(x.ndim)]
-    axes = tuple(place for place in range(x.ndim) if place != axis % x.ndim)
-    weight = None if mask is None else (mask != 0)[..., None].astype(x.dtype)
-    moving = (moving_mean.reshape(shape), moving_variance.reshape(shape))
-    batch = statistics(x, axes, weight) if x.size else moving
-    scale, offset = (default if one is None else one.reshape(shape) for one, default in ((gamma, 1.0), (beta, 0.0)))
-    y = np.asarray(formula(x, *chosen(moving, batch, training, momentum), epsilon, scale, offset), dtype=x.dtype)
-    if not training:
-        return y
-    channels = [np.asarray(one).mean(axis=axes, keepdims=True).reshape(-1) for one in batch]
-    return y, *(move(old, new, momentum).astype(x.dtype) for old, new in zip((moving_mean, moving_variance), channels, strict=True))
-
-
-def plain_layer_normalization(
-    x: Array,
-    gamma: Array | None = None,
-    beta: Array | None = None,
-    *,
-    formula: Callable[..., Array] = formula,
-    statistics: Callable[..., Statistics] = statistics,
-    axis: Any = -1,
-    epsilon: float = 1e-3,
-) -> Array:
-    """Layer normalisation."""
-    axes = tuple(sorted((axis,) if isinstance(axis, int) else axis))
-    places = {one % x.ndim for one in axes}
-    shape = [size if place in places else 1 for place, size in enumerate(x.shape)]
-    scale, offset = (default if one is None else one.reshape(shape) for one, default in ((gamma, 1.0), (beta, 0.0)))
-    return np.asarray(formula(x, *statistics(x, axes), epsilon, scale, offset), dtype=x.dtype)
-
-
-PLAIN: dict[str, Function] = {
-    "batch_normalization_forward": plain_batch_normalization,
-    "layer_normalization_forward": plain_layer_normalization,
-}
-
-
-def with_place(place: str) -> Callable[[Function], Function]:
-    """A layer of which one place of the plain formula is replaced."""
-
-    def wrap(replaced: Function) -> Function:
-        def function(right: Function, *arguments: Any, **options: Any) -> Any:
-            return PLAIN[right.__name__](*arguments, **{place: replaced}, **options)
-
-        return function
-
-    return wrap
-
+MeanAndVariance = tuple[Any, Any]
+Weight = Array | None
 
 BOTH = ("BatchNormalization", "LayerNormalization")
 
-formulas = Shared(*BOTH, wrap=with_place("formula"))
-spreads = Shared(*BOTH, wrap=with_place("statistics"))
-layers = Shared(*BOTH)
-layer_normalization = Shared("LayerNormalization")
+
+def _ran(right: Function, *arguments: Any, **options: Any) -> tuple[Any, SavedNormalization]:
+    """What the right layer returns and what it saved."""
+    return pair_of(right)[0](*arguments, **options)
 
 
-@formulas
-def epsilon_outside_the_root(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
+def with_formula(formula: Callable[..., Any]) -> Function:
+    """A normalisation with ``formula(x, mean, variance, epsilon, gamma, beta)``; gamma is 1 and beta 0 where there is none."""
+
+    def function(right: Function, x: Array, *weights: Any, epsilon: float = 1e-3, **options: Any) -> Any:
+        result, saved = _ran(right, x, *weights, epsilon=epsilon, **options)
+        variance = np.reshape(weights[3], saved.mean.shape) if saved.statistics is None else saved.statistics.variance
+        gamma, beta = 1.0 if saved.gamma is None else saved.gamma, 0.0 if saved.beta is None else saved.beta
+        y = np.asarray(formula(floating(x), saved.mean, variance, epsilon, gamma, beta), dtype=floating(x).dtype)
+        return (y, *result[1:]) if isinstance(result, tuple) else y
+
+    return function
+
+
+def with_statistics(statistics: Callable[[Array, Statistics, Weight], MeanAndVariance]) -> Function:
+    """A normalisation with another mean and variance: ``statistics(x, right_ones, mask)``."""
+
+    def function(right: Function, x: Array, *weights: Weight, **options: Any) -> Any:
+        result, saved = _ran(right, x, *weights, **options)
+        if saved.statistics is None:
+            return result
+        own = statistics(floating(x), saved.statistics, options.get("mask"))
+        inverse = 1 / np.sqrt(own[1] + options.get("epsilon", 1e-3))
+        y = normalized(floating(x), own[0], inverse, saved.gamma, saved.beta)
+        return _moved(y, own, weights[2:], saved.weight_axes, options) if isinstance(result, tuple) else y
+
+    return function
+
+
+def _moved(y: Array, batch: MeanAndVariance, moving: Any, axes: tuple[int, ...], options: Any) -> tuple[Array, ...]:
+    """The output in training, and the moving statistics after it."""
+    momentum = options.get("momentum", 0.99)
+    new = (np.asarray(one).mean(axis=axes).ravel() * (1 - momentum) for one in batch)
+    return y, *(np.asarray(old * momentum + one, y.dtype) for old, one in zip(moving, new, strict=True))
+
+
+def _mean(value: Array, own: Statistics) -> Array:
+    """The mean over what is normalised together, in the value's own precision."""
+    total = np.sum(value if own.weight is None else value * own.weight.astype(value.dtype), axis=own.axes, keepdims=True)
+    return np.asarray(total / np.asarray(own.number, value.dtype))
+
+
+def over_axes(axes: Callable[[Array, tuple[int, ...]], tuple[int, ...]]) -> Function:
+    """Mean and variance over other axes, made of the input and the right ones."""
+    return with_statistics(lambda x, own, mask: statistics_over(x, axes(x, own.axes), mask)[:2])
+
+
+def _unbiased(own: Statistics, count: Any) -> MeanAndVariance:
+    return own.mean, own.variance * count / (count - 1)
+
+
+layers = Shared(*BOTH).table(
+    epsilon_left_out=("epsilon is left out", changed(epsilon=0.0)),
+    epsilon_of_pytorch=("epsilon is 1e-5, as in PyTorch, instead of 0.001", assuming(epsilon=1e-5)),
+    epsilon_tiny=("epsilon is 1e-6 instead of 0.001", assuming(epsilon=1e-6)),
+    epsilon_ignored=("the option epsilon is ignored", changed(epsilon=1e-3)),
+    gamma_left_out=("gamma is left out", changed(gamma=None)),
+    beta_left_out=("beta is left out", changed(beta=None)),
+)
+formulas = Shared(*BOTH, wrap=with_formula).table(
+    mean_not_subtracted=("the mean is not subtracted", lambda x, mean, variance, e, gamma, beta: x / np.sqrt(variance + e) * gamma + beta),
+)
+
+
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) / (np.sqrt(variance) + e) * gamma + beta)
+def epsilon_outside_the_root() -> None:
     """Epsilon is added to the standard deviation, outside the root."""
-    return np.asarray((x - mean) / (np.sqrt(variance) + epsilon) * gamma + beta)
 
 
-@formulas
-def epsilon_left_out(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
-    """Epsilon is left out."""
-    return formula(x, mean, variance, 0, gamma, beta)
-
-
-@formulas
-def root_left_out(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) / (variance + e) * gamma + beta)
+def root_left_out() -> None:
     """It divides by the variance instead of its root."""
-    return np.asarray((x - mean) / (variance + epsilon) * gamma + beta)
 
 
-@formulas
-def mean_not_subtracted(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
-    """The mean is not subtracted."""
-    return formula(x, 0 * mean, variance, epsilon, gamma, beta)
-
-
-@formulas
-def variance_not_used(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) * gamma + beta)
+def variance_not_used() -> None:
     """The mean is subtracted, but nothing divided by the deviation."""
-    return np.asarray((x - mean) * gamma + beta)
 
 
-@formulas
-def gamma_left_out(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
-    """Gamma is left out."""
-    return formula(x, mean, variance, epsilon, 1, beta)
-
-
-@formulas
-def beta_left_out(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
-    """Beta is left out."""
-    return formula(x, mean, variance, epsilon, gamma, 0)
-
-
-@formulas
-def beta_before_gamma(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
+@formulas.by(lambda x, mean, variance, e, gamma, beta: ((x - mean) / np.sqrt(variance + e) + beta) * gamma)
+def beta_before_gamma() -> None:
     """Beta is added before gamma is multiplied: gamma (x + beta) instead of gamma x + beta."""
-    return np.asarray(formula(x, mean, variance, epsilon, 1, beta) * gamma)
 
 
-@formulas
-def gamma_plus_1(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any, beta: Any) -> Array:
+@formulas.by(lambda x, mean, variance, e, gamma, beta: (x - mean) / np.sqrt(variance + e) * (1 + gamma) + beta)
+def gamma_plus_1() -> None:
     """1 is added to gamma."""
-    return formula(x, mean, variance, epsilon, 1 + gamma, beta)
 
 
-@spreads
-def unbiased_variance(x: Array, axes: Axes, weight: Any = None) -> Statistics:
+spreads = Shared(*BOTH, wrap=with_statistics)
+
+
+@spreads.by(lambda x, own, mask: _unbiased(own, float(own.number) if mask is None else np.sum(mask != 0)))
+def unbiased_variance() -> None:
     """The variance is divided by N - 1 instead of N."""
-    count = float(np.prod([x.shape[axis] for axis in axes])) if weight is None else np.sum(weight)
-    mean, variance = statistics(x, axes, weight)
-    return mean, variance * count / (count - 1)
 
 
-@spreads
-def squares_without_the_mean(x: Array, axes: Axes, weight: Any = None) -> Statistics:
+@spreads.by(lambda x, own, mask: (own.mean, own.variance + own.mean**2))
+def squares_without_the_mean() -> None:
     """The variance is the mean of the squares, from which the squared mean is not subtracted."""
-    mean, variance = statistics(x, axes, weight)
-    return mean, variance + mean**2
 
 
-@spreads
-def absolute_deviation(x: Array, axes: Axes, weight: Any = None) -> Statistics:
+@spreads.by(lambda x, own, mask: (own.mean, _mean(np.abs(x - own.mean), own) ** 2))
+def absolute_deviation() -> None:
     """The mean absolute deviation stands in place of the standard deviation."""
-    mean, _ = statistics(x, axes, weight)
-    return mean, statistics(np.abs(x - mean), axes, weight)[0] ** 2
 
 
-@spreads
-def variance_by_difference(x: Array, axes: Axes, weight: Any = None) -> Statistics:
+@spreads.by(lambda x, own, mask: (_mean(x, own), _mean(x * x, own) - _mean(x, own) ** 2))
+def variance_by_difference() -> None:
     """The variance is mean(x**2) - mean(x)**2 in x's own precision, which a large mean cancels."""
-    mean = statistics(x, axes, weight)[0]
-    return mean, statistics(x * x, axes, weight)[0] - mean * mean
 
 
 @layers
-def epsilon_of_pytorch(right: Function, x: Array, *weights: Array | None, epsilon: float = 1e-5, **options: Any) -> Any:
-    """Epsilon is 1e-5, as in PyTorch, instead of 0.001."""
-    return right(x, *weights, epsilon=epsilon, **options)
-
-
-@layers
-def epsilon_tiny(right: Function, x: Array, *weights: Array | None, epsilon: float = 1e-6, **options: Any) -> Any:
-    """Epsilon is 1e-6 instead of 0.001."""
-    return right(x, *weights, epsilon=epsilon, **options)
-
-
-@layers
-def epsilon_ignored(right: Function, x: Array, *weights: Array | None, epsilon: float = 1e-3, **options: Any) -> Any:
-    """The option epsilon is ignored."""
-    return right(x, *weights, **options)
-
-
-@layers
-def gamma_and_beta_swapped(
-    right: Function, x: Array, gamma: Array | None = None, beta: Array | None = None, *moving: Array, **options: Any
-) -> Any:
+def gamma_and_beta_swapped(right: Function, x: Array, gamma: Weight = None, beta: Weight = None, *moving: Array, **options: Any) -> Any:
     """Gamma and beta are swapped."""
     return right(x, beta, gamma, *moving, **options)
 
 
 @layers
-def beta_for_gamma(
-    right: Function, x: Array, gamma: Array | None = None, beta: Array | None = None, *moving: Array, **options: Any
-) -> Any:
+def beta_for_gamma(right: Function, x: Array, gamma: Weight = None, beta: Weight = None, *moving: Array, **options: Any) -> Any:
     """Without gamma (scale=False) beta is taken for it."""
     return right(x, *((beta, None) if gamma is None else (gamma, beta)), *moving, **options)
 
 
 @layers
-def gamma_for_beta(
-    right: Function, x: Array, gamma: Array | None = None, beta: Array | None = None, *moving: Array, **options: Any
-) -> Any:
+def gamma_for_beta(right: Function, x: Array, gamma: Weight = None, beta: Weight = None, *moving: Array, **options: Any) -> Any:
     """Without beta (center=False) gamma is added as well."""
     return right(x, gamma, gamma if beta is None else beta, *moving, **options)
 
 
-def _over(axes: Callable[[Array, Axes], Axes]) -> Function:
-    """Layer normalisation whose statistics run over other axes."""
+layer_normalization = Shared("LayerNormalization").table(
+    over_the_batch=("mean and variance are taken over the batch as well", over_axes(lambda x, axes: (0, *axes))),
+    batch_alone=("mean and variance are taken over the batch instead of axis", over_axes(lambda x, axes: (0,))),
+    whole_samples=("mean and variance are always taken over whole samples", over_axes(lambda x, axes: tuple(range(1, x.ndim)))),
+    last_axis_always=("mean and variance are always taken over the last axis", over_axes(lambda x, axes: (-1,))),
+    last_of_several_axes=("of several axes only the last one is used for mean and variance", over_axes(lambda x, axes: axes[-1:])),
+    first_of_several_axes=("of several axes only the first one is used for mean and variance", over_axes(lambda x, axes: axes[:1])),
+)
 
-    def function(right: Function, *arguments: Any, **options: Any) -> Array:
-        return plain_layer_normalization(*arguments, statistics=lambda x, own: statistics(x, axes(x, own)), **options)
 
-    return function
-
-
-for _name, _sentence, _axes in (
-    ("over_the_batch", "mean and variance are taken over the batch as well", lambda x, axes: (0, *axes)),
-    ("batch_alone", "mean and variance are taken over the batch instead of axis", lambda x, axes: (0,)),
-    ("whole_samples", "mean and variance are always taken over whole samples", lambda x, axes: tuple(range(1, x.ndim))),
-    ("last_axis_always", "mean and variance are always taken over the last axis", lambda x, axes: (-1,)),
-    ("last_of_several_axes", "of several axes only the last one is used for mean and variance", lambda x, axes: axes[-1:]),
-    ("first_of_several_axes", "of several axes only the first one is used for mean and variance", lambda x, axes: axes[:1]),
-):
-    layer_normalization.add(_name, _sentence, _over(_axes))
+@layer_normalization.by(changed(**dict.fromkeys(("gamma", "beta"), lambda one: one.T if one.T.shape == one.shape else one)))
+def weights_transposed() -> None:
+    """Gamma and beta of several axes are transposed where these are equally long."""
 
 
 @layer_normalization
-def axes_one_by_one(
-    right: Function, x: Array, gamma: Array | None = None, beta: Array | None = None, *, axis: Any = -1, epsilon: float = 1e-3
-) -> Array:
+def axes_one_by_one(right: Function, x: Array, *weights: Weight, axis: Any = -1, epsilon: float = 1e-3) -> Array:
     """Over several axes values are normalised one axis after the other instead of once."""
     axes = (axis,) if isinstance(axis, int) else axis
-    before = functools.reduce(lambda y, one: right(y, axis=one, epsilon=epsilon), axes[:-1], x)
-    inner = right(before, axis=axes[-1], epsilon=epsilon)
-    return plain_layer_normalization(x, gamma, beta, axis=axis, formula=lambda x, mean, variance, e, g, b: inner * g + b)
+    _, saved = _ran(right, x, *weights, axis=axis)
+    inner = functools.reduce(lambda y, one: right(y, axis=one, epsilon=epsilon), axes, x)
+    return normalized(inner, np.zeros(()), np.ones(()), saved.gamma, saved.beta)
 
 
 @layer_normalization
-def weights_in_the_given_order(right: Function, x: Array, *weights: Array | None, axis: Any = -1, **options: Any) -> Array:
+def weights_in_the_given_order(right: Function, x: Array, *weights: Weight, axis: Any = -1, **options: Any) -> Array:
     """Gamma and beta are laid along several axes in the order given; Keras sorts the axes first."""
     unsorted = not isinstance(axis, int) and list(axis) != sorted(axis)
     turned = (one if one is None or not unsorted else one.ravel().reshape(one.shape[::-1]).T for one in weights)
@@ -276,20 +187,11 @@ def weights_in_the_given_order(right: Function, x: Array, *weights: Array | None
 
 
 @layer_normalization
-def weights_transposed(right: Function, x: Array, *weights: Array | None, axis: Any = -1, **options: Any) -> Array:
-    """Gamma and beta of several axes are transposed where these are equally long."""
-    turned = (one if one is None or one.T.shape != one.shape else one.T for one in weights)
-    return np.asarray(right(x, *turned, axis=axis, **options))
-
-
-@layer_normalization
-def weights_along_the_last_axis(right: Function, x: Array, *weights: Array | None, axis: Any = -1, **options: Any) -> Array:
+def weights_along_the_last_axis(right: Function, x: Array, *weights: Weight, axis: Any = -1, **options: Any) -> Array:
     """Gamma and beta are laid along the last axis where it is as long as the one that is normalised."""
     if not isinstance(axis, int) or x.shape[axis] != x.shape[-1]:
         return np.asarray(right(x, *weights, axis=axis, **options))
-    scale, offset = (*weights, None, None)[:2]
-    y = right(x, axis=axis, **options)
-    return np.asarray(y * (1 if scale is None else scale) + (0 if offset is None else offset), dtype=x.dtype)
+    return normalized(right(x, axis=axis, **options), np.zeros(()), np.ones(()), *(*weights, None, None)[:2])
 
 
-LAYERS = (formulas, spreads, layers, layer_normalization)
+LAYERS = (layers, formulas, spreads, layer_normalization)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 from conformance.faults.forward.convolution import ALONG_TIME, cut_to, padded_by, spatial
 from reference.layers.windows import padding_widths, to_channels_last
 
@@ -62,16 +63,42 @@ def _filled(right: Function, x: Array, options: Any, widths: Any, value: float, 
     return np.asarray(right(padded, **{**options, "padding": "valid"}))
 
 
+def _with_axes(width: Callable[[int, int, int, tuple[int, int]], tuple[int, int]]) -> Function:
+    """Pooling with a padding of its own, made of the size, pool and stride of every axis and of the right one."""
+
+    def function(right: Function, x: Array, **options: Any) -> Array:
+        axes = zip(_geometry(x, options), _same_widths(x, options), strict=True)
+        return _with_widths(right, x, options, [width(*axis, pair) for axis, pair in axes])
+
+    return function
+
+
+def _with_pool(change: Callable[[Any, Any], tuple[Any, Any]]) -> Function:
+    """Pooling with another pool and other strides, made of the right ones."""
+
+    def function(right: Function, x: Array, **options: Any) -> Array:
+        pool, strides = change(*_pool_and_strides(x, options))
+        return np.asarray(right(x, **{**options, "pool_size": pool, "strides": strides}))
+
+    return function
+
+
 @max_pooling
 def padded_with_zeros(right: Function, x: Array, **options: Any) -> Array:
     """padding='same' adds zeros, which win over negative values; added cells must never win."""
     return _filled(right, x, options, _same_widths(x, options), 0)
 
 
-@max_pooling
-def maximum_starts_at_0(right: Function, x: Array, **options: Any) -> Array:
+max_pooling.table(
+    minimum=("it is the minimum of the window instead of the maximum", changed(np.negative, x=np.negative)),
+    absolute_maximum=("it is the maximum of the absolute values", changed(x=np.abs)),
+    integers_become_floats=("whole numbers become floats", changed(lambda y: y * 1.0)),
+)
+
+
+@max_pooling.by(changed(lambda y: np.maximum(y, y.dtype.type(0))))
+def maximum_starts_at_0() -> None:
     """The search for the maximum starts at 0, so that windows of negative values give 0."""
-    return np.maximum(right(x, **options), x.dtype.type(0))
 
 
 @max_pooling
@@ -82,28 +109,10 @@ def average(right: Function, x: Array, **options: Any) -> Array:
 
 
 @max_pooling
-def minimum(right: Function, x: Array, **options: Any) -> Array:
-    """It is the minimum of the window instead of the maximum."""
-    return np.asarray(-right(-x, **options))
-
-
-@max_pooling
-def absolute_maximum(right: Function, x: Array, **options: Any) -> Array:
-    """It is the maximum of the absolute values."""
-    return np.asarray(right(np.abs(x), **options))
-
-
-@max_pooling
 def largest_by_absolute_value(right: Function, x: Array, **options: Any) -> Array:
     """It is the value that is farthest from 0."""
     largest, smallest = right(x, **options), -right(-x, **options)
     return np.where(np.abs(smallest) > np.abs(largest), smallest, largest)
-
-
-@max_pooling
-def integers_become_floats(right: Function, x: Array, **options: Any) -> Array:
-    """Whole numbers become floats."""
-    return np.asarray(right(x, **options) * 1.0)
 
 
 @average_pooling
@@ -145,10 +154,27 @@ def padding_repeats_the_border(right: Function, x: Array, **options: Any) -> Arr
     return _filled(right, x, options, _same_widths(x, options), 0, mode="edge")
 
 
-@pooling
-def strides_ignored(right: Function, x: Array, **options: Any) -> Array:
-    """Strides are ignored: windows move by pool_size."""
-    return np.asarray(right(x, **{**options, "strides": None}))
+pooling.table(
+    strides_ignored=("strides are ignored: windows move by pool_size", changed(strides=None)),
+    pool_always_2=("pool_size is ignored: the window is 2 by 2", _with_pool(lambda pool, strides: ((2,) * len(pool), strides))),
+    padding_all_at_bottom_right=("padding='same' puts all cells at the bottom and right", _with_axes(lambda n, k, s, pair: (0, sum(pair)))),
+    padding_ignored=("padding='same' is ignored", changed(padding="valid")),
+)
+
+
+@pooling.by(_with_axes(lambda n, k, s, pair: pair[::-1]))
+def extra_cell_at_top_left() -> None:
+    """padding='same' puts the odd cell at the top and left instead of the bottom and right."""
+
+
+@pooling.by(_with_axes(lambda n, k, s, pair: padding_widths(n, k, 1, 1, "same")))
+def padding_as_if_stride_1() -> None:
+    """padding='same' is computed as if strides were 1."""
+
+
+@pooling.by(changed(data_format="channels_last"))
+def channels_first_ignored() -> None:
+    """data_format='channels_first' is ignored: the window moves over channels and rows."""
 
 
 @pooling
@@ -163,30 +189,15 @@ def strides_default_2(right: Function, x: Array, **options: Any) -> Array:
     return np.asarray(right(x, **{**options, "strides": options.get("strides") or (2,) * (x.ndim - 2)}))
 
 
-@images
-def strides_swapped(right: Function, x: Array, **options: Any) -> Array:
-    """The strides of rows and columns are swapped."""
-    return np.asarray(right(x, **{**options, "strides": _pool_and_strides(x, options)[1][::-1]}))
+images.table(
+    strides_swapped=("the strides of rows and columns are swapped", _with_pool(lambda pool, strides: (pool, strides[::-1]))),
+    pool_swapped=("rows and columns of pool_size are swapped", _with_pool(lambda pool, strides: (pool[::-1], strides))),
+)
 
 
-@images
-def pool_swapped(right: Function, x: Array, **options: Any) -> Array:
-    """Rows and columns of pool_size are swapped."""
-    pool, strides = _pool_and_strides(x, options)
-    return np.asarray(right(x, **{**options, "pool_size": pool[::-1], "strides": strides}))
-
-
-@images
-def pool_and_strides_swapped(right: Function, x: Array, **options: Any) -> Array:
+@images.by(_with_pool(lambda pool, strides: (pool[::-1], strides[::-1])))
+def pool_and_strides_swapped() -> None:
     """Rows and columns of pool_size are swapped, and those of the strides with them."""
-    pool, strides = _pool_and_strides(x, options)
-    return np.asarray(right(x, **{**options, "pool_size": pool[::-1], "strides": strides[::-1]}))
-
-
-@pooling
-def pool_always_2(right: Function, x: Array, **options: Any) -> Array:
-    """pool_size is ignored: the window is 2 by 2."""
-    return np.asarray(right(x, **{**options, "pool_size": (2,) * (x.ndim - 2), "strides": _pool_and_strides(x, options)[1]}))
 
 
 @pooling
@@ -194,30 +205,6 @@ def symmetric_padding(right: Function, x: Array, **options: Any) -> Array:
     """padding='same' adds equally many cells on both sides (half the pool); Keras adds only what is needed."""
     y = _with_widths(right, x, options, [(k // 2, k // 2) for k in _pool_and_strides(x, options)[0]])
     return cut_to(y, [-(-n // s) for n, _, s in _geometry(x, options)], options) if options.get("padding") == "same" else y
-
-
-@pooling
-def extra_cell_at_top_left(right: Function, x: Array, **options: Any) -> Array:
-    """padding='same' puts the odd cell at the top and left instead of the bottom and right."""
-    return _with_widths(right, x, options, [pair[::-1] for pair in _same_widths(x, options)])
-
-
-@pooling
-def padding_all_at_bottom_right(right: Function, x: Array, **options: Any) -> Array:
-    """padding='same' puts all cells at the bottom and right."""
-    return _with_widths(right, x, options, [(0, sum(pair)) for pair in _same_widths(x, options)])
-
-
-@pooling
-def padding_as_if_stride_1(right: Function, x: Array, **options: Any) -> Array:
-    """padding='same' is computed as if strides were 1."""
-    return _with_widths(right, x, options, [padding_widths(n, k, 1, 1, "same") for n, k, _ in _geometry(x, options)])
-
-
-@pooling
-def padding_ignored(right: Function, x: Array, **options: Any) -> Array:
-    """padding='same' is ignored."""
-    return np.asarray(right(x, **{**options, "padding": "valid"}))
 
 
 @pooling
@@ -236,12 +223,6 @@ def over_channels(right: Function, x: Array, **options: Any) -> Array:
     y = right(x, **options)
     reduce: Function = np.max if right in MAXIMUM else np.mean
     return np.asarray(np.broadcast_to(reduce(y, axis=axis, keepdims=True), y.shape)).copy()
-
-
-@pooling
-def channels_first_ignored(right: Function, x: Array, **options: Any) -> Array:
-    """data_format='channels_first' is ignored: the window moves over channels and rows."""
-    return np.asarray(right(x, **{**options, "data_format": "channels_last"}))
 
 
 @pooling

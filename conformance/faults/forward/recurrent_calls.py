@@ -7,15 +7,114 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Function, Shared
-from conformance.faults.forward.plain_recurrent import gates_of
+from conformance.faults.fault import Function, Shared, assuming, changed
 
 Array = NDArray[Any]
 
-recurrent = Shared("LSTM", "GRU", "SimpleRNN", words={"GRU": {" (PyTorch has two biases, Keras one)": ""}})
-gated = Shared("LSTM", "GRU")
-lstm = Shared("LSTM")
+
+def _gates(weights: Array) -> list[Array]:
+    """The parts of a recurrent kernel, gate by gate."""
+    return np.split(weights, weights.shape[1] // weights.shape[0], axis=1)
+
+
+def _transposed(recurrent_kernel: Array) -> Array:
+    return np.concatenate([gate.T for gate in _gates(recurrent_kernel)], axis=1)
+
+
+def _of_first_gate(mask: Array) -> Array:
+    return np.broadcast_to(mask[:1], mask.shape) if mask.ndim == 3 else mask
+
+
+recurrent = Shared("LSTM", "GRU", "SimpleRNN", words={"GRU": {" (PyTorch has two biases, Keras one)": ""}}).table(
+    bias_left_out=("the bias is left out", changed(bias=np.zeros_like)),
+    bias_added_twice=("the bias is added twice (PyTorch has two biases, Keras one)", changed(bias=lambda bias: 2 * bias)),
+    recurrent_kernel_transposed=("the recurrent kernel (of each gate) is transposed", changed(recurrent_kernel=_transposed)),
+    activation_ignored=("the option activation is ignored: tanh is always used", changed(activation="tanh")),
+    initial_state_ignored=("initial_state is ignored", changed(initial_state=None)),
+    return_sequences_ignored=("return_sequences is ignored: only the last output is returned", changed(return_sequences=False)),
+    return_sequences_always=("the outputs of all steps are returned although return_sequences is False", changed(return_sequences=True)),
+    go_backwards_ignored=("go_backwards is ignored", changed(go_backwards=False)),
+    dropout_never=("dropout does not act in training", changed(training=False)),
+    recurrent_dropout_never=("recurrent_dropout does not act", changed(recurrent_dropout=0.0)),
+)
+
+
+@recurrent.by(changed(recurrent_kernel=np.zeros_like))
+def recurrent_kernel_left_out() -> None:
+    """The previous output is not fed back (the recurrent kernel is left out)."""
+
+
+@recurrent.by(changed(dropout_mask=np.invert, recurrent_dropout_mask=np.invert))
+def dropout_mask_inverted() -> None:
+    """dropout_mask is inverted: what it keeps is dropped."""
+
+
+@recurrent.by(changed(x=lambda x: x.swapaxes(0, 1) if x.shape[0] == x.shape[1] else x))
+def batch_and_time_swapped() -> None:
+    """Batch and time are swapped in the input where both are equally long."""
+
+
+@recurrent.by(changed(x=lambda x: x.swapaxes(1, 2) if x.shape[1] == x.shape[2] else x))
+def time_and_features_swapped() -> None:
+    """Time and features are swapped in the input where both are equally many."""
+
+
+lstm = Shared("LSTM").table(
+    initial_state_swapped=("the states h and c are swapped in initial_state", changed(initial_state=lambda state: state[::-1])),
+)
+
+
+@lstm.by(changed(bias=lambda bias: bias + np.repeat([0, 1, 0, 0], bias.size // 4).astype(bias.dtype)))
+def forget_bias_added() -> None:
+    """1 is added to the bias of the forget gate (unit_forget_bias only initialises it)."""
+
+
+@lstm.by(changed(initial_state=lambda state: (state[0], np.zeros_like(state[1]))))
+def initial_cell_state_ignored() -> None:
+    """Only h of initial_state is used; c starts from zeros."""
+
+
+gated = Shared("LSTM", "GRU").table(
+    dropout_mask_of_one_gate=("the dropout mask of the first gate is used for all gates", changed(dropout_mask=_of_first_gate)),
+)
+
+
+@gated.by(changed(recurrent_activation="sigmoid"))
+def recurrent_activation_ignored() -> None:
+    """recurrent_activation is ignored: sigmoid is always used."""
+
+
+@gated.by(assuming(recurrent_activation="hard_sigmoid"))
+def recurrent_activation_hard() -> None:
+    """recurrent_activation is hard_sigmoid unless given, as in the first Keras; the default is sigmoid."""
+
+
+@gated.by(changed(recurrent_dropout_mask=_of_first_gate))
+def recurrent_mask_of_one_gate() -> None:
+    """The recurrent dropout mask of the first gate is used for all gates."""
+
+
 simple_rnn = Shared("SimpleRNN")
+
+
+@simple_rnn.by(changed(dropout=lambda rate: rate % 1, recurrent_dropout=lambda rate: rate % 1))
+def rate_1_drops_nothing() -> None:
+    """A dropout rate of 1 drops nothing."""
+
+
+@gated
+def bias_of_one_gate(right: Function, x: Array, kernel: Array, recurrent_kernel: Array, *bias: Array, **options: Any) -> Any:
+    """The bias of the first gate is used for all gates."""
+    gates = len(_gates(recurrent_kernel))
+    own = (np.concatenate([one[..., : one.shape[-1] // gates]] * gates, axis=-1) for one in bias)
+    return right(x, kernel, recurrent_kernel, *own, **options)
+
+
+@gated
+def weights_interleaved(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
+    """The gates of one unit are taken to stand side by side, instead of all units of one gate."""
+    gates = len(_gates(weights[1]))
+    return right(x, *(np.concatenate([w[..., gate::gates] for gate in range(gates)], axis=-1) for w in weights), **options)
 
 
 def _run(right: Function, x: Array, weights: Any, options: Any, **changes: Any) -> tuple[Array, ...]:
@@ -26,59 +125,6 @@ def _run(right: Function, x: Array, weights: Any, options: Any, **changes: Any) 
 
 def _returned(options: Any, y: Array, *states: Array) -> Any:
     return (y, *states) if options.get("return_state") else y
-
-
-def _bias_changed(right: Function, x: Array, weights: Any, options: Any, change: Any) -> Any:
-    kernel, recurrent_kernel, *bias = weights
-    return right(x, kernel, recurrent_kernel, *map(change, bias), **options)
-
-
-@recurrent
-def bias_left_out(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The bias is left out."""
-    return _bias_changed(right, x, weights, options, np.zeros_like)
-
-
-@recurrent
-def bias_added_twice(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The bias is added twice (PyTorch has two biases, Keras one)."""
-    return _bias_changed(right, x, weights, options, lambda bias: 2 * bias)
-
-
-@lstm
-def forget_bias_added(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """1 is added to the bias of the forget gate (unit_forget_bias only initialises it)."""
-    return _bias_changed(right, x, weights, options, lambda bias: bias + np.repeat([0, 1, 0, 0], bias.size // 4).astype(bias.dtype))
-
-
-@gated
-def bias_of_one_gate(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The bias of the first gate is used for all gates."""
-    return _bias_changed(right, x, weights, options, lambda bias: _of_first_gate(bias, gates_of(weights[1])))
-
-
-def _of_first_gate(weight: Array, gates: int) -> Array:
-    return np.concatenate([weight[..., : weight.shape[-1] // gates]] * gates, axis=-1)
-
-
-@gated
-def weights_interleaved(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The gates of one unit are taken to stand side by side, instead of all units of one gate."""
-    gates = gates_of(weights[1])
-    return right(x, *(np.concatenate([w[..., gate::gates] for gate in range(gates)], axis=-1) for w in weights), **options)
-
-
-@recurrent
-def recurrent_kernel_transposed(right: Function, x: Array, kernel: Array, recurrent_kernel: Array, *bias: Array, **options: Any) -> Any:
-    """The recurrent kernel (of each gate) is transposed."""
-    transposed = np.concatenate([block.T for block in np.split(recurrent_kernel, gates_of(recurrent_kernel), axis=1)], axis=1)
-    return right(x, kernel, transposed, *bias, **options)
-
-
-@recurrent
-def recurrent_kernel_left_out(right: Function, x: Array, kernel: Array, recurrent_kernel: Array, *bias: Array, **options: Any) -> Any:
-    """The previous output is not fed back (the recurrent kernel is left out)."""
-    return right(x, kernel, np.zeros_like(recurrent_kernel), *bias, **options)
 
 
 @recurrent
@@ -94,47 +140,6 @@ def activations_swapped(
 ) -> Any:
     """The options activation and recurrent_activation are swapped."""
     return right(x, *weights, activation=recurrent_activation, recurrent_activation=activation, **options)
-
-
-@recurrent
-def activation_ignored(right: Function, x: Array, *weights: Array, activation: str = "tanh", **options: Any) -> Any:
-    """The option activation is ignored: tanh is always used."""
-    return right(x, *weights, **options)
-
-
-@gated
-def recurrent_activation_ignored(
-    right: Function, x: Array, *weights: Array, recurrent_activation: str = "sigmoid", **options: Any
-) -> Any:
-    """recurrent_activation is ignored: sigmoid is always used."""
-    return right(x, *weights, **options)
-
-
-@gated
-def recurrent_activation_hard(
-    right: Function, x: Array, *weights: Array, recurrent_activation: str = "hard_sigmoid", **options: Any
-) -> Any:
-    """recurrent_activation is hard_sigmoid unless given, as in the first Keras; the default is sigmoid."""
-    return right(x, *weights, recurrent_activation=recurrent_activation, **options)
-
-
-@recurrent
-def initial_state_ignored(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """initial_state is ignored."""
-    return right(x, *weights, **{**options, "initial_state": None})
-
-
-@lstm
-def initial_state_swapped(right: Function, x: Array, *weights: Array, initial_state: Any = None, **options: Any) -> Any:
-    """The states h and c are swapped in initial_state."""
-    return right(x, *weights, initial_state=None if initial_state is None else tuple(initial_state)[::-1], **options)
-
-
-@lstm
-def initial_cell_state_ignored(right: Function, x: Array, *weights: Array, initial_state: Any = None, **options: Any) -> Any:
-    """Only h of initial_state is used; c starts from zeros."""
-    state = None if initial_state is None else (initial_state[0], np.zeros_like(initial_state[1]))
-    return right(x, *weights, initial_state=state, **options)
 
 
 @recurrent
@@ -162,60 +167,6 @@ def _row(options: Any, row: int) -> dict[str, Any]:
     own = {name: options[name][row : row + 1] for name in ("mask",) if options.get(name) is not None}
     masks = {name: options[name] for name in ("dropout_mask", "recurrent_dropout_mask") if options.get(name) is not None}
     return own | {name: mask[..., row : row + 1, :] for name, mask in masks.items()}
-
-
-@lstm
-def returned_states_swapped(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """return_state returns c before h."""
-    y, h, c = _run(right, x, weights, options)
-    return _returned(options, y, c, h)
-
-
-@lstm
-def returned_h_twice(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """return_state returns h twice instead of h and c."""
-    y, h, _ = _run(right, x, weights, options)
-    return _returned(options, y, h, h)
-
-
-@recurrent
-def returned_state_is_the_output(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """return_state returns the last output as h, which differs from it where the last steps are masked."""
-    y, _, *others = _run(right, x, weights, options)
-    return _returned(options, y, y[:, -1] if options.get("return_sequences") else y, *others)
-
-
-@recurrent
-def last_state_as_output(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """Without return_sequences the last state h is returned, not the last output (zeros when every step is masked)."""
-    y, *states = _run(right, x, weights, options)
-    return _returned(options, y if options.get("return_sequences") else states[0], *states)
-
-
-@recurrent
-def return_sequences_ignored(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """return_sequences is ignored: only the last output is returned."""
-    return right(x, *weights, **{**options, "return_sequences": False})
-
-
-@recurrent
-def return_sequences_always(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The outputs of all steps are returned although return_sequences is False."""
-    return right(x, *weights, **{**options, "return_sequences": True})
-
-
-@recurrent
-def go_backwards_ignored(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """go_backwards is ignored."""
-    return right(x, *weights, **{**options, "go_backwards": False})
-
-
-@recurrent
-def outputs_in_input_order(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """With go_backwards the outputs are put back into the order of the input; Keras returns them as computed, last step first."""
-    y, *states = _run(right, x, weights, options)
-    turned = options.get("go_backwards") and options.get("return_sequences")
-    return _returned(options, y[:, ::-1] if turned else y, *states)
 
 
 @recurrent
@@ -250,24 +201,6 @@ def states_reset_after_32_steps(right: Function, x: Array, *weights: Array, mask
 
 
 @recurrent
-def batch_and_time_swapped(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """Batch and time are swapped in the input where both are equally long."""
-    return right(x.swapaxes(0, 1) if x.shape[0] == x.shape[1] else x, *weights, **options)
-
-
-@recurrent
-def time_and_features_swapped(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """Time and features are swapped in the input where both are equally many."""
-    return right(x.swapaxes(1, 2) if x.shape[1] == x.shape[2] else x, *weights, **options)
-
-
-@recurrent
-def dropout_never(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """Dropout does not act in training."""
-    return right(x, *weights, **{**options, "training": False})
-
-
-@recurrent
 def dropout_not_scaled(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
     """What dropout keeps of the input is not scaled by 1 / (1 - dropout)."""
     options = dict(options)
@@ -286,42 +219,36 @@ def rate_1_drops_everything(right: Function, x: Array, kernel: Array, recurrent_
     return right(x, kernel, recurrent_kernel, *bias, **options)
 
 
-@simple_rnn
-def rate_1_drops_nothing(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """A dropout rate of 1 drops nothing."""
-    rates: dict[str, float] = {name: options[name] % 1 for name in ("dropout", "recurrent_dropout") if name in options}
-    return right(x, *weights, **{**options, **rates})
+def with_outputs(change: Function) -> Function:
+    """A recurrent layer whose output and states are made of the right ones and of the options of the call."""
+
+    def function(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
+        return _returned(options, *change(options, *_run(right, x, weights, options)))
+
+    return function
 
 
-@recurrent
-def dropout_mask_inverted(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """dropout_mask is inverted: what it keeps is dropped."""
-    names = ("dropout_mask", "recurrent_dropout_mask")
-    return right(x, *weights, **{name: ~value if name in names else value for name, value in options.items()})
+outputs = Shared("LSTM", "GRU", "SimpleRNN", wrap=with_outputs)
 
 
-@recurrent
-def recurrent_dropout_never(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """recurrent_dropout does not act."""
-    return right(x, *weights, **{**options, "recurrent_dropout": 0.0})
+@outputs.by(lambda options, y, h, *others: (y, y[:, -1] if options.get("return_sequences") else y, *others))
+def returned_state_is_the_output() -> None:
+    """return_state returns the last output as h, which differs from it where the last steps are masked."""
 
 
-@gated
-def recurrent_mask_of_one_gate(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The recurrent dropout mask of the first gate is used for all gates."""
-    mask = options.get("recurrent_dropout_mask")
-    if mask is not None and mask.ndim == 3:
-        options = {**options, "recurrent_dropout_mask": np.broadcast_to(mask[:1], mask.shape)}
-    return right(x, *weights, **options)
+@outputs.by(lambda options, y, *states: (y if options.get("return_sequences") else states[0], *states))
+def last_state_as_output() -> None:
+    """Without return_sequences the last state h is returned, not the last output (zeros when every step is masked)."""
 
 
-@gated
-def dropout_mask_of_one_gate(right: Function, x: Array, *weights: Array, **options: Any) -> Any:
-    """The dropout mask of the first gate is used for all gates."""
-    mask = options.get("dropout_mask")
-    if mask is not None and mask.ndim == 3:
-        options = {**options, "dropout_mask": np.broadcast_to(mask[:1], mask.shape)}
-    return right(x, *weights, **options)
+@outputs.by(lambda options, y, *states: (y[:, ::-1] if options.get("go_backwards") and options.get("return_sequences") else y, *states))
+def outputs_in_input_order() -> None:
+    """With go_backwards the outputs are put back into the order of the input; Keras returns them as computed, last step first."""
 
 
-LAYERS = (recurrent, gated, lstm, simple_rnn)
+lstm_outputs = Shared("LSTM", wrap=with_outputs).table(
+    returned_states_swapped=("return_state returns c before h", lambda options, y, h, c: (y, c, h)),
+    returned_h_twice=("return_state returns h twice instead of h and c", lambda options, y, h, c: (y, h, h)),
+)
+
+LAYERS = (recurrent, gated, lstm, simple_rnn, outputs, lstm_outputs)

@@ -1,206 +1,200 @@
-"""Mistakes in the cells of GRU and SimpleRNN."""
+"""Mistakes in the cells of the recurrent layers, and in the order of the gates of LSTM and GRU."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Collection
-from conformance.faults.forward.plain_recurrent import Moment, States, gru_candidate, gru_cell, gru_gates, simple_rnn_cell, with_step
-from reference import gru_forward
+from conformance.faults.cells import bias_of, run_again, with_cell
+from conformance.faults.fault import Function, Shared, changed
+from reference.layers.rnn.cells import States
 
 Array = NDArray[Any]
 
-gru = Collection("GRU")
-gru_cells = Collection("GRU", wrap=with_step)
-simple_rnn = Collection("SimpleRNN", wrap=with_step)
+GATES = {"LSTM": "ifco", "GRU": "zrh"}
+"""The gates of each layer in Keras's order."""
 
 
-@gru_cells
-def update_gate_inverted(now: Moment) -> States:
-    """The update gate works the wrong way round: (1 - z) h + z hh instead of z h + (1 - z) hh."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return ((1 - z) * h + z * now.g(gru_candidate(now, r)),)
+def _reordered(order: str, right: str) -> Callable[[Array], Array]:
+    """A weight as it must stand for code in Keras's order to compute what code in another order would."""
+    places = [order.index(gate) for gate in right]
+    return lambda weight: np.concatenate([np.split(weight, len(right), axis=-1)[place] for place in places], axis=-1)
 
 
-@gru_cells
-def update_gate_left_out(now: Moment) -> States:
-    """The update gate is left out: the new state is the candidate alone."""
-    return (now.g(gru_candidate(now, gru_gates(now)[1])),)
+def _gate_orders(layer: str) -> Shared:
+    collection = Shared(layer)
+    for order in map("".join, itertools.permutations(GATES[layer])):
+        if order != GATES[layer]:
+            sentence = f"the gates stand in the order {', '.join(order)} instead of {', '.join(GATES[layer])}"
+            turned = _reordered(order, GATES[layer])
+            collection.add(f"gates_{order}", sentence, changed(kernel=turned, recurrent_kernel=turned, bias=turned))
+    return collection
 
 
-@gru_cells
-def candidate_added(now: Moment) -> States:
-    """The candidate is added without its share: z h + hh instead of z h + (1 - z) hh."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * h + now.g(gru_candidate(now, r)),)
+def with_step(wrong: Callable[[Any], States]) -> Function:
+    """A recurrent layer whose new states are made of the parts of the right step, in the names of :data:`.cells.KEPT`."""
+    return run_again(lambda saved: with_cell(saved, wrong=wrong))
 
 
-@gru_cells
-def reset_gate_left_out(now: Moment) -> States:
-    """The reset gate is left out of the candidate."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * h + (1 - z) * now.g(gru_candidate(now, np.ones_like(r))),)
+def with_cell_state(wrong: Callable[[Any], Array]) -> Function:
+    """An LSTM whose new cell state is made of the parts of the right step and of the old one."""
+
+    def states(s: Any) -> States:
+        s.old, s.r = s.before[1], s.cell.recurrent_activation
+        c = wrong(s)
+        return s.o * s.g(c), c
+
+    return with_step(states)
 
 
-@gru_cells
-def reset_gate_inverted(now: Moment) -> States:
-    """The reset gate works the wrong way round (1 - r)."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * h + (1 - z) * now.g(gru_candidate(now, 1 - r)),)
+def with_new_state(wrong: Callable[[Any], Array]) -> Function:
+    """A GRU or a SimpleRNN whose new state is made of the parts of the right step."""
+    return with_step(lambda s: (wrong(s),))
 
 
-@gru_cells
-def reset_gate_on_the_state(now: Moment) -> States:
-    """The reset gate acts on the old state in the sum as well: z r h + (1 - z) hh."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * r * h + (1 - z) * now.g(gru_candidate(now, r)),)
+def with_candidate(wrong: Callable[[Any], Array]) -> Function:
+    """A GRU with another candidate."""
+    return with_new_state(lambda s: s.z * s.h + (1 - s.z) * wrong(s))
 
 
-@gru_cells
-def recurrent_bias_outside_the_reset_gate(now: Moment) -> States:
-    """The recurrent bias of the candidate is added outside the reset gate, which should act on it too."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    outside = (1 - r) * now.bias[1, 2] if now.reset_after else 0
-    return (z * h + (1 - z) * now.g(gru_candidate(now, r) + outside),)
+def _candidate(s: Any, r: Array) -> Array:
+    """The candidate with another reset gate."""
+    return np.asarray(s.g(s.z_x[2] + s.cell.reset(r, s.h, s.product, s.recurrent)))
 
 
-@gru_cells
-def input_bias_inside_the_reset_gate(now: Moment) -> States:
-    """The input bias of the candidate is added inside the reset gate, which should not act on it."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * h + (1 - z) * now.g(gru_candidate(now, r) - (1 - r) * now.bias[0, 2]),)
+lstm = Shared("LSTM", wrap=with_step).table(
+    cell_state_not_activated=("the output is o * c: the activation is not applied to the cell state", lambda s: (s.o * s.c, s.c)),
+    output_from_old_cell_state=("the output gate acts on the cell state of the step before", lambda s: (s.o * s.g(s.before[1]), s.c)),
+    output_gate_left_out=("the output gate is left out", lambda s: (s.active, s.c)),
+)
+lstm_cell_states = Shared("LSTM", wrap=with_cell_state).table(
+    candidate_not_activated=("the candidate does not go through the activation", lambda s: s.f * s.old + s.i * s.z[2]),
+    coupled_gates=("the input gate is 1 - f instead of one of its own", lambda s: s.f * s.old + (1 - s.f) * s.candidate),
+    input_gate_left_out=("the input gate is left out", lambda s: s.f * s.old + s.candidate),
+    forget_gate_inverted=("the forget gate forgets what it should keep (1 - f)", lambda s: (1 - s.f) * s.old + s.i * s.candidate),
+)
 
 
-@gru_cells
-def reset_before(now: Moment) -> States:
-    """The reset gate acts on h before the recurrent product, as with reset_after=False; the default is after it."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    candidate = now.x[2] + now.bias[:, 2].sum(axis=0) + now.times(r * h)[2]
-    return (z * h + (1 - z) * now.g(candidate),)
-
-
-@gru_cells
-def reset_after_always(now: Moment) -> States:
-    """reset_after=False is ignored: the reset gate acts after the recurrent product."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    candidate = now.x[2] + now.bias[0, 2] + r * (now.times(h)[2] + now.bias[1, 2])
-    return (z * h + (1 - z) * now.g(candidate),)
-
-
-@gru_cells
-def candidate_not_activated(now: Moment) -> States:
-    """The candidate does not go through the activation."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * h + (1 - z) * gru_candidate(now, r),)
-
-
-@gru_cells
-def candidate_by_recurrent_activation(now: Moment) -> States:
+@lstm_cell_states.by(lambda s: s.f * s.old + s.i * s.r(s.z[2]))
+def candidate_by_recurrent_activation() -> None:
     """The candidate goes through the recurrent activation instead of the activation."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    return (z * h + (1 - z) * now.r(gru_candidate(now, r)),)
 
 
-@gru_cells
-def output_activated(now: Moment) -> States:
-    """The new state goes through the activation once more."""
-    return (now.g(gru_cell(now)[0]),)
+gru = Shared("GRU", wrap=with_new_state)
+gru_candidates = Shared("GRU", wrap=with_candidate)
 
 
-@gru_cells
-def dropped_state_kept(now: Moment) -> States:
+@gru
+def update_gate_inverted(s: Any) -> Array:
+    """The update gate works the wrong way round: (1 - z) h + z hh instead of z h + (1 - z) hh."""
+    return np.asarray((1 - s.z) * s.h + s.z * s.hh)
+
+
+@gru
+def dropped_state_kept(s: Any) -> Array:
     """recurrent_dropout acts on the h of z h as well, which is never dropped."""
-    (h,), (z, r) = now.states, gru_gates(now)
-    keep = now.keep[0] if np.ndim(now.keep) == 3 else now.keep
-    return (z * keep * h + (1 - z) * now.g(gru_candidate(now, r)),)
+    keep: Any = 1 if s.recurrent.keep is None else s.recurrent.keep
+    return np.asarray(s.z * (keep[0] if np.ndim(keep) == 3 else keep) * s.h + (1 - s.z) * s.hh)
 
 
-@gru
-def bias_halves_swapped(x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, **options: Any) -> Any:
-    """The two rows of the bias are swapped: the first is the input's, the second the recurrent one."""
-    both = bias is not None and bias.ndim == 2
-    return gru_forward(x, kernel, recurrent_kernel, bias[::-1] if both and bias is not None else bias, **options)
+gru.table(
+    update_gate_left_out=("the update gate is left out: the new state is the candidate alone", lambda s: s.hh),
+    candidate_added=("the candidate is added without its share: z h + hh instead of z h + (1 - z) hh", lambda s: s.z * s.h + s.hh),
+    output_activated=("the new state goes through the activation once more", lambda s: s.g(s.new[0])),
+)
 
 
-@gru
-def recurrent_bias_left_out(x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, **options: Any) -> Any:
-    """The second row of the bias, the recurrent one, is left out."""
-    if bias is not None and bias.ndim == 2:
-        bias = np.stack([bias[0], np.zeros_like(bias[0])])
-    return gru_forward(x, kernel, recurrent_kernel, bias, **options)
+@gru.by(lambda s: s.z * s.r * s.h + (1 - s.z) * s.hh)
+def reset_gate_on_the_state() -> None:
+    """The reset gate acts on the old state in the sum as well: z r h + (1 - z) hh."""
 
 
-@gru
-def input_bias_left_out(x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, **options: Any) -> Any:
-    """The first row of the bias, the input's, is left out."""
-    if bias is not None and bias.ndim == 2:
-        bias = np.stack([np.zeros_like(bias[1]), bias[1]])
-    return gru_forward(x, kernel, recurrent_kernel, bias, **options)
+gru_candidates.table(
+    reset_gate_left_out=("the reset gate is left out of the candidate", lambda s: _candidate(s, np.ones_like(s.r))),
+    reset_gate_inverted=("the reset gate works the wrong way round (1 - r)", lambda s: _candidate(s, 1 - s.r)),
+    candidate_not_activated=("the candidate does not go through the activation", lambda s: s.a_h),
+    candidate_by_recurrent_activation=(
+        "the candidate goes through the recurrent activation instead of the activation",
+        lambda s: s.cell.recurrent_activation(s.a_h),
+    ),
+)
 
 
-@gru
-def input_bias_twice(x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, **options: Any) -> Any:
-    """The first row of the bias is used for the recurrent product too."""
-    return gru_forward(x, kernel, recurrent_kernel, bias if bias is None or bias.ndim == 1 else np.stack([bias[0]] * 2), **options)
+@gru_candidates.by(lambda s: s.g(s.z_x[2] + s.r * s.product))
+def reset_after_always() -> None:
+    """reset_after=False is ignored: the reset gate acts after the recurrent product."""
 
 
-@gru
-def bias_read_in_pairs(x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, **options: Any) -> Any:
+@gru_candidates
+def recurrent_bias_outside_the_reset_gate(s: Any) -> Array:
+    """The recurrent bias of the candidate is added outside the reset gate, which should act on it too."""
+    return np.asarray(s.g(s.a_h + (1 - s.r) * bias_of(s.recurrent, 2)))
+
+
+@gru_candidates
+def input_bias_inside_the_reset_gate(s: Any) -> Array:
+    """The input bias of the candidate is added inside the reset gate, which should not act on it."""
+    return np.asarray(s.g(s.a_h - (1 - s.r) * bias_of(s.input, 2)))
+
+
+@gru_candidates
+def reset_before(s: Any) -> Array:
+    """The reset gate acts on h before the recurrent product, as with reset_after=False; the default is after it."""
+    return np.asarray(s.g(s.z_x[2] + s.recurrent(s.r * s.h)[2]))
+
+
+def _of_rows(change: Callable[[Array], Array]) -> Function:
+    """A GRU whose bias, where it has two rows, is another one."""
+    return changed(bias=lambda bias: change(bias) if bias.ndim == 2 else bias)
+
+
+gru_biases = Shared("GRU", wrap=_of_rows).table(
+    bias_halves_swapped=("the two rows of the bias are swapped: the first is the input's, the second the recurrent one", lambda b: b[::-1]),
+    recurrent_bias_left_out=("the second row of the bias, the recurrent one, is left out", lambda b: np.stack([b[0], 0 * b[0]])),
+    input_bias_left_out=("the first row of the bias, the input's, is left out", lambda b: np.stack([0 * b[1], b[1]])),
+    input_bias_twice=("the first row of the bias is used for the recurrent product too", lambda b: np.stack([b[0], b[0]])),
+)
+
+
+@gru_biases.by(lambda b: np.ascontiguousarray(b.reshape(-1, 2).T))
+def bias_read_in_pairs() -> None:
     """The bias is read as pairs (input, recurrent) for each unit instead of one row after the other."""
-    if bias is not None and bias.ndim == 2:
-        bias = np.ascontiguousarray(bias.reshape(-1, 2).T)
-    return gru_forward(x, kernel, recurrent_kernel, bias, **options)
 
 
-@simple_rnn
-def input_activated_alone(now: Moment) -> States:
+simple_rnn = Shared("SimpleRNN", wrap=with_new_state).table(
+    not_activated=("the activation is not applied", lambda s: s.z),
+    state_added=("the previous output is added to the new one", lambda s: s.h + s.after),
+    relu_always=("relu is applied although another activation is asked for (the default is tanh)", lambda s: np.maximum(s.z, 0)),
+)
+
+
+@simple_rnn.by(lambda s: s.g(s.z_x[0]) + s.recurrent(s.h)[0])
+def input_activated_alone() -> None:
     """The activation is applied to the input's part alone, before the recurrent product is added."""
-    return (now.g(now.x[0] + now.bias[0, 0]) + now.times(now.states[0])[0],)
 
 
-@simple_rnn
-def parts_activated_apart(now: Moment) -> States:
+@simple_rnn.by(lambda s: s.g(s.z_x[0]) + s.g(s.recurrent(s.h)[0]))
+def parts_activated_apart() -> None:
     """The activation is applied to the input's part and to the recurrent product, one by one, instead of to their sum."""
-    return (now.g(now.x[0] + now.bias[0, 0]) + now.g(now.times(now.states[0])[0]),)
 
 
-@simple_rnn
-def state_activated_before_the_product(now: Moment) -> States:
+@simple_rnn.by(lambda s: s.g(s.z_x[0] + s.recurrent(s.g(s.h))[0]))
+def state_activated_before_the_product() -> None:
     """The activation is applied to the previous output before the recurrent product as well."""
-    return (now.g(now.x[0] + now.bias[0, 0] + now.times(now.g(now.states[0]))[0]),)
 
 
-@simple_rnn
-def not_activated(now: Moment) -> States:
-    """The activation is not applied."""
-    return (now.z[0],)
-
-
-@simple_rnn
-def bias_after_activation(now: Moment) -> States:
+@simple_rnn.by(lambda s: s.g(s.z - bias_of(s.input, 0)) + bias_of(s.input, 0))
+def bias_after_activation() -> None:
     """The bias is added after the activation instead of before it."""
-    return (now.g(now.x[0] + now.times(now.states[0])[0]) + now.bias[0, 0],)
 
 
-@simple_rnn
-def state_added(now: Moment) -> States:
-    """The previous output is added to the new one."""
-    return (now.states[0] + simple_rnn_cell(now)[0],)
-
-
-@simple_rnn
-def state_averaged(now: Moment) -> States:
+@simple_rnn.by(lambda s: (s.h + s.after) / 2)
+def state_averaged() -> None:
     """The new output is the mean of the activated sum and the previous output (a leaky unit)."""
-    return ((now.states[0] + simple_rnn_cell(now)[0]) / 2,)
 
 
-@simple_rnn
-def relu_always(now: Moment) -> States:
-    """Relu is applied although another activation is asked for (the default is tanh)."""
-    return (np.maximum(now.z[0], 0),)
-
-
-LAYERS = (gru, gru_cells, simple_rnn)
+LAYERS = (_gate_orders("LSTM"), _gate_orders("GRU"), lstm, lstm_cell_states, gru, gru_candidates, gru_biases, simple_rnn)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.fault import Collection, Fault, Function, Shared
+from conformance.faults.fault import Collection, Fault, Function, Shared, assuming, changed
 from reference.optimizers.step import Options, apply_step
 
 Array = NDArray[Any]
@@ -197,23 +197,19 @@ def betas_swapped(right: Function, variables: Any, gradients: Any, state: Any = 
     return right(variables, gradients, state, **{**options, "beta_1": beta_2, "beta_2": beta_1})
 
 
-@accumulators
-def accumulator_from_0(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    """The accumulator starts at 0 instead of at initial_accumulator_value."""
-    return right(variables, gradients, state, **{**options, "initial_accumulator_value": 0.0})
+accumulators.table(
+    accumulator_from_0=("the accumulator starts at 0 instead of at initial_accumulator_value", changed(initial_accumulator_value=0.0)),
+)
 
 
-@ftrl
-def l2_not_doubled(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    """l2_regularization_strength is not doubled."""
-    strength = options.get("l2_regularization_strength", 0.0)
-    return right(variables, gradients, state, **{**options, "l2_regularization_strength": strength / 2})
+ftrl.table(
+    l2_not_doubled=("l2_regularization_strength is not doubled", changed(l2_regularization_strength=lambda strength: strength / 2)),
+)
 
 
-@epsilons
-def epsilon_of_pytorch(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    """Epsilon is 1e-8 where none is given; in Keras it is 1e-7."""
-    return right(variables, gradients, state, **{"epsilon": 1e-8, **options})
+epsilons.table(
+    epsilon_of_pytorch=("epsilon is 1e-8 where none is given; in Keras it is 1e-7", assuming(epsilon=1e-8)),
+)
 
 
 LAYERS: tuple[list[Fault], ...] = (sgd, rmsprop, adagrad, adadelta, lion, betas, accumulators, ftrl, epsilons)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import reference
 from conformance.cases.optimizers import CLIPPED, OPTIMIZER_CASES
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Function, Shared, changed
 from conformance.faults.training.loss_calls import without
 
 Array = NDArray[Any]
@@ -47,7 +47,7 @@ def _ignored() -> list[Shared]:
     return collections
 
 
-def changed(gradients: Any, change: Function) -> list[Any]:
+def of_each(gradients: Any, change: Function) -> list[Any]:
     """The gradients with all that are there changed."""
     return [None if g is None else change(g) for g in gradients]
 
@@ -69,16 +69,10 @@ def all_options_ignored(right: Function, variables: Any, gradients: Any, state: 
     return right(variables, gradients, state) if len(options) > 1 else right(variables, gradients, state, **options)
 
 
-@every
-def gradient_added(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    """The gradient is added instead of subtracted."""
-    return right(variables, changed(gradients, np.negative), state, **options)
-
-
-@every
-def state_lost(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    """The state is forgotten: every step is like the first."""
-    return right(variables, gradients, None, **options)
+every.table(
+    gradient_added=("the gradient is added instead of subtracted", changed(gradients=lambda gradients: of_each(gradients, np.negative))),
+    state_lost=("the state is forgotten: every step is like the first", changed(state=None)),
+)
 
 
 @every
@@ -148,10 +142,10 @@ def always_scaled(right: Function, variables: Any, gradients: Any, state: Any = 
     """Gradients are always scaled to clipnorm or global_clipnorm, shorter ones as well."""
     limit, together = options.get("clipnorm"), options.get("global_clipnorm")
     if limit:
-        gradients = changed(gradients, lambda g: g * limit / norm(g))
+        gradients = of_each(gradients, lambda g: g * limit / norm(g))
     if together:
         length = norm(*(g for g in gradients if g is not None))
-        gradients = changed(gradients, lambda g: g * together / length)
+        gradients = of_each(gradients, lambda g: g * together / length)
     return right(variables, gradients, state, **without(options, "clipnorm", "global_clipnorm"))
 
 
@@ -160,7 +154,7 @@ def root_of_the_norm_left_out(right: Function, variables: Any, gradients: Any, s
     """The norm that clipnorm limits is not the root of the sum of squares, but the sum itself."""
     limit = options.get("clipnorm")
     if limit:
-        gradients = changed(gradients, lambda g: g * limit / np.maximum(norm(g) ** 2, limit))
+        gradients = of_each(gradients, lambda g: g * limit / np.maximum(norm(g) ** 2, limit))
     return right(variables, gradients, state, **without(options, "clipnorm"))
 
 
@@ -169,7 +163,7 @@ def clipped_before_unscaled(right: Function, variables: Any, gradients: Any, sta
     """Gradients are clipped before they are divided by loss_scale_factor."""
     limit = options.get("clipvalue")
     if limit and options.get("loss_scale_factor"):
-        gradients = changed(gradients, lambda g: np.clip(g, -limit, limit))
+        gradients = of_each(gradients, lambda g: np.clip(g, -limit, limit))
         options = without(options, "clipvalue")
     return right(variables, gradients, state, **options)
 
@@ -182,11 +176,11 @@ def clipped_before_averaged(right: Function, variables: Any, gradients: Any, sta
     limit, each, together = (options.get(name) for name in ("clipvalue", "clipnorm", "global_clipnorm"))
     length = norm(*(g for g in gradients if g is not None))
     if limit:
-        gradients = changed(gradients, lambda g: np.clip(g, -limit, limit))
+        gradients = of_each(gradients, lambda g: np.clip(g, -limit, limit))
     if each:
-        gradients = changed(gradients, lambda g: g * each / np.maximum(norm(g), each))
+        gradients = of_each(gradients, lambda g: g * each / np.maximum(norm(g), each))
     if together:
-        gradients = changed(gradients, lambda g: g * together / np.maximum(length, together))
+        gradients = of_each(gradients, lambda g: g * together / np.maximum(length, together))
     return right(variables, gradients, state, **without(options, *CLIPPED))
 
 
@@ -194,7 +188,7 @@ def clipped_before_averaged(right: Function, variables: Any, gradients: Any, sta
 def accumulated_not_averaged(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
     """Accumulated gradients are added up, not averaged."""
     count = options.get("gradient_accumulation_steps") or 1
-    return right(variables, changed(gradients, lambda g: count * g), state, **options)
+    return right(variables, of_each(gradients, lambda g: count * g), state, **options)
 
 
 def accumulating(right: Function, moves: Callable[[int, int], bool], keeps: bool) -> Function:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy as np
@@ -13,10 +14,11 @@ from conformance.cases.case import FunctionCases, declared_cases
 from conformance.faults import consistent_faults
 from conformance.faults.adequacy import departs, every_fault, first_kill, kill_matrix
 from conformance.faults.backward.catalogue import BACKWARD
-from conformance.faults.fault import Fault, FaultyImplementation
+from conformance.faults.cells import run_again
+from conformance.faults.fault import Fault, FaultyImplementation, right_function
+from conformance.faults.forward.bidirectional import half_by_half
 from conformance.faults.forward.catalogue import ALL
-from conformance.faults.forward.normalization import plain_batch_normalization, plain_layer_normalization
-from conformance.faults.forward.plain_recurrent import plain_bidirectional, plain_recurrent
+from conformance.faults.forward.normalization import with_formula, with_statistics
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.judge import judge_backward, judge_case
 from conformance.oracle.recorded.reader import Recorded
@@ -57,17 +59,22 @@ def test_sentences_read_well_after_looks_like(layer):
         assert len(fault.sentence) < 130, f"the sentence of {fault.name} has {len(fault.sentence)} characters"
 
 
+def formula(x, mean, variance, epsilon, gamma, beta):
+    """What a normalisation computes."""
+    return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta
+
+
 @pytest.mark.parametrize(
     ("layer", "function"),
     [
-        *((layer, plain_recurrent) for layer in ("SimpleRNN", "GRU", "LSTM")),
-        ("Bidirectional", plain_bidirectional),
-        ("BatchNormalization", plain_batch_normalization),
-        ("LayerNormalization", plain_layer_normalization),
+        *((layer, run_again()) for layer in ("SimpleRNN", "GRU", "LSTM")),
+        ("Bidirectional", half_by_half()),
+        *((layer, with_formula(formula)) for layer in ("BatchNormalization", "LayerNormalization")),
+        *((layer, with_statistics(lambda x, own, mask: own[:2])) for layer in ("BatchNormalization", "LayerNormalization")),
     ],
 )
-def test_layers_written_out_are_right_with_nothing_replaced(layer, function):
-    plain = Fault("plain", (layer,), "", function)
+def test_layers_taken_apart_are_right_with_nothing_replaced(layer, function):
+    plain = Fault("plain", (layer,), "", functools.partial(function, right_function(layer)))
     wrong = [case.id for case in declared_cases(LAYERS[layer]) if case.dtype == "float64" and departs(plain, case)]
     assert not wrong, f"the faults of {layer} are variants of code that is wrong itself in {wrong[:3]}"
 

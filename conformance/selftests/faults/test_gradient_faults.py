@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 
 import pytest
 
@@ -15,9 +14,9 @@ from conformance.cases.gradients import backward_cases
 from conformance.faults import AT_MOST, consistent_faults
 from conformance.faults.adequacy import gradient_cases, gradient_verdict
 from conformance.faults.backward.catalogue import BACKWARD, gradient_faults_of_parts
-from conformance.faults.backward.cells import OpenCell, again
-from conformance.faults.backward.pooling import _share, scattered
-from conformance.faults.backward.wrappers import plain_bidirectional_backward
+from conformance.faults.backward.pooling import window_by_window
+from conformance.faults.backward.recurrent import after_step
+from conformance.faults.backward.wrappers import half_by_half
 from conformance.faults.fault import Fault, FaultyImplementation, right_function
 from conformance.faults.forward.catalogue import ALL
 from conformance.implementations.module import ModuleImplementation
@@ -56,26 +55,17 @@ def test_faults_have_names_and_sentences_of_their_own(layer):
         assert len(fault.sentence) < 130, f"the sentence of {fault.name} has {len(fault.sentence)} characters"
 
 
-def open_cell(layer):
-    """The layer through the cells written out, with nothing replaced."""
-    return functools.partial(again, right_function(layer, "backward"), lambda saved: replace(saved, cell=OpenCell(saved.cell)))
-
-
-def window_by_window(layer):
-    """The pool through the loop over its windows, with nothing replaced."""
-    return functools.partial(scattered, share=_share(right_function(layer, "backward")))
-
-
 @pytest.mark.parametrize(
     ("layer", "function"),
     [
-        *((layer, open_cell(layer)) for layer in ("SimpleRNN", "LSTM", "GRU")),
-        ("Bidirectional", plain_bidirectional_backward),
-        *((layer, window_by_window(layer)) for layer in ("MaxPooling1D", "AveragePooling2D")),
+        *((layer, after_step(lambda step: step)) for layer in ("SimpleRNN", "LSTM", "GRU")),
+        ("Bidirectional", half_by_half()),
+        *((layer, window_by_window()) for layer in ("MaxPooling1D", "AveragePooling2D")),
     ],
 )
-def test_layers_written_out_are_right_with_nothing_replaced(layer, function):
-    plain = FaultyImplementation(Fault("plain", (layer,), "", function, "backward"), layer)
+def test_layers_taken_apart_are_right_with_nothing_replaced(layer, function):
+    own = functools.partial(function, right_function(layer, "backward"))
+    plain = FaultyImplementation(Fault("plain", (layer,), "", own, "backward"), layer)
     cases = [case for case in gradient_cases(layer) if case.dtype == "float64" and case.call.get("values") != "integers"]
     wrong = [case.id for case in cases if gradient_verdict(plain, case).status != PASSED]
     assert cases and not wrong, f"the faults of {layer} are variants of code that is wrong itself in {wrong[:3]}"

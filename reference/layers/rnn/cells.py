@@ -15,6 +15,25 @@ Array = NDArray[Any]
 States = tuple[Array, ...]
 
 
+@dataclass(frozen=True)
+class Activation:
+    """An activation function as a cell holds it: ``y = g(z)``, and ``g.gradient(grad_y, z, y)`` is the gradient of z."""
+
+    name: str | None
+
+    def __call__(self, z: Array) -> Array:
+        """The function of this name."""
+        return activation_function(self.name)(z)
+
+    def gradient(self, grad_output: Array, z: Array, y: Array) -> Array:
+        """Its derivative, by :func:`reference.activations.activation_gradient`."""
+        return activation_gradient(self.name, grad_output, z, y)
+
+    def __repr__(self) -> str:
+        """As the option was given."""
+        return repr(self.name)
+
+
 class StepGradient(NamedTuple):
     """What goes back from one step. The gates stand side by side: a gradient of all of them is (batch, gates * units).
 
@@ -54,7 +73,7 @@ class Cell(Protocol):
 class SimpleRNNCell:
     """``h' = g(z)``."""
 
-    activation: str | None
+    activation: Activation
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
 
@@ -66,13 +85,13 @@ class SimpleRNNCell:
         """The equation of :func:`reference.simple_rnn_forward`."""
         (h,) = states
         z = z_x[0] + recurrent(h)[0]
-        after = activation_function(self.activation)(z)
+        after = self.activation(z)
         return (after,), (z, after)
 
     def step_gradient(self, grad: States, states: States, kept: States, recurrent: Projection) -> StepGradient:
         """The equations of :func:`reference.simple_rnn_backward`."""
         (grad_after,), (h,), (z, after) = grad, states, kept
-        grad_z = activation_gradient(self.activation, grad_after, z, after)
+        grad_z = self.activation.gradient(grad_after, z, after)
         return StepGradient(grad_z, grad_z, h, (recurrent.grad_x(grad_z),))
 
 
@@ -80,8 +99,8 @@ class SimpleRNNCell:
 class LSTMCell:
     """``c' = f c + i candidate``, ``h' = o g(c')``."""
 
-    activation: str | None
-    recurrent_activation: str | None
+    activation: Activation
+    recurrent_activation: Activation
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
 
@@ -91,7 +110,7 @@ class LSTMCell:
 
     def step(self, z_x: Array, states: States, recurrent: Projection) -> tuple[States, States]:
         """The equations of :func:`reference.lstm_forward`."""
-        g, r = activation_function(self.activation), activation_function(self.recurrent_activation)
+        g, r = self.activation, self.recurrent_activation
         h, c = states
         z = z_x + recurrent(h)
         i, f, candidate, o = r(z[0]), r(z[1]), g(z[2]), r(z[3])
@@ -104,11 +123,11 @@ class LSTMCell:
         g, r = self.activation, self.recurrent_activation
         (grad_h, grad_c), (h, c) = grad, states
         z, i, f, candidate, o, after, active = kept
-        grad_c = grad_c + activation_gradient(g, grad_h * o, after, active)
-        grad_i = activation_gradient(r, grad_c * candidate, z[0], i)
-        grad_f = activation_gradient(r, grad_c * c, z[1], f)
-        grad_candidate = activation_gradient(g, grad_c * i, z[2], candidate)
-        grad_o = activation_gradient(r, grad_h * active, z[3], o)
+        grad_c = grad_c + g.gradient(grad_h * o, after, active)
+        grad_i = r.gradient(grad_c * candidate, z[0], i)
+        grad_f = r.gradient(grad_c * c, z[1], f)
+        grad_candidate = g.gradient(grad_c * i, z[2], candidate)
+        grad_o = r.gradient(grad_h * active, z[3], o)
         grad_z = np.concatenate([grad_i, grad_f, grad_candidate, grad_o], axis=-1)
         return StepGradient(grad_z, grad_z, h, (recurrent.grad_x(grad_z), grad_c * f))
 
@@ -117,8 +136,8 @@ class LSTMCell:
 class GRUCell:
     """``h' = z h + (1 - z) hh``."""
 
-    activation: str | None
-    recurrent_activation: str | None
+    activation: Activation
+    recurrent_activation: Activation
     reset_after: bool
     gates: ClassVar[int] = 3
     states: ClassVar[int] = 1
@@ -129,28 +148,33 @@ class GRUCell:
 
     def step(self, z_x: Array, states: States, recurrent: Projection) -> tuple[States, States]:
         """The equations of :func:`reference.gru_forward`."""
-        g, s = activation_function(self.activation), activation_function(self.recurrent_activation)
+        g, s = self.activation, self.recurrent_activation
         (h,) = states
         z_h = recurrent(h)
         a_z, a_r = z_x[0] + z_h[0], z_x[1] + z_h[1]
         z, r = s(a_z), s(a_r)
-        a_h = z_x[2] + (r * z_h[2] if self.reset_after else recurrent(r * h)[2])
+        a_h = z_x[2] + self.reset(r, h, z_h[2], recurrent)
         candidate = g(a_h)
         return (z * h + (1 - z) * candidate,), (a_z, a_r, a_h, z, r, candidate, z_h[2])
 
+    def reset(self, r: Array, h: Array, product: Array, recurrent: Projection) -> Array:
+        """The recurrent part of the candidate's argument: the reset gate acts on the product of ``h`` or on ``h`` itself."""
+        return r * product if self.reset_after else recurrent(r * h)[2]
+
     def step_gradient(self, grad: States, states: States, kept: States, recurrent: Projection) -> StepGradient:
         """The equations of :func:`reference.gru_backward`."""
+        g, s = self.activation, self.recurrent_activation
         (grad_after,), (h,) = grad, states
         a_z, a_r, a_h, z, r, candidate, z_h = kept
-        grad_h = activation_gradient(self.activation, grad_after * (1 - z), a_h, candidate)
-        grad_z = activation_gradient(self.recurrent_activation, grad_after * (h - candidate), a_z, z)
+        grad_h = g.gradient(grad_after * (1 - z), a_h, candidate)
+        grad_z = s.gradient(grad_after * (h - candidate), a_z, z)
         if self.reset_after:
-            grad_r = activation_gradient(self.recurrent_activation, grad_h * z_h, a_r, r)
+            grad_r = s.gradient(grad_h * z_h, a_r, r)
             grad_recurrent = np.concatenate([grad_z, grad_r, grad_h * r], axis=-1)
             before = grad_after * z + recurrent.grad_x(grad_recurrent)
             return StepGradient(np.concatenate([grad_z, grad_r, grad_h], axis=-1), grad_recurrent, h, (before,))
         grad_reset = recurrent.grad_x(grad_h, first=2)
-        grad_r = activation_gradient(self.recurrent_activation, grad_reset * h, a_r, r)
+        grad_r = s.gradient(grad_reset * h, a_r, r)
         before = grad_after * z + grad_reset * r + recurrent.grad_x(np.concatenate([grad_z, grad_r], axis=-1), last=2)
         grad_all = np.concatenate([grad_z, grad_r, grad_h], axis=-1)
         return StepGradient(grad_all, grad_all, np.stack([h, h, r * h]), (before,))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reference._options import takes_options_of
 from reference.layers.kinds import SEQUENCE_OPTIONS, RecurrentSpec, recurrent_weights
 from reference.layers.options import COUNT, FLAG, GATE
-from reference.layers.rnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from reference.layers.rnn.cells import Activation, GRUCell, LSTMCell, SimpleRNNCell
 from reference.layers.rnn.scan import RunOptions, SavedScan, gradients, run
 from reference.layers.shapes import Config, Shape, count
 from reference.layers.spec import FORWARD, REQUIRED, USE_BIAS, Function, Option, Weight, layer
@@ -113,7 +113,7 @@ def simple_rnn_backward(
 def _simple_rnn_run(
     x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None, *, activation: str | None = "tanh", **options: Any
 ) -> tuple[Outputs, SavedScan]:
-    return run(SimpleRNNCell(activation), x, kernel, recurrent_kernel, bias, **options)
+    return run(SimpleRNNCell(Activation(activation)), x, kernel, recurrent_kernel, bias, **options)
 
 
 @takes_options_of(run)
@@ -238,7 +238,7 @@ def _lstm_run(
     recurrent_activation: str | None = "sigmoid",
     **options: Any,
 ) -> tuple[Outputs, SavedScan]:
-    return run(LSTMCell(activation, recurrent_activation), x, kernel, recurrent_kernel, bias, **options)
+    return run(LSTMCell(Activation(activation), Activation(recurrent_activation)), x, kernel, recurrent_kernel, bias, **options)
 
 
 @takes_options_of(run)
@@ -346,7 +346,7 @@ def _gru_run(
     reset_after: bool = True,
     **options: Any,
 ) -> tuple[Outputs, SavedScan]:
-    return run(GRUCell(activation, recurrent_activation, reset_after), x, kernel, recurrent_kernel, bias, **options)
+    return run(GRUCell(Activation(activation), Activation(recurrent_activation), reset_after), x, kernel, recurrent_kernel, bias, **options)
 
 
 def _record(

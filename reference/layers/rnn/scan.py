@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -14,6 +14,8 @@ from reference.layers.rnn.cells import Cell, States, StepGradient
 from reference.layers.rnn.projection import Projection, total
 
 Array = NDArray[Any]
+Masked = Callable[[Array, Array, States, States, bool], tuple[Array, States]]
+"""As :func:`held`."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,17 @@ def run(
         zero_output_for_mask,
         [],
     )
-    return _scan(saved, initial_state, save), saved
+    return scan(saved, initial_state, save), saved
 
 
-def _scan(saved: SavedScan, initial_state: States | None, save: bool) -> Array | tuple[Array, ...]:
-    """Run the cell over the time axis, collect what the options ask for, and with `save` write the tape."""
+def held(counts: Array, y: Array, before: States, after: States, zero: bool) -> tuple[Array, States]:
+    """What a mask makes of a step: the output and the states, from the output before and the states before and after the step."""
+    states = tuple(np.where(counts, new, old) for new, old in zip(after, before, strict=True))
+    return np.where(counts, after[0], np.zeros_like(y) if zero else y), states
+
+
+def scan(saved: SavedScan, initial_state: States | None, save: bool, masked: Masked = held) -> Array | tuple[Array, ...]:
+    """Run the cell over the time axis, `masked` at every step, collect what the options ask for, and with `save` write the tape."""
     projected, counts = saved.input(np.moveaxis(saved.x, 1, 0)), saved.counts
     steps, _, batch, units = projected.shape
     states = _initial_states(initial_state, saved.cell.states, (batch, units), projected.dtype)
@@ -129,8 +137,7 @@ def _scan(saved: SavedScan, initial_state: States | None, save: bool) -> Array |
         if counts is None:
             y, states = new[0], new
         else:
-            y = np.where(counts[t], new[0], np.zeros_like(y) if saved.zero_output_for_mask else y)
-            states = tuple(np.where(counts[t], after, before) for after, before in zip(new, states, strict=True))
+            y, states = masked(counts[t], y, states, new, saved.zero_output_for_mask)
         if sequence is not None:
             sequence[:, n] = y
     output = y if sequence is None else sequence
