@@ -65,28 +65,22 @@ class Option(NamedTuple):
         return self.ini.removeprefix("conform_")
 
 
+ALWAYS, UNUSUAL = "always", "unusual"
 OPTIONS = (
-    Option("--iut", "MODULE|FILE.py[:ATTR]|exec:COMMAND", "what is judged: Python code, or a program in any language (default: reference)",
-           default="reference", again=True, fact="always", file=".py"),
-    Option("--conform-iut-mode", "MODE", "inprocess (default), or process: Python code in a process of its own, where a crash or a hang "
-           "becomes the status of its case, and the run goes on", default="inprocess", again=True, fact="unusual"),
-    Option("--conform-timeout", "SECONDS", "what a call may take in a process of its own or of a program (default: 60)",
-           default="60", again=True, fact="unusual"),
-    Option("--conform-oracle", "NAME", "live (Keras itself, default) or recorded (vectors of Keras; needs no TensorFlow)",
-           default="live", again=True, fact="always"),
+    Option("--iut", "MODULE|FILE.py[:ATTR]|exec:COMMAND", "what is judged (default: reference)", "reference", True, ALWAYS, ".py"),
+    Option("--conform-iut-mode", "MODE", "inprocess (default), or process: Python code apart, free to crash", "inprocess", True, UNUSUAL),
+    Option("--conform-timeout", "SECONDS", "what a call may take in a process of its own or a program (default: 60)", "60", True, UNUSUAL),
+    Option("--conform-oracle", "NAME", "live (Keras itself, default), or recorded (vectors of Keras; no TensorFlow)", "live", True, ALWAYS),
     Option("--conform-layers", "NAMES", "only these layers, by Keras class name, comma-separated: Dense,LSTM"),
-    Option("--conform-seed", "INT", "seed of all arrays, or random: other arrays in every case, the seed is printed (default: 0)",
-           default="0", again=True, fact="always"),
-    Option("--conform-profile", "NAME", "smoke (every option alone), standard (all pairs of options, default) or full (all triples, many "
-           "drawn cases)", default="standard", fact="always"),
+    Option("--conform-seed", "INT", "seed of all arrays, or random, which draws one and prints it (default: 0)", "0", True, ALWAYS),
+    Option("--conform-profile", "NAME", "smoke (every option alone), standard (pairs, default) or full (triples)", "standard", fact=ALWAYS),
     Option("--conform-json", "FILE", "write counts and records of every case as JSON"),
     Option("--conform-markdown", "FILE", "write the table of layers as Markdown"),
     Option("--conform-xfail", "FILE", "known failures, a line each: test id or pattern, # and the reason", file=""),
     Option("--conform-data", "DIR", "folder that holds the data sets (default: $CONFORM_DATA, else download)"),
     Option("--conform-require-data", "", "fail, instead of skip, what needs a data set that is not there"),
-    Option("--conform-strict", "", "fail what is accurate to float32 only in float64, or answers in another float type (always on for the "
-           "reference)"),
-)  # fmt: skip
+    Option("--conform-strict", "", "fail float64 only accurate to float32, and answers of another float type (always for the reference)"),
+)
 SEED = next(option for option in OPTIONS if option.field == "seed")
 SETTINGS = pytest.StashKey["Settings"]()
 
@@ -95,12 +89,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Every option also works as an ini setting of the same name with underscores."""
     group = parser.getgroup("conform", "conformance suite for Keras layers")
     for option in OPTIONS:
-        if option.metavar:
-            group.addoption(option.name, metavar=option.metavar, help=option.help)
-            parser.addini(option.ini, option.help)
-        else:
-            group.addoption(option.name, action="store_true", default=None, help=option.help)
-            parser.addini(option.ini, option.help, type="bool", default=False)
+        switch: Any = ({"action": "store_true", "default": None}, {"type": "bool"})
+        form, ini = ({"metavar": option.metavar}, {}) if option.metavar else switch
+        group.addoption(option.name, help=option.help, **form)
+        parser.addini(option.ini, option.help, **ini)
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -295,9 +287,8 @@ def _cross_checked(chosen: Settings) -> list[Any]:
     from conformance.oracle.recorded.vectors import folder, manifest
 
     facts = manifest(folder())
-    asked = (chosen.seed, chosen.profile != "full", version("keras"))
-    recorded = (facts["seed"], True, facts["keras"])
-    return [ModuleImplementation(name) for name in ("reference", str(sample))] if asked == recorded else []
+    as_recorded = chosen.profile != "full" and (chosen.seed, version("keras")) == (facts["seed"], facts["keras"])
+    return [ModuleImplementation(name) for name in ("reference", str(sample))] if as_recorded else []
 
 
 @pytest.fixture

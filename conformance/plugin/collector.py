@@ -14,8 +14,6 @@ from conformance.plugin import xfail
 from conformance.plugin.settings import Settings
 from conformance.plugin.summary import summary_lines, write_results
 
-Kept = Callable[[pytest.TestReport], Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]]
-
 
 class Collector:
     """Gathers the records that reports carry; `kept` takes them out, each with the facts of its run where that is not the suite's.
@@ -23,7 +21,7 @@ class Collector:
     `whole` says whether the arguments of the command line stand for the whole suite.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings, kept: Kept, whole: bool) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, kept: Callable[..., Iterable[Any]], whole: bool) -> None:
         self.config, self.settings, self.kept, self.whole = config, settings, kept, whole
         self.runs: dict[tuple[tuple[str, Any], ...], dict[str, Record]] = {}
 
@@ -48,8 +46,8 @@ class Collector:
     @property
     def reports(self) -> list[Report]:
         """A report for each thing that was judged; one without records where nothing was."""
-        runs = self.runs or {(): {}}
-        return [Report([records[key] for key in sorted(records)], dict(facts) or self.settings.facts) for facts, records in runs.items()]
+        runs = sorted((self.runs or {(): {}}).items())
+        return [Report([record for _, record in sorted(found.items())], dict(facts) or self.settings.facts) for facts, found in runs]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

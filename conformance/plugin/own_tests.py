@@ -22,12 +22,7 @@ from conformance.suite.check import ANSWERED, Ask, own_layers, questions
 
 
 def parametrize_with_layers(
-    what: str | os.PathLike[str],
-    layers: Sequence[str] | None = None,
-    *,
-    oracle: str = RECORDED,
-    profile: str = "standard",
-    kinds: Sequence[str] | None = None,
+    what: str, layers: Sequence[str] | None = None, *, oracle: str = RECORDED, profile: str = "standard", kinds: Sequence[str] | None = None
 ) -> pytest.MarkDecorator:
     """Parametrize a test with cases of the suite, one a test, which it asks by itself.
 
@@ -43,7 +38,7 @@ def parametrize_with_layers(
 
     Parameters
     ----------
-    what : str or path
+    what : str
         The implementation: a module's name, a file (relative to where pytest is started), or what else ``--iut`` takes. It is imported
         when the first case is asked.
     layers : sequence of str, optional
@@ -63,12 +58,12 @@ def parametrize_with_layers(
     UnimportableError
         If `layers` is not given, and `what` cannot be imported.
     """
-    given = {"iut": os.fspath(what), "oracle": oracle, "profile": profile}
+    given = {"iut": what, "oracle": oracle, "profile": profile}
     chosen = read(OPTIONS, lambda option: given.get(option.field))
     refusal = chosen.refusal()
     if refusal:
         raise ValueError(refusal)
-    names = own_layers(_session(chosen).implementation, NAMES) if layers is None else [known_layer(name) for name in layers]
+    names = own_layers(_session(chosen)[0].implementation, NAMES) if layers is None else [known_layer(name) for name in layers]
     asked = kinds or (ANSWERED if oracle == RECORDED else tuple(checks.KINDS))
     cases = [LayerCase(kind, identifier, ask, chosen) for kind, identifier, ask in questions(names, profile, asked)]
     if not cases:
@@ -89,20 +84,12 @@ class LayerCase:
     def check(self) -> None:
         """Ask, and end the test as the suite would: return, skip what is unsupported, else fail with the explanation."""
         __tracebackhide__ = True
-        session, item = _session(self.settings), self.item
-        if item is None:
-            place = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-            settle = partial(end_test, None, NONE, session.must_support, lambda record: None)
-            runner = CaseRunner(session, self._name, lambda: f"pytest '{place}'", settle)
-        else:
-            known, facts = settings_of(item.config).xfail, _facts(self.settings)
-            settle = partial(end_test, item, known, session.must_support, partial(keep, item, facts))
-            runner = CaseRunner(session, self._name, partial(again, item), settle)
-        self.ask(runner)
-
-    @property
-    def _name(self) -> str:
-        return f"test_{self.kind}[{self.id}]"
+        (session, facts), item = _session(self.settings), self.item
+        known = settings_of(item.config).xfail if item else NONE
+        kept = partial(keep, item, facts) if item else lambda record: None
+        alone = partial(again, item) if item else lambda: f"pytest '{os.environ['PYTEST_CURRENT_TEST'].rpartition(' ')[0]}'"
+        settle = partial(end_test, item, known, session.must_support, kept)
+        self.ask(CaseRunner(session, f"test_{self.kind}[{self.id}]", alone, settle))
 
 
 def enter(item: pytest.Item) -> None:
@@ -114,11 +101,6 @@ def enter(item: pytest.Item) -> None:
 
 
 @cache
-def _session(settings: Settings) -> Session:
-    """One for all cases of the same settings in this process; programs that it starts end with that."""
-    return settings.session()
-
-
-@cache
-def _facts(settings: Settings) -> dict[str, Any]:
-    return settings.facts
+def _session(settings: Settings) -> tuple[Session, dict[str, Any]]:
+    """One for all cases of the same settings in this process, and its facts; programs that it starts end with the process."""
+    return settings.session(), settings.facts

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from conformance.cases import NAMES, known_layer
@@ -14,7 +16,7 @@ from conformance.judging.session import Session
 from conformance.oracle.environment import MISSING, missing_package
 from conformance.oracle.protocol import LIVE, ORACLES, oracle
 from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
-from conformance.plugin.xfail import NONE, KnownFailures, KnownFailuresError, read_known_failures
+from conformance.plugin.xfail import NONE, KnownFailures, read_known_failures
 
 if TYPE_CHECKING:
     from conformance.plugin import Option
@@ -22,83 +24,60 @@ if TYPE_CHECKING:
 PROFILES = ("smoke", "standard", "full")
 
 
-def one_of(*known: str) -> Callable[[str, str], str]:
-    """How an option is read that names one of a few things."""
-
-    def read(option: str, given: str) -> str:
-        if given not in known:
-            raise ValueError(f"{option} must be one of {', '.join(known)}, got {given!r}")
-        return given
-
-    return read
+def one_of(known: Sequence[str], given: str) -> str:
+    """One of a few names."""
+    if given not in known:
+        raise ValueError(f"must be one of {', '.join(known)}, got {given!r}")
+    return given
 
 
-def text(option: str, given: str) -> str | None:
-    """Anything; None where nothing is given."""
-    return given or None
-
-
-def switch(option: str, given: Any) -> bool:
-    """Whether the option is given."""
-    return bool(given)
-
-
-def seed_number(option: str, given: str) -> int:
+def seed_number(given: str) -> int:
     """A whole number; 'random' has become one before."""
     if not given.isdecimal():
-        raise ValueError(f"{option} must be a whole number or 'random', got {given!r}")
+        raise ValueError(f"must be a whole number or 'random', got {given!r}")
     return int(given)
 
 
-def seconds(option: str, given: str) -> float:
+def seconds(given: str) -> float:
     """A positive number."""
-    try:
-        number = float(given)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise ValueError(f"{option} must be a positive number of seconds, got {given!r}")
-    return number
+    with suppress(ValueError):
+        if 0 < float(given) < math.inf:
+            return float(given)
+    raise ValueError(f"must be a positive number of seconds, got {given!r}")
 
 
-def layer_names(option: str, given: str) -> tuple[str, ...]:
+def layer_names(given: str) -> tuple[str, ...]:
     """Layers that there are cases for; none stands for all."""
-    try:
-        return tuple(known_layer(name.strip()) for name in given.split(",") if name.strip())
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
+    return tuple(known_layer(name.strip()) for name in given.split(",") if name.strip())
 
 
-def known_failures(option: str, given: str) -> KnownFailures:
+def known_failures(given: str) -> KnownFailures:
     """What a file says is known to fail."""
-    try:
-        return read_known_failures(given) if given else NONE
-    except KnownFailuresError as error:
-        raise ValueError(f"{option}: {error}") from None
+    return read_known_failures(given) if given else NONE
 
 
 @dataclass(frozen=True)
 class Settings:
     """A field for each option of the plugin, under its name without ``--conform-``, and what reads it.
 
-    A reader takes the option's name and what was given, and raises ``ValueError`` with a sentence about what it cannot be. Beside the
-    options stand `again`, those that the command for a single case repeats, and `given_facts`, what the JSON says of a run as far as it
-    follows from options.
+    A reader takes what was given and raises ``ValueError`` with what it must be, or what is wrong with it. Beside the options stand
+    `again`, those that the command for a single case repeats, and `given_facts`, what the JSON says of a run as far as it follows from
+    options.
     """
 
-    iut: Annotated[str, text]
-    iut_mode: Annotated[str, one_of(*MODES)]
+    iut: Annotated[str, str]
+    iut_mode: Annotated[str, partial(one_of, MODES)]
     timeout: Annotated[float, seconds]
-    oracle: Annotated[str, one_of(*ORACLES)]
+    oracle: Annotated[str, partial(one_of, ORACLES)]
     layers: Annotated[tuple[str, ...], layer_names]
-    profile: Annotated[str, one_of(*PROFILES)]
+    profile: Annotated[str, partial(one_of, PROFILES)]
     seed: Annotated[int, seed_number]
-    json: Annotated[str | None, text]
-    markdown: Annotated[str | None, text]
+    json: Annotated[str, str]
+    markdown: Annotated[str, str]
     xfail: Annotated[KnownFailures, known_failures]
-    data: Annotated[str | None, text]
-    require_data: Annotated[bool, switch]
-    strict: Annotated[bool, switch]
+    data: Annotated[str, str]
+    require_data: Annotated[bool, bool]
+    strict: Annotated[bool, bool]
     again: tuple[str, ...] = ()
     given_facts: tuple[tuple[str, Any], ...] = ()
 
@@ -133,7 +112,7 @@ class Settings:
             profile=self.profile,
             strict=self.strict or self.iut == "reference",
             must_support=self.iut == "reference",
-            data=self.data,
+            data=self.data or None,
             require_data=self.require_data,
             cross_checked=cross_checked,
             mode=self.iut_mode,
@@ -163,7 +142,7 @@ class Settings:
         return f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can"
 
 
-def read(options: Iterable[Option], given: Callable[[Option], Any]) -> Settings:
+def read(options: Sequence[Option], given: Callable[[Option], Any]) -> Settings:
     """The settings that follow from what is given for each option; where that is None, from its default.
 
     Raises
@@ -172,18 +151,20 @@ def read(options: Iterable[Option], given: Callable[[Option], Any]) -> Settings:
         If an option is given what it cannot be; the sentence names it.
     """
     hints = get_type_hints(Settings, include_extras=True)
-    values: dict[str, Any] = {}
-    again: list[str] = []
-    always: dict[str, Any] = {}
-    unusual: dict[str, Any] = {}
+    usual, values = {}, {}
     for option in options:
         (reader,), found = hints[option.field].__metadata__, given(option)
-        usual = reader(option.name, option.default)
-        value = values[option.field] = usual if found in (None, "") else reader(option.name, found)
-        if option.again and value != usual:
-            again.append(f"{option.name}={value:g}" if isinstance(value, float) else f"{option.name}={value}")
-        if option.fact == "always":
-            always[option.field] = value
-        elif option.fact and value != usual:
-            unusual[option.field] = value
-    return Settings(**values, again=tuple(again), given_facts=tuple({**always, **unusual}.items()))
+        usual[option.field] = reader(option.default)
+        try:
+            values[option.field] = reader(option.default if found in (None, "") else found)
+        except ValueError as error:
+            raise ValueError(f"{option.name}{' ' if str(error).startswith('must') else ': '}{error}") from None
+    changed = [option for option in options if values[option.field] != usual[option.field]]
+    again = tuple(f"{option.name}={_plain(values[option.field])}" for option in changed if option.again)
+    facts = [option.field for option in options if option.fact == "always"] + [one.field for one in changed if one.fact == "unusual"]
+    return Settings(**values, again=again, given_facts=tuple((name, values[name]) for name in facts))
+
+
+def _plain(value: Any) -> str:
+    """A value as it is written on the command line."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,12 +1,7 @@
 """Cases that Hypothesis draws, layer by layer."""
 
-from __future__ import annotations
-
-from typing import Any
-
 from conformance.checks import drawn
-from conformance.judging.session import CaseRunner
 
 
-def test_drawn(question: tuple[Any, ...], conform: CaseRunner) -> None:
+def test_drawn(question, conform):
     drawn.check(conform, *question)

@@ -1,16 +1,11 @@
 """Trained models, whole, against Keras on the same test split."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
-from conformance.judging.session import CaseRunner
 from conformance.studies import trained_models
 
 
-def test_model(question: tuple[Any, ...], conform: CaseRunner) -> None:
+def test_model(question, conform):
     try:
         trained_models.check(conform, *question)
     except trained_models.RequiredDataError as missing:

@@ -1,12 +1,7 @@
 """TextVectorization: vocabulary, idf weights, ids and counts."""
 
-from __future__ import annotations
-
-from typing import Any
-
 from conformance.checks import text
-from conformance.judging.session import CaseRunner
 
 
-def test_text(question: tuple[Any, ...], conform: CaseRunner) -> None:
+def test_text(question, conform):
     text.check(conform, *question)
