@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from conformance import __version__
+from conformance.cli.exits import DIFFERENT, DONE, Data, refused, stop
 from conformance.cli.lockstep import gap_command, lockstep_command
 from conformance.cli.train import train_command
-
-DONE, DIFFERENT, USAGE = 0, 1, 2
 
 app = typer.Typer(
     help="The conformance suite for Keras layers: reports, checkpoints, what works here. (The suite itself runs as `pytest`.)",
@@ -23,9 +22,6 @@ app = typer.Typer(
 app.command("train")(train_command)
 app.command("lockstep")(lockstep_command)
 app.command("gap")(gap_command)
-
-DATA_HELP = "Folder with the data sets; without it CONFORM_DATA, or a download."
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help=DATA_HELP)]
 
 
 @app.callback(invoke_without_command=True)
@@ -51,22 +47,20 @@ def report_command(
     from conformance.reporting.conformance import PartialRunError
     from conformance.studies.reports import generate
 
-    try:
+    with refused(FileNotFoundError):
         folder = generate.reports_dir()
-    except FileNotFoundError as error:
-        raise _usage(str(error)) from None
     if records is not None and not records.is_file():
-        raise _usage(f"--records: there is no file {records}; `pytest --conform-json={records} conformance/suite` writes it.")
+        raise stop(f"--records: there is no file {records}; `pytest --conform-json={records} conformance/suite` writes it.")
     if data is not None and not data.is_dir():
-        raise _usage(f"--data: there is no folder {data}.")
+        raise stop(f"--data: there is no folder {data}.")
     try:
         generate.write_conformance(folder, records, typer.echo)
     except PartialRunError as error:
-        raise _usage(f"--records: {error}.") from None
+        raise stop(f"--records: {error}.") from None
     except (ValueError, KeyError, TypeError) as error:
         if records is None:
             raise
-        raise _usage(f"--records: {records} is not what --conform-json writes ({type(error).__name__}: {error}).") from None
+        raise stop(f"--records: {records} is not what --conform-json writes ({type(error).__name__}: {error}).") from None
     generate.write_deviations(folder, typer.echo)
     generate.write_macro_f1(folder, data, typer.echo)
     generate.write_training(folder, typer.echo)
@@ -80,10 +74,8 @@ def bench_command(data: Data = None) -> None:
     """Time an epoch of training, NumPy beside Keras, into reports/data/timings.json; on an idle machine, else the figures mean little."""
     from conformance.studies.reports import generate
 
-    try:
+    with refused(FileNotFoundError):
         generate.write_timings(generate.reports_dir(), data, typer.echo, (generate.TIMED_TRAINING,))
-    except FileNotFoundError as error:
-        raise _usage(str(error)) from None
 
 
 @app.command("compare")
@@ -116,9 +108,9 @@ def compare_command(
         if output is not None:
             write_text(output, text)
     except UnusableError as error:
-        raise _usage(str(error)) from None
+        raise stop(str(error)) from None
     except OSError as error:
-        raise _usage(f"--output: {output} cannot be written ({error}).") from None
+        raise stop(f"--output: {output} cannot be written ({error}).") from None
     typer.echo(text if output is None else f"{headline(result)}\n{output}: written", nl=output is not None)
     raise typer.Exit(DONE if result.agrees else DIFFERENT)
 
@@ -152,7 +144,7 @@ def record_command(
 
     missing = missing_package()
     if missing:
-        raise _usage(MISSING.format(missing=missing))
+        raise stop(MISSING.format(missing=missing))
     from conformance.recording.update import lines, record, store
 
     place = folder() if output is None else output
@@ -161,14 +153,9 @@ def record_command(
         if not compare:
             store(kept, place)
     except OSError as error:
-        raise _usage(f"{place} cannot be written: {error}.") from None
+        raise stop(f"{place} cannot be written: {error}.") from None
     for line in lines(sentences) or ["Nothing has changed."]:
         typer.echo(line)
     total = sum(len(entries) for entries in kept.values())
     typer.echo(f"{total} cases {'compared with' if compare else 'recorded in'} {place}")
     raise typer.Exit(DIFFERENT if compare and sentences else DONE)
-
-
-def _usage(sentence: str) -> typer.Exit:
-    typer.echo(sentence, err=True)
-    return typer.Exit(USAGE)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.cli.exits import Data, refused, stop
 from conformance.studies.data.downloads import DataError
 from conformance.studies.data.paths import runs_dir
 
@@ -34,7 +35,7 @@ def gap_command(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where the runs are kept (default: fixtures/runs/gap).")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 5,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, each of one thread.")] = 1,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder with the data sets; without it CONFORM_DATA, or a download.")] = None,
+    data: Data = None,
     list_only: Annotated[bool, typer.Option("--list", help="Name the runs that are missing, and train nothing.")] = False,
 ) -> None:
     """Train the runs that take apart why training from scratch scored below Keras: hours. What is finished is not trained again."""
@@ -43,10 +44,8 @@ def gap_command(
     from conformance.studies.experiments import gap_runs, gap_training
 
     place = folder or _runs() / "gap"
-    try:
+    with refused(DataError, code=1):
         todo = gap_training.missing(list(gap_runs.runs(range(seeds))), place, data)
-    except DataError as error:
-        raise _stop(str(error), 1) from None
     if list_only:
         for run in todo:
             typer.echo(run.name)
@@ -60,19 +59,12 @@ def gap_command(
 
 
 def _runs() -> Path:
-    try:
+    with refused(FileNotFoundError):
         return runs_dir()
-    except FileNotFoundError as error:
-        raise _stop(str(error), 2) from None
 
 
 def _need_keras() -> None:
     from conformance.oracle.environment import MISSING, missing_package
 
     if missing := missing_package():
-        raise _stop(MISSING.format(missing=missing), 2)
-
-
-def _stop(sentence: str, code: int) -> typer.Exit:
-    typer.echo(sentence, err=True)
-    return typer.Exit(code)
+        raise stop(MISSING.format(missing=missing))

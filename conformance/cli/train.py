@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from conformance.cli.exits import Data, refused, stop
 from conformance.studies.data.paths import cache_dir, checkpoints_dir, runs_dir
 from conformance.studies.experiments import grid, runs
 from conformance.studies.experiments.row import Row
@@ -19,7 +19,7 @@ def train_command(
     folds: Annotated[bool, typer.Option("--folds", help="Cross-validate on training and validation split instead.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, each of one thread; 1 uses all threads.")] = 1,
     scheduler: Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers train.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder with the data sets; without it CONFORM_DATA, or a download.")] = None,
+    data: Data = None,
     force: Annotated[bool, typer.Option("--force", help="Train again what is finished.")] = False,
     list_only: Annotated[bool, typer.Option("--list", help="Name the rows and what became of them, and train nothing.")] = False,
 ) -> None:
@@ -29,11 +29,9 @@ def train_command(
     """
     from tqdm import tqdm
 
-    try:
+    with refused(KeyError, FileNotFoundError):
         rows = [grid.find(name) for name in dict.fromkeys(tasks or grid.ALL)]
         places = runs.Places(runs_dir() / "experiments", checkpoints_dir(), cache_dir() / "training")
-    except (KeyError, FileNotFoundError) as error:
-        raise _stop(str(error.args[0]), 2) from None
     if list_only:
         for row in rows:
             typer.echo(_line(row, places))
@@ -41,7 +39,7 @@ def train_command(
     wanted = _folded(rows, bool(tasks)) if folds else runs.seeded(rows, seeds)
     todo = [row for row in wanted if force or not runs.is_done(row, places)]
     if reason := runs.other_copy(todo, places.records, data):
-        raise _stop(reason, 1)
+        raise stop(reason, 1)
     failures = []
     trained = runs.train_all(todo, places, data, workers, scheduler, force)
     for sentence in tqdm(trained, total=len(todo), unit="run", disable=None if todo else True):
@@ -53,14 +51,14 @@ def train_command(
         if runs.stored(row, places.records):
             typer.echo(_line(row, places))
     if failures:
-        raise _stop("\n".join(dict.fromkeys(failures)), 1)
+        raise stop("\n".join(dict.fromkeys(failures)), 1)
 
 
 def _folded(rows: list[Row], named: bool) -> list[Row]:
     """The folds of rows; a refit that is asked for by name has none."""
     refits = [f"{row.name} is fitted on both splits and has no folds; cross-validate {row.refit_of}." for row in rows if row.refit_of]
     if refits and named:
-        raise _stop("\n".join(refits), 2)
+        raise stop("\n".join(refits))
     return runs.folded(rows)
 
 
@@ -73,8 +71,3 @@ def _line(row: Row, places: runs.Places) -> str:
     else:
         state = "not trained"
     return f"{row.name:<34} {row.parameters:>9,} parameters   {state}"
-
-
-def _stop(sentence: str, code: int) -> typer.Exit:
-    typer.echo(sentence, err=True)
-    return typer.Exit(code)
