@@ -109,6 +109,31 @@ def test_the_summary_does_not_depend_on_the_order() -> None:
     assert json.dumps(layers(records)) == json.dumps(layers(reversed(records))), "the same records give the same text"
 
 
+def test_points_go_by_the_share_of_each_layer() -> None:
+    report = Report([recorded("a", "LSTM", PASSED), recorded("b", "LSTM", UNSUPPORTED), recorded("c", "Dense", FAILED)])
+    assert report.score() == 1 / 3, "without points every case counts alike"
+    assert report.score({"LSTM": 6, "Dense": 1, "GRU": 3}) == 0.3, "a layer without a case earns nothing of its points"
+    assert Report([]).score() == 0, "where nothing was asked nothing is earned"
+
+
+def test_a_report_that_is_read_again_is_the_same() -> None:
+    known = recorded("b", "Bidirectional", FAILED, needs=("LSTM",), message="off", options={"a": "1"}, known_failure="why")
+    records = [known, recorded("l", "LSTM", ERROR, error_over_allowance=2.0), recorded("d", "Dense", FAILED, known_failure="why")]
+    report = Report(records, {"iut": "x"})
+    document = json.loads(json.dumps(report.as_json()))
+    again = Report.from_json(document)
+    assert again.as_json() == report.as_json() == document, "facts, counts and records, those of blocked cases as well"
+    assert (again.known, len(again.failed()), again.counts[BLOCKED]) == (1, 3, 1), "and it answers as it did"
+    with pytest.raises(ValueError, match="schema is 2"):
+        Report.from_json({**document, "schema": 2})
+
+
+def test_a_printed_report_shows_a_failure_by_its_message_where_it_is_not_explained() -> None:
+    text = str(Report([recorded("t[LSTM-a]", "LSTM", FAILED, message="3 values are off")], absent=["GRU"], seconds=1.23))
+    assert "LSTM: 1 case of 1 is wrong. The first:\n\n  t[LSTM-a]: 3 values are off\n" in text, text
+    assert text.endswith("1 case is wrong: 0 of 1 case passed in 1.2 s. Not in it: GRU."), text
+
+
 # Files
 
 
