@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -144,7 +144,7 @@ class Settings:
         return f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can"
 
 
-def read(options: Iterable[Option], given: Callable[[Option], Any]) -> Settings:
+def read(options: Sequence[Option], given: Callable[[Option], Any]) -> Settings:
     """The settings that follow from what is given for each option; where that is None, from its default.
 
     Raises
@@ -153,21 +153,20 @@ def read(options: Iterable[Option], given: Callable[[Option], Any]) -> Settings:
         If an option is given what it cannot be; the sentence names it.
     """
     hints = get_type_hints(Settings, include_extras=True)
-    values: dict[str, Any] = {}
-    again: list[str] = []
-    always: dict[str, Any] = {}
-    unusual: dict[str, Any] = {}
+    usual, values = {}, {}
     for option in options:
         (reader,), found = hints[option.field].__metadata__, given(option)
-        usual = reader(option.default)
+        usual[option.field] = reader(option.default)
         try:
-            value = values[option.field] = usual if found in (None, "") else reader(found)
+            values[option.field] = reader(option.default if found in (None, "") else found)
         except ValueError as error:
             raise ValueError(f"{option.name}{' ' if str(error).startswith('must') else ': '}{error}") from None
-        if option.again and value != usual:
-            again.append(f"{option.name}={value:g}" if isinstance(value, float) else f"{option.name}={value}")
-        if option.fact == "always":
-            always[option.field] = value
-        elif option.fact and value != usual:
-            unusual[option.field] = value
-    return Settings(**values, again=tuple(again), given_facts=tuple({**always, **unusual}.items()))
+    changed = [option for option in options if values[option.field] != usual[option.field]]
+    again = tuple(f"{option.name}={_plain(values[option.field])}" for option in changed if option.again)
+    facts = [option.field for option in options if option.fact == "always"] + [one.field for one in changed if one.fact == "unusual"]
+    return Settings(**values, again=again, given_facts=tuple((name, values[name]) for name in facts))
+
+
+def _plain(value: Any) -> str:
+    """A value as it is written on the command line."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

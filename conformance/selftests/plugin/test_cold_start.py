@@ -186,9 +186,9 @@ def test_what_is_not_given_is_the_default_and_only_the_rest_is_repeated() -> Non
     assert (usual.iut_mode, usual.timeout) == (session.mode, session.timeout), "how functions are called as well"
     assert usual.again == (), "the command for one case repeats no default"
     assert dict(usual.given_facts) == {"iut": "reference", "oracle": "live", "seed": 0, "profile": "standard"}, "the facts of every run"
-    given = {"iut": "my layers.py", "timeout": "2.50", "seed": "7", "profile": "smoke", "layers": "Dense", "iut_mode": "process"}
+    given = {"iut": "exec:layers 1.0", "timeout": "20.0", "seed": "7", "profile": "smoke", "layers": "Dense", "iut_mode": "process"}
     other = read(plugin.OPTIONS, lambda option: given.get(option.field))
-    repeated = ("--iut=my layers.py", "--conform-iut-mode=process", "--conform-timeout=2.5", "--conform-seed=7")
+    repeated = ("--iut=exec:layers 1.0", "--conform-iut-mode=process", "--conform-timeout=20", "--conform-seed=7")
     assert other.again == repeated, "what changes the verdict of a case is repeated, which cases are asked is not"
     assert list(dict(other.given_facts))[4:] == ["iut_mode", "timeout"], "what is unusual is said behind the rest"
 
