@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.faults.fault import Function, Shared, assuming, changed
-from conformance.faults.forward.normalization import MeanAndVariance, Weight, over_axes, with_statistics
+from conformance.faults.forward.normalization import ArrayOrNone, MeanAndVariance, over_axes, with_statistics
 from reference.layers.normalization import Statistics, statistics_over
 
 Array = NDArray[Any]
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 def with_moving(change: Callable[[Array, Array], tuple[Any, Any]]) -> Function:
     """At inference, other moving statistics than those that were given."""
 
-    def function(right: Function, x: Array, gamma: Weight, beta: Weight, *moving: Array, **options: Any) -> Any:
+    def function(right: Function, x: Array, gamma: ArrayOrNone, beta: ArrayOrNone, *moving: Array, **options: Any) -> Any:
         return right(x, gamma, beta, *(moving if options.get("training") else change(*moving)), **options)
 
     return function
@@ -126,7 +126,7 @@ def moving_statistics_always(right: Function, *arguments: Any, **options: Any) -
 
 
 @batch_normalization
-def updated_before_use(right: Function, x: Array, gamma: Weight, beta: Weight, *moving: Array, **options: Any) -> Any:
+def updated_before_use(right: Function, x: Array, gamma: ArrayOrNone, beta: ArrayOrNone, *moving: Array, **options: Any) -> Any:
     """In training the moving statistics are updated first and then used, instead of those of the batch."""
     new = right(x, gamma, beta, *moving, **options)[1:] if options.get("training") else moving
     y = right(x, gamma, beta, *new, **{**options, "training": False})
@@ -134,38 +134,38 @@ def updated_before_use(right: Function, x: Array, gamma: Weight, beta: Weight, *
 
 
 @batch_statistics
-def masked_places_are_zeros(x: Array, own: Statistics, mask: Weight) -> MeanAndVariance:
+def masked_places_are_zeros(x: Array, own: Statistics, mask: ArrayOrNone) -> MeanAndVariance:
     """Masked places count as zeros in mean and variance instead of not at all."""
     return statistics_over(x if mask is None else x * (mask != 0)[..., None], own.axes)[:2]
 
 
 @batch_statistics
-def nothing_kept_divides_by_0(x: Array, own: Statistics, mask: Weight) -> MeanAndVariance:
+def nothing_kept_divides_by_0(x: Array, own: Statistics, mask: ArrayOrNone) -> MeanAndVariance:
     """A mask that keeps nothing divides by 0 (the number of kept places is not increased by 1e-7)."""
     nothing = mask is not None and not np.any(mask)
     return (own.mean * np.nan, own.variance * np.nan) if nothing else own[:2]
 
 
 @batch_normalization
-def masked_places_zeroed(right: Function, x: Array, *weights: Weight, mask: Weight = None, **options: Any) -> Any:
+def masked_places_zeroed(right: Function, x: Array, *weights: ArrayOrNone, mask: ArrayOrNone = None, **options: Any) -> Any:
     """Masked places of the output become 0; all places are normalised."""
     return _where_masked(right(x, *weights, mask=mask, **options), mask, 0)
 
 
 @batch_normalization
-def masked_places_kept(right: Function, x: Array, *weights: Weight, mask: Weight = None, **options: Any) -> Any:
+def masked_places_kept(right: Function, x: Array, *weights: ArrayOrNone, mask: ArrayOrNone = None, **options: Any) -> Any:
     """Masked places of the output stay as they were; all places are normalised."""
     return _where_masked(right(x, *weights, mask=mask, **options), mask, x)
 
 
-def _where_masked(result: Any, mask: Weight, instead: Any) -> Any:
+def _where_masked(result: Any, mask: ArrayOrNone, instead: Any) -> Any:
     y, *moving = result if isinstance(result, tuple) else (result,)
     y = y if mask is None else np.where(mask[..., None] != 0, y, instead)
     return (y, *moving) if moving else y
 
 
 @batch_normalization
-def integers_stay(right: Function, x: Array, *weights: Weight, **options: Any) -> Any:
+def integers_stay(right: Function, x: Array, *weights: ArrayOrNone, **options: Any) -> Any:
     """The normalised values of whole numbers are cut to whole numbers."""
     result = right(x, *weights, **options)
     return result.astype(x.dtype) if x.dtype.kind == "i" else result

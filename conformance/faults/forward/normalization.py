@@ -15,7 +15,7 @@ from reference.layers.normalization import SavedNormalization, Statistics, norma
 
 Array = NDArray[Any]
 MeanAndVariance = tuple[Any, Any]
-Weight = Array | None
+ArrayOrNone = Array | None
 
 BOTH = ("BatchNormalization", "LayerNormalization")
 
@@ -38,10 +38,10 @@ def with_formula(formula: Callable[..., Any]) -> Function:
     return function
 
 
-def with_statistics(statistics: Callable[[Array, Statistics, Weight], MeanAndVariance]) -> Function:
+def with_statistics(statistics: Callable[[Array, Statistics, ArrayOrNone], MeanAndVariance]) -> Function:
     """A normalisation with another mean and variance: ``statistics(x, right_ones, mask)``."""
 
-    def function(right: Function, x: Array, *weights: Weight, **options: Any) -> Any:
+    def function(right: Function, x: Array, *weights: ArrayOrNone, **options: Any) -> Any:
         result, saved = _ran(right, x, *weights, **options)
         if saved.statistics is None:
             return result
@@ -137,19 +137,21 @@ def variance_by_difference() -> None:
 
 
 @layers
-def gamma_and_beta_swapped(right: Function, x: Array, gamma: Weight = None, beta: Weight = None, *moving: Array, **options: Any) -> Any:
+def gamma_and_beta_swapped(
+    right: Function, x: Array, gamma: ArrayOrNone = None, beta: ArrayOrNone = None, *moving: Array, **options: Any
+) -> Any:
     """Gamma and beta are swapped."""
     return right(x, beta, gamma, *moving, **options)
 
 
 @layers
-def beta_for_gamma(right: Function, x: Array, gamma: Weight = None, beta: Weight = None, *moving: Array, **options: Any) -> Any:
+def beta_for_gamma(right: Function, x: Array, gamma: ArrayOrNone = None, beta: ArrayOrNone = None, *moving: Array, **options: Any) -> Any:
     """Without gamma (scale=False) beta is taken for it."""
     return right(x, *((beta, None) if gamma is None else (gamma, beta)), *moving, **options)
 
 
 @layers
-def gamma_for_beta(right: Function, x: Array, gamma: Weight = None, beta: Weight = None, *moving: Array, **options: Any) -> Any:
+def gamma_for_beta(right: Function, x: Array, gamma: ArrayOrNone = None, beta: ArrayOrNone = None, *moving: Array, **options: Any) -> Any:
     """Without beta (center=False) gamma is added as well."""
     return right(x, gamma, gamma if beta is None else beta, *moving, **options)
 
@@ -170,7 +172,7 @@ def weights_transposed() -> None:
 
 
 @layer_normalization
-def axes_one_by_one(right: Function, x: Array, *weights: Weight, axis: Any = -1, epsilon: float = 1e-3) -> Array:
+def axes_one_by_one(right: Function, x: Array, *weights: ArrayOrNone, axis: Any = -1, epsilon: float = 1e-3) -> Array:
     """Over several axes values are normalised one axis after the other instead of once."""
     axes = (axis,) if isinstance(axis, int) else axis
     _, saved = _ran(right, x, *weights, axis=axis)
@@ -179,7 +181,7 @@ def axes_one_by_one(right: Function, x: Array, *weights: Weight, axis: Any = -1,
 
 
 @layer_normalization
-def weights_in_the_given_order(right: Function, x: Array, *weights: Weight, axis: Any = -1, **options: Any) -> Array:
+def weights_in_the_given_order(right: Function, x: Array, *weights: ArrayOrNone, axis: Any = -1, **options: Any) -> Array:
     """Gamma and beta are laid along several axes in the order given; Keras sorts the axes first."""
     unsorted = not isinstance(axis, int) and list(axis) != sorted(axis)
     turned = (one if one is None or not unsorted else one.ravel().reshape(one.shape[::-1]).T for one in weights)
@@ -187,7 +189,7 @@ def weights_in_the_given_order(right: Function, x: Array, *weights: Weight, axis
 
 
 @layer_normalization
-def weights_along_the_last_axis(right: Function, x: Array, *weights: Weight, axis: Any = -1, **options: Any) -> Array:
+def weights_along_the_last_axis(right: Function, x: Array, *weights: ArrayOrNone, axis: Any = -1, **options: Any) -> Array:
     """Gamma and beta are laid along the last axis where it is as long as the one that is normalised."""
     if not isinstance(axis, int) or x.shape[axis] != x.shape[-1]:
         return np.asarray(right(x, *weights, axis=axis, **options))
