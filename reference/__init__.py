@@ -11,6 +11,7 @@ from reference.activations.piecewise import *
 from reference.activations.rowwise import *
 from reference.activations.smooth import *
 from reference.layers.activation import *
+from reference.layers.batch_normalization import *
 from reference.layers.convolution import *
 from reference.layers.dense import *
 from reference.layers.dropout import *

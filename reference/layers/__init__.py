@@ -5,6 +5,7 @@
 
 from reference.layers import (  # noqa: F401 - each enters its records into LAYERS
     activation,
+    batch_normalization,
     convolution,
     dense,
     dropout,

@@ -28,15 +28,7 @@ def bidirectional_forward(
     *,
     layer: str = "LSTM",
     merge_mode: str | None = "concat",
-    mask: Array | None = None,
-    initial_state: States | None = None,
-    return_sequences: bool = False,
     return_state: bool = False,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
-    dropout_mask: tuple[Array, Array] | None = None,
-    recurrent_dropout_mask: tuple[Array, Array] | None = None,
-    seed: int | None = None,
     **options: Any,
 ) -> Array | tuple[Array, ...]:
     r"""A recurrent layer run in both directions of time, with weights of its own for each.
@@ -76,11 +68,8 @@ def bidirectional_forward(
 
     Source: Schuster and Paliwal 1997; keras.layers.Bidirectional.
     """
-    outputs, _ = _bidirectional_run(
-        x, forward_weights, backward_weights, layer=layer, merge_mode=merge_mode, mask=mask, initial_state=initial_state,
-        return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, dropout_mask=dropout_mask,
-        recurrent_dropout_mask=recurrent_dropout_mask, seed=seed, save=False, **options,
-    )  # fmt: skip
+    given: dict[str, Any] = {"layer": layer, "merge_mode": merge_mode, "return_state": return_state, "save": False}
+    outputs, _ = _bidirectional_run(x, forward_weights, backward_weights, **given, **options)
     return outputs
 
 
