@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from conformance.cases import ALL
+from conformance.cases.case import declared_cases
+from reference.layers import LAYERS
 
 RNG_SEED = 20260712
 BATCH = 7
@@ -145,12 +150,26 @@ def shared(keras: Any) -> Any:
     return keras.Model({"b": b, "a": a}, {"y": tail(one["a"]), "x": layers.Dense(3)(joined)})
 
 
-BUILDERS = {build.__name__: build for build in (sequences, images, recurrent, masks, steps, shared)}
+def others(keras: Any) -> Any:
+    """Layers that none of these models names, side by side, each as its first declared case has it."""
+    inputs, outputs = {}, {}
+    for name in OTHERS:
+        case = next(declared_cases(ALL[name], "smoke"))
+        x = inputs[name.lower()] = keras.Input(case.shape[1:], name=name.lower())
+        outputs[name] = getattr(keras.layers, name)(**ALL[name].keras_config(case.config))(x)
+    return keras.Model(inputs, outputs)
+
+
+NAMED_ABOVE = Path(__file__).read_text(encoding="utf-8")
+OTHERS = [name for name in LAYERS if f"layers.{name}(" not in NAMED_ABOVE and name != "Activation"]
+BUILDERS = {build.__name__: build for build in (sequences, images, recurrent, masks, steps, shared, *([others] if OTHERS else []))}
 
 
 def inputs_for(name: str) -> Any:
     """An input of each model, with steps that the masks leave out."""
     rng = np.random.default_rng(RNG_SEED + 1)
+    if name == "others":
+        return {one.lower(): _draw(rng, *next(declared_cases(ALL[one], "smoke")).shape[1:]) for one in OTHERS}
     if name == "shared":
         return {"a": _draw(rng, 4), "b": _draw(rng, 2, 2)}
     if name == "masks":
