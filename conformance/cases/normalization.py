@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.cases.case import Config, LayerCases, Special
-from conformance.cases.tolerance import batch_normalization, layer_normalization
+from conformance.cases.tolerance import batch_normalization, layer_normalization, root_of_squares
 
 AXES = ("batch", "axis 1", "axis 2", "axis 3")
 
@@ -73,4 +73,22 @@ LAYER_NORMALIZATION = LayerCases(
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
-LAYERS = [BATCH_NORMALIZATION, LAYER_NORMALIZATION]
+UNIT_NORMALIZATION = LayerCases(
+    "UnitNormalization",
+    inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (3, 5), "one_row": (1, 6), "square": (4, 4, 4)},
+    axes=AXES,
+    tolerance=root_of_squares,
+    options={"axis": [1, (1, 2), (2, 1), (-2, -1)]},
+    call={"values": ["ordinary", "wide", "tiny", "masked_steps", "nan"]},
+    possible=_layer_possible,
+    special=[
+        Special("empty_batch", (0, 5)),
+        Special("wide_rows", (3, 500)),
+        Special("one_feature", (4, 1)),
+        Special("all_axes", (2, 3, 5, 4), {"axis": (1, 2, 3)}),
+        Special("infinite", (4, 5), {}, {"values": "infinite"}),
+    ],
+    drawn={"shape": ((1, 4), (2, 5), (2, 6))},
+)
+
+LAYERS = [BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION]

@@ -141,6 +141,14 @@ def layer_normalization(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Arr
     return (np.broadcast_to((8 + np.sqrt(np.prod(places))) * EPS * (gamma * largest / sigma + beta), y.shape),)
 
 
+def root_of_squares(ask: Ask, case: Case, arrays: Arrays, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """``(8 + sqrt(N)) eps |y|`` where a value is divided by the root of a sum of N squares: none of them cancels another."""
+    (y,) = outputs
+    over = {one % y.ndim for one in _normalised_axes(case)}
+    number = np.prod([size for n, size in enumerate(y.shape) if n in over])
+    return ((8 + np.sqrt(number)) * EPS * np.abs(y),)
+
+
 def _normalised_axes(case: Case) -> tuple[int, ...]:
     """The axes over which a layer normalisation runs, of the array with the time axis that TimeDistributed adds."""
     axis = case.config.get("axis", -1)

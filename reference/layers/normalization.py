@@ -1,4 +1,4 @@
-"""Normalisation layers: values are moved and scaled to mean 0 and variance 1, then to a learned mean and scale."""
+"""Normalisation layers: samples are brought to mean 0 and variance 1, or to length 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from reference.layers.options import AXES, FLAG, NOT_NEGATIVE
 from reference.layers.shapes import Config, Rule, Shape, over_axes, size_along
 from reference.layers.spec import LayerSpec, Option, Weight, layer
 
-__all__ = ["layer_normalization_backward", "layer_normalization_forward"]
+__all__ = [
+    "layer_normalization_backward", "layer_normalization_forward", "unit_normalization_backward", "unit_normalization_forward",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -184,5 +186,77 @@ LAYER_NORMALIZATION = layer(
         weights=scaled(_along_axes),
         options={"axis": Option(-1, AXES), "epsilon": Option(1e-3, NOT_NEGATIVE), **SWITCHES},
         output=over_axes, keeps_mask=True,
+    )
+)  # fmt: skip
+
+
+SHORTEST = 1e-12
+"""Vectors that are shorter are not stretched to length 1, but by this much."""
+
+
+def unit_normalization_forward(x: Array, *, axis: int | Sequence[int] = -1) -> Array:
+    """Vectors of length 1: ``y = x min(1 / sqrt(sum(x**2)), 1e12)``, the sum over `axis`.
+
+    Parameters
+    ----------
+    x : float array (batch, ...)
+        A vector of zeros stays one; squares that overflow make zeros of a long one.
+    axis : int or sequence of int
+        The axes along which a vector lies.
+
+    Returns
+    -------
+    y : array with the shape and dtype of `x`
+
+    Raises
+    ------
+    ValueError
+        If `x` is an array of integers.
+
+    Source: keras.layers.UnitNormalization.
+    """
+    return _unit_normalization_run(x, axis=axis)[0]
+
+
+def unit_normalization_backward(grad_output: ArrayLike, x: Array, *, axis: int | Sequence[int] = -1) -> Gradients:
+    """``(grad_x,)`` of :func:`unit_normalization_forward`, with ``r = 1 / sqrt(sum(x**2))``:
+
+    ``grad_x = r (grad_output - y sum(grad_output y))``, the sum over `axis`; of vectors shorter than 1e-12 ``grad_x = 1e12 grad_output``
+    """
+    return _unit_normalization_gradients(grad_output, _unit_normalization_run(x, axis=axis)[1])
+
+
+class SavedLength(NamedTuple):
+    """Of a layer that divides by a length: the output, what was multiplied with, where that follows from `x`, and over which axes."""
+
+    y: Array
+    inverse: Array
+    follows: Array
+    axes: tuple[int, ...]
+
+
+def _unit_normalization_run(x: Array, *, axis: int | Sequence[int] = -1) -> tuple[Array, SavedLength]:
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(f"unit_normalization takes an array of floats, got {x.dtype}")
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        inverse = 1 / np.sqrt(np.sum(np.square(x), axis=axes, keepdims=True))
+        longest = x.dtype.type(1 / SHORTEST)
+        y = x * np.minimum(inverse, longest)
+    return y, SavedLength(y, np.minimum(inverse, longest), inverse <= longest, axes)
+
+
+def _unit_normalization_gradients(grad_output: ArrayLike, saved: SavedLength) -> Gradients:
+    y, inverse, follows, axes = saved
+    grad = fitting(grad_output, y.shape, y.dtype)
+    along = np.where(follows, y * np.sum(grad * y, axis=axes, keepdims=True), 0)
+    return (((grad - along) * inverse).astype(y.dtype, copy=False),)
+
+
+UNIT_NORMALIZATION = layer(
+    LayerSpec(
+        "UnitNormalization", unit_normalization_forward, _unit_normalization_run, _unit_normalization_gradients,
+        options={"axis": Option(-1, AXES)}, output=over_axes, keeps_mask=True,
     )
 )  # fmt: skip

@@ -12,6 +12,7 @@ import reference
 from conformance.faults.backward.slopes import SLOPES
 from conformance.faults.fault import Function, Shared, assuming, changed, pair_of
 from reference._arrays import sum_to
+from reference.layers.normalization import SavedLength
 
 Array = NDArray[Any]
 
@@ -107,6 +108,28 @@ def gamma_by_the_input(right: Function, grad_output: Array, x: Array, *weights: 
     return (parts.gradients[0], grad_gamma, *parts.gradients[2:])
 
 
+def _of_length(change: Callable[[Array, SavedLength], Array]) -> Function:
+    """The gradient of a layer that divides by a length, made of that of the output and what was saved."""
+
+    def function(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+        saved = pair_of(right)[0](x, **options)[1]
+        return (np.asarray(change(grad_output, saved), dtype=saved.y.dtype),)
+
+    return function
+
+
+def _along(grad: Array, saved: SavedLength) -> Array:
+    """The part of a gradient that would stretch the vector."""
+    return np.asarray(np.where(saved.follows, saved.y * np.sum(grad * saved.y, axis=saved.axes, keepdims=True), 0))
+
+
+unit_normalization = Shared("UnitNormalization", part="backward", wrap=_of_length).table(
+    length_taken_as_constant=("the length is taken as a constant", lambda grad, saved: grad * saved.inverse),
+    projection_added=("the part along the vector is added instead of taken away", lambda g, saved: (g + _along(g, saved)) * saved.inverse),
+    length_not_divided_by=("the gradient is not divided by the length", lambda grad, saved: grad - _along(grad, saved)),
+    shrunk_by_the_batch=("the part along the vector is divided by the batch", lambda g, s: (g - _along(g, s) / len(g)) * s.inverse),
+)
+
 batch_normalization.table(
     statistics_of_the_batch_in_inference=("the formula of training is used in inference, too", changed(training=True)),
     mask_ignored_by_normalization=("the mask is ignored in the backward pass", changed(mask=None)),
@@ -183,4 +206,5 @@ def softmax_taken_for_1() -> None:
     """Softmax is differentiated as 1, which is right only together with cross-entropy."""
 
 
-LAYERS = (normalization, batch_normalization, layer_normalization, activation_layers, relu, leaky_relu, elu, p_relu, softmax)
+NORMALIZATION = (normalization, batch_normalization, layer_normalization, unit_normalization)
+LAYERS = (*NORMALIZATION, activation_layers, relu, leaky_relu, elu, p_relu, softmax)

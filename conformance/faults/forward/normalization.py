@@ -196,4 +196,28 @@ def weights_along_the_last_axis(right: Function, x: Array, *weights: ArrayOrNone
     return normalized(right(x, axis=axis, **options), np.zeros(()), np.ones(()), *(*weights, None, None)[:2])
 
 
-LAYERS = (layers, formulas, spreads, layer_normalization)
+def of_length(length: Callable[[Array, tuple[int, ...]], Any]) -> Function:
+    """Vectors divided by another length, made of `x` and the axes along which they lie."""
+
+    def function(right: Function, x: Array, *, axis: Any = -1) -> Array:
+        return np.asarray(x / length(x, (axis,) if isinstance(axis, int) else tuple(axis)), x.dtype)
+
+    return function
+
+
+def _euclidean(x: Array, axes: tuple[int, ...]) -> Array:
+    return np.asarray(np.sqrt(np.sum(x * x, axis=axes, keepdims=True)))
+
+
+unit_normalization = Shared("UnitNormalization", wrap=of_length).table(
+    sum_of_absolute_values=("it divides by the sum of the absolute values", lambda x, axes: np.sum(np.abs(x), axis=axes, keepdims=True)),
+    largest_value=("it divides by the largest absolute value", lambda x, axes: np.max(np.abs(x), axis=axes, keepdims=True, initial=0)),
+    root_left_out_of_length=("it divides by the squared length", lambda x, axes: _euclidean(x, axes) ** 2),
+    mean_of_squares=("it divides by the root of the mean of the squares", lambda x, axes: np.sqrt(np.mean(x * x, axes, keepdims=True))),
+    over_the_batch_too=("the batch is part of every vector", lambda x, axes: _euclidean(x, (0, *axes))),
+    last_axis_alone=("vectors always lie along the last axis", lambda x, axes: _euclidean(x, (-1,))),
+    last_axis_of_several=("of several axes only the last one is used", lambda x, axes: _euclidean(x, axes[-1:])),
+    zeros_divided=("a vector of zeros is divided by its length and is NaN", _euclidean),
+)
+
+LAYERS = (layers, formulas, spreads, layer_normalization, unit_normalization)
