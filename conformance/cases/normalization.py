@@ -91,4 +91,31 @@ UNIT_NORMALIZATION = LayerCases(
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
-LAYERS = [BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION]
+
+def _rms_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    # Keras lays the scale along the last axes, whichever are normalised (D16), or raises.
+    axis = config.get("axis", -1)
+    axes = sorted(one % len(shape) for one in (axis if isinstance(axis, tuple) else (axis,)))
+    return _layer_possible(config, shape, call, dtype) and axes == list(range(len(shape) - len(axes), len(shape)))
+
+
+RMS_NORMALIZATION = LayerCases(
+    "RMSNormalization",
+    inputs={"images": (3, 4, 5, 2), "sequence": (4, 6, 3), "features": (3, 5), "one_row": (1, 6), "square": (4, 4, 4)},
+    axes=AXES,
+    tolerance=root_of_squares,
+    options={"axis": [(-2, -1), (2, 1), (1, 2)], "epsilon": [0.1]},
+    call={"values": ["ordinary", "wide", "tiny", "masked_steps", "nan"]},
+    possible=_rms_possible,
+    special=[
+        Special("empty_batch", (0, 5)),
+        Special("wide_rows", (3, 500)),
+        Special("one_feature", (4, 1)),
+        Special("all_axes", (2, 3, 5, 4), {"axis": (1, 2, 3)}),
+        Special("square-axis=1x2", (4, 4, 4), {"axis": (1, 2)}),
+        Special("infinite", (4, 5), {}, {"values": "infinite"}),
+    ],
+    drawn={"shape": ((1, 4), (2, 5), (2, 6))},
+)
+
+LAYERS = [BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION, RMS_NORMALIZATION]

@@ -1,4 +1,4 @@
-"""Normalisation layers: samples are brought to mean 0 and variance 1, or to length 1."""
+"""Normalisation layers: samples are brought to mean 0 and variance 1, to a mean square of 1, or to length 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from reference.layers.shapes import Config, Rule, Shape, over_axes, size_along
 from reference.layers.spec import LayerSpec, Option, Weight, layer
 
 __all__ = [
-    "layer_normalization_backward", "layer_normalization_forward", "unit_normalization_backward", "unit_normalization_forward",
+    "layer_normalization_backward", "layer_normalization_forward", "rms_normalization_backward", "rms_normalization_forward",
+    "unit_normalization_backward", "unit_normalization_forward",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -258,5 +259,86 @@ UNIT_NORMALIZATION = layer(
     LayerSpec(
         "UnitNormalization", unit_normalization_forward, _unit_normalization_run, _unit_normalization_gradients,
         options={"axis": Option(-1, AXES)}, output=over_axes, keeps_mask=True,
+    )
+)  # fmt: skip
+
+
+def rms_normalization_forward(x: Array, scale: Array, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-6) -> Array:
+    """Values by their root mean square: ``y = scale x / sqrt(mean(x**2) + epsilon)``, the mean over `axis`.
+
+    Parameters
+    ----------
+    x : array (batch, ...)
+        Integers are computed as float32, and the result is cut to integers again, as in Keras.
+    scale : array of the sizes of the axes in `axis`, in ascending order
+    axis : int or sequence of int
+    epsilon : float
+
+    Returns
+    -------
+    y : array with the shape and dtype of `x`
+
+    Raises
+    ------
+    ValueError
+        If `scale` has another shape.
+
+    Source: Zhang and Sennrich 2019, arXiv:1910.07467; keras.layers.RMSNormalization.
+    """
+    return _rms_normalization_run(x, scale, axis=axis, epsilon=epsilon)[0]
+
+
+def rms_normalization_backward(
+    grad_output: ArrayLike, x: Array, scale: Array, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-6
+) -> Gradients:
+    """Gradients of :func:`rms_normalization_forward`. With ``r = 1 / sqrt(mean(x**2) + epsilon)``, ``n = r x``, ``g = scale grad_output``:
+
+    ``grad_x = r (g - n mean(g n))``, the mean over `axis`
+    ``grad_scale = sum of grad_output n`` over all other axes
+
+    Returns
+    -------
+    grad_x, grad_scale : arrays of the shapes of `x` and `scale`; None for integers
+    """
+    return _rms_normalization_gradients(grad_output, _rms_normalization_run(x, scale, axis=axis, epsilon=epsilon)[1])
+
+
+class SavedScaling(NamedTuple):
+    """Of a layer that divides by a root mean square: input, what it is multiplied with, `scale` in the rank of the input, the axes."""
+
+    x: Array
+    inverse: Array
+    scale: Array
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+
+
+def _rms_normalization_run(
+    x: Array, scale: Array, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-6
+) -> tuple[Array, SavedScaling]:
+    given, x = np.asarray(x), floating(x)
+    axes = tuple(one % x.ndim for one in ((axis,) if isinstance(axis, int) else sorted(axis)))
+    if scale.shape != tuple(x.shape[one] for one in axes):
+        raise ValueError(f"scale must have the shape {tuple(x.shape[one] for one in axes)}, got {scale.shape}")
+    inverse = 1 / np.sqrt(np.mean(np.square(x), axis=axes, keepdims=True) + epsilon)
+    wide = scale.reshape([size if place in axes else 1 for place, size in enumerate(x.shape)])
+    y = np.asarray(x * inverse * wide, dtype=given.dtype)
+    return y, SavedScaling(given, inverse, wide, scale.shape, axes)
+
+
+def _rms_normalization_gradients(grad_output: ArrayLike, saved: SavedScaling) -> Gradients:
+    x, (given, inverse, scale, shape, axes) = floating(saved.x), saved
+    grad, normal = fitting(grad_output, x.shape, x.dtype), (x * inverse).astype(x.dtype)
+    scaled_grad = grad * scale
+    grad_x = (scaled_grad - normal * np.mean(scaled_grad * normal, axis=axes, keepdims=True)) * inverse
+    others = tuple(place for place in range(x.ndim) if place not in axes)
+    return of_floats(given, grad_x.astype(x.dtype, copy=False)), summed(grad * normal, others).reshape(shape)
+
+
+RMS_NORMALIZATION = layer(
+    LayerSpec(
+        "RMSNormalization", rms_normalization_forward, _rms_normalization_run, _rms_normalization_gradients,
+        weights={"scale": Weight(_along_axes, initializer="ones")},
+        options={"axis": Option(-1, AXES), "epsilon": Option(1e-6, NOT_NEGATIVE)}, output=over_axes,
     )
 )  # fmt: skip

@@ -12,7 +12,7 @@ import reference
 from conformance.faults.backward.slopes import SLOPES
 from conformance.faults.fault import Function, Shared, assuming, changed, pair_of
 from reference._arrays import sum_to
-from reference.layers.normalization import SavedLength
+from reference.layers.normalization import SavedLength, SavedScaling
 
 Array = NDArray[Any]
 
@@ -130,6 +130,33 @@ unit_normalization = Shared("UnitNormalization", part="backward", wrap=_of_lengt
     shrunk_by_the_batch=("the part along the vector is divided by the batch", lambda g, s: (g - _along(g, s) / len(g)) * s.inverse),
 )
 
+def _of_scaling(change: Callable[[Array, Array, SavedScaling], tuple[Array, Array]]) -> Function:
+    """The gradients of a layer that divides by a root mean square, made of those of the output and what was saved."""
+
+    def function(right: Function, grad_output: Array, x: Array, scale: Array, **options: Any) -> Any:
+        grad_x, grad_scale = right(grad_output, x, scale, **options)
+        saved = pair_of(right)[0](x, scale, **options)[1]
+        wrong_x, wrong_scale = change(grad_output, x * saved.inverse, saved)
+        return (grad_x if wrong_x is None else wrong_x, grad_scale if wrong_scale is None else wrong_scale.reshape(scale.shape))
+
+    return function
+
+
+def _scale_of(grad: Array, saved: SavedScaling) -> Array:
+    """The gradient of `scale` from that of every place."""
+    return np.asarray(np.sum(grad, axis=tuple(place for place in range(grad.ndim) if place not in saved.axes)))
+
+
+rms_normalization = Shared("RMSNormalization", part="backward", wrap=_of_scaling).table(
+    mean_square_taken_as_constant=("the mean square is taken as a constant", lambda g, n, saved: (g * saved.scale * saved.inverse, None)),
+    scale_left_out=(
+        "the gradient of the input is not multiplied with scale",
+        lambda g, n, saved: ((g - n * np.mean(g * n, axis=saved.axes, keepdims=True)) * saved.inverse, None),
+    ),
+    scale_by_the_input=("the gradient of scale is formed with the input", lambda g, n, saved: (None, _scale_of(g * saved.x, saved))),
+    scale_by_the_batch=("the gradient of scale is divided by the batch", lambda g, n, saved: (None, _scale_of(g * n, saved) / len(g))),
+)
+
 batch_normalization.table(
     statistics_of_the_batch_in_inference=("the formula of training is used in inference, too", changed(training=True)),
     mask_ignored_by_normalization=("the mask is ignored in the backward pass", changed(mask=None)),
@@ -206,5 +233,5 @@ def softmax_taken_for_1() -> None:
     """Softmax is differentiated as 1, which is right only together with cross-entropy."""
 
 
-NORMALIZATION = (normalization, batch_normalization, layer_normalization, unit_normalization)
+NORMALIZATION = (normalization, batch_normalization, layer_normalization, unit_normalization, rms_normalization)
 LAYERS = (*NORMALIZATION, activation_layers, relu, leaky_relu, elu, p_relu, softmax)

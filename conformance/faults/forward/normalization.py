@@ -220,4 +220,34 @@ unit_normalization = Shared("UnitNormalization", wrap=of_length).table(
     zeros_divided=("a vector of zeros is divided by its length and is NaN", _euclidean),
 )
 
-LAYERS = (layers, formulas, spreads, layer_normalization, unit_normalization)
+def with_mean_square(formula: Callable[..., Any]) -> Function:
+    """A layer with another ``formula(x, mean_square, epsilon, scale)``."""
+
+    def function(right: Function, x: Array, scale: Array, *, axis: Any = -1, epsilon: float = 1e-6) -> Array:
+        _, saved = pair_of(right)[0](x, scale, axis=axis, epsilon=epsilon)
+        return np.asarray(formula(x, np.mean(x * x, axis=saved.axes, keepdims=True), epsilon, saved.scale), x.dtype)
+
+    return function
+
+
+rms_normalization = Shared("RMSNormalization", wrap=with_mean_square).table(
+    scale_left_out=("scale is left out", lambda x, square, e, scale: x / np.sqrt(square + e)),
+    scale_plus_1=("1 is added to scale", lambda x, square, e, scale: x / np.sqrt(square + e) * (1 + scale)),
+    epsilon_after_the_root=("epsilon is added to the root, not inside", lambda x, square, e, scale: x / (np.sqrt(square) + e) * scale),
+    root_of_the_mean_left_out=("it divides by the mean square instead of its root", lambda x, square, e, scale: x / (square + e) * scale),
+)
+rms_options = Shared("RMSNormalization").table(
+    epsilon_of_layer_normalization=("epsilon is 0.001, as in LayerNormalization, instead of 1e-6", assuming(epsilon=1e-3)),
+    epsilon_of_pytorch=("epsilon is 1.2e-7, as in PyTorch, instead of 1e-6", assuming(epsilon=1.1920929e-07)),
+    epsilon_ignored=("the option epsilon is ignored", changed(epsilon=1e-6)),
+)
+
+
+@rms_options
+def mean_subtracted(right: Function, x: Array, scale: Array, **options: Any) -> Any:
+    """The mean is subtracted first, as in LayerNormalization."""
+    _, saved = pair_of(right)[0](x, scale, **options)
+    return right(x - np.mean(x, axis=saved.axes, keepdims=True), scale, **options)
+
+
+LAYERS = (layers, formulas, spreads, layer_normalization, unit_normalization, rms_normalization, rms_options)
