@@ -36,17 +36,21 @@ MASK_OPERATIONS: dict[str, Callable[..., Array]] = {
 
 
 class Layer(NamedTuple):
-    """A layer of a model: its path, its Keras class, its configuration, its weights as in ``get_weights()``."""
+    """A layer of a model: its path, its Keras class, its configuration, its weights as in ``get_weights()``.
+
+    `record` is another record than that of its class, for a model of which one part is to be replaced.
+    """
 
     name: str
     class_name: str
     config: dict[str, Any]
     weights: list[Array]
+    record: LayerSpec | None = None
 
     @property
     def spec(self) -> LayerSpec:
-        """The record of its class."""
-        return LAYERS.get(self.class_name, TEXT_VECTORIZATION)
+        """The record of its class, or the one in its place."""
+        return self.record or LAYERS.get(self.class_name, TEXT_VECTORIZATION)
 
 
 @dataclass(frozen=True)

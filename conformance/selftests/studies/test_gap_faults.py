@@ -5,7 +5,7 @@ import pytest
 
 import reference
 from conformance.studies.data.paths import checkpoints_dir
-from conformance.studies.experiments.gap_faults import FAULTS, _of_probabilities, switched_on
+from conformance.studies.experiments.gap_faults import FAULTS, _of_probabilities, planted
 from reference.training.step import start_training, train_step
 
 BATCH = 4
@@ -31,8 +31,8 @@ def gradients(model, fault):
     """The gradients of a step by layer, in one array each: with SGD and a rate of 1 they are what the weights lose."""
     ids = np.random.default_rng(0).integers(2, 1000, size=(BATCH, *model.graph.specs["input"].shape[1:]))
     state = start_training(model, optimizer=("sgd", {"learning_rate": 1.0}), loss="sparse_categorical_crossentropy")
-    with switched_on(fault):
-        after, _ = train_step(model, state, ids, np.arange(BATCH) % 3)
+    model, state = planted(fault, model, state)
+    after, _ = train_step(model, state, ids, np.arange(BATCH) % 3)
     lost = {name: [old - new for old, new in zip(own, after.weights[name], strict=True)] for name, own in state.weights.items() if own}
     return {name: np.concatenate([one.reshape(-1) for one in own]) for name, own in lost.items()}
 

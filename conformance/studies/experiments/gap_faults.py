@@ -1,97 +1,113 @@
-"""Mistakes in gradients that from-scratch trainings make, each as one function of the reference's training that is made wrong on purpose.
+"""Mistakes in gradients that from-scratch trainings make, each as one part of a training that is replaced by a wrong one.
 
 All of them have been seen in code that students wrote. The forward pass stays right: the loss is that of the model, and only the way down
-is another one.
+is another one. What is replaced is the gradient in the record of the recurrent layers, or that of the loss: see :func:`planted`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from conformance.base.arrays import Array
-from reference.layers import wrappers
-from reference.layers.rnn import cells, scan
+from reference.layers import LayerSpec
+from reference.layers.kinds import RecurrentSpec
+from reference.layers.rnn.cells import Activation
 from reference.layers.rnn.scan import SavedScan
-from reference.network import backpropagation
+from reference.layers.wrappers import BIDIRECTIONAL
+from reference.models import Model
+from reference.training.step import TrainingState
 
 Function = Callable[..., Any]
 EPSILON = 1e-7
 
 
 class TrainingMistake(NamedTuple):
-    """A mistake: what it is in a sentence, where the function stands that is made wrong, and what is made of the right one."""
+    """A mistake: what it is in a sentence, and what is made of the right gradients of a recurrent layer, or of the loss by the logits."""
 
     says: str
-    place: Any
-    attribute: str
-    wrong: Callable[[Function], Function]
+    layer: Callable[[LayerSpec], Function] | None = None
+    loss: Callable[[Array], Array] | None = None
 
 
-@contextmanager
-def switched_on(name: str) -> Iterator[None]:
-    """The reference with this mistake; without a name as it is."""
+def planted(name: str, model: Model, state: TrainingState) -> tuple[Model, TrainingState]:
+    """A model and its training with this mistake; without a name as they are."""
     if not name:
-        yield
-        return
-    fault = FAULTS[name]
-    right = getattr(fault.place, fault.attribute)
-    setattr(fault.place, fault.attribute, fault.wrong(right))
-    try:
-        yield
-    finally:
-        setattr(fault.place, fault.attribute, right)
+        return model, state
+    mistake, plan = FAULTS[name], state.plan
+    if mistake.loss is not None:
+        objectives = {output: replace(one, backward=_changed(one.backward, mistake.loss)) for output, one in plan.objectives.items()}
+        return model, replace(state, plan=replace(plan, objectives=objectives))
+    layers = {path: _with_mistake(layer, mistake.layer) for path, layer in model.context.layers.items()}
+    return replace(model, context=replace(model.context, layers=layers)), state
 
 
-def _doubled(right: Function) -> Function:
-    def scan_back(saved: SavedScan, grad_y: Array, grad_states: Any) -> Any:
-        return right(saved, grad_y if saved.return_sequences else 2 * grad_y, grad_states)
-
-    return scan_back
+def _with_mistake(layer: Any, wrong: Callable[[LayerSpec], Function] | None) -> Any:
+    recurrent = layer.spec is BIDIRECTIONAL or isinstance(layer.spec, RecurrentSpec)
+    return layer._replace(record=replace(layer.spec, gradients=wrong(layer.spec))) if recurrent and wrong else layer
 
 
-def _last_cache(right: Function) -> Function:
-    def scan_back(saved: SavedScan, *grads: Any) -> Any:
-        return right(replace(saved, tape=[saved.tape[-1]] * len(saved.tape)), *grads)
-
-    return scan_back
+def _changed(right: Function, change: Callable[[Array], Array]) -> Function:
+    return lambda *given, **options: change(right(*given, **options))
 
 
-def _next_state(right: Function) -> Function:
-    def gradients(grad_output: Any, saved: SavedScan) -> Any:
-        before = [states for states, _ in saved.tape]
-        kept = [kept for _, kept in saved.tape]
-        return right(grad_output, replace(saved, tape=list(zip([*before[1:], before[-1]], kept, strict=True))))
+def _remembering(change: Callable[[SavedScan], SavedScan], own: Callable[[LayerSpec], bool] = lambda spec: True) -> Any:
+    """The right gradients of what the layer, or each of its halves, saved otherwise."""
+
+    def wrong(spec: LayerSpec) -> Function:
+        def gradients(grad_output: Any, saved: Any) -> Any:
+            if not own(spec):
+                return spec.gradients(grad_output, saved)
+            other = change(saved) if isinstance(saved, SavedScan) else saved._replace(halves=tuple(map(change, saved.halves)))
+            return spec.gradients(grad_output, other)
+
+        return gradients
+
+    return wrong
+
+
+def _doubled(spec: LayerSpec) -> Function:
+    """Twice the gradient of an output of one step."""
+
+    def gradients(grad_output: Any, saved: Any) -> Any:
+        one = saved if isinstance(saved, SavedScan) else saved.halves[0]
+        return spec.gradients(grad_output if one.return_sequences else 2 * grad_output, saved)
 
     return gradients
 
 
-def _slope(slope: Callable[[Array, Array], Any]) -> Callable[[Function], Function]:
-    """Another slope, of pre-activation and activation, in the place of that of tanh."""
-
-    def wrong(right: Function) -> Function:
-        def activation_gradient(name: str | None, grad_output: Array, x: Array, y: Array) -> Any:
-            return grad_output * slope(x, y) if name == "tanh" else right(name, grad_output, x, y)
-
-        return activation_gradient
-
-    return wrong
+def _last_cache(saved: SavedScan) -> SavedScan:
+    return replace(saved, tape=[saved.tape[-1]] * len(saved.tape))
 
 
-def _loss(change: Callable[[Array], Array]) -> Callable[[Function], Function]:
-    """Another gradient of the loss by the logits, made of the right one, ``(softmax(z) - one_hot(y)) / batch``."""
+def _next_state(saved: SavedScan) -> SavedScan:
+    before, kept = ([one[part] for one in saved.tape] for part in range(2))
+    return replace(saved, tape=list(zip([*before[1:], before[-1]], kept, strict=True)))
 
-    def wrong(right: Function) -> Function:
-        def backward(tape: Any, gradients: Any, of_logits: Any, found: Any) -> Any:
-            return right(tape, gradients, {ref: change(gradient) for ref, gradient in of_logits.items()}, found)
 
-        return backward
+@dataclass(frozen=True, repr=False)
+class Sloped(Activation):
+    """An activation with another slope, of what goes in and what comes out."""
 
-    return wrong
+    slope: Callable[[Array, Array], Any]
+
+    def gradient(self, grad_output: Array, z: Array, y: Array) -> Array:
+        """The chain rule with the wrong slope."""
+        return np.asarray(grad_output * self.slope(z, y))
+
+
+def _slope(slope: Callable[[Array, Array], Any]) -> Any:
+    """Another slope in the place of that of tanh."""
+
+    def change(saved: SavedScan) -> SavedScan:
+        cell: Any = saved.cell
+        wrong = {name: Sloped("tanh", slope) for name, one in vars(cell).items() if one == Activation("tanh")}
+        return replace(saved, cell=replace(cell, **wrong))
+
+    return _remembering(change)
 
 
 def _of_probabilities(gradient: Array) -> Array:
@@ -102,35 +118,24 @@ def _of_probabilities(gradient: Array) -> Array:
     return np.where(true, -1 / p / batch, 0).astype(gradient.dtype)
 
 
-FAULTS = {
-    "doubled": TrainingMistake("the gradient of a recurrent layer that returns one step only is doubled", scan, "_scan_back", _doubled),
+FAULTS: Mapping[str, TrainingMistake] = {
+    "doubled": TrainingMistake("the gradient of a recurrent layer that returns one step only is doubled", _doubled),
     "next-state": TrainingMistake(
-        "the backward pass of a Bidirectional takes, for the state before a step, the one after it", wrappers, "gradients", _next_state
+        "the backward pass of a Bidirectional takes, for the state before a step, the one after it",
+        _remembering(_next_state, lambda spec: spec is BIDIRECTIONAL),
     ),
     "last-cache": TrainingMistake(
-        "every step of the backward pass of a recurrent layer uses what its last step kept", scan, "_scan_back", _last_cache
+        "every step of the backward pass of a recurrent layer uses what its last step kept", _remembering(_last_cache)
     ),
     "softmax-identity": TrainingMistake(
-        "the derivative of the softmax is taken as 1, with that of the cross-entropy by the probabilities",
-        backpropagation.Tape,
-        "backward",
-        _loss(_of_probabilities),
+        "the derivative of the softmax is taken as 1, with that of the cross-entropy by the probabilities", loss=_of_probabilities
     ),
-    "no-slope": TrainingMistake("the derivative of tanh is left out", cells, "activation_gradient", _slope(lambda x, y: 1)),
+    "no-slope": TrainingMistake("the derivative of tanh is left out", _slope(lambda x, y: 1)),
     "slope-of-pre-activation": TrainingMistake(
-        "the derivative of tanh, 1 - y², is taken of what goes into the tanh, not of what comes out",
-        cells,
-        "activation_gradient",
-        _slope(lambda x, y: 1 - x * x),
+        "the derivative of tanh, 1 - y², is taken of what goes into the tanh, not of what comes out", _slope(lambda x, y: 1 - x * x)
     ),
-    "relu-slope": TrainingMistake(
-        "the derivative of relu stands in the place of that of tanh", cells, "activation_gradient", _slope(lambda x, y: x > 0)
-    ),
-    "not-averaged": TrainingMistake(
-        "the gradient of the loss is not divided by the batch", backpropagation.Tape, "backward", _loss(lambda g: g * len(g))
-    ),
-    "averaged-twice": TrainingMistake(
-        "the gradient of the loss is divided by the batch twice", backpropagation.Tape, "backward", _loss(lambda g: g / len(g))
-    ),
+    "relu-slope": TrainingMistake("the derivative of relu stands in the place of that of tanh", _slope(lambda x, y: x > 0)),
+    "not-averaged": TrainingMistake("the gradient of the loss is not divided by the batch", loss=lambda g: g * len(g)),
+    "averaged-twice": TrainingMistake("the gradient of the loss is divided by the batch twice", loss=lambda g: g / len(g)),
 }
 """By name; the mistakes in a derivative of tanh are made in recurrent layers."""

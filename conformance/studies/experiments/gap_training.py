@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from conformance.oracle.environment import import_keras, in_processes
 from conformance.studies.data.datasets import load
 from conformance.studies.data.inputs import Inputs
-from conformance.studies.experiments.gap_faults import switched_on
+from conformance.studies.experiments.gap_faults import planted
 from conformance.studies.experiments.gap_runs import KERAS, RATE, SCRATCH_ROWS, GapRun
 from conformance.studies.experiments.models import build_model
 from conformance.studies.experiments.records import DIGITS, MANIFEST_FILE, checksums, read_record, write_record
@@ -40,7 +40,7 @@ def train_run(run: GapRun, inputs: Inputs) -> dict[str, Any]:
     side = _side(run, model)
     epochs: list[dict[str, float]] = []
     # A mistake may drive the weights to infinity; then the training is over, and the first class is named for every sentence.
-    with switched_on(run.fault), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         while len(epochs) < run.row.epochs and _is_finite(epochs):
             epochs.append(_epoch(run, len(epochs), model, side, inputs))
         probabilities = side.predict(inputs.batch("test", slice(None)))
@@ -63,7 +63,8 @@ def _is_finite(epochs: Sequence[dict[str, float]]) -> bool:
 
 
 def _side(run: GapRun, model: Any) -> Side:
-    return (keras_side if run.side == KERAS else numpy_side)(model, OPTIMIZER[run.optimizer])
+    optimizer = OPTIMIZER[run.optimizer]
+    return keras_side(model, optimizer) if run.side == KERAS else numpy_side(model, optimizer, plant=partial(planted, run.fault))
 
 
 def _epoch(run: GapRun, epoch: int, model: Any, side: Side, inputs: Inputs) -> dict[str, float]:

@@ -77,12 +77,21 @@ def keras_side(model: Any, optimizer: Optimizer) -> Side:
     return Side(step, lambda x: np.asarray(model.predict_on_batch(x)), model.get_weights)
 
 
-def numpy_side(model: Any, optimizer: Optimizer, dtype: str = "float32") -> Side:
-    """The reference, from the weights that the Keras model has now, through its file; what the model drops is asked of it, step by step."""
+
+Plant = Callable[[reference.Model, reference.TrainingState], tuple[reference.Model, reference.TrainingState]]
+
+
+def numpy_side(
+    model: Any, optimizer: Optimizer, dtype: str = "float32", plant: Plant = lambda model, state: (model, state)
+) -> Side:
+    """The reference, from the weights that the Keras model has now, through its file; what the model drops is asked of it, step by step.
+
+    `plant` may put mistakes into the model and its training.
+    """
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")
         own = reference.load_model(Path(folder) / "model.keras").astype(dtype)
-    state = start_training(own, optimizer=optimizer.reference(), loss=LOSS)
+    own, state = plant(own, start_training(own, optimizer=optimizer.reference(), loss=LOSS))
 
     def step(x: Array, y: Array, noise: Array) -> float:
         nonlocal state
