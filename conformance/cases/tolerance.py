@@ -315,7 +315,7 @@ def _cancelling_terms(case: Case, backward: Any) -> float:
     x, (g, *_), weights = backward.arrays.x, backward.grads, backward.arrays.weights
     if case.config.get("layer", case.layer) == "LayerNormalization":
         over = _normalised_axes(case)
-    elif LAYERS[case.layer].normalizes and backward.arrays.arguments.get("training"):
+    elif case.layer in LAYERS and LAYERS[case.layer].normalizes and backward.arrays.arguments.get("training"):
         over = tuple(n for n in range(x.ndim) if n != case.config.get("axis", -1) % x.ndim)
     else:
         return 0.0

@@ -60,12 +60,11 @@ def judged(name: str, runner: CaseRunner) -> Record:
     DataUnavailable, FileNotFoundError
         If the data set or the checkpoint is not here.
     """
-    from reference.layers.calls import SIGNATURES
-
     from conformance.models.judge import judge_model
     from conformance.studies.data.inputs import test_inputs
     from conformance.studies.data.paths import checkpoints_dir
     from conformance.studies.experiments.grid import find
+    from reference.layers import LAYERS
     from reference.saving.reader import read_archive
 
     row, session = find(name), runner.session
@@ -74,7 +73,7 @@ def judged(name: str, runner: CaseRunner) -> Record:
         raise FileNotFoundError(f"the checkpoint of {name} is not in the fixtures: `conform train {name}` makes it")
     x, _ = test_inputs(row, _dataset(row.dataset, session.data))
     verdict = judge_model(path, x[: None if session.profile == "full" else SAMPLES], session.implementation)
-    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in SIGNATURES))
+    needs = tuple(dict.fromkeys(entry.class_name for entry in read_archive(path).layers.values() if entry.class_name in LAYERS))
     return Record(runner.identifier, name, "model", verdict.status, {}, verdict.ratio, None, verdict.sentence, needs)
 
 
