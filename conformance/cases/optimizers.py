@@ -56,7 +56,7 @@ FASTER = {"learning_rate": 0.125}
 AVERAGE = {"use_ema": True, "ema_momentum": 0.75, "ema_overwrite_frequency": 2}
 SURROUNDING = (*AROUND, "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor")
 """Options that all optimizers have."""
-SPARING = (
+REDUCED = (
     Special("tiny_gradients", MATRIX, FASTER, {"gradients": "tiny"}),
     Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
 )
@@ -64,7 +64,7 @@ SPARING = (
 FROM_NOTHING = Special("tiny_gradients-accumulator_of_zero", MATRIX, {**FASTER, "initial_accumulator_value": 0.0}, {"gradients": "tiny"})
 """For Adagrad: where epsilon is larger than what it is added to."""
 COMMON = (
-    *SPARING,
+    *REDUCED,
     Special("square", (3, 3), FASTER),
     Special("huge_gradients", MATRIX, FASTER, {"gradients": "huge"}),
     Special("small_gradients-clipnorm", MATRIX, {"clipnorm": 50.0}),
@@ -78,7 +78,7 @@ COMMON = (
 )
 
 
-def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = SPARING, **together: Any) -> LayerCases:
+def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = REDUCED, **together: Any) -> LayerCases:
     """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
     if together:
         special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
@@ -113,7 +113,7 @@ OPTIMIZERS = (
         momentum=0.5,
         centered=True,
     ),
-    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*SPARING, FROM_NOTHING)),
+    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*REDUCED, FROM_NOTHING)),
     _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
     _optimizer("Adamax", {**ADAPTED, **BETAS}),
     _optimizer("Nadam", {**ADAPTED, **BETAS}),

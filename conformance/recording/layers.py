@@ -88,7 +88,7 @@ def _first_good(keras: LiveKeras, layer: LayerCases, case: Case) -> tuple[Arrays
         try:
             expectation = keras.expect(layer, case, arrays)
             check_discriminating(layer, case, arrays, expectation)
-            expectation.rounding()  # where a case is chaotic, this says so
+            expectation.rounding()  # where a case is ill-conditioned, this says so
             return arrays, expectation
         except (NotDiscriminatingError, IllConditionedCaseError) as error:
             weak = error

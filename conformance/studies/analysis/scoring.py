@@ -25,7 +25,7 @@ EMBEDDED = ("digits", "reviews")
 """Data sets that the project brings along; they are small, and stand apart from the real ones."""
 CIRCUMSTANCES = ("date", "keras")
 """What a record says about its measurement, which alone is no reason to write a new one."""
-COARSE = ("max_probability_difference", "mean_probability_difference", "bound")
+IN_BUCKETS = ("max_probability_difference", "mean_probability_difference", "bound")
 
 
 class Unmeasurable(Exception):  # noqa: N818
@@ -70,11 +70,11 @@ def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
 
 
 def settled(stored: Score | None, measured: Score) -> Score:
-    """What to store: the stored record as it is while its facts still hold, else the measured one with coarse differences."""
-    coarse = dict(measured)
-    for name in COARSE:
-        coarse[name] = kept_power(stored[name] if stored else None, measured[name])
-    return stored if stored is not None and facts(stored) == facts(coarse) else coarse
+    """What to store: the stored record as it is while its facts still hold, else the measured one with differences in buckets."""
+    kept = dict(measured)
+    for name in IN_BUCKETS:
+        kept[name] = kept_power(stored[name] if stored else None, measured[name])
+    return stored if stored is not None and facts(stored) == facts(kept) else kept
 
 
 def facts(record: Mapping[str, Any]) -> Score:
