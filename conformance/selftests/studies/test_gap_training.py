@@ -78,8 +78,8 @@ def test_a_record_says_what_was_trained_on_what(records, inputs):
 def test_a_training_whose_loss_is_not_finite_ends_there_and_is_recorded(inputs, monkeypatch):
     real = gap_training.numpy_side
 
-    def exploding(model, optimizer):
-        side = real(model, optimizer)
+    def exploding(model, optimizer, **how):
+        side = real(model, optimizer, **how)
         return side._replace(step=lambda *batch: float("nan"), predict=lambda x: np.full((len(x), 3), np.nan))
 
     monkeypatch.setattr(gap_training, "numpy_side", exploding)
