@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import pairwise
 from threading import Lock
@@ -38,6 +37,8 @@ def in_threads(function: Callable[[slice], Any], parts: list[slice]) -> list[Any
     """``[function(part) for part in parts]``, each in a thread of its own; the first error is raised when all have ended."""
     if len(parts) < 2:
         return [function(part) for part in parts]
+    from concurrent.futures import ThreadPoolExecutor  # here, since it loads much that a small batch never needs
+
     with _PRODUCTS, _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(len(parts)) as pool:
         return [job.result() for job in [pool.submit(copy_context().run, function, part) for part in parts]]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -76,6 +75,8 @@ def initializer_of(identifier: str | Mapping[str, Any] | None) -> Initializer:
     name, registered = identifier.get("class_name"), identifier.get("registered_name")
     function = ALIASES.get(str(name), str(name))
     if function not in FUNCTIONS or registered not in (None, name):
+        from difflib import get_close_matches  # here, because only this message needs it
+
         near = get_close_matches(str(name), [*FUNCTIONS, *ALIASES], 3)
         raise ValueError(f"initializer {shown(registered or name)} is not one of Keras's own; near are {', '.join(near) or 'none'}")
     initialize, config = getattr(initializers, function), dict(identifier.get("config") or {})

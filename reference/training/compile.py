@@ -7,7 +7,6 @@ Losses, optimizers and metrics go by Keras's names. Each may be given as a name 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import warnings
@@ -271,5 +270,7 @@ def _check_options(title: str, function: Callable[..., Any], options: Mapping[st
 
 def _hint(name: str, known: Mapping[str, str], otherwise: str) -> str:
     """What may have been meant instead of a name; else all that there is."""
+    import difflib  # here, because only this message needs it
+
     near = [known[one] for one in difflib.get_close_matches(name, known, n=3, cutoff=0.5)]
     return f"did you mean {' or '.join(near)}?" if near else f"{otherwise} {', '.join(sorted(known.values()))}"

