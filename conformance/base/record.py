@@ -17,6 +17,9 @@ STATUSES = (PASSED, FAILED, UNSUPPORTED, ERROR, TIMEOUT, BLOCKED, SKIPPED)
 FAILED_STATUSES = (FAILED, ERROR, TIMEOUT)
 KNOWABLE = (FAILED, ERROR)
 """What a known failure (``--conform-xfail``) may be."""
+CORE, EDGE = "core", "edge"
+LEVELS = (CORE, EDGE)
+"""Whether a question is what everybody means by the layer, or about an unusual input that many right layers do not care for."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Record:
         Layers that this one is built on.
     remarks : tuple of str
         What a pass does not hide.
+    level : str
+        'core' or 'edge'.
     known_failure : str
         The reason that ``--conform-xfail`` gives for a failure or an error; beside a pass, one that did not come true.
     """
@@ -55,6 +60,7 @@ class Record:
     needs: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     known_failure: str = ""
+    level: str = CORE
 
     @property
     def fails_as_known(self) -> bool:
@@ -72,5 +78,6 @@ class Record:
             "error_over_allowance": self.error_over_allowance,
             "keras_error_over_allowance": self.keras_error_over_allowance,
             "message": self.message,
+            "level": self.level,
             **({"known_failure": self.known_failure} if self.known_failure else {}),
         }

@@ -147,6 +147,7 @@ def test_a_record_in_json_has_the_documented_keys() -> None:
         "error_over_allowance": 0.25,
         "keras_error_over_allowance": None,
         "message": "",
+        "level": "core",
     }, "the keys are those of --conform-json"
 
 
