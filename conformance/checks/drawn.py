@@ -1,4 +1,8 @@
-"""Cases that Hypothesis draws, layer by layer; a failure is made small and printed as a script."""
+"""What is asked of the options that an implementation takes: all pairs of them, then cases that Hypothesis draws, made small on failure.
+
+Declared cases are the same for everybody, and one that lacks an option leaves out every case with it. Here the implementation is at hand:
+nothing that its signatures refuse is asked, and all pairs of the rest are.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from conformance.base.record import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Recor
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
+from conformance.judging.accepted import accepted, pairs_of_accepted
 from conformance.judging.judge import CaseResult
 from conformance.judging.session import CaseRunner
 
@@ -24,7 +29,7 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
 
 
 def check(runner: CaseRunner, layer: str, part: str) -> None:
-    """Cases are drawn until one fails; the smallest one like it is shown."""
+    """Pairs and drawn cases until one fails; of drawn ones the smallest like it is shown."""
     declaration = layer_cases(layer)
     judge_case = runner.judge_case if part == "forward" else runner.judge_backward
     if not runner.oracle.live:
@@ -53,9 +58,12 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
             failing.append(result)
             raise AssertionError(verdict.sentence)
 
+    profile, taken = runner.session.profile, accepted(declaration, runner.session.implementation, part)
     # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
     with contextlib.suppress(AssertionError, Flaky):
-        run_drawn(declaration, runner.seed_of(layer), runner.session.profile, judge_one, part)
+        for case in pairs_of_accepted(declaration, taken, part, profile):
+            judge_one(case)
+        run_drawn(taken, runner.seed_of(layer), profile, judge_one, part)
     if failing:
         smallest = failing[-1]
         record = smallest.record(runner.identifier, "drawn")
@@ -64,7 +72,8 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
         return
     status = PASSED if statuses[PASSED] else UNSUPPORTED
     unsupported = f"; {statuses[UNSUPPORTED]} unsupported" if statuses[UNSUPPORTED] else ""
-    message = reasons[0] if status == UNSUPPORTED and reasons else f"{statuses[PASSED]} drawn cases passed{unsupported}"
+    passed = f"{statuses[PASSED]} case{'s' * (statuses[PASSED] != 1)} of what it takes passed"
+    message = reasons[0] if status == UNSUPPORTED and reasons else f"{passed}{unsupported}"
     if runner.session.must_support and reasons:
         status, message = UNSUPPORTED, reasons[0]
     runner.settle(Record(runner.identifier, layer, "drawn", status, message=message, needs=declaration.needs), lambda: message)

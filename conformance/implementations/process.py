@@ -11,11 +11,11 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from conformance.base.call import Answer, Question
+from conformance.base.call import REFUSED, Answer, Question
 from conformance.base.errors import ImplementationError, UnimportableError
 from conformance.base.record import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 from conformance.implementations import EXEC
@@ -36,10 +36,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Described:
-    """What a program says of itself: its functions, and operations beyond those that every program has."""
+    """What a program says of itself: its functions, operations beyond those that every program has, the options that functions take."""
 
-    functions: frozenset[str]
-    operations: frozenset[str]
+    functions: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class BrokenError(Exception):
@@ -68,7 +69,7 @@ class ProcessImplementation:
     def __init__(self, command: Sequence[str], spec: str, timeout: float, variables: Mapping[str, str] | None = None) -> None:
         self.command, self.spec, self.timeout, self.variables = list(command), spec, timeout, variables or {}
         self._program: Program | None = None
-        self._description = Described(frozenset(), frozenset())
+        self._description = Described()
         self._asked = self._failed_starts = 0
         self._given_up: Answer | None = None
 
@@ -78,7 +79,7 @@ class ProcessImplementation:
 
     def refusal(self, question: Question) -> Answer | None:
         """The answer to a question about a function that there is not, or, where the program can tell, about arguments it does not take."""
-        missing = self._missing(question.function)
+        missing = self._missing(question.function) or self._lacking(question)
         if missing is not None or "refusal" not in self._description.operations:
             return missing
         # The names alone tell whether a call is possible.
@@ -138,6 +139,12 @@ class ProcessImplementation:
         if "has" in self._description.operations or name in self._description.functions:
             return None
         return Answer(UNSUPPORTED, message=f"{self.spec} has no function {name}")
+
+    def _lacking(self, question: Question) -> Answer | None:
+        """The answer about options that the program does not name among those of the function, if it names any."""
+        taken = self._description.options.get(question.function)
+        lacking = [] if taken is None else [name for name in question.keywords if name not in taken]
+        return Answer(UNSUPPORTED, message=f"{question.function} {REFUSED}{', '.join(lacking)}") if lacking else None
 
     def _put(self, question: Question, read: Callable[[Frame], Answer], other: Question | None = None, **metadata: str) -> Answer:
         """Send a question, with `metadata` beside or instead of its own, and read the reply."""
@@ -240,6 +247,13 @@ def _description(reply: Frame) -> Described:
     text_of(reply, "functions")
     names = {key: read_json(reply.metadata.get(key, "[]"), key) for key in ("functions", "operations")}
     for key, listed in names.items():
-        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        if not _are_names(listed):
             raise ProtocolError(f"{key} is not a list of names")
-    return Described(frozenset(names["functions"]), frozenset(names["operations"]))
+    options = read_json(reply.metadata.get("options", "{}"), "options")
+    if not isinstance(options, dict) or not all(map(_are_names, options.values())):
+        raise ProtocolError("options is not an object with a list of names for each function")
+    return Described(frozenset(names["functions"]), frozenset(names["operations"]), options)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)

@@ -10,7 +10,7 @@ from conformance.base.arrays import Array, Arrays, Steps
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
-from conformance.cases.case import Case, LayerCases
+from conformance.cases.case import Case, LayerCases, in_words
 from conformance.cases.gradients import Backward
 from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
@@ -63,7 +63,7 @@ class CaseResult:
             self.case.layer,
             kind,
             verdict.status,
-            {name: _words(value) for name, value in self.case.options.items()},
+            {name: in_words(value) for name, value in self.case.options.items()},
             verdict.ratio,
             verdict.keras_ratio,
             verdict.sentence or "; ".join(verdict.remarks),
@@ -192,9 +192,3 @@ def asked_again(result: CaseResult, oracle: Oracle, arrays: Arrays) -> tuple[Que
         return forward_question(layer, case, arrays, expectation.arguments), expectation
     expectation = oracle.gradients(layer, case, Backward(arrays, grads))
     return backward_question(layer, case, arrays, expectation.arguments, grads), expectation
-
-
-def _words(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return "x".join(str(part) for part in value)
-    return str(value)
