@@ -7,51 +7,57 @@ takes, drawn cases) are made of what is left here, so that none of them is spent
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from conformance.base.call import Question
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
-from conformance.cases.case import DTYPES, Case, LayerCases, declared_cases, in_words, make_case
+from conformance.cases.case import Case, LayerCases, declared_cases, in_words
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases, draw_backward
 from conformance.cases.questions import backward_question, forward_question
 from conformance.implementations.protocol import Implementation
 
 ANSWERED = (PASSED, FAILED, ERROR)
+ATTEMPTS = 4
+"""Of cases with the same options so many are tried: a layer may take a value on some inputs only."""
 INPUTS = ("values", "others")
 """Of what a case is called with, these are no options: they say what its arrays hold."""
 
 
-def accepted(layer: LayerCases, implementation: Implementation, part: str) -> LayerCases:
-    """The declaration with those values of options that the implementation takes, each alone with all else at Keras's default.
+def accepted(layer: LayerCases, implementation: Implementation, part: str, profile: str = "standard") -> LayerCases:
+    """The declaration with those values of options that the implementation takes, each with as little else beside it as there is a case of.
 
     Where it does not even take the call without options, the declaration is as it was: every question about it says why. `part` is
     'forward' or 'backward'. No case of the result is a special one.
     """
+    by_use: dict[frozenset[tuple[str, str]], list[Case]] = defaultdict(list)
+    for case in declared_cases(layer, profile):
+        by_use[frozenset(_used(layer, case.options))].append(case)
 
-    def taken(factors: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-        return {
-            name: [values[0], *(value for value in values[1:] if not _refused(layer, implementation, part, name, value))]
-            for name, values in factors.items()
-        }
+    def taken(name: str, value: Any) -> bool:
+        """Whether any of the cases is taken that have this value and the fewest others; there may be none."""
+        having = [used for used in by_use if (name, in_words(value)) in used]
+        fewest = min(map(len, having), default=0)
+        cases = [case for used in having if len(used) == fewest for case in by_use[used][:ATTEMPTS]]
+        return not cases or any(not _unsupported(layer, case, implementation, part) for case in cases)
 
-    sizes = {name: values[0] for name, values in layer.sizes.items()}
-    plain = make_case(layer, sizes, next(iter(layer.inputs.values())), {}, "float64", "")
-    if _unsupported(layer, plain, implementation, part):
+    def left(factors: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+        return {name: [values[0], *(value for value in values[1:] if taken(name, value))] for name, values in factors.items()}
+
+    if all(_unsupported(layer, case, implementation, part) for case in by_use[frozenset()][:ATTEMPTS]):
         return replace(layer, special=())
-    return replace(layer, special=(), options=taken(layer.options), call=taken(layer.call))
+    options, call = left(layer.options), left(layer.call)
+    drawn = {name: span for name, span in layer.drawn.items() if len(options.get(name, ())) == len(layer.options.get(name, ()))}
+    return replace(layer, special=(), options=options, call=call, drawn=drawn)
 
 
-def _refused(layer: LayerCases, implementation: Implementation, part: str, name: str, value: Any) -> bool:
-    """Whether a value is not taken on any input on which Keras takes it; False where it takes it on none, with all else at its default."""
-    config: dict[str, Any] = {one: values[0] for one, values in layer.sizes.items()}
-    call: dict[str, Any] = {}
-    (config if name in layer.options else call)[name] = value
-    cases = [make_case(layer, config, shape, call, dtype, "") for shape in layer.inputs.values() for dtype in DTYPES]
-    possible = [case for case in cases if layer.possible(config, case.shape, call, case.dtype)]
-    return bool(possible) and all(_unsupported(layer, case, implementation, part) for case in possible)
+def _used(layer: LayerCases, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The options that are not at their default, with the words for their values."""
+    usual = {name: in_words(values[0]) for name, values in {**layer.options, **layer.call}.items()}
+    return [(name, in_words(options[name])) for name, word in usual.items() if in_words(options.get(name, word)) != word]
 
 
 def _unsupported(layer: LayerCases, case: Case, implementation: Implementation, part: str) -> bool:
@@ -81,12 +87,11 @@ def _factors(layer: LayerCases, narrowed: LayerCases) -> Sequence[tuple[Mapping[
 
 def never_met(layer: LayerCases, records: Iterable[Record]) -> list[tuple[str, str]]:
     """Pairs of options of which each was answered in some case, and both together in none although that was asked."""
-    usual = {name: in_words(values[0]) for name, values in {**layer.options, **layer.call}.items() if name not in layer.unpassed}
     asked: set[tuple[str, str]] = set()
     answered: set[tuple[str, str]] = set()
     alone: set[str] = set()
     for record in records:
-        used = [name for name, word in usual.items() if name not in INPUTS and record.options.get(name, word) != word]
+        used = [name for name, _ in _used(layer, record.options) if name not in (*INPUTS, *layer.unpassed)]
         asked.update(_pairs(used))
         if record.status in ANSWERED:
             answered.update(_pairs(used))
