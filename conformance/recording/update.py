@@ -18,6 +18,7 @@ from conformance.cases.tolerance import ITERATED
 from conformance.oracle.environment import in_processes
 from conformance.oracle.recorded.generator import generator_hash
 from conformance.oracle.recorded.reader import PROFILE, SEED
+from conformance.oracle.recorded.tensors import STEP, least_of_gradients
 from conformance.oracle.recorded.vectors import ENDING, FORMAT, MANIFEST, Family, StoredCase, manifest, write_family
 from conformance.recording.layers import record_layer
 from reference.saving.files import write_document
@@ -25,8 +26,8 @@ from reference.saving.files import write_document
 Recording = Mapping[str, Sequence[StoredCase]]
 
 SAME = 1e-6
-"""A number that moved by less than this part of what is allowed, or a tolerance by less than this part of itself, has not changed: the
-last digits depend on the processor."""
+"""A tolerance that moved by less than this part of itself has not changed: the last digits depend on the processor. For the same reason
+an expected value may have been rounded to the next step, see :func:`conformance.oracle.recorded.tensors.rounded`."""
 RATIO_SAME = 0.05
 
 
@@ -90,24 +91,26 @@ def differences(stored: StoredCase, fresh: StoredCase) -> list[str]:
 
 
 def _room(name: str, entry: StoredCase) -> Array | float:
-    """How far a tensor may move unnoticed: a part of what is allowed around an output, nothing for what is asked with."""
+    """How far a tensor may move unnoticed: one step around an expected value, nothing for what is asked with."""
+    value, kind = entry.tensors[name], entry.facts["kind"]
     prefix, output, last = name.rpartition("output/")
-    if output and "rules" in entry.facts:
-        share = entry.facts["rules"].get(f"{prefix}allowed")
-        value = entry.tensors[name]
-        with np.errstate(all="ignore"):
-            return SAME * np.asarray(entry.tensors[f"{prefix}allowed/{last}"] if share is None else share * (1 + np.abs(value)))
-    if "allowed/" in name or "alternative/" in name or name == "response":
-        with np.errstate(all="ignore"):
-            room = SAME * np.abs(entry.tensors[name])
-        if "alternative/" in name and entry.facts["kind"] == "forward":
-            # What a kernel of Keras answers where a NaN is expected depends on the processor.
-            number = name.rpartition("/")[2]
-            return np.where(np.isnan(entry.tensors[f"{name.rpartition('alternative/')[0]}output/{number}"]), np.inf, room)
-        return room
-    if output and entry.facts["kind"] == "backward":
-        return 1e-14 * (1 + np.max(np.abs(entry.tensors[name]), initial=0))
-    return 1e-14 * np.abs(entry.tensors[name]) if entry.facts["kind"] == "stateful" and output else 0.0
+    with np.errstate(all="ignore"):
+        if output and "rules" in entry.facts:
+            share = entry.facts["rules"].get(f"{prefix}allowed")
+            allowed = entry.tensors[f"{prefix}allowed/{last}"] if share is None else share * (1 + np.abs(value))
+            return STEP["float32" if prefix == "float32/" else entry.facts["dtype"]] * allowed
+        if output and kind == "backward":
+            return STEP[entry.facts["dtype"]] * least_of_gradients(value, entry.tensors["response"][int(last)], entry.facts["dtype"])
+        if output and kind == "stateful":
+            return 1e-14 * np.abs(value)
+        if "allowed/" not in name and "alternative/" not in name and name != "response":
+            return 0.0
+        room = SAME * np.abs(value)
+    if "alternative/" in name and kind == "forward":
+        # What a kernel of Keras answers where a NaN is expected depends on the processor.
+        number = name.rpartition("/")[2]
+        return np.where(np.isnan(entry.tensors[f"{name.rpartition('alternative/')[0]}output/{number}"]), np.inf, room)
+    return room
 
 
 def _moved(name: str, old: Array, new: Array, room: Array | float) -> list[str]:

@@ -69,7 +69,7 @@ class Recorded:
     def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
         """Keras's gradients; `backward` must be that of :meth:`backward`."""
         entry = self._entry("backward", case.layer, case.id)
-        asked, outputs = self._asked(entry), _wide(entry.numbered("output"))
+        asked, outputs = self._asked(entry), entry.numbered("output")
         return Expectation(
             outputs,
             tuple(map(np.dtype, entry.facts["dtypes"])),
@@ -160,7 +160,7 @@ def _argument(entry: StoredCase, name: str) -> Any:
 
 def _expectation(entry: StoredCase, prefix: str, dtypes: Sequence[str]) -> Expectation:
     """Outputs, alternatives and what is allowed around them."""
-    outputs = _wide(entry.numbered(f"{prefix}output"))
+    outputs = entry.numbered(f"{prefix}output")
     allowed = functools.partial(_allowed, entry, f"{prefix}allowed", outputs)
     return Expectation(outputs, tuple(map(np.dtype, dtypes)), allowed, allowed, alternatives=_alternatives(entry, prefix))
 
@@ -169,7 +169,7 @@ def _alternatives(entry: StoredCase, prefix: str) -> tuple[tuple[Array, ...], ..
     """Other answers that are right as well."""
     alternatives: list[tuple[Array, ...]] = []
     while found := entry.numbered(f"{prefix}alternative/{len(alternatives)}"):
-        alternatives.append(_wide(found))
+        alternatives.append(found)
     return tuple(alternatives)
 
 
@@ -188,11 +188,6 @@ def _step(whole: Expectation, number: int) -> Expectation:
         return tuple(array[number] for array in arrays)
 
     return replace(whole, outputs=at(whole.outputs), meaning=lambda: at(whole.meaning()), rounding=lambda: at(whole.rounding()))
-
-
-def _wide(outputs: Sequence[Array]) -> tuple[Array, ...]:
-    """Floats as float64; in the file they are float32 where that loses nothing."""
-    return tuple(y.astype(np.float64) if y.dtype.kind == "f" else y for y in outputs)
 
 
 def _allowed(entry: StoredCase, name: str, outputs: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -9,13 +9,16 @@ import numpy as np
 
 from conformance.base.arrays import EPS, Array, Arrays
 from conformance.cases.case import Case, LayerCases
-from conformance.cases.tolerance import MEANING
+from conformance.cases.tolerance import MEANING, meaning_of_gradients
 from conformance.oracle.expectation import Expectation
 
 Tensors = dict[str, Array]
 
 SHARES = (0.0, MEANING, 8 * EPS)
 """Rules that are written down as one number a, for a tolerance of ``a (1 + |output|)``: exact, the float64 rule, elementwise."""
+
+STEP = {"float64": 2.0**-7, "float32": 2.0**-19}
+"""How finely expected values are written down, by the dtype of the rule, as a part of what is allowed: 1e-11, or about 1e-6."""
 
 
 def put(tensors: Tensors, name: str, value: Any) -> None:
@@ -36,30 +39,34 @@ def put_call(tensors: Tensors, layer: LayerCases, case: Case, arrays: Arrays, ch
             put(tensors, f"argument/{name}", value)
 
 
-def put_outputs(tensors: Tensors, name: str, outputs: Sequence[Array]) -> None:
-    """Outputs, in float32 where that loses nothing."""
-    put(tensors, name, tuple(map(_narrow, outputs)))
-
-
 def put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expectation: Expectation, dtype: str) -> None:
     """Outputs, what is allowed around them by the rule of this dtype (in float64 by that of float32 as well), and other right answers."""
     outputs, wide = expectation.outputs, dtype == "float64"
-    put_outputs(tensors, f"{prefix}output", outputs)
-    _put_allowed(tensors, rules, f"{prefix}allowed", outputs, expectation.meaning() if wide else expectation.rounding())
+    allowed = expectation.meaning() if wide else expectation.rounding()
+    put(tensors, f"{prefix}output", tuple(rounded(y, room, dtype) for y, room in zip(outputs, allowed, strict=True)))
+    _put_allowed(tensors, rules, f"{prefix}allowed", outputs, allowed)
     others = [other for other in expectation.alternatives if not _equal(other, outputs)]
     for n, other in enumerate(others):
-        put_outputs(tensors, f"{prefix}alternative/{n}", other)
+        put(tensors, f"{prefix}alternative/{n}", other)
     if wide:
         _put_allowed(tensors, rules, f"{prefix}float32_allowed", outputs, expectation.rounding())
 
 
-def _narrow(y: Array) -> Array:
-    """float64 in float32 where nothing is lost by it: values that were only moved."""
-    if y.dtype != np.float64:
+def rounded(y: Array, allowed: Array, dtype: str) -> Array:
+    """Expected values as multiples of a power of two that is a small part of the least that is allowed; exact where nothing is allowed."""
+    some = np.isfinite(allowed) & (allowed > 0)
+    if y.dtype != np.float64 or not some.any():
         return y
+    step = 2.0 ** np.floor(np.log2(np.min(allowed[some]) * STEP[dtype]))
     with np.errstate(all="ignore"):
-        single = y.astype(np.float32)
-    return single if np.array_equal(single, y, equal_nan=True) else y
+        whole = np.rint(y / step) * step + 0.0  # no -0.0
+    return np.where(some & np.isfinite(whole), whole, y)
+
+
+def least_of_gradients(y: Array, response: float, dtype: str) -> Array:
+    """No more than what is allowed around a gradient, see :func:`conformance.cases.tolerance.rounding_of_gradients`."""
+    with np.errstate(over="ignore"):
+        return meaning_of_gradients((y,))[0] if dtype == "float64" else np.full(y.shape, 8 * (response + EPS))
 
 
 def _put_allowed(tensors: Tensors, rules: dict[str, float], name: str, outputs: Sequence[Array], allowed: Sequence[Array]) -> None:

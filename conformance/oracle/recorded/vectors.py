@@ -1,28 +1,30 @@
 """The files of recorded vectors: one safetensors file for each family of layers, and a manifest.
 
-A file holds under the metadata key ``conformance`` one JSON document::
+A file holds a tensor ``facts`` of bytes: one JSON document in UTF-8, compressed by zlib (RFC 1950)::
 
-    {"format": 1, "keras": "3.15.1", "family": "core", "cases": [{"id": "Dense-batch-float64", "kind": "forward", ...}, ...]}
+    {"format": 2, "keras": "3.15.1", "family": "core",
+     "cases": [{"id": "Dense-units=6-features-float64", "kind": "forward", "tensors": [...], ...}, ...]}
 
-The tensors of the case at position ``n`` of that list are named ``n/...``:
+and the bytes of all arrays, packed without loss as :mod:`conformance.oracle.recorded.packing` says; "tensors" of each case is its part of
+the table. There the arrays of a case are named
 
-    n/input, or n/input/0, n/input/1 ...      what the layer is called with
-    n/weight/<name>                           in the order that "weights" says
-    n/argument/<name>, /0, /1 ...             arrays among the keyword arguments (a tuple is numbered)
-    n/output/0, n/output/1 ...                what Keras gives: float64 where it is a float at all, or float32 where that loses nothing
-    n/allowed/0 ...                           the largest error; where "allowed" is a number a instead, it is a (1 + |output|)
-    n/alternative/0/0 ...                     other answers that are right as well
-    n/float32/...                             of a float64 case: output, allowed and alternative of its arrays rounded to float32,
-    n/float32_allowed/0 ...                   and what float32 arithmetic is allowed on the arrays as they are
+    input, or input/0, input/1 ...          what the layer is called with
+    weight/<name>                           in the order that "weights" says
+    argument/<name>, /0, /1 ...             arrays among the keyword arguments (a tuple is numbered)
+    output/0, output/1 ...                  what Keras gives: float64 where it is a float at all, rounded to a small part of what is allowed
+    allowed/0 ...                           the largest error; where "rules" has a number a for "allowed", it is a (1 + |output|)
+    alternative/0/0 ...                     other answers that are right as well
+    float32/...                             of a float64 case: output, allowed and alternative of its arrays rounded to float32,
+    float32_allowed/0 ...                   and what float32 arithmetic is allowed on the arrays as they are
 
 A case of the kind ``backward`` is called with the arrays of the ``forward`` case of its id, where it has none of its own, and has
 
-    n/grad_output/0 ...                       a gradient for each output; float16 holds them exactly
-    n/output/0 ...                            Keras's gradients: of what, is said by "gradients", in that order
-    n/alternative/0/0 ...                     where Keras chooses one of several right ones: the gradients by other choices
-    n/response                                one number P for each gradient: in float32 ``(8 + sqrt(K)) (P + eps (1 + |output|))`` is
-                                              allowed, K the size of the largest array among inputs and grad_output; in float64
-                                              ``1e-11 (1 + the largest |output|)``
+    grad_output/0 ...                       a gradient for each output; float16 holds them exactly
+    output/0 ...                            Keras's gradients: of what, is said by "gradients", in that order
+    alternative/0/0 ...                     where Keras chooses one of several right ones: the gradients by other choices
+    response                                one number P for each gradient: in float32 ``(8 + sqrt(K)) (P + eps (1 + |output|))`` is
+                                            allowed, K the size of the largest array among inputs and grad_output; in float64
+                                            ``1e-11 (1 + the largest |output|)``
 
 Everything else about a case (Keras's configuration, the options to pass, dtypes) stands in its JSON.
 """
@@ -31,6 +33,7 @@ from __future__ import annotations
 
 import functools
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -42,10 +45,11 @@ import numpy as np
 from conformance.base.arrays import Array
 from conformance.base.errors import VectorsError
 from conformance.base.files import checksum, read_json
+from conformance.oracle.recorded.packing import Packer, starts_of, unpack
 from reference.saving.files import write_whole
 
-FORMAT = 1
-KEY = "conformance"
+FORMAT = 2
+FACTS = "facts"
 MANIFEST = "manifest.json"
 ENDING = ".safetensors"
 MISSING = (
@@ -55,7 +59,7 @@ MISSING = (
 
 @dataclass(frozen=True)
 class StoredCase:
-    """One recorded case: what JSON says of it, and its tensors by name (without the number of the case)."""
+    """One recorded case: what JSON says of it, and its arrays by name."""
 
     facts: Mapping[str, Any]
     tensors: Mapping[str, Array]
@@ -66,11 +70,11 @@ class StoredCase:
         return self.facts["kind"], self.facts["id"]
 
     def array(self, name: str) -> Array:
-        """One tensor."""
+        """One array."""
         return self.tensors[name]
 
     def numbered(self, name: str) -> tuple[Array, ...]:
-        """The tensors ``name/0``, ``name/1`` and so on."""
+        """The arrays ``name/0``, ``name/1`` and so on."""
         found: list[Array] = []
         while (key := f"{name}/{len(found)}") in self.tensors:
             found.append(self.tensors[key])
@@ -107,7 +111,7 @@ def manifest(place: Path) -> dict[str, Any]:
 
 
 class Family:
-    """The cases of one file, their tensors read when asked for."""
+    """The cases of one file, their arrays unpacked when asked for."""
 
     def __init__(self, path: Path, sha256: str | None = None) -> None:
         try:
@@ -117,18 +121,15 @@ class Family:
         try:
             if sha256 is not None and checksum(path) != sha256:
                 raise VectorsError(f"{path} is not the file that the manifest names: restore it, or record again with `conform record`")
-            self._file = safe_open(path, framework="numpy")
-            document = json.loads(self._file.metadata()[KEY])
+            with safe_open(path, framework="numpy") as file:
+                self._packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            self.cases: list[dict[str, Any]] = json.loads(zlib.decompress(self._packed[FACTS].tobytes()))["cases"]
+            self._tables = [facts.pop("tensors") for facts in self.cases]
         except FileNotFoundError:
             raise VectorsError(f"{path}, which the manifest names, is missing") from None
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (OSError, SafetensorError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise VectorsError(f"{path} cannot be read: {error}") from None
-        self.cases: list[dict[str, Any]] = document["cases"]
-        names: dict[str, list[str]] = {}
-        for name in self._file.keys():  # noqa: SIM118 - it is no mapping
-            number, _, rest = name.partition("/")
-            names.setdefault(number, []).append(rest)
-        self._names = names
+        self._starts = starts_of(self._tables)
         self._numbers = {(facts["kind"], facts["id"]): n for n, facts in enumerate(self.cases)}
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 - a process holds each family once
@@ -137,8 +138,7 @@ class Family:
         number = self._numbers.get((kind, identifier))
         if number is None:
             return None
-        tensors = {name: self._file.get_tensor(f"{number}/{name}") for name in self._names.get(str(number), ())}
-        return StoredCase(self.cases[number], tensors)
+        return StoredCase(self.cases[number], unpack(self._tables[number], self._starts[number], self._packed))
 
     def entries(self) -> Iterator[StoredCase]:
         """Every case, in order."""
@@ -152,7 +152,9 @@ def write_family(path: Path, family: str, keras: str, entries: Sequence[StoredCa
     """Write the file of a family, whole or not at all; the same entries give the same bytes."""
     from safetensors.numpy import save
 
-    document = {"format": FORMAT, "keras": keras, "family": family, "cases": [entry.facts for entry in entries]}
-    tensors = {f"{n}/{name}": np.asarray(value, order="C") for n, entry in enumerate(entries) for name, value in entry.tensors.items()}
+    packer = Packer()
+    cases = [{**entry.facts, "tensors": packer.rows(entry.tensors)} for entry in entries]
+    document = {"format": FORMAT, "keras": keras, "family": family, "cases": cases}
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    write_whole(path, save(tensors, {KEY: text}))
+    facts = np.frombuffer(zlib.compress(text.encode(), 9), np.uint8)
+    write_whole(path, save({FACTS: facts, **packer.tensors()}))

@@ -14,6 +14,8 @@ from conformance.cli import check
 from conformance.selftests.builders.place import HIDING, ROOT, Place, checkout, said
 
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch", "pytest"}
+LARGEST_WHEEL = 24_000_000
+"""Bytes."""
 RIGHT = """
 import numpy as np
 
@@ -169,6 +171,7 @@ def test_the_wheel_carries_the_vectors(tmp_path):
     done = subprocess.run([*build, "-w", str(tmp_path / "wheel"), str(source)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"the wheel is not built: {done.stderr[-2000:]}"
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
+    assert wheel.stat().st_size <= LARGEST_WHEEL, f"the wheel has {wheel.stat().st_size:,} bytes, at most {LARGEST_WHEEL:,} may be"
     place = Place(tmp_path)
     place.customize(HIDING.format(hidden=ABSENT))
     with zipfile.ZipFile(wheel) as archive:
