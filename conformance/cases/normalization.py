@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.case import Alone, Config, LayerCases, Special
 from conformance.cases.tolerance import batch_normalization, layer_normalization, root_of_squares
 
 AXES = ("batch", "axis 1", "axis 2", "axis 3")
@@ -16,7 +16,7 @@ def _axis_there(config: Config, shape: tuple[int, ...], call: Config, dtype: str
 def _batch_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     # One value for each channel has no variance: nothing could be told apart.
     alone = "training" in call and len(shape) == 2 and shape[0] == 1
-    return _axis_there(config, shape, call, dtype) and not alone and ("mask" not in call or len(shape) == 3)
+    return _axis_there(config, shape, call, dtype) and not alone and ("mask" not in call or len(shape) == 3 or call["mask"] == "gap_3d")
 
 
 def _one_channel(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
@@ -42,7 +42,15 @@ BATCH_NORMALIZATION = LayerCases(
         Special("nan", (4, 5), {}, {"values": "nan"}),
         Special("all_masked-training", (3, 5, 2), {}, {"training": True, "mask": "none_kept"}),
         Special("one_channel-axis=2-training-mask=gap", (4, 6, 1), {"axis": 2}, {"training": True, "mask": "gap"}),
+        # A mask (2, 3, 1): all columns of a row count, or none.
+        Special("mask_of_rows-training", (2, 3, 4, 5), {}, {"training": True, "mask": "gap_3d"}),
+        Special("two_values-momentum=0.9-training", (2, 1), {"momentum": 0.9}, {"training": True}),
     ],
+    alone=Alone(
+        shapes=[(4, 3), (3, 4, 2)],
+        values={"axis": [1, 2, -2]},
+        acts_with={"momentum": {"training": True}, "mask": {"training": True}},
+    ),
     deviations={"D22": _one_channel},
     untested=("renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
     drawn={"shape": ((2, 4), (2, 5), (1, 5))},
@@ -70,6 +78,7 @@ LAYER_NORMALIZATION = LayerCases(
         Special("square-axis=1x2", (4, 4, 4, 4), {"axis": (1, 2)}),
         Special("nan", (4, 5), {}, {"values": "nan"}),
     ],
+    alone=Alone(shapes=[(3, 5), (2, 3, 4), (2, 3, 5, 4)], values={"axis": [1, -2, (1, 2), (2, 1), (-2, -1)]}),
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
@@ -88,6 +97,7 @@ UNIT_NORMALIZATION = LayerCases(
         Special("all_axes", (2, 3, 5, 4), {"axis": (1, 2, 3)}),
         Special("infinite", (4, 5), {}, {"values": "infinite"}),
     ],
+    alone=Alone(shapes=[(3, 5), (2, 3, 4), (2, 3, 5, 4)], values={"axis": [1, -2, (1, 2), (2, 1), (-2, -1)]}),
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
@@ -115,6 +125,7 @@ RMS_NORMALIZATION = LayerCases(
         Special("square-axis=1x2", (4, 4, 4), {"axis": (1, 2)}),
         Special("infinite", (4, 5), {}, {"values": "infinite"}),
     ],
+    alone=Alone(shapes=[(2, 3, 4)]),
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
