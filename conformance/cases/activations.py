@@ -54,7 +54,7 @@ def _function(
         drawn={"shape": ((1, 3), (1, 5), (2, 6))},
         possible=POSSIBLE.get(name, lambda config, shape, call, dtype: True),
         special=[*SIZES, *MORE.get(name, [])],
-        alone=Alone(values=ALONE.get(name, {})),
+        alone=Alone(shapes=[(2, 4, 3)] if "axis" in options else (), values=ALONE.get(name, {})),
         deviations=DEVIATIONS.get(name, {}),
     )
 
@@ -70,10 +70,12 @@ def _defined(config: Any, shape: tuple[int, ...], call: Any, dtype: str) -> bool
 
 ALONE: dict[str, dict[str, Sequence[Any]]] = {
     # Numbers that float32 holds, so that gradients are asked in float64.
-    "relu": {"negative_slope": [0.25], "max_value": [2.0, 0.0], "values": ["wide", "kinks"]},
+    "relu": {"negative_slope": [0.25], "max_value": [0.5, 0.0], "values": ["tiny", "kinks"]},
     "leaky_relu": {"negative_slope": [0.25, 0.0]},
     **{name: {"axis": [0, 1, -2]} for name in ("softmax", "log_softmax", "sparsemax")},
     "glu": {"axis": [0, -2]},
+    # Where thresholds lie.
+    **{name: {"values": ["kinks", "minus_infinite"]} for name in ("hard_shrink", "soft_shrink")},
 }
 """Values that pairs alone take, where they are not those of the table."""
 POSSIBLE = {"glu": _splits, "leaky_relu": _defined}
@@ -120,6 +122,7 @@ THRESHOLD = FunctionCases(
     tolerance=elementwise,
     sizes={"threshold": [0.5, -1.0], "default_value": [0.0, 2.0]},
     call={"values": VALUES},
+    alone=Alone(values={"values": ["kinks", "minus_infinite"]}),
     special=[Special(size.title, size.shape, {"threshold": 0.25, "default_value": -1.5}) for size in SIZES],
     drawn={"shape": ((1, 3), (1, 5), (2, 6))},
 )

@@ -286,7 +286,7 @@ def pairs_of_options(layer: LayerCases) -> tuple[Case, ...]:
 
     Where a case of the table or a special one asks the same of an ordinary input, it is that one.
     """
-    values = _values_alone(layer)
+    values = values_alone(layer)
     ordinary = (case for case in _combined_cases(layer, "standard") if case.dtype == "float64" and _ordinary(case))
     known = {_asked(layer, case.config, case.call): case for case in reversed([*ordinary])}
     found: dict[str, Case] = {}
@@ -300,7 +300,8 @@ def pairs_of_options(layer: LayerCases) -> tuple[Case, ...]:
         case = next((case for case in cases if layer.possible(case.config, case.shape, call, "float64")), None)
         if case is not None:
             asked = _asked(layer, case.config, call)
-            found.setdefault(asked, known.get(asked, case))
+            there = known.get(asked)
+            found.setdefault(asked, there if there is not None and len(there.shape) >= len(case.shape) else case)
     return tuple(found.values())
 
 
@@ -311,7 +312,7 @@ def _passed(layer: LayerCases) -> dict[str, Sequence[Any]]:
     return {name: values for name, values in {**given, **layer.options, **layer.call}.items() if name not in layer.unpassed}
 
 
-def _values_alone(layer: LayerCases) -> dict[str, Sequence[Any]]:
+def values_alone(layer: LayerCases) -> dict[str, Sequence[Any]]:
     """The values, beside its default, that each option takes in pairs alone."""
     declared = {name: values[1:3] if name in NOT_OF_CODE else values[1:] for name, values in _passed(layer).items()}
     return {**declared, **layer.alone.values}

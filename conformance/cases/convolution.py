@@ -193,8 +193,9 @@ CONV1D = LayerCases(
         ),
         Special("zero_sample-activation=relu", (2, 5, 2), {"filters": 3, "kernel_size": (2,), **ZERO_SAMPLE}, {"values": "zero_sample"}),
         *_geometries((2, 9, 2), [(2,), (4,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
+        *_geometries((2, 10, 2), [(3,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
     ],
-    alone=Alone(shapes=[(2, 9, 2), (2, 9, 4)], sizes={"filters": 4, "kernel_size": (3,)}),
+    alone=Alone(shapes=[(2, 11, 2), (2, 11, 4)], sizes={"filters": 4, "kernel_size": (3,)}),
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={
         "shape": ((1, 3), (1, 11), (1, 6)),

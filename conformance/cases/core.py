@@ -90,6 +90,7 @@ FLATTEN = LayerCases(
         Special("empty_batch", (0, 3, 4)),
         Special("one_row", (1, 3, 4, 2)),
     ],
+    alone=Alone(shapes=[(2, 3, 5, 4)]),
     drawn={"shape": ((1, 4), (1, 4), (1, 4), (1, 4))},
 )
 

@@ -86,6 +86,11 @@ def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[st
     return config.get("axis", -1) == -1 or len(shape) == 3
 
 
+def _of_classes(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
+    # Keras moves the axis of logits to the end, which TensorFlow refuses for one counted from there.
+    return possible(config, shape, call, dtype) and not (config.get("from_logits") and config.get("axis") == -2)
+
+
 def _loss(
     name: str,
     options: Mapping[str, Any],
@@ -105,7 +110,7 @@ def _loss(
         loss,
         options={**options, "reduction": shared["reduction"]},
         call={**call, **shared["call"]},
-        possible=possible,
+        possible=_of_classes if name == "categorical_crossentropy" else possible,
         special=(*common, *special),
         alone=Alone(values={**EVERY_WAY, **({"axis": [1, -2]} if "axis" in options else {})}),
         untested=untested,

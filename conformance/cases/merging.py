@@ -61,7 +61,7 @@ CONCATENATE = LayerCases(
     call={"others": ["same", "three", "alone", "longer"], "values": ["ordinary", "nan", "integers"]},
     possible=lambda config, shape, call, dtype: -len(shape) < config.get("axis", -1) < len(shape),
     special=[Special("empty_batch", (0, 4))],
-    alone=Alone(shapes=[(2, 3, 4)]),
+    alone=Alone(shapes=[(2, 3, 4, 5)]),
     drawn={"shape": ((1, 3), (1, 4), (1, 5))},
 )
 

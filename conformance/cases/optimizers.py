@@ -92,7 +92,11 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
         options=options,
         possible=possible,
         special=special,
-        alone=Alone(acts_with={"nesterov": {"momentum": 0.875}, "use_ema": {"ema_momentum": 0.75, "ema_overwrite_frequency": 2}}),
+        alone=Alone(
+            # Lion takes the sign alone, which is seldom another one.
+            values={"beta_1": [0.25]} if "beta_1" in options else {},
+            acts_with={"nesterov": {"momentum": 0.875}, "use_ema": {"ema_momentum": 0.75, "ema_overwrite_frequency": 2}},
+        ),
         untested=untested,
     )
 

@@ -26,8 +26,8 @@ def _geometries(shape: tuple[int, ...], pools: Sequence[tuple[int, ...]], stride
 
 
 SQUARES = tuple(_geometries((2, 7, 8, 2), [(2, 2), (3, 3)], [(1, 1), (2, 2), (3, 3), (4, 4)]))
-OBLONGS = tuple(_geometries((2, 7, 8, 2), [(3, 2)], [(1, 2), (2, 3), (4, 3)]))
-LINES = tuple(_geometries((2, 9, 2), [(2,), (3,)], [(1,), (2,), (3,), (4,)]))
+OBLONGS = tuple(_geometries((2, 7, 8, 2), [(2, 2), (3, 2)], [(1, 2), (2, 3), (4, 3)]))
+LINES = tuple(_geometries((2, 10, 2), [(2,), (3,)], [(1,), (2,), (3,), (4,)]))
 
 MAX_POOLING2D = LayerCases(
     "MaxPooling2D",
@@ -60,7 +60,7 @@ MAX_POOLING2D = LayerCases(
         *SQUARES,
         *OBLONGS,
     ],
-    alone=Alone(shapes=[(2, 5, 6, 3)]),
+    alone=Alone(shapes=[(2, 6, 11, 2)]),
     deviations={"D8": lambda config, shape, call, dtype: call.get("values") in UNDEFINED},
     drawn={
         "shape": ((1, 3), (1, 9), (1, 9), (1, 4)),
@@ -87,7 +87,7 @@ AVERAGE_POOLING2D = LayerCases(
         *SQUARES,
         *OBLONGS,
     ],
-    alone=Alone(shapes=[(2, 5, 6, 3)]),
+    alone=Alone(shapes=[(2, 6, 11, 2)], values={"values": ["wide"]}),
     drawn=MAX_POOLING2D.drawn,
 )
 
@@ -115,7 +115,7 @@ MAX_POOLING1D = LayerCases(
         Special("all_nan", (2, 4, 3), {}, {"values": "all_nan"}),
         *LINES,
     ],
-    alone=Alone(shapes=[(2, 7, 3)]),
+    alone=Alone(shapes=[(2, 11, 2)]),
     deviations={"D8": lambda config, shape, call, dtype: call.get("values") in UNDEFINED},
     drawn=DRAWN_1D,
 )
@@ -135,7 +135,7 @@ AVERAGE_POOLING1D = LayerCases(
         Special("long_sequences", (30, 200, 3), {"pool_size": (7,), "strides": (3,), "padding": "same"}, dtypes=("float32",)),
         *LINES,
     ],
-    alone=Alone(shapes=[(2, 7, 3)]),
+    alone=Alone(shapes=[(2, 11, 2)], sizes={"pool_size": (4,)}, values={"values": ["wide"]}),
     drawn=DRAWN_1D,
 )
 
@@ -162,7 +162,9 @@ def _global(name: str, *, values: list[str], mask: bool = False) -> LayerCases:
             *([Special("empty_batch", (0, *one))] if "Average" in name else []),
             *([Special("nan_at_masked_steps", (2, 6, 3), {}, {"mask": "every_third", "values": "nan_at_masked_steps"})] if mask else []),
         ],
-        alone=Alone(shapes=[(3, 5, 2) if flat else (2, 4, 5, 3)]),
+        alone=Alone(
+            shapes=[(3, 5, 2) if flat else (2, 4, 5, 3)], values={"values": ["wide"] if "wide" in values else ["negative", "ties"]}
+        ),
         drawn={"shape": ((1, 3), (1, 8), (1, 4)) if flat else ((1, 3), (1, 6), (1, 6), (1, 4))},
     )
 
