@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.cases.activations import AT_KINKS, NAMES, _splits
-from conformance.cases.case import LayerCases, Special
+from conformance.cases.case import Alone, LayerCases, Special
 from conformance.cases.tolerance import elementwise, softmax_layer
 
 INPUTS = {"images": (2, 3, 5, 4), "sequence": (2, 3, 6), "rows": (3, 8), "one_row": (1, 5)}
@@ -30,6 +30,7 @@ RE_LU = LayerCases(
     options={"max_value": [6.0, 0.5, 0.0], "negative_slope": [0.1], "threshold": [0.5]},
     call={"values": VALUES},
     special=[*EMPTY, *AT_KINKS],
+    alone=Alone(values={"max_value": [0.5, 0.0], "negative_slope": [0.25], "values": ["tiny", "kinks"]}),
     drawn=DRAWN,
 )
 
@@ -40,6 +41,7 @@ LEAKY_RE_LU = LayerCases(
     tolerance=elementwise,
     options={"negative_slope": [0.2, 0.01, 1.5]},
     call={"values": VALUES},
+    alone=Alone(values={"negative_slope": [0.25, 1.5]}),
     special=EMPTY,
     drawn=DRAWN,
 )
@@ -76,6 +78,7 @@ SOFTMAX = LayerCases(
     call={"values": ["ordinary", "wide", "huge"], "mask": [None, "full", "last_axis", "row_masked", "numbers"]},
     possible=lambda config, shape, call, dtype: not isinstance(config.get("axis"), tuple) or len(shape) > 2,
     special=[Special("long_rows", (3, 150)), Special("many_rows", (140, 4))],
+    alone=Alone(shapes=[(3, 4, 5)], values={"axis": [1, -2, (1, 2), (-2, -1)], "values": ["wide"]}),
     drawn=DRAWN,
 )
 

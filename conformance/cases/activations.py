@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from conformance.cases.case import FunctionCases, LayerCases, Special, words
+from conformance.cases.case import Alone, FunctionCases, LayerCases, Special, words
 from conformance.cases.tolerance import cancelling, elementwise, softmax
 
 INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}
@@ -54,6 +54,7 @@ def _function(
         drawn={"shape": ((1, 3), (1, 5), (2, 6))},
         possible=POSSIBLE.get(name, lambda config, shape, call, dtype: True),
         special=[*SIZES, *MORE.get(name, [])],
+        alone=Alone(shapes=[(2, 4, 3)] if "axis" in options else (), values=ALONE.get(name, {})),
         deviations=DEVIATIONS.get(name, {}),
     )
 
@@ -67,6 +68,16 @@ def _defined(config: Any, shape: tuple[int, ...], call: Any, dtype: str) -> bool
     return config.get("negative_slope") != 0 or call.get("values") != "infinite"
 
 
+ALONE: dict[str, dict[str, Sequence[Any]]] = {
+    # Numbers that float32 holds, so that gradients are asked in float64.
+    "relu": {"negative_slope": [0.25], "max_value": [0.5, 0.0], "values": ["tiny", "kinks"]},
+    "leaky_relu": {"negative_slope": [0.25, 0.0]},
+    **{name: {"axis": [0, 1, -2]} for name in ("softmax", "log_softmax", "sparsemax")},
+    "glu": {"axis": [0, -2]},
+    # Where thresholds lie.
+    **{name: {"values": ["kinks", "minus_infinite"]} for name in ("hard_shrink", "soft_shrink")},
+}
+"""Values that pairs alone take, where they are not those of the table."""
 POSSIBLE = {"glu": _splits, "leaky_relu": _defined}
 
 ACTIVATIONS = [
@@ -111,6 +122,7 @@ THRESHOLD = FunctionCases(
     tolerance=elementwise,
     sizes={"threshold": [0.5, -1.0], "default_value": [0.0, 2.0]},
     call={"values": VALUES},
+    alone=Alone(values={"values": ["kinks", "minus_infinite"]}),
     special=[Special(size.title, size.shape, {"threshold": 0.25, "default_value": -1.5}) for size in SIZES],
     drawn={"shape": ((1, 3), (1, 5), (2, 6))},
 )

@@ -6,14 +6,16 @@ import functools
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.cases.pairwise import pairwise
+from conformance.cases.pairwise import pairs_alone, pairwise
 from reference.activations import ACTIVATIONS
-from reference.layers import spec_of
+from reference.layers import LAYERS, spec_of
 from reference.layers.kinds import WrapperSpec
+from reference.layers.spec import FORWARD
 
 DTYPES = ("float64", "float32")
 Config = Mapping[str, Any]
@@ -73,6 +75,35 @@ class Special:
     dtypes: Sequence[str] = DTYPES
 
 
+@dataclass(frozen=True)
+class Alone:
+    """How every pair of options is asked alone, all else at its default; what is not said here follows from the declaration.
+
+    Attributes
+    ----------
+    shapes : sequence of shapes
+        Small inputs: the first that a pair allows is taken. Where there are none, those of the declaration, the smallest first.
+    sizes : mapping of constructor argument to its value
+        Else the first of each.
+    values : mapping of option to values
+        Beside its default; of an option that is not here every value that is declared, of :data:`NOT_OF_CODE` the first two. An option
+        without values is left out; one that the declaration does not vary may stand here.
+    acts_with : mapping of option to the values of others
+        What an option needs to change anything: ``{"momentum": {"training": True}}``.
+    """
+
+    shapes: Sequence[tuple[int, ...]] = ()
+    sizes: Config = field(default_factory=dict)
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    acts_with: Mapping[str, Config] = field(default_factory=dict)
+
+
+NOT_OF_CODE = ("activation", "recurrent_activation", "values")
+"""Options whose values select a function or numbers and no branch of the layer: beside the default two of them are enough in pairs."""
+OF_THE_CALL = ("training", "mask", "initial_state", "values", "sample_weight", "labels", "others")
+"""What belongs to the call of a layer, and not to its constructor."""
+
+
 @dataclass(frozen=True, eq=False)
 class LayerCases:
     """Everything the suite needs to know about a layer beside its record, once. What is not a layer has a subclass.
@@ -99,6 +130,8 @@ class LayerCases:
     possible : callable (config, shape, call, dtype) -> bool
         Whether Keras accepts the combination (and, for a dtype, computes it exactly enough to be judged).
     special : sequence of Special
+    alone : Alone
+        How pairs of options are asked alone.
     deviations : mapping of a section 0.1 id to a callable (config, shape, call, dtype) -> bool
     keras_config : callable (config) -> config
         The configuration as Keras nests it; options of a wrapped layer stand flat beside those of the wrapper everywhere else.
@@ -123,6 +156,7 @@ class LayerCases:
     possible: Callable[..., bool] = lambda config, shape, call, dtype: True
     keras_config: Callable[[Config], Config] = lambda config: config
     special: Sequence[Special] = ()
+    alone: Alone = field(default_factory=Alone)
     deviations: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
     drawn: Mapping[str, Any] = field(default_factory=dict)
     unpassed: tuple[str, ...] = ()
@@ -213,17 +247,21 @@ def make_case(
 
 
 def declared_cases(layer: LayerCases, profile: str = "standard") -> Iterator[Case]:
-    """The cases of a declaration: every value of every option alone, then all pairs of them, then the special cases.
+    """The cases of a declaration: every value of every option alone, all pairs among all options, special cases, every pair alone.
 
-    Alone, so that an implementation without most options still has cases to pass. ``smoke`` leaves the pairs out, and float32 of the
-    special cases; ``full`` covers every triple of values.
+    Alone, so that an implementation without most options still has cases to pass, and to fail where two of its options meet. ``smoke``
+    leaves the pairs out, and float32 of the special cases; ``full`` covers every triple of values.
     """
-    return iter(_declared_cases(layer, profile))
+    found = _combined_cases(layer, profile)
+    if profile != "smoke":
+        there = {case.id for case in found}
+        found = (*found, *(case for case in pairs_of_options(layer) if case.id not in there))
+    return iter(found)
 
 
 @functools.cache
-def _declared_cases(layer: LayerCases, profile: str) -> tuple[Case, ...]:
-    """All of them: several kinds of questions are asked of the same cases, and the table of pairs takes a while."""
+def _combined_cases(layer: LayerCases, profile: str) -> tuple[Case, ...]:
+    """All but pairs alone: several kinds of questions are asked of the same cases, and the table of pairs takes a while."""
     cases: dict[str, Case] = {}
     factors = _factors(layer)
     rows = _one_at_a_time(factors)
@@ -240,6 +278,63 @@ def _declared_cases(layer: LayerCases, profile: str) -> tuple[Case, ...]:
         for dtype in special.dtypes[:1] if profile == "smoke" else special.dtypes:
             found.append(make_case(layer, special.config, special.shape, special.call, dtype, special.title))
     return tuple(found)
+
+
+@functools.cache
+def pairs_of_options(layer: LayerCases) -> tuple[Case, ...]:
+    """Every option and every pair of them alone, all else at its default: in float64, on small inputs.
+
+    Where a case of the table or a special one asks the same of an ordinary input, it is that one.
+    """
+    values = values_alone(layer)
+    ordinary = (case for case in _combined_cases(layer, "standard") if case.dtype == "float64" and _ordinary(case))
+    known = {_asked(layer, case.config, case.call): case for case in reversed([*ordinary])}
+    found: dict[str, Case] = {}
+    for given in pairs_alone(values, layer.alone.acts_with):
+        row = {name: given[name] for name in (*values, *given) if name in given}
+        config = {name: values[0] for name, values in layer.sizes.items()} | dict(layer.alone.sizes)
+        config |= {name: value for name, value in row.items() if name not in OF_THE_CALL}
+        call = {name: value for name, value in row.items() if name in OF_THE_CALL}
+        title = "-".join([*(words(name, value) for name, value in row.items()), "alone"])
+        cases = (make_case(layer, config, shape, call, "float64", title) for shape in layer.alone.shapes or _small_shapes(layer))
+        case = next((case for case in cases if layer.possible(case.config, case.shape, call, "float64")), None)
+        if case is not None:
+            asked = _asked(layer, case.config, call)
+            there = known.get(asked)
+            found.setdefault(asked, there if there is not None and len(there.shape) >= len(case.shape) else case)
+    return tuple(found.values())
+
+
+def _passed(layer: LayerCases) -> dict[str, Sequence[Any]]:
+    """What an implementation is given beside arrays: options, ways to call, and those sizes that do not follow from the weights."""
+    spec = LAYERS.get(layer.layer)
+    given = layer.sizes if spec is None else {name: layer.sizes[name] for name in layer.sizes if name in spec.defaults(FORWARD)}
+    return {name: values for name, values in {**given, **layer.options, **layer.call}.items() if name not in layer.unpassed}
+
+
+def values_alone(layer: LayerCases) -> dict[str, Sequence[Any]]:
+    """The values, beside its default, that each option takes in pairs alone."""
+    declared = {name: values[1:3] if name in NOT_OF_CODE else values[1:] for name, values in _passed(layer).items()}
+    return {**declared, **layer.alone.values}
+
+
+def _asked(layer: LayerCases, config: Config, call: Config) -> str:
+    """The options of a case that differ from their defaults, without the sizes that follow from the weights."""
+    silent = {*(set(layer.sizes) - set(_passed(layer))), *layer.constant}
+    given = {name: value for name, value in config.items() if name not in silent or value != layer.constant.get(name, value)}
+    return json.dumps([given, dict(call)], sort_keys=True)
+
+
+def _ordinary(case: Case) -> bool:
+    """Whether sizes are such that options show: no axis and no kernel of one, and no two axes alike."""
+    kernel = case.config.get("kernel_size", (2,))
+    return min(case.shape) > 1 and len(set(case.shape)) == len(case.shape) and max(kernel) > 1
+
+
+def _small_shapes(layer: LayerCases) -> list[tuple[int, ...]]:
+    """The inputs of a declaration, those with unequal axes and more than one sample, the smallest first."""
+    shapes = [shape for shape in layer.inputs.values() if min(shape) > 1 and len(set(shape)) == len(shape)]
+    return sorted(shapes, key=math.prod)
 
 
 def _factors(layer: LayerCases) -> dict[str, Sequence[Any]]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.cases.case import Config, LayerCases, Special
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from conformance.cases.case import Alone, Config, LayerCases, Special, words
 from conformance.cases.tolerance import dot_product
 
 CHANNELS_FIRST = {"data_format": "channels_first"}
@@ -46,6 +50,23 @@ def _empty_batch(config: Config, shape: tuple[int, ...], call: Config, dtype: st
     """D11: an empty float32 batch raises, or has the wrong shape."""
     return shape[0] == 0 and dtype == "float32" and config.get("groups", 1) == 1
 
+
+def _geometries(
+    shape: tuple[int, ...], kernels: Sequence[tuple[int, ...]], paddings: Sequence[str], **steps: Sequence[tuple[int, ...]]
+) -> Iterator[Special]:
+    """Every padding with every stride and every dilation, on every kernel: pairs that show by the sizes that meet in them."""
+    for kernel, padding in itertools.product(kernels, paddings):
+        plain = {} if padding == "valid" else {"padding": padding}
+        for option, value in [(None, None), *((option, value) for option, values in steps.items() for value in values)]:
+            config: dict[str, Any] = {**plain, **({option: value} if option else {})}
+            full = {"filters": 2, "kernel_size": kernel, **config}
+            if _possible(full, shape, {}, "float64"):
+                said = [words(name, one) for name, one in {**config, "kernel_size": kernel}.items()]
+                yield Special("-".join(said), shape, full, dtypes=("float64",))
+
+
+ZERO_SAMPLE = {"activation": "relu", "use_bias": False}
+"""With a sample of zeros every number is exactly at the kink."""
 
 CONV2D = LayerCases(
     "Conv2D",
@@ -110,7 +131,15 @@ CONV2D = LayerCases(
             "many_images-activation=softmax", (70, 8, 9, 16),
             {"filters": 6, "kernel_size": (3, 3), "activation": "softmax", **CHANNELS_FIRST}, dtypes=("float32",),
         ),
+        Special(
+            "zero_sample-activation=relu", (2, 4, 5, 2), {"filters": 3, "kernel_size": (2, 2), **ZERO_SAMPLE}, {"values": "zero_sample"}
+        ),
+        *_geometries(
+            (2, 7, 8, 2), [(2, 2), (3, 3)], ["valid", "same"], strides=[(2, 2), (3, 3), (4, 4)], dilation_rate=[(2, 2), (3, 3)]
+        ),
+        *_geometries((2, 7, 8, 2), [(3, 2)], ["valid", "same"], strides=[(2, 3), (3, 1), (4, 5)], dilation_rate=[(2, 3), (1, 2)]),
     ],
+    alone=Alone(shapes=[(2, 6, 7, 2), (2, 7, 8, 2), (2, 6, 7, 4)], sizes={"filters": 4, "kernel_size": (3, 3)}),
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={
         "shape": ((1, 3), (1, 9), (1, 9), (1, 6)),
@@ -162,7 +191,11 @@ CONV1D = LayerCases(
             "long_sequences", (20, 300, 6), {"filters": 5, "kernel_size": (7,), "padding": "causal", "dilation_rate": (4,)},
             dtypes=("float32",),
         ),
+        Special("zero_sample-activation=relu", (2, 5, 2), {"filters": 3, "kernel_size": (2,), **ZERO_SAMPLE}, {"values": "zero_sample"}),
+        *_geometries((2, 9, 2), [(2,), (4,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
+        *_geometries((2, 10, 2), [(3,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
     ],
+    alone=Alone(shapes=[(2, 11, 2), (2, 11, 4)], sizes={"filters": 4, "kernel_size": (3,)}),
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={
         "shape": ((1, 3), (1, 11), (1, 6)),

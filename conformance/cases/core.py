@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.cases.activations import NAMES
-from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.case import Alone, Config, LayerCases, Special
 from conformance.cases.tolerance import dot_product, elementwise, exact
 
 ACTIVATION_NAMES = ("linear", *(name for name in NAMES if name != "linear"))
@@ -38,7 +38,15 @@ DENSE = LayerCases(
         Special("infinite", (4, 5), {"units": 6}, {"values": "infinite"}),
         Special("integers", (3, 5), {"units": 6}, {"values": "integers"}),
         Special("booleans", (3, 5), {"units": 6}, {"values": "booleans"}),
+        # A row of zeros without a bias: every unit is exactly at the kink.
+        *[
+            Special(
+                f"zero_sample-activation={name}", (3, 5), {"units": 6, "activation": name, "use_bias": False}, {"values": "zero_sample"}
+            )
+            for name in ("relu", "leaky_relu", "elu")
+        ],
     ],
+    alone=Alone(values={"activation": ["relu", "softmax"]}),
     deviations={"D5": lambda config, shape, call, dtype: config.get("activation") == "sparsemax"},
     drawn={"shape": ((1, 4), (1, 4), (1, 9)), "units": (1, 9)},
 )
@@ -57,7 +65,16 @@ EMBEDDING = LayerCases(
         Special("one_id_a_row", (4,), {"input_dim": 7, "output_dim": 3}),
         Special("boolean_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "booleans"}),
         Special("negative_float_ids", (4, 6), {"input_dim": 7, "output_dim": 3}, {"values": "negative_float_ids"}),
+        # Row 0 is a row as any other, whatever mask_zero makes of id 0; no function needs to be told.
+        *[
+            Special(
+                f"mask_zero-given-values={values}", (4, 6), {"input_dim": 7, "output_dim": 3, "mask_zero": True},
+                {"values": values, "given": ("mask_zero",)}, ("float64",),
+            )
+            for values in ("ids_with_zeros", "negative_ids")
+        ],
     ],
+    alone=Alone(values={"mask_zero": []}),
     drawn={"shape": ((1, 4), (1, 6)), "input_dim": (2, 12), "output_dim": (1, 6)},
 )
 
@@ -73,6 +90,7 @@ FLATTEN = LayerCases(
         Special("empty_batch", (0, 3, 4)),
         Special("one_row", (1, 3, 4, 2)),
     ],
+    alone=Alone(shapes=[(2, 3, 5, 4)]),
     drawn={"shape": ((1, 4), (1, 4), (1, 4), (1, 4))},
 )
 
@@ -129,6 +147,7 @@ RESCALING = LayerCases(
         Special("one_value_of_each", (3, 5), {"scale": (0.5,), "offset": (0.25,)}),
         Special("empty_batch", (0, 4), {"scale": 0.5, "offset": 1.0}),
     ],
+    alone=Alone(values={"scale": [-2, (0.5, -1.5, 3.0, 0.25)]}),
     drawn={"shape": ((1, 3), (1, 5), (4, 4))},
 )
 
@@ -156,6 +175,7 @@ DROPOUT = LayerCases(
         Special("rate=0-training", (3, 5), {"rate": 0.0}, {"training": True}),
         Special("empty_batch-training", (0, 5), {"rate": 0.4}, {"training": True}),
     ],
+    alone=Alone(acts_with={"noise_shape": {"training": True}, "rate": {"training": True}}),
     drawn={"shape": ((1, 4), (1, 6), (1, 6)), "rate": None},
 )
 
@@ -177,6 +197,7 @@ def _spatial_dropout(name: str, inputs: dict[str, tuple[int, ...]], drawn: objec
             Special("rate=0-training", (3, *(4,) * (rank - 2), 5), {"rate": 0.0}, {"training": True}),
             Special("empty_batch-training", (0, *(4,) * (rank - 2), 5), {"rate": 0.4}, {"training": True}),
         ],
+        alone=Alone(acts_with={name: {"training": True} for name in ("rate", *options)}),
         drawn={"shape": drawn},
     )
 

@@ -70,6 +70,13 @@ def _step_inputs(rng: np.random.Generator, case: Case) -> Array:
     return x
 
 
+def _zero_sample(rng: np.random.Generator, case: Case) -> Array:
+    """The first sample of zeros: what is linear and has no bias is exactly 0 there."""
+    x = rng.normal(0, 1, case.shape)
+    x[0] = 0
+    return x
+
+
 def _masked_steps(rng: np.random.Generator, case: Case) -> Array:
     """Steps that hold ``mask_value`` alone, others that hold it in some features, of which no place is special."""
     x = rng.normal(0, 1, case.shape)
@@ -95,6 +102,7 @@ VALUES: dict[str, Callable[[np.random.Generator, Case], Array]] = {
     "all_minus_infinity": lambda rng, case: np.full(case.shape, -np.inf),
     "nan_at_masked_steps": _step_inputs,
     "masked_steps": _masked_steps,
+    "zero_sample": _zero_sample,
     "minus_zero": lambda rng, case: np.where(rng.random(case.shape) < 0.8, -0.0, 1.0),
     "large_mean": lambda rng, case: rng.normal(100, 1, case.shape),
     "integers": lambda rng, case: rng.integers(-5, 6, case.shape, dtype=np.int32),

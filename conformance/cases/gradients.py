@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array, Arrays
-from conformance.cases.case import Case, FunctionCases, LayerCases, declared_cases
+from conformance.cases.case import Case, FunctionCases, LayerCases, declared_cases, pairs_of_options
 from conformance.cases.draw import draw_arrays
 from conformance.cases.tolerance import ITERATED, rounds_constants
 from reference.layers import spec_of
@@ -32,14 +32,16 @@ def backward_cases(layer: LayerCases, profile: str) -> Iterator[Case]:
     """The declared cases that can be differentiated.
 
     In float64 all, in float32 every option alone. Of layers that Keras differentiates step by step, which takes longest, every option
-    alone in float64 and none but the inputs in float32. ``full`` asks all of them.
+    and every pair of them alone in float64 and none but the inputs in float32. ``full`` asks all of them.
     """
     alone = {case.id for case in declared_cases(layer, "smoke")}
+    pairs = {case.id for case in pairs_of_options(layer)} if profile != "smoke" else set()
     for case in declared_cases(layer, profile):
         if layer.layer not in ITERATED:
             wanted = case.dtype == "float64" or case.id in alone
         else:
-            wanted = case.id in alone and (case.dtype == "float64" or not {*layer.options, *layer.call} & {*case.config, *case.call})
+            plain = not {*layer.options, *layer.call} & {*case.config, *case.call}
+            wanted = (case.id in alone and (case.dtype == "float64" or plain)) or case.id in pairs
         if differentiable(layer, case) and (wanted or profile == "full"):
             yield case
 

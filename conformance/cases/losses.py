@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array, Arrays, cast
-from conformance.cases.case import Case, FunctionCases, LayerCases, Special, defaults_of
+from conformance.cases.case import Alone, Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import loss
 from reference import losses
@@ -25,6 +25,11 @@ SINGLE = {
     "call": {"sample_weight": [None, "samples"], "mask": [None, "gap"]},
 }
 """Enough of it for the others: in Keras the code is the same."""
+EVERY_WAY: Mapping[str, Sequence[Any]] = {
+    "reduction": ["mean_with_sample_weight", "sum", None],
+    "sample_weight": ["samples", "column"],
+}
+"""What pairs alone take of it, for all losses: elsewhere the code need not be the same."""
 OF_ALL = (
     Special("one_sample", (1, 4)),
     Special("as_many_samples_as_classes", (3, 3), call={"sample_weight": "samples"}),
@@ -42,15 +47,22 @@ OF_PAIRED = (
     Special("weights_below_a_mask", SEQUENCE, call={"mask": "gap", "sample_weight": "column"}),
 )
 PROBABILITIES = {"extremes": "0 and 1", "not_normalised": "sums that are not 1"}
-OF_PROBABILITIES = tuple(Special(kind, SAMPLES, {"reduction": None}, {"values": kind}) for kind in PROBABILITIES)
+OF_PROBABILITIES = (
+    *(Special(kind, SAMPLES, {"reduction": None}, {"values": kind}) for kind in PROBABILITIES),
+    *(Special(f"{kind}-their_mean", SAMPLES, {}, {"values": kind}, ("float64",)) for kind in PROBABILITIES),
+)
 OF_LOGITS = (
     Special("from_logits-huge", SAMPLES, {"from_logits": True, "reduction": None}, {"values": "huge"}),
+    Special("from_logits-huge-their_mean", SAMPLES, {"from_logits": True}, {"values": "huge"}, ("float64",)),
     Special("from_logits-empty_batch", (0, 4), {"from_logits": True}),
 )
 COLUMN = (
     Special("labels_without_last_axis", (5, 1), call={"labels": "flat"}),
     Special("one_vector", (4,), call={"labels": "vector"}),
+    Special("predictions_without_last_axis", (5,), call={"labels": "upright"}, dtypes=("float64",)),
 )
+ONE_FOR_A_ROW = Special("one_label_for_a_row", SAMPLES, call={"labels": "first_column"}, dtypes=("float64",))
+"""Labels that broadcast against predictions of the same rank."""
 ALONE = {"reduction": None}
 HUGE = Special("huge", SAMPLES, call={"values": "huge"})
 HUGE_ERRORS = Special("huge_errors", SAMPLES, call={"values": "huge", "labels": "opposite"})
@@ -74,6 +86,11 @@ def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[st
     return config.get("axis", -1) == -1 or len(shape) == 3
 
 
+def _of_classes(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
+    # Keras moves the axis of logits to the end, which TensorFlow refuses for one counted from there.
+    return possible(config, shape, call, dtype) and not (config.get("from_logits") and config.get("axis") == -2)
+
+
 def _loss(
     name: str,
     options: Mapping[str, Any],
@@ -93,8 +110,9 @@ def _loss(
         loss,
         options={**options, "reduction": shared["reduction"]},
         call={**call, **shared["call"]},
-        possible=possible,
+        possible=_of_classes if name == "categorical_crossentropy" else possible,
         special=(*common, *special),
+        alone=Alone(values={**EVERY_WAY, **({"axis": [1, -2]} if "axis" in options else {})}),
         untested=untested,
     )
 
@@ -123,21 +141,25 @@ LOSSES = (
     _loss(
         "binary_crossentropy",
         {**ENTROPY, "axis": [-1, 1]},
-        (*OF_PROBABILITIES[:1], *OF_LOGITS, *COLUMN, OTHER_AXIS),
+        (*OF_PROBABILITIES[::2], *OF_LOGITS, *COLUMN, OTHER_AXIS),
         paired=True,
         labels=[None, "soft"],
     ),
-    _loss("mean_squared_error", {}, (*COLUMN, HUGE), paired=True),
-    _loss("mean_absolute_error", {}, (EMPTY, *COLUMN, Special("equal", SAMPLES, call={"values": "equal"}))),
-    _loss("mean_absolute_percentage_error", {}, (EMPTY, *COLUMN, ZERO_LABELS)),
+    _loss("mean_squared_error", {}, (*COLUMN, ONE_FOR_A_ROW, HUGE), paired=True),
+    _loss("mean_absolute_error", {}, (EMPTY, *COLUMN, ONE_FOR_A_ROW, Special("equal", SAMPLES, call={"values": "equal"}))),
+    _loss("mean_absolute_percentage_error", {}, (EMPTY, *COLUMN, ONE_FOR_A_ROW, ZERO_LABELS)),
     _loss(
         "mean_squared_logarithmic_error",
         {},
-        (EMPTY, *COLUMN, Special("negative_predictions", SAMPLES, call={"values": "negative"}), ZERO_LABELS),
+        (EMPTY, *COLUMN, ONE_FOR_A_ROW, Special("negative_predictions", SAMPLES, call={"values": "negative"}), ZERO_LABELS),
     ),
-    _loss("huber", {"delta": [1.0, 0.3]}, (EMPTY, *COLUMN, Special("at_delta", SAMPLES, call={"values": "at_delta"}))),
-    _loss("log_cosh", {}, (EMPTY, *COLUMN, HUGE, HUGE_ERRORS)),
-    _loss("poisson", {}, (EMPTY, *COLUMN, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "some_zero"}, ("float64",)))),
+    _loss("huber", {"delta": [1.0, 0.3]}, (EMPTY, *COLUMN, ONE_FOR_A_ROW, Special("at_delta", SAMPLES, call={"values": "at_delta"}))),
+    _loss("log_cosh", {}, (EMPTY, *COLUMN, ONE_FOR_A_ROW, HUGE, HUGE_ERRORS)),
+    _loss(
+        "poisson",
+        {},
+        (EMPTY, *COLUMN, ONE_FOR_A_ROW, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "some_zero"}, ("float64",))),
+    ),
     _loss("kl_divergence", {}, (EMPTY, *OF_PROBABILITIES, ZERO_LABELS)),
     _loss(
         "cosine_similarity", {"axis": [-1, 1]}, (EMPTY, OTHER_AXIS, Special("predictions_of_zero", SAMPLES, ALONE, {"values": "zero_row"}))
@@ -145,10 +167,10 @@ LOSSES = (
     _loss(
         "hinge",
         {},
-        (EMPTY, *COLUMN, Special("at_the_margin", SAMPLES, {}, {"values": "at_margin"}, ("float64",))),
+        (EMPTY, *COLUMN, ONE_FOR_A_ROW, Special("at_the_margin", SAMPLES, {}, {"values": "at_margin"}, ("float64",))),
         labels=[None, "signs", "one_sign"],
     ),
-    _loss("squared_hinge", {}, (EMPTY, *COLUMN), labels=[None, "signs", "one_sign"]),
+    _loss("squared_hinge", {}, (EMPTY, *COLUMN, ONE_FOR_A_ROW), labels=[None, "signs", "one_sign"]),
     # Keras refuses an empty batch here.
     _loss(
         "categorical_hinge",
@@ -160,7 +182,14 @@ LOSSES = (
         "binary_focal_crossentropy",
         {**ENTROPY, **FOCUS, "apply_class_balancing": [False, True], "axis": [-1, 1]},
         # In float32 the bound of the clipping shows in the gradient as well.
-        (EMPTY, Special("extremes", SAMPLES, ALONE, {"values": "extremes"}, ("float64",)), *OF_LOGITS, OTHER_AXIS),
+        (
+            EMPTY,
+            Special("extremes", SAMPLES, ALONE, {"values": "extremes"}, ("float64",)),
+            Special("extremes-their_mean", SAMPLES, {}, {"values": "extremes"}, ("float64",)),
+            *OF_LOGITS,
+            *COLUMN,
+            OTHER_AXIS,
+        ),
     ),
     _loss("categorical_focal_crossentropy", {**ENTROPY, **FOCUS, "axis": [-1, 1]}, (EMPTY, *OF_PROBABILITIES, *OF_LOGITS, OTHER_AXIS)),
 )
@@ -266,6 +295,10 @@ def _as_asked(case: Case, y: Array, p: Array) -> Array:
         return -y
     if kind == "flat":
         return y[..., 0]
+    if kind == "upright":
+        return y[:, np.newaxis]
+    if kind == "first_column":
+        return y[:, :1]
     if values == "equal":
         y[:, 1:3] = p[:, 1:3]
     if values == "at_delta":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.cases.case import Config, LayerCases, Special, shapes_of_inputs
+from conformance.cases.case import Alone, Config, LayerCases, Special, shapes_of_inputs
 from conformance.cases.tolerance import elementwise, exact
 
 INPUTS = {"images": (2, 3, 5, 4), "sequence": (3, 6, 4), "features": (3, 5), "one_row": (1, 7), "square": (4, 4)}
@@ -61,6 +61,7 @@ CONCATENATE = LayerCases(
     call={"others": ["same", "three", "alone", "longer"], "values": ["ordinary", "nan", "integers"]},
     possible=lambda config, shape, call, dtype: -len(shape) < config.get("axis", -1) < len(shape),
     special=[Special("empty_batch", (0, 4))],
+    alone=Alone(shapes=[(2, 3, 4, 5)]),
     drawn={"shape": ((1, 3), (1, 4), (1, 5))},
 )
 

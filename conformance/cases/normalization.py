@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.case import Alone, Config, LayerCases, Special
 from conformance.cases.tolerance import batch_normalization, layer_normalization, root_of_squares
 
 AXES = ("batch", "axis 1", "axis 2", "axis 3")
 
 
 def _axis_there(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
+    """Whether every axis is one of the input, and none the batch."""
     axis = config.get("axis", -1)
-    return max(axis if isinstance(axis, tuple) else (axis,)) < len(shape)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return max(axes) < len(shape) and min(axes) > -len(shape)
 
 
 def _batch_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
     # One value for each channel has no variance: nothing could be told apart.
     alone = "training" in call and len(shape) == 2 and shape[0] == 1
-    return _axis_there(config, shape, call, dtype) and not alone and ("mask" not in call or len(shape) == 3)
+    return _axis_there(config, shape, call, dtype) and not alone and ("mask" not in call or len(shape) == 3 or call["mask"] == "gap_3d")
 
 
 def _one_channel(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
@@ -42,16 +44,19 @@ BATCH_NORMALIZATION = LayerCases(
         Special("nan", (4, 5), {}, {"values": "nan"}),
         Special("all_masked-training", (3, 5, 2), {}, {"training": True, "mask": "none_kept"}),
         Special("one_channel-axis=2-training-mask=gap", (4, 6, 1), {"axis": 2}, {"training": True, "mask": "gap"}),
+        # A mask (2, 3, 1): all columns of a row count, or none.
+        Special("mask_of_rows-training", (2, 3, 4, 5), {}, {"training": True, "mask": "gap_3d"}),
+        Special("two_values-momentum=0.9-training", (2, 1), {"momentum": 0.9}, {"training": True}),
     ],
+    alone=Alone(
+        shapes=[(3, 4, 2)],
+        values={"axis": [1, -2]},
+        acts_with={"momentum": {"training": True}, "mask": {"training": True}},
+    ),
     deviations={"D22": _one_channel},
     untested=("renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
     drawn={"shape": ((2, 4), (2, 5), (1, 5))},
 )
-
-def _layer_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> bool:
-    # Never over the batch.
-    return _axis_there(config, shape, call, dtype) and (len(shape) > 2 or config.get("axis") != (-2, -1))
-
 
 LAYER_NORMALIZATION = LayerCases(
     "LayerNormalization",
@@ -59,7 +64,7 @@ LAYER_NORMALIZATION = LayerCases(
     axes=AXES,
     tolerance=layer_normalization,
     options={"axis": [1, (1, 2), (2, 1), (-2, -1)], "epsilon": [0.1], "center": [False], "scale": [False]},
-    possible=_layer_possible,
+    possible=_axis_there,
     special=[
         Special("empty_batch", (0, 5)),
         Special("wide", (3, 500)),
@@ -70,6 +75,7 @@ LAYER_NORMALIZATION = LayerCases(
         Special("square-axis=1x2", (4, 4, 4, 4), {"axis": (1, 2)}),
         Special("nan", (4, 5), {}, {"values": "nan"}),
     ],
+    alone=Alone(shapes=[(2, 3, 4)], values={"axis": [1, -2, (1, 2), (2, 1), (-2, -1)]}),
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
@@ -80,7 +86,7 @@ UNIT_NORMALIZATION = LayerCases(
     tolerance=root_of_squares,
     options={"axis": [1, (1, 2), (2, 1), (-2, -1)]},
     call={"values": ["ordinary", "wide", "tiny", "masked_steps", "nan"]},
-    possible=_layer_possible,
+    possible=_axis_there,
     special=[
         Special("empty_batch", (0, 5)),
         Special("wide_rows", (3, 500)),
@@ -88,6 +94,7 @@ UNIT_NORMALIZATION = LayerCases(
         Special("all_axes", (2, 3, 5, 4), {"axis": (1, 2, 3)}),
         Special("infinite", (4, 5), {}, {"values": "infinite"}),
     ],
+    alone=Alone(shapes=[(2, 3, 4)], values={"axis": [1, -2, (1, 2), (2, 1), (-2, -1)]}),
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 
@@ -96,7 +103,7 @@ def _rms_possible(config: Config, shape: tuple[int, ...], call: Config, dtype: s
     # Keras lays the scale along the last axes, whichever are normalised (D16), or raises.
     axis = config.get("axis", -1)
     axes = sorted(one % len(shape) for one in (axis if isinstance(axis, tuple) else (axis,)))
-    return _layer_possible(config, shape, call, dtype) and axes == list(range(len(shape) - len(axes), len(shape)))
+    return _axis_there(config, shape, call, dtype) and axes == list(range(len(shape) - len(axes), len(shape)))
 
 
 RMS_NORMALIZATION = LayerCases(
@@ -115,6 +122,7 @@ RMS_NORMALIZATION = LayerCases(
         Special("square-axis=1x2", (4, 4, 4), {"axis": (1, 2)}),
         Special("infinite", (4, 5), {}, {"values": "infinite"}),
     ],
+    alone=Alone(shapes=[(2, 3, 4)]),
     drawn={"shape": ((1, 4), (2, 5), (2, 6))},
 )
 

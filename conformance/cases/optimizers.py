@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array, Steps, cast
-from conformance.cases.case import Case, FunctionCases, LayerCases, Special, defaults_of
+from conformance.cases.case import Alone, Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import optimizer
 from reference.optimizers import formulas
@@ -92,6 +92,11 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
         options=options,
         possible=possible,
         special=special,
+        alone=Alone(
+            # Lion takes the sign alone, which is seldom another one.
+            values={"beta_1": [0.25]} if "beta_1" in options else {},
+            acts_with={"nesterov": {"momentum": 0.875}, "use_ema": {"ema_momentum": 0.75, "ema_overwrite_frequency": 2}},
+        ),
         untested=untested,
     )
 

@@ -1,10 +1,10 @@
-"""Tables in which every pair of option values that can occur together does."""
+"""Tables in which every pair of option values that can occur together does: among all other options, and alone."""
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 ATTEMPTS = 400
@@ -59,3 +59,19 @@ def pairwise(
 
 def _combinations(row: Sequence[int], strength: int) -> itertools.combinations[tuple[tuple[int, int], ...]]:
     return itertools.combinations(enumerate(row), strength)  # type: ignore[return-value]
+
+
+def pairs_alone(values: Mapping[str, Sequence[Any]], acts_with: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every value by itself, then every pair of values of two options, each as the mapping of these alone: all else is at its default.
+
+    Parameters
+    ----------
+    values : mapping of option to values, the default not among them
+    acts_with : mapping of option to the values of others
+        What an option needs to change anything, which then stands beside it.
+    """
+    for name, own in values.items():
+        yield from ({**acts_with.get(name, {}), name: value} for value in own)
+    for (first, ones), (second, others) in itertools.combinations(values.items(), 2):
+        partners = {**acts_with.get(first, {}), **acts_with.get(second, {})}
+        yield from ({**partners, first: one, second: other} for one, other in itertools.product(ones, others))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.case import Alone, Config, LayerCases, Special, words
 from conformance.cases.tolerance import exact, mean
 
 UNDEFINED = ("nan", "infinite", "all_nan", "all_minus_infinity")
@@ -15,6 +17,17 @@ def _possible(config: Config, shape: tuple[int, ...], call: Config, dtype: str) 
     fits = all(size >= pool for size, pool in zip(spatial, config.get("pool_size", (2,) * len(spatial)), strict=True))
     return fits or config.get("padding") == "same"
 
+
+def _geometries(shape: tuple[int, ...], pools: Sequence[tuple[int, ...]], strides: Sequence[tuple[int, ...]]) -> Iterator[Special]:
+    """Every padding with every stride on every pool: pairs that show by the sizes that meet in them."""
+    for pool, stride, padding in itertools.product(pools, strides, ({}, {"padding": "same"})):
+        config = {"pool_size": pool, "strides": stride, **padding}
+        yield Special("-".join(words(name, one) for name, one in config.items()), shape, config, dtypes=("float64",))
+
+
+SQUARES = tuple(_geometries((2, 7, 8, 2), [(2, 2), (3, 3)], [(1, 1), (2, 2), (3, 3), (4, 4)]))
+OBLONGS = tuple(_geometries((2, 7, 8, 2), [(2, 2), (3, 2)], [(1, 2), (2, 3), (4, 3)]))
+LINES = tuple(_geometries((2, 10, 2), [(2,), (3,)], [(1,), (2,), (3,), (4,)]))
 
 MAX_POOLING2D = LayerCases(
     "MaxPooling2D",
@@ -44,7 +57,10 @@ MAX_POOLING2D = LayerCases(
         Special("all_nan", (2, 4, 6, 3), {}, {"values": "all_nan"}),
         Special("all_minus_infinity", (2, 4, 6, 3), {}, {"values": "all_minus_infinity"}),
         Special("padding=SAME", (2, 5, 7, 3), {"padding": "SAME"}),
+        *SQUARES,
+        *OBLONGS,
     ],
+    alone=Alone(shapes=[(2, 6, 11, 2)]),
     deviations={"D8": lambda config, shape, call, dtype: call.get("values") in UNDEFINED},
     drawn={
         "shape": ((1, 3), (1, 9), (1, 9), (1, 4)),
@@ -68,7 +84,10 @@ AVERAGE_POOLING2D = LayerCases(
         Special("many_images", (70, 6, 5, 3), {"pool_size": (3, 2), "strides": (2, 1)}),
         Special("positive", (2, 24, 25, 3), {"pool_size": (20, 21)}, {"values": "positive"}),
         Special("padding=SAME", (2, 5, 7, 3), {"pool_size": (2, 2), "padding": "SAME"}),
+        *SQUARES,
+        *OBLONGS,
     ],
+    alone=Alone(shapes=[(2, 6, 11, 2)], values={"values": ["wide"]}),
     drawn=MAX_POOLING2D.drawn,
 )
 
@@ -94,7 +113,9 @@ MAX_POOLING1D = LayerCases(
         Special("long_sequences", (30, 200, 3), {"pool_size": (7,), "strides": (3,), "padding": "same"}, dtypes=("float32",)),
         Special("nan", (2, 6, 3), {"pool_size": (2,)}, {"values": "nan"}),
         Special("all_nan", (2, 4, 3), {}, {"values": "all_nan"}),
+        *LINES,
     ],
+    alone=Alone(shapes=[(2, 11, 2)]),
     deviations={"D8": lambda config, shape, call, dtype: call.get("values") in UNDEFINED},
     drawn=DRAWN_1D,
 )
@@ -112,7 +133,9 @@ AVERAGE_POOLING1D = LayerCases(
         Special("pool_longer_than_sequence-padding=same", (2, 3, 3), {"pool_size": (5,), "padding": "same"}),
         Special("empty_batch", (0, 4, 3), {"pool_size": (2,)}),
         Special("long_sequences", (30, 200, 3), {"pool_size": (7,), "strides": (3,), "padding": "same"}, dtypes=("float32",)),
+        *LINES,
     ],
+    alone=Alone(shapes=[(2, 11, 2)], sizes={"pool_size": (4,)}, values={"values": ["wide"]}),
     drawn=DRAWN_1D,
 )
 
@@ -139,6 +162,9 @@ def _global(name: str, *, values: list[str], mask: bool = False) -> LayerCases:
             *([Special("empty_batch", (0, *one))] if "Average" in name else []),
             *([Special("nan_at_masked_steps", (2, 6, 3), {}, {"mask": "every_third", "values": "nan_at_masked_steps"})] if mask else []),
         ],
+        alone=Alone(
+            shapes=[(3, 5, 2) if flat else (2, 4, 5, 3)], values={"values": ["wide"] if "wide" in values else ["negative", "ties"]}
+        ),
         drawn={"shape": ((1, 3), (1, 8), (1, 4)) if flat else ((1, 3), (1, 6), (1, 6), (1, 4))},
     )
 

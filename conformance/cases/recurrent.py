@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.cases.case import Config, LayerCases, Special
+from conformance.cases.case import Alone, Config, LayerCases, Special
 from conformance.cases.tolerance import dot_product, exact, layer_normalization, perturbation
 
 # Keras rounds constants of these to float32 (section 0.2); iterated, no exact tolerance in float64 follows from that.
@@ -79,6 +79,15 @@ def _together(title: str, **config: Any) -> Special:
 DRAWN = {"shape": ((1, 3), (1, 8), (1, 5)), "units": (1, 6)}
 
 
+SMALL = [(3, 5, 2)]
+DROPPED = {"dropout": [0.3], "recurrent_dropout": [0.4]}
+GAPS = {"mask": ["gap", "right", "left", "all_masked"]}
+ACT_WITH: dict[str, Config] = {
+    **{name: {"training": True} for name in DROPPED},
+    "zero_output_for_mask": {"mask": "gap", "return_sequences": True},
+}
+
+
 def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCases:
     return LayerCases(
         name,
@@ -97,6 +106,7 @@ def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCas
             _together("go_backwards-zero_output_for_mask", go_backwards=True, zero_output_for_mask=True),
             *more,
         ],
+        alone=Alone(shapes=SMALL, sizes={"units": 4}, values={**GAPS, **DROPPED}, acts_with=ACT_WITH),
         deviations={"D3": _unrolled_zeros},
         drawn=DRAWN,
         unpassed=("unroll",),
@@ -175,6 +185,12 @@ BIDIRECTIONAL = LayerCases(
             if special.title.startswith(("training", "nan"))
         ),
     ],
+    alone=Alone(
+        shapes=SMALL,
+        sizes={"units": 4},
+        values={**GAPS, **DROPPED},
+        acts_with={**ACT_WITH, "reset_after": {"layer": "GRU"}},
+    ),
     deviations={"D4": _unrolled_halves},
     drawn=DRAWN,
     unpassed=("unroll", "zero_output_for_mask", "backward_layer"),

@@ -17,7 +17,7 @@ __all__ = ["embedding_backward", "embedding_compute_mask", "embedding_forward"]
 Array = NDArray[Any]
 
 
-def embedding_forward(x: Array, embeddings: Array) -> Array:
+def embedding_forward(x: Array, embeddings: Array, *, mask_zero: bool = False) -> Array:
     """Rows of a table: ``y[..., :] = embeddings[x[...]]``.
 
     Parameters
@@ -25,6 +25,8 @@ def embedding_forward(x: Array, embeddings: Array) -> Array:
     x : array (batch, ...) of ids
         Ids that are not int32 or int64 are cast to int32: floats are truncated towards zero.
     embeddings : array (input_dim, output_dim)
+    mask_zero : bool
+        Changes nothing here, where id 0 has a row as any other; see :func:`embedding_compute_mask`.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def embedding_forward(x: Array, embeddings: Array) -> Array:
     return _embedding_run(x, embeddings)[0]
 
 
-def embedding_backward(grad_output: ArrayLike, x: Array, embeddings: Array) -> Gradients:
+def embedding_backward(grad_output: ArrayLike, x: Array, embeddings: Array, *, mask_zero: bool = False) -> Gradients:
     """Gradients of :func:`embedding_forward`: ``grad_embeddings[i] = sum of grad_output[...]`` over the places with ``x[...] = i``.
 
     Returns

@@ -1,0 +1,75 @@
+"""A port that knows two options, and forgets the one where the other stands, fails a case that it accepts: every pair, every layer."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.cases import ALL, layer_cases
+from conformance.cases.case import Case, LayerCases, values_alone
+from conformance.cases.losses import LOSS_CASES
+from conformance.cases.optimizers import OPTIMIZER_CASES
+from conformance.selftests.builders.ports import (
+    KINDS_OF_INPUT,
+    Asked,
+    answer,
+    cases_of,
+    differs,
+    draw,
+    drawn_with,
+    forgetful,
+    options_of,
+    parts_of,
+)
+
+ASKED = [(name, part) for name in (*ALL, *LOSS_CASES, *OPTIMIZER_CASES) for part in parts_of(layer_cases(name))]
+
+
+def mistakes(layer):
+    """Every mistake where two options meet: the two with their values, the one that is forgotten, and what a port must accept for it."""
+    values = values_alone(layer)
+    for (first, ones), (second, others) in itertools.combinations(values.items(), 2):
+        partners = {*layer.alone.acts_with.get(first, {}), *layer.alone.acts_with.get(second, {})}
+        for one, other in itertools.product(ones, others):
+            for forgotten in sorted({first, second} - {*KINDS_OF_INPUT}):
+                yield {first: one, second: other}, forgotten, {first, second, *partners, *layer.sizes}
+
+
+def survivors(layer: LayerCases, part: str) -> Iterator[str]:
+    """The mistakes that no declared case of the port finds, although other arrays would show them."""
+    by_options = defaultdict(list)
+    for case in cases_of(layer, part):
+        if case.dtype == "float64":
+            by_options[frozenset(_given(layer, case))].append(case)
+    answers: dict[str, tuple[Asked, Any]] = {}
+
+    def shows(case: Case, forgotten: str) -> bool:
+        if case.id not in answers:
+            asked = draw(layer, case, part)
+            answers[case.id] = asked, answer(layer, asked, part)
+        asked, right = answers[case.id]
+        return right is not None and differs(right, forgetful(layer, asked, part, forgotten))
+
+    for values, forgotten, accepted in mistakes(layer):
+        cases = (case for options, cases in by_options.items() if {*values} <= options <= accepted for case in cases)
+        meeting = (case for case in cases if all(_given(layer, case)[option] == value for option, value in values.items()))
+        if not any(shows(case, forgotten) for case in meeting):
+            missed = next((case for case in drawn_with(layer, part, values) if shows(case, forgotten)), None)
+            if missed is not None:
+                yield f"{values} with {forgotten} forgotten (shows on {missed.shape} of {missed.config})"
+
+
+def _given(layer: LayerCases, case: Case) -> dict[str, Any]:
+    """What a port must know for a case, and the kinds of input that pairs name."""
+    kinds = {name: value for name, value in case.call.items() if name in KINDS_OF_INPUT}
+    return {**options_of(layer, case), **kinds}
+
+
+@pytest.mark.parametrize(("name", "part"), ASKED)
+def test_every_mistake_where_two_options_meet_is_found_in_a_port_that_has_no_others(name, part):
+    missed = list(survivors(layer_cases(name), part))
+    assert not missed, f"{name} {part}: {len(missed)} mistakes are found by no case of two options alone: {missed[:5]}"
