@@ -12,7 +12,7 @@ from typing import Any
 REFUSED = "does not accept the option "
 """What the message of an unsupported call says before the names of options that a signature lacks."""
 REFUSES = " refuses "
-"""What it says between the name of the function and the values that raise: ``dense_forward refuses activation='glu', use_bias=False``."""
+"""What it says before the option values that raise: ``dense_forward refuses activation='glu' and use_bias=False``."""
 WEIGHTS = "weights"
 """Stands in :attr:`Answer.refused` for the options that are not passed but remove a weight (``use_bias=False``)."""
 

@@ -10,6 +10,7 @@ This file imports the standard library alone, and nothing here runs code of the 
 from __future__ import annotations
 
 import dis
+import functools
 import re
 import sys
 import sysconfig
@@ -48,7 +49,8 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
         Names of keyword arguments, and :data:`WEIGHTS` where it may be a weight that is missing; empty for a mistake.
     """
     places = _places(error.__traceback__)
-    own = [place for place in places if _is_own(place.tb_frame.f_code.co_filename, function)]
+    module = getattr(function, "__module__", None) or type(function).__module__
+    own = [place for place in places if _is_own(place.tb_frame.f_code.co_filename, module)]
     if not own:
         return ()
     operation = _operation(own[-1])
@@ -95,22 +97,22 @@ def _operation(place: TracebackType) -> str:
     return dis.opname[place.tb_frame.f_code.co_code[place.tb_lasti]]
 
 
-def _is_own(filename: str, function: Callable[..., Any]) -> bool:
-    """Whether code belongs to the implementation: it lies where the function does, or is neither installed nor part of the suite."""
+@functools.cache
+def _is_own(filename: str, module: str) -> bool:
+    """Whether code belongs to the implementation: it lies where its module does, or is neither installed nor part of the suite."""
     if filename.startswith(("<frozen ", "<__array_function__ ")):
         return False
     path = Path(filename).resolve()
-    if any(path.is_relative_to(home) for home in _homes(function)):
+    if any(path.is_relative_to(home) for home in _homes(module)):
         return True
     installed = INSTALLED_BELOW & set(path.parts) or any(path.is_relative_to(folder) for folder in (*INSTALLED, *OF_THE_SUITE))
     return not installed
 
 
-def _homes(function: Callable[..., Any]) -> list[Path]:
-    """The file of a function, or the folder of the package that it is in."""
-    name = getattr(function, "__module__", None) or type(function).__module__
-    top, module = sys.modules.get(name.partition(".")[0]), sys.modules.get(name)
-    found = getattr(top, "__path__", None) or [getattr(module, "__file__", None)]
+def _homes(module: str) -> list[Path]:
+    """The file of a module, or the folder of the package that it is in."""
+    top = getattr(sys.modules.get(module.partition(".")[0]), "__path__", None)
+    found = top or [getattr(sys.modules.get(module), "__file__", None)]
     return [Path(place).resolve() for place in found if place]
 
 
@@ -146,7 +148,7 @@ def _is_known(called: str, place: TracebackType) -> bool:
     there = place.tb_frame.f_globals
     spaces = [there, *(vars(value) for value in there.values() if isinstance(value, ModuleType))]
     found = (space.get(first) for space in spaces)
-    return any(isinstance(one, FunctionType | type) and _is_own(_file_of(one), one) for one in found)
+    return any(isinstance(one, FunctionType | type) and _is_own(_file_of(one), one.__module__) for one in found)
 
 
 def _file_of(one: Any) -> str:

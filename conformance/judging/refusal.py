@@ -40,7 +40,7 @@ def ask(implementation: Implementation, question: Question) -> Answer:
     refused = _refused(implementation, question, answer)
     if not refused:
         return answer
-    said = ", ".join(_words(name, value) for name, value in refused.items())
+    said = " and ".join(_words(name, value) for name, value in refused.items())
     return Answer(UNSUPPORTED, message=f"{question.function}{REFUSES}{said}", printed=answer.printed)
 
 
@@ -65,7 +65,9 @@ def _likely_first(options: dict[str, Any], answer: Answer) -> list[str]:
         value = options[name]
         return name not in answer.message and not (isinstance(value, str) and value in answer.message)
 
-    return sorted((name for name in options if _may_mean(answer, name)), key=unnamed)
+    meant = {name for name in options if _may_mean(answer, name)}
+    partners = {partner for name in meant for partner in ACTS_WITH.get(name, ())}
+    return sorted((name for name in options if name in meant | partners), key=unnamed)
 
 
 def _refuses_alone(implementation: Implementation, question: Question, name: str) -> bool:

@@ -19,6 +19,9 @@ from reference.layers.spec import REQUIRED
 REMOVING = frozenset(weight.unless for spec in LAYERS.values() for weight in spec.weights.values() if weight.unless)
 """The options that remove a weight where they are False; they are not passed."""
 
+DOUBLED = 4
+"""So often an image that is too small is doubled: no window covers 16 cells."""
+
 
 def options_of(question: Question) -> dict[str, Any]:
     """The options that differ from Keras's defaults: those that are passed, and those that only a missing weight shows.
@@ -35,7 +38,8 @@ def with_options(question: Question, kept: Collection[str]) -> Question | None:
     """The same question with these of its options alone, all others at Keras's defaults.
 
     The arrays are the same where they fit. A weight of another shape (without ``groups``, ``reset_after=False``) repeats the values of the
-    one that it stands for, and one that was not there is 1; an image is turned from ``channels_first``; gradients of outputs repeat theirs.
+    one that it stands for, and one that was not there is 1. An image is turned from ``channels_first``, and repeated where only padding
+    made it large enough. Gradients of outputs repeat theirs.
     None where Keras has no such layer.
     """
     dropped = options_of(question).keys() - set(kept)
@@ -77,14 +81,27 @@ def _fitting(origin: Origin, case: Case, dropped: Collection[str]) -> Arrays:
     arguments = {name: value for name, value in arrays.arguments.items() if name not in dropped}
     if isinstance(layer, FunctionCases):
         return replace(arrays, arguments=arguments)
-    x = arrays.x
-    if "data_format" in dropped and not isinstance(x, tuple):
-        x = np.moveaxis(x, 1, -1)
+    x = _input(origin, case, dropped)
     weights = _weights(layer, origin, case, x)
     if "initial_state" in arguments:
         given, widths = arguments["initial_state"], spec_of(case.layer).state_widths(layer.keras_config(case.config))
         arguments["initial_state"] = tuple(np.resize(given[n % len(given)], (len(x), width)) for n, width in enumerate(widths))
     return Arrays(x, weights, arguments)
+
+
+def _input(origin: Origin, case: Case, dropped: Collection[str]) -> Any:
+    """The input, turned from ``channels_first``, and repeated where a window only fits into it with padding."""
+    x = origin.arrays.x
+    if "data_format" in dropped and not isinstance(x, tuple):
+        x = np.moveaxis(x, 1, -1)
+    first = 2 if case.config.get("data_format") == "channels_first" else 1
+    for _ in range(DOUBLED if "padding" in dropped else 0):
+        try:
+            spec_of(case.layer).output_shapes(origin.layer.keras_config(case.config), [x.shape])
+            break
+        except ValueError:
+            x = np.tile(x, [2 if first <= axis < first + x.ndim - 2 else 1 for axis in range(x.ndim)])
+    return x
 
 
 def _weights(layer: LayerCases, origin: Origin, case: Case, x: Any) -> tuple[Array, ...]:
