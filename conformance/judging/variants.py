@@ -28,10 +28,14 @@ def options_of(question: Question) -> dict[str, Any]:
 
     What has no default (``rate``) is not among them.
     """
-    spec = _spec(question)
+    origin, spec = question.origin, _spec(question)
     required = {name for name, option in spec.options.items() if option.default is REQUIRED} if spec else set()
+    if not isinstance(origin, Origin):
+        return {name: value for name, value in question.keywords.items() if name not in required}
+    if isinstance(origin.layer, FunctionCases):
+        required = origin.case.config.keys() - origin.layer.defaults().keys()
     passed = {name: value for name, value in question.keywords.items() if name not in required}
-    return passed | (dict.fromkeys(_removing(question.origin), False) if isinstance(question.origin, Origin) else {})
+    return passed | dict.fromkeys(_removing(origin), False)
 
 
 def with_options(question: Question, kept: Collection[str]) -> Question | None:
@@ -39,7 +43,7 @@ def with_options(question: Question, kept: Collection[str]) -> Question | None:
 
     The arrays are the same where they fit. A weight of another shape (without ``groups``, ``reset_after=False``) repeats the values of the
     one that it stands for, and one that was not there is 1. An image is turned from ``channels_first``, and repeated where only padding
-    made it large enough. Gradients of outputs repeat theirs.
+    made it large enough. Gradients of outputs repeat theirs. Where ``glu`` halves nothing any more, the activation goes, too.
     None where Keras has no such layer.
     """
     dropped = options_of(question).keys() - set(kept)
@@ -47,14 +51,15 @@ def with_options(question: Question, kept: Collection[str]) -> Question | None:
     if not isinstance(origin, Origin):
         return replace(question, keywords={name: value for name, value in question.keywords.items() if name not in dropped})
     layer, config = origin.layer, {name: value for name, value in origin.case.config.items() if name not in dropped}
-    if "layer" in dropped:  # the one that is wrapped otherwise has sizes of its own
+    if "layer" in dropped:  # the one that is wrapped otherwise has sizes of its own, and as many gates
         config = {**{name: values[0] for name, values in layer.sizes.items()}, **config}
+        dropped = dropped | {"dropout_mask", "recurrent_dropout_mask"}
     case = replace(origin.case, config={**layer.constant, **config})
     try:
         arrays = _fitting(origin, case, dropped)
         grads = _grads(origin, case, arrays)
     except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError):
-        return None
+        return with_options(question, set(kept) - {"activation"}) if "activation" in options_of(question).keys() & set(kept) else None
     chosen = {name: value for name, value in origin.chosen.items() if name not in dropped}
     return forward_question(layer, case, arrays, chosen) if grads is None else backward_question(layer, case, arrays, chosen, grads)
 
@@ -90,18 +95,31 @@ def _fitting(origin: Origin, case: Case, dropped: Collection[str]) -> Arrays:
 
 
 def _input(origin: Origin, case: Case, dropped: Collection[str]) -> Any:
-    """The input, turned from ``channels_first``, and repeated where a window only fits into it with padding."""
+    """The input, turned from ``channels_first``, and repeated where a window only fits into it with padding.
+
+    Several inputs that differ along an axis become as many of the first. ``ValueError`` where Keras has no such layer.
+    """
     x = origin.arrays.x
-    if "data_format" in dropped and not isinstance(x, tuple):
+    if isinstance(x, tuple):
+        return (x[0],) * len(x) if "axis" in dropped else x
+    if "data_format" in dropped:
         x = np.moveaxis(x, 1, -1)
     first = 2 if case.config.get("data_format") == "channels_first" else 1
     for _ in range(DOUBLED if "padding" in dropped else 0):
-        try:
-            spec_of(case.layer).output_shapes(origin.layer.keras_config(case.config), [x.shape])
+        if _shapes(origin, case, x) is not None:
             break
-        except ValueError:
-            x = np.tile(x, [2 if first <= axis < first + x.ndim - 2 else 1 for axis in range(x.ndim)])
+        x = np.tile(x, [2 if first <= axis < first + x.ndim - 2 else 1 for axis in range(x.ndim)])
+    if _shapes(origin, case, x) is None:
+        raise ValueError(f"{case.layer} takes no such input with these options")
     return x
+
+
+def _shapes(origin: Origin, case: Case, x: Any) -> list[Any] | None:
+    """The shapes of the outputs; None where Keras has no such layer."""
+    try:
+        return spec_of(case.layer).output_shapes(origin.layer.keras_config(case.config), [x.shape])
+    except ValueError:
+        return None
 
 
 def _weights(layer: LayerCases, origin: Origin, case: Case, x: Any) -> tuple[Array, ...]:

@@ -121,7 +121,7 @@ def test_a_package_is_own_where_it_is_installed(tmp_path, monkeypatch):
 
 
 def test_functions_without_a_file_are_own_code():
-    space: dict[str, object] = {}
+    space = {}
     exec("def relu(x, axis=-1): raise ValueError(axis)", space)
     answer = ModuleImplementation("space", space).ask(Question("relu", (X,), {"axis": 1}))
     assert answer.refused == ("axis", WEIGHTS), f"a raise in code from a text may be meant for {answer.refused}"
