@@ -11,15 +11,23 @@ from typing import Any
 
 REFUSED = "does not accept the option "
 """What the message of an unsupported call says before the names of options that a signature lacks."""
+REFUSES = " refuses "
+"""What it says before the option values that raise: ``dense_forward refuses activation='glu' and use_bias=False``."""
+WEIGHTS = "weights"
+"""Stands in :attr:`Answer.refused` for the options that are not passed but remove a weight (``use_bias=False``)."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One call: the name of a function, its arguments by position and by keyword."""
+    """One call: the name of a function, its arguments by position and by keyword.
+
+    ``origin`` is what the call was made of, where that is a case: it can be made again with fewer options. An implementation never sees it.
+    """
 
     function: str
     positional: tuple[Any, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    origin: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,9 @@ class Answer:
         Arguments that the function changed.
     printed : str
         What it printed or warned.
+    refused : tuple of str
+        Of an error: the options that its exception may be meant for, by what was raised and where (:data:`WEIGHTS` among them).
+        Whether it is, only more questions tell: see :mod:`conformance.judging.refusal`.
     """
 
     status: str
@@ -45,3 +56,4 @@ class Answer:
     message: str = ""
     changed: tuple[str, ...] = ()
     printed: str = ""
+    refused: tuple[str, ...] = ()

@@ -61,11 +61,12 @@ def draw_backward(layer: LayerCases, case: Case, seed: int) -> Backward:
     """
     arrays = draw_arrays(layer, case, case.seed(seed))
     rng = np.random.default_rng([case.seed(seed), 1])
-    shapes = _shapes_of_outputs(layer, case, arrays)
+    shapes = shapes_of_outputs(layer, case, arrays)
     return Backward(arrays, tuple(np.asarray(rng.normal(0, 1, shape)).astype(np.float16).astype(case.dtype) for shape in shapes))
 
 
-def _shapes_of_outputs(layer: LayerCases, case: Case, arrays: Arrays) -> list[Any]:
+def shapes_of_outputs(layer: LayerCases, case: Case, arrays: Arrays) -> list[Any]:
+    """The shapes of the outputs that have gradients."""
     xs = arrays.x if isinstance(arrays.x, tuple) else (arrays.x,)
     if isinstance(layer, FunctionCases):
         shape = list(arrays.x.shape)

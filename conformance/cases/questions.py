@@ -7,6 +7,7 @@ An implementation is a set of functions found by name (``conv2d_forward``). A :c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.base.arrays import Arrays
@@ -15,7 +16,18 @@ from conformance.cases import layer_cases
 from conformance.cases.case import Case, FunctionCases, LayerCases
 from reference.layers import layer_call
 
-__all__ = ["Answer", "Question", "backward_question", "forward_question", "function_name"]
+__all__ = ["Answer", "Origin", "Question", "backward_question", "forward_question", "function_name"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the question of a case was made of, so that it can be made again; ``grads`` is None where a forward pass is asked for."""
+
+    layer: LayerCases
+    case: Case
+    arrays: Arrays
+    chosen: Mapping[str, Any]
+    grads: tuple[Any, ...] | None = None
 
 
 def function_name(layer: str, part: str = "forward") -> str:
@@ -37,15 +49,16 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
         Arguments that the oracle chose (:attr:`Expectation.arguments`).
     """
     arguments = {**arrays.arguments, **chosen}
+    origin = Origin(layer, case, arrays, chosen)
     if isinstance(layer, FunctionCases):
-        return Question(case.layer, (*arrays.weights, arrays.x), {**case.config, **arguments})
+        return Question(case.layer, (*arrays.weights, arrays.x), {**case.config, **arguments}, origin)
     config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
     # Options that change no number, and that a function may take all the same.
     arguments |= {name: case.config[name] for name in case.call.get("given", ())}
     training = bool(arguments.get("training"))
     call = layer_call(case.layer, config, arrays.weights, training=training)
     x = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x
-    return Question(f"{call.name}_forward", (x, *call.weights), {**call.options, **arguments})
+    return Question(f"{call.name}_forward", (x, *call.weights), {**call.options, **arguments}, origin)
 
 
 def backward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapping[str, Any], grads: tuple[Any, ...]) -> Question:
@@ -55,4 +68,5 @@ def backward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Map
     """
     forward = forward_question(layer, case, arrays, chosen)
     given = (grads,) if len(grads) > 1 else grads
-    return Question(function_name(case.layer, "backward"), (*given, *forward.positional), forward.keywords)
+    name = function_name(case.layer, "backward")
+    return Question(name, (*given, *forward.positional), forward.keywords, replace(forward.origin, grads=grads))

@@ -10,6 +10,7 @@ from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.questions import backward_question, forward_question
 from conformance.implementations.protocol import Implementation
 from conformance.judging.judge import CaseResult, judged
+from conformance.judging.refusal import ask
 from conformance.judging.session import CaseRunner
 from conformance.oracle.protocol import Oracle
 
@@ -37,4 +38,4 @@ def judge_loss(part: str, case: Case, implementation: Implementation, oracle: Or
     expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
     layer, arrays = LOSS_CASES[case.layer], expected.arrays
     question = forward_question(layer, case, arrays, {}) if part == "value" else backward_question(layer, case, arrays, {}, ())
-    return judged(layer, case, arrays, question, expectation, implementation.ask(question), strict)
+    return judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)

@@ -189,6 +189,8 @@ def answer_frame(number: str, answer: Answer) -> Frame:
     metadata = {"id": number, "status": answer.status, "message": answer.message, "printed": answer.printed}
     if answer.changed:
         metadata["changed"] = dumps(answer.changed)
+    if answer.refused:
+        metadata["refused"] = dumps(answer.refused)
     if answer.status == PASSED:
         metadata["value"] = dumps(packer.pack(answer.value, "output"))
     return Frame({name: _sendable(text) for name, text in metadata.items()}, packer.tensors)
@@ -201,12 +203,17 @@ def answer_of(frame: Frame) -> Answer:
         message = "(the reply has no message)"
     if status not in STATUSES:
         raise ProtocolError(f"the reply has the status {status[:40]!r}, which is none of {', '.join(STATUSES)}")
-    changed = read_json(frame.metadata.get("changed", "[]"), "changed")
-    if not isinstance(changed, list) or not all(isinstance(name, str) for name in changed):
-        raise ProtocolError("changed is not a list of names")
     printed = frame.metadata.get("printed", "")[:TEXT_AT_MOST]
     value = _value(frame) if status == PASSED else None
-    return Answer(status, value, message[:TEXT_AT_MOST], tuple(name[:80] for name in changed[:TENSORS_AT_MOST]), printed)
+    return Answer(status, value, message[:TEXT_AT_MOST], _names(frame, "changed"), printed, _names(frame, "refused"))
+
+
+def _names(frame: Frame, key: str) -> tuple[str, ...]:
+    """An optional list of names in the metadata of a reply."""
+    listed = read_json(frame.metadata.get(key, "[]"), key)
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ProtocolError(f"{key} is not a list of names")
+    return tuple(name[:80] for name in listed[:TENSORS_AT_MOST])
 
 
 def _value(frame: Frame) -> Any:

@@ -25,6 +25,7 @@ import numpy as np
 from conformance.base.call import REFUSED, Answer, Question
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
+from conformance.implementations.raised import may_refuse
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300
@@ -191,7 +192,8 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
         except NotImplementedError as error:
             return Answer(UNSUPPORTED, message=f"{question.function}: {_text(error) or 'not implemented'}")
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            return Answer(ERROR, message=f"{question.function} raised {_one_line(error)}", printed=output.getvalue()[:PRINTED_AT_MOST])
+            message, printed = f"{question.function} raised {_one_line(error)}", output.getvalue()[:PRINTED_AT_MOST]
+            return Answer(ERROR, message=message, printed=printed, refused=may_refuse(error, function, question))
     printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]
     changed = tuple(name for name, before, after in _arguments(question, positional, keywords) if not _same(before, after))
     return Answer(PASSED, value, changed=changed, printed=printed)

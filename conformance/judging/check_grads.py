@@ -19,6 +19,7 @@ from conformance.implementations.protocol import Implementation
 from conformance.judging.finite_differences import along, differentiated, slope, weighted
 from conformance.judging.form import Outputs, UnansweredError, well_formed
 from conformance.judging.judge import ask_gradients
+from conformance.judging.refusal import ask
 from conformance.judging.verdict import SINGLE_ONLY, SMALLEST_NORMAL, Verdict
 from reference.layers import spec_of
 
@@ -141,7 +142,7 @@ class _Passes:
     def outputs(self, arrays: Arrays) -> Outputs:
         """The outputs that have gradients."""
         question = forward_question(self.layer, self.case, arrays, {})
-        answer = self.implementation.ask(question)
+        answer = ask(self.implementation, question)
         if self.case.layer == "BatchNormalization" and isinstance(answer.value, tuple):
             answer = replace(answer, value=answer.value[0])  # before the new statistics
         # Whether the losses stay apart, and along which axes, is the question of another check.

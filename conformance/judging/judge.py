@@ -17,6 +17,7 @@ from conformance.cases.questions import Answer, Question, backward_question, for
 from conformance.implementations.protocol import Implementation
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
+from conformance.judging.refusal import ask
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import Oracle
@@ -102,7 +103,7 @@ def _judge_arrays(
     if oracle.live:  # what was recorded was checked then
         check_discriminating(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
-    return judged(layer, case, arrays, question, expectation, implementation.ask(question), strict)
+    return judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)
 
 
 def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
@@ -134,7 +135,7 @@ def judged(
 
 def ask_gradients(layer: LayerCases, case: Case, arrays: Arrays, question: Question, implementation: Implementation) -> Answer:
     """The answer to a question about gradients, as a row of them."""
-    answer = implementation.ask(question)
+    answer = ask(implementation, question)
     return flattened(layer, case, arrays, question.positional[2:], answer) if answer.status == PASSED else answer
 
 
@@ -143,7 +144,7 @@ def answers_to_steps(implementation: Implementation, case: Case, steps: Steps) -
     variables: Any = list(steps.variables)
     state: Any = None
     for gradients in steps.gradients:
-        answer = implementation.ask(Question(function_of(case.layer), (variables, list(gradients), state), dict(case.config)))
+        answer = ask(implementation, Question(function_of(case.layer), (variables, list(gradients), state), dict(case.config)))
         if answer.status == PASSED and not _well_formed(answer.value):
             answer = replace(answer, status=FAILED, value=None, message=FORM)
         if answer.status != PASSED:
@@ -173,14 +174,14 @@ def judge_again(result: CaseResult, implementation: Implementation, *, strict: b
     """Ask the same question once more and judge the answer."""
     if result.expectation is None:
         return result.verdict
-    return judge(result.expectation, implementation.ask(result.question), result.case.dtype, strict=strict)
+    return judge(result.expectation, ask(implementation, result.question), result.case.dtype, strict=strict)
 
 
 def still_fails(result: CaseResult, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool) -> bool:
     """Whether the case also fails with other arrays."""
     layer, case = result.layer, result.case
     question, expectation = asked_again(result, oracle, arrays)
-    answer = ask_gradients(layer, case, arrays, question, implementation) if result.grads else implementation.ask(question)
+    answer = ask_gradients(layer, case, arrays, question, implementation) if result.grads else ask(implementation, question)
     return judge(expectation, answer, case.dtype, strict=strict).status == result.verdict.status
 
 

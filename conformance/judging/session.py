@@ -15,6 +15,7 @@ from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
 from conformance.judging.explain import explain
 from conformance.judging.judge import CaseResult, asked_again, judge_backward, judge_case, still_fails
+from conformance.judging.refusal import ask
 from conformance.judging.shrink import script, simplify
 from conformance.oracle.protocol import LIVE, Oracle, oracle
 
@@ -91,7 +92,7 @@ class CaseRunner:
 
     def ask(self, question: Question) -> Answer:
         """Ask the implementation directly."""
-        return self.session.implementation.ask(question)
+        return ask(self.session.implementation, question)
 
     def explanation(self, result: CaseResult, kind: str) -> str:
         """The failure in words."""

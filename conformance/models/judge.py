@@ -13,6 +13,7 @@ from conformance.base.errors import ImplementationError, reason
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
+from conformance.judging.refusal import ask
 from conformance.judging.verdict import LARGEST_RATIO, Verdict
 from conformance.models.agreement import FURTHEST, compare
 from conformance.models.bounds import BETWEEN_TWO, SHARE, perturbation_bound, rows_with
@@ -37,7 +38,7 @@ class Functions:
             raise AttributeError(name)
 
         def call(*positional: Any, **keywords: Any) -> Any:
-            answer = self._implementation.ask(Question(name, positional, keywords))
+            answer = ask(self._implementation, Question(name, positional, keywords))
             if answer.status == UNSUPPORTED:
                 raise NotImplementedError(answer.message)
             if answer.status != PASSED:
