@@ -4,7 +4,20 @@ from __future__ import annotations
 
 
 class UnimportableError(Exception):
-    """The implementation cannot be imported, or its program not be used; the text says why."""
+    """The implementation cannot be imported, or its program not be used; the text says why.
+
+    `excerpt` is the line of the user's file in which the import ended, as Python shows it, with a caret under what is wrong; empty where
+    there is none.
+    """
+
+    def __init__(self, sentence: str, excerpt: str = "") -> None:
+        super().__init__(sentence)
+        self.excerpt = excerpt
+
+    @property
+    def in_full(self) -> str:
+        """The sentence, and below it the line."""
+        return f"{self}.\n\n{self.excerpt}" if self.excerpt else f"{self}."
 
 
 class ImplementationError(Exception):

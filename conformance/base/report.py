@@ -36,6 +36,8 @@ class Report:
         Layers of which the implementation has no function.
     seconds : float or None
         How long the run took.
+    notes : sequence of str
+        What is to be said of the implementation beside its cases, a line each.
     """
 
     records: Sequence[Record]
@@ -43,6 +45,7 @@ class Report:
     explanations: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     absent: Sequence[str] = ()
     seconds: float | None = None
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         records = list(self.records)
@@ -51,8 +54,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong. What is unsupported or skipped is not wrong."""
-        return not self.failed()
+        """Whether something was answered and nothing is wrong. What is unsupported or skipped is not wrong."""
+        return self.answered and not self.failed()
+
+    @property
+    def answered(self) -> bool:
+        """Whether any case passed or failed; of nothing but unsupported and skipped ones no verdict follows."""
+        return any(record.status not in (UNSUPPORTED, SKIPPED) for record in self.records)
 
     @property
     def passed(self) -> int:
@@ -139,10 +147,12 @@ class Report:
         """A row for each layer, the first failure of each in full, what is not supported and why, and the sum."""
         count = len(self.failed())
         verdict = f"{_number(count, 'case')} {_are(count)} wrong" if count else "Nothing is wrong"
+        verdict = verdict if self.answered else "Nothing could be asked"
         time = "" if self.seconds is None else f" in {self.seconds:.1f} s"
         total = f"{verdict}: {self.passed} of {_number(len(self.records), 'case')} passed{time}."
         absent = f" Not in {self.facts.get('iut', 'it')}: {', '.join(self.absent)}." if self.absent else ""
-        return "\n".join([*self._table(), "", *self._failures(), *self._unsupported(), total + absent])
+        notes = [*self.notes, ""] if self.notes else []
+        return "\n".join([*self._table(), "", *self._failures(), *self._unsupported(), *notes, total + absent])
 
     def _table(self) -> list[str]:
         rows: list[tuple[str, ...]] = [COLUMNS]

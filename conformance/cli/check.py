@@ -6,6 +6,8 @@ Thin over :func:`conformance.check`, and needs as little: NumPy and safetensors 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -15,48 +17,63 @@ from typing import Any
 
 from conformance.base.errors import UnimportableError
 from conformance.cases import known_layer
-from conformance.implementations.module import find
+from conformance.implementations import MODES
+from conformance.implementations.protocol import find
 from conformance.oracle.recorded.vectors import VectorsError
-from conformance.suite.check import NoSuchCaseError, NothingToAskError, check
+from conformance.suite.check import NoSuchCaseError, check, mode_of
 
-DONE, WRONG, USAGE = 0, 1, 2
+DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 POLL_SECONDS = 0.3
+STOPS_WITHIN = 2.0
+"""Seconds that a check which is not wanted any more has to end by itself, and to end what it started."""
 EPILOG = (
     "Functions are found by name (dense_forward, lstm_forward, relu ...) and compared with recorded answers of Keras. "
-    "Ends with 0 when nothing is wrong, with 1 when something is, with 2 when nothing could be asked."
+    "Ends with 0 when nothing is wrong, with 1 when something is, with 2 when nothing could be asked (nothing passed and nothing failed, "
+    "the file cannot be imported, an option is wrong), with 130 when Ctrl-C stopped it."
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return _usage("\nStopped.", INTERRUPTED)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         layers = [known_layer(name.strip()) for name in (options.layers or "").split(",") if name.strip()]
     except ValueError as error:
         return _usage(f"--layers: {error}")
-    complaint = find(options.file)
+    complaint = find(options.file, mode_of(options.mode, options.timeout))
     if complaint:
         return _usage(f"{complaint}.")
     if options.watch:
         return _watch(options.file, [argument for argument in arguments or sys.argv[1:] if argument != "--watch"])
     try:
-        report = check(options.file, layers, case=options.case, say=_progress)
+        report = check(options.file, layers, case=options.case, mode=options.mode, timeout=options.timeout, say=_progress)
     except UnimportableError as error:
-        print(f"{error}.")
-        return WRONG
-    except NothingToAskError as error:
-        return _usage(f"--case: {error}" if isinstance(error, NoSuchCaseError) else str(error))
+        return _usage(error.in_full)
+    except NoSuchCaseError as error:
+        return _usage(f"--case: {error}")
+    except ValueError as error:
+        return _usage(str(error))
     except VectorsError as error:
         return _usage(f"{error}.")
     print(report)
-    return DONE if report.ok else WRONG
+    return USAGE if not report.answered else DONE if report.ok else WRONG
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="conform check", description="Check a file of layer functions in seconds.", epilog=EPILOG)
+    about = "Check a file of layer functions in seconds."
+    parser = argparse.ArgumentParser(prog="conform check", description=about, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("file", metavar="FILE.py", help="the file, or an importable module; FILE.py:NAME for an object in it")
     parser.add_argument("--layers", metavar="NAMES", help="only these layers, by Keras class name, comma-separated: Dense,LSTM")
     parser.add_argument("--case", metavar="ID", help="only this case, by the id that a failure names")
+    parser.add_argument("--mode", choices=MODES, help="inprocess (default), or process: the file apart, free to crash and to hang")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="what a call may take (default: 60), in a process of its own")
     parser.add_argument("--watch", action="store_true", help="check again whenever a Python file beside it is saved, until Ctrl-C")
     return parser
 
@@ -71,16 +88,31 @@ def _watch(spec: str, arguments: Sequence[str]) -> int:
     """Check in a fresh process, so that every module is read anew, whenever a Python file beside the checked one changes."""
     target = spec.partition(".py")[0] + ".py" if ".py" in spec else spec
     folder = Path(target).resolve().parent if target.endswith(".py") else Path.cwd()
-    code = DONE
-    try:
-        while True:
-            before = _state(folder)
-            code = subprocess.run([sys.executable, "-m", "conformance.cli.check", *arguments], check=False).returncode
+    while True:
+        before = _state(folder)
+        with subprocess.Popen([sys.executable, "-m", "conformance.cli.check", *arguments]) as asked:
+            try:
+                while asked.poll() is None and _state(folder) == before:
+                    time.sleep(POLL_SECONDS)
+            finally:
+                stopped = _stop(asked)
+        if stopped:
+            print("Saved while it was checked: checked again.\n", flush=True)
+        else:
             print(f"Watching {folder.name}{'/' if folder.name else ''}*.py; Ctrl-C ends.\n", flush=True)
-            while _state(folder) == before:
-                time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        return code
+        while _state(folder) == before:
+            time.sleep(POLL_SECONDS)
+
+
+def _stop(asked: subprocess.Popen[bytes]) -> bool:
+    """End a check that still runs, in an endless loop perhaps; whether it did."""
+    if asked.poll() is not None:
+        return False
+    with contextlib.suppress(subprocess.TimeoutExpired, ValueError):  # ValueError: Windows sends no such signal
+        asked.send_signal(signal.SIGINT)
+        asked.wait(STOPS_WITHIN)
+    asked.kill()
+    return True
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -95,9 +127,9 @@ def _state(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _usage(sentence: str) -> int:
+def _usage(sentence: str, code: int = USAGE) -> int:
     print(sentence, file=sys.stderr)
-    return USAGE
+    return code
 
 
 if __name__ == "__main__":

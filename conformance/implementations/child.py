@@ -41,6 +41,8 @@ def _reply(implementation: ModuleImplementation, request: Frame, models: dict[st
     if op == "predict":
         return answer_frame(number, _predicted(implementation, request, models))
     question = question_of(request)
+    if op == "names":
+        return answer_frame(number, Answer(PASSED, implementation.names()))
     if op == "has":
         return answer_frame(number, _has(implementation, question.function))
     if op == "refusal":
@@ -59,7 +61,7 @@ def _description(spec: str, number: str) -> Frame:
     # Looking up a name may run code in anything but a module, so that others are only asked by name.
     named = vars(namespace) if isinstance(namespace, ModuleType) else {}
     functions = sorted(name for name, value in named.items() if callable(value) and not name.startswith("_"))
-    operations = dumps(["has", "refusal", "overwrites"])
+    operations = dumps(["has", "names", "refusal", "overwrites"])
     about = {"protocol": PROTOCOL, "name": spec, "functions": dumps(functions), "operations": operations}
     return Frame({"id": number, "status": PASSED, **about})
 
@@ -68,7 +70,7 @@ def _has(implementation: ModuleImplementation, name: str) -> Answer:
     try:
         return Answer(PASSED, implementation.has(name))
     except UnimportableError as error:
-        return Answer(ERROR, message=str(error))
+        return Answer(ERROR, message=str(error), printed=error.excerpt)
 
 
 def _predicted(implementation: ModuleImplementation, request: Frame, models: dict[str, Callable[[Any], Any]]) -> Answer:
@@ -84,7 +86,9 @@ def _predicted(implementation: ModuleImplementation, request: Frame, models: dic
         return Answer(PASSED, models[path](*question_of(request).positional))
     except NotImplementedError as error:
         return Answer(UNSUPPORTED, message=str(error))
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return Answer(ERROR, message=reason(error))
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from conformance.base.call import REFUSED, Answer, Question
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
+from conformance.implementations.excerpt import where_import_ended
 from conformance.implementations.raised import may_refuse
 
 PRINTED_AT_MOST = 2000
@@ -42,7 +43,7 @@ class ModuleImplementation:
         self.spec, self._space = spec, space
 
     def ask(self, question: Question) -> Answer:
-        """Call a function with fresh copies of the arguments; every exception becomes an answer."""
+        """Call a function with fresh copies of the arguments; every exception but ``KeyboardInterrupt`` becomes an answer."""
         refusal = self.refusal(question)
         function = None if refusal else self.function(question.function)
         return _call(function, question) if function else refusal or Answer(UNSUPPORTED)
@@ -61,6 +62,14 @@ class ModuleImplementation:
     def has(self, name: str) -> bool:
         """Whether there is a function of this name; :class:`UnimportableError` where it cannot be imported."""
         return self.function(name) is not None
+
+    def names(self) -> dict[str, bool]:
+        """The public names of what it defines itself and can call, and whether each is a class; ``UnimportableError`` as :meth:`has`."""
+        space = self.space
+        found = space if isinstance(space, Mapping) else {name: inspect.getattr_static(space, name, None) for name in dir(space)}
+        package = space.__name__.partition(".")[0] if isinstance(space, ModuleType) else None
+        own = {str(name): value for name, value in found.items() if callable(value) and package in (None, _package_of(value))}
+        return {name: isinstance(value, type) for name, value in own.items() if not name.startswith("_")}
 
     def overwrites(self, question: Question, other: Question) -> bool:
         """Whether the answer to `question`, kept, changes while `other` is asked."""
@@ -99,14 +108,38 @@ class ModuleImplementation:
 def find(spec: str) -> str | None:
     """Why an implementation of this name cannot be looked for, or None: the file or module is not there. Imports nothing of it."""
     target, _ = split_name(spec)
-    if target.endswith(".py"):
-        return None if Path(target).is_file() else f"there is no file {target}"
+    path = Path(target)
+    if target.endswith(".ipynb"):
+        return f"{target} is a notebook: save its functions as a .py file, or call conformance.check in the notebook"
+    if target.endswith(".py") and not path.is_dir():
+        return None if path.is_file() else f"there is no file {target}"
+    if _is_module(target):
+        return None
+    if path.is_dir():
+        example = next((f", such as {file}" for file in sorted(path.glob("[!_]*.py"))), "")
+        return f"{target} is a folder: name the file with the functions{example}"
+    if path.is_file():
+        return f"{target} is not a Python file: the name of one ends in .py"
+    return f"there is no module {target!r} (a file is named with its ending: {target}.py)"
+
+
+def _is_module(name: str) -> bool:
+    """Whether there is a module of this name; a folder that only could hold modules is none."""
     _add_working_folder()
     try:
-        found = importlib.util.find_spec(target) is not None
-    except (ImportError, ValueError):
-        found = False
-    return None if found else f"there is no module {target!r} (a file is named with its ending: {target}.py)"
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        return not f"{name}.".startswith(f"{error.name}.")
+    except ValueError:
+        return False
+    except (Exception, SystemExit):  # of a package around it, whose import will say so
+        return not name.startswith(".")
+    return found is not None and found.origin is not None
+
+
+def _package_of(function: Any) -> str:
+    """The top-level name of the module in which something was defined."""
+    return str(getattr(function, "__module__", "")).partition(".")[0]
 
 
 def _add_working_folder() -> None:
@@ -119,15 +152,22 @@ _LOADED: dict[str, Any] = {}
 
 
 def load(spec: str) -> Any:
-    """Import a module or a file, once in a process, and return it or the attribute that the name asks for."""
+    """Import a module or a file, once in a process, and return it or the attribute that the name asks for.
+
+    Whatever it raises becomes an ``UnimportableError``, ``KeyboardInterrupt`` apart: that is the user's, and stops the run.
+    """
     if spec not in _LOADED:
         try:
             target, attribute = split_name(spec)
             _add_working_folder()
             module = _load_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
             _LOADED[spec] = getattr(module, attribute) if attribute else module
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            _LOADED[spec] = UnimportableError(f"{spec} cannot be imported: {_one_line(error)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            place, line = where_import_ended(error, __file__)
+            said = " ".join(_text(error).split())
+            _LOADED[spec] = UnimportableError(f"{spec} cannot be imported: {type(error).__name__}: {said}{place}", line)
     if isinstance(_LOADED[spec], UnimportableError):
         raise _LOADED[spec]
     return _LOADED[spec]
@@ -191,7 +231,9 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
             value = function(*positional, **keywords)
         except NotImplementedError as error:
             return Answer(UNSUPPORTED, message=f"{question.function}: {_text(error) or 'not implemented'}")
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except KeyboardInterrupt:  # the user's, even if the function raised it itself: it stops the run
+            raise
+        except BaseException as error:  # neither SystemExit nor what ends a test of pytest is an Exception
             message, printed = f"{question.function} raised {_one_line(error)}", output.getvalue()[:PRINTED_AT_MOST]
             return Answer(ERROR, message=message, printed=printed, refused=may_refuse(error, function, question))
     printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]

@@ -92,13 +92,20 @@ class ProcessImplementation:
         try:
             self._start()
         except BrokenError as error:
-            raise UnimportableError(str(error)) from None
+            raise UnimportableError(f"{self.spec} cannot be used: {error}") from None
         if "has" not in self._description.operations:
             return name in self._description.functions
         answer = self._put(Question(name, ()), answer_of, op="has")
         if answer.status != PASSED:
-            raise UnimportableError(answer.message)
+            raise UnimportableError(answer.message, answer.printed)
         return bool(answer.value)
+
+    def names(self) -> dict[str, bool]:
+        """The names of its functions, and whether each is a class, where it tells that; ``UnimportableError`` as :meth:`has`."""
+        self.has("")
+        if "names" not in self._description.operations:
+            return dict.fromkeys(self._description.functions, False)
+        return dict(self._put(Question("names", ()), answer_of, op="names").value or {})
 
     def overwrites(self, question: Question, other: Question) -> bool:
         """Whether an answer that is kept changes by the next one; a program that sends its answers away cannot do that."""

@@ -25,6 +25,9 @@ class Implementation(Protocol):
     def has(self, name: str) -> bool:
         """Whether there is a function of this name; ``UnimportableError`` where that cannot be found out."""
 
+    def names(self) -> dict[str, bool]:
+        """The public names of what it defines, and whether each is a class; ``UnimportableError`` where that cannot be found out."""
+
     def overwrites(self, question: Question, other: Question) -> bool:
         """Whether the answer to `question`, kept, changes while `other` is asked."""
 

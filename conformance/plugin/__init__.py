@@ -7,6 +7,7 @@ library and changes nothing unless the conformance suite itself is collected.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import random
 import sys
@@ -98,6 +99,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def settings_of(config: pytest.Config) -> Settings:
     """The settings of this run; a usage error names what an option cannot be."""
     if SETTINGS not in config.stash:
+        if importlib.util.find_spec("numpy") is None:
+            raise pytest.UsageError("The conformance suite needs NumPy, and numpy is not installed here (`pip install numpy`).")
         from conformance.plugin.settings import read
 
         try:
@@ -122,6 +125,8 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     if not _collects_suite(config):
         if worker is None:
+            if any(_given(config, option) for option in OPTIONS if option.field in ("json", "markdown")):
+                settings_of(config)  # a file that cannot be written is refused now, not when all is done
             config.pluginmanager.register(FirstRecord(config))
         return
     if worker is not None:
@@ -133,6 +138,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if _given(config, SEED) == "random":
         config.option.conform_seed = str(random.SystemRandom().randrange(2**31))
     refusal = settings_of(config).refusal()
+    if not refusal and worker is None:
+        refusal = settings_of(config).import_refusal(apart=config.getoption("dist", "no") != "no")
     if refusal:
         raise pytest.UsageError(refusal)
     if worker is None:
@@ -144,7 +151,7 @@ def _collector(config: pytest.Config) -> Collector:
     from conformance.plugin.collector import Collector
 
     whole = any(_holds_suite(config, str(argument)) for argument in config.args)
-    collector = Collector(config, settings_of(config), kept, whole)
+    collector = Collector(config, settings_of(config), kept, whole, functools.partial(_is_of_suite, config))
     config.pluginmanager.register(collector, COLLECTOR)
     return collector
 
@@ -169,6 +176,11 @@ def keep(item: pytest.Item, facts: dict[str, Any], record: dict[str, Any]) -> No
 def kept(report: pytest.TestReport) -> list[Any]:
     """The records that a report carries, each with its facts."""
     return [value for name, value in report.user_properties if name == RECORD]
+
+
+def _is_of_suite(config: pytest.Config, report: pytest.TestReport) -> bool:
+    """Whether a report is of a test of the suite."""
+    return (config.rootpath / report.location[0]).resolve().parent == SUITE
 
 
 @pytest.hookimpl(optionalhook=True)

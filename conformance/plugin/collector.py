@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from conformance.base.record import ERROR, Record
 from conformance.base.report import Report
 from conformance.cases import NAMES
 from conformance.plugin import xfail
+from conformance.plugin.ending import ended
 from conformance.plugin.settings import Settings
 from conformance.plugin.summary import summary_lines, write_results
 
@@ -18,16 +19,28 @@ from conformance.plugin.summary import summary_lines, write_results
 class Collector:
     """Gathers the records that reports carry; `kept` takes them out, each with the facts of its run where that is not the suite's.
 
-    `whole` says whether the arguments of the command line stand for the whole suite.
+    `whole` says whether the arguments of the command line stand for the whole suite, `of_suite` whether a report is of a test of it.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings, kept: Callable[..., Iterable[Any]], whole: bool) -> None:
-        self.config, self.settings, self.kept, self.whole = config, settings, kept, whole
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        kept: Callable[..., list[Any]],
+        whole: bool,
+        of_suite: Callable[[pytest.TestReport], bool] = lambda report: False,
+    ) -> None:
+        self.config, self.settings, self.kept, self.whole, self.of_suite = config, settings, kept, whole, of_suite
         self.runs: dict[tuple[tuple[str, Any], ...], dict[str, Record]] = {}
+        self.silent = 0
+        self.sentences: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the records that a test attached to itself."""
-        for facts, values in self.kept(report):
+        records = self.kept(report)
+        if report.when == "call" and not report.failed and not records and self.of_suite(report):
+            self.silent += 1
+        for facts, values in records:
             self._add(facts, Record(**{**values, "needs": tuple(values["needs"]), "remarks": tuple(values["remarks"])}))
         if report.failed and report.when not in ("setup", "call", "teardown"):
             self._died(report)
@@ -50,23 +63,28 @@ class Collector:
         return [Report([record for _, record in sorted(found.items())], dict(facts) or self.settings.facts) for facts, found in runs]
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write ``--conform-json`` and ``--conform-markdown``."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write ``--conform-json`` and ``--conform-markdown``, and let the run end as its records say."""
+        if self.config.option.collectonly:
+            return
         targets = self.settings.json, self.settings.markdown
-        if any(targets) and not self.config.option.collectonly:
-            write_results(self.reports, *targets)
+        unwritten = write_results(self.reports, *targets) if any(targets) else []
+        judged = [*self.runs.get((), {}).values()]
+        others = [record for facts, run in self.runs.items() if facts for record in run.values()]
+        session.exitstatus, self.sentences = ended(int(session.exitstatus), judged, others, self.silent, unwritten)
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """One line of counts, a line for every layer that is not all passed, and what became of the known failures."""
-        if not self.runs:
+        if not self.runs and not self.sentences:
             return
         terminalreporter.section("conformance")
-        lines = [line for report in self.reports for line in summary_lines(report)]
+        lines = [line for report in self.reports if report.records for line in summary_lines(report)]
         if self.settings.xfail.entries:
             failed = len(terminalreporter.stats.get("failed", []))
             why = narrowed(self.config.option, self.settings, self.whole, exitstatus, failed)
             found = [record for run in self.runs.values() for _, record in sorted(run.items())]
             lines += xfail.summary_lines(self.settings.xfail, found, why)
+        lines += self.sentences
         for line in lines:
             terminalreporter.write_line(line)
 

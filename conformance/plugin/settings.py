@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import math
+import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
+from conformance.base.errors import UnimportableError
+from conformance.base.files import unwritable
 from conformance.cases import NAMES, known_layer
 from conformance.faults import consistent_faults
-from conformance.implementations import MODES
-from conformance.implementations.protocol import Implementation, find
+from conformance.implementations import EXEC, MODES, PROCESS
+from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.session import Session
 from conformance.oracle.environment import MISSING, missing_package
 from conformance.oracle.protocol import LIVE, ORACLES, oracle
@@ -41,7 +47,7 @@ def seed_number(given: str) -> int:
 
 def seconds(given: str) -> float:
     """A positive number."""
-    with suppress(ValueError):
+    with contextlib.suppress(ValueError):
         if 0 < float(given) < math.inf:
             return float(given)
     raise ValueError(f"must be a positive number of seconds, got {given!r}")
@@ -50,6 +56,21 @@ def seconds(given: str) -> float:
 def layer_names(given: str) -> tuple[str, ...]:
     """Layers that there are cases for; none stands for all."""
     return tuple(known_layer(name.strip()) for name in given.split(",") if name.strip())
+
+
+def written_file(given: str) -> str:
+    """A file that can be written at the end, as far as that can be known at the start; none is fine."""
+    complaint = unwritable(Path(given)) if given else None
+    if complaint:
+        raise ValueError(complaint)
+    return given
+
+
+def table_file(given: str) -> str:
+    """As :func:`written_file`, where tables can be made."""
+    if given and importlib.util.find_spec("tabulate") is None:
+        raise ValueError("tables need the package tabulate (`pip install tabulate`)")
+    return written_file(given)
 
 
 def known_failures(given: str) -> KnownFailures:
@@ -73,8 +94,8 @@ class Settings:
     layers: Annotated[tuple[str, ...], layer_names]
     profile: Annotated[str, partial(one_of, PROFILES)]
     seed: Annotated[int, seed_number]
-    json: Annotated[str, str]
-    markdown: Annotated[str, str]
+    json: Annotated[str, written_file]
+    markdown: Annotated[str, table_file]
     xfail: Annotated[KnownFailures, known_failures]
     data: Annotated[str, str]
     require_data: Annotated[bool, bool]
@@ -128,6 +149,23 @@ class Settings:
         """
         missing = find(self.iut, self.iut_mode)
         return self._oracle_refusal() or (f"--iut={self.iut}: {missing}" if missing else None)
+
+    def import_refusal(self, apart: bool) -> str | None:
+        """Why the implementation, which is there, cannot be imported, its line shown; None where it can.
+
+        It is tried as it will be asked: here, or in a process of its own; `apart`, which is where workers will import it, never here.
+        """
+        if self.iut == "reference" or self.iut.startswith(EXEC):
+            return None
+        implementation = implementation_of(self.iut, PROCESS if apart and os.name == "posix" else self.iut_mode, self.timeout)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                implementation.has("")
+            except UnimportableError as error:
+                return f"--iut: {error.in_full}"
+            finally:
+                implementation.close()
+        return None
 
     def _oracle_refusal(self) -> str | None:
         if self.oracle == LIVE:

@@ -10,16 +10,30 @@ from conformance.base.report import Report
 from reference.saving.files import write_document, write_text
 
 
-def write_results(reports: Sequence[Report], json_file: str | None, markdown_file: str | None) -> None:
-    """Write what ``--conform-json`` and ``--conform-markdown`` ask for; a list of documents where the run judged several things."""
-    if json_file:
-        documents = [report.as_json() for report in reports]
-        write_document(Path(json_file), documents[0] if len(documents) == 1 else documents)
-    if markdown_file:
-        from conformance.reporting.tables import layer_table
+def write_results(reports: Sequence[Report], json_file: str | None, markdown_file: str | None) -> list[str]:
+    """Write what ``--conform-json`` and ``--conform-markdown`` ask for; a list of documents where the run judged several things.
 
-        parts = [f"# Conformance of {report.facts['iut']}\n\n{layer_table(report)}\n" for report in reports]
-        write_text(Path(markdown_file), "\n".join(parts))
+    What cannot be written is returned, a sentence each: a run has been worth its while without its files.
+    """
+    unwritten = []
+    for option, file, write in (("--conform-json", json_file, _write_json), ("--conform-markdown", markdown_file, _write_markdown)):
+        try:
+            if file:
+                write(reports, Path(file))
+        except OSError as error:
+            unwritten.append(f"{option}: {file} cannot be written ({error.strerror or error}); what stands here holds all the same")
+    return unwritten
+
+
+def _write_json(reports: Sequence[Report], file: Path) -> None:
+    documents = [report.as_json() for report in reports]
+    write_document(file, documents[0] if len(documents) == 1 else documents)
+
+
+def _write_markdown(reports: Sequence[Report], file: Path) -> None:
+    from conformance.reporting.tables import layer_table
+
+    write_text(file, "\n".join(f"# Conformance of {report.facts['iut']}\n\n{layer_table(report)}\n" for report in reports))
 
 
 def summary_lines(report: Report) -> list[str]:

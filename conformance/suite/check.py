@@ -5,11 +5,11 @@ Needs NumPy and safetensors alone: no Keras, no TensorFlow, no pytest. The quest
 
 from __future__ import annotations
 
-import difflib
+import math
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,14 +19,15 @@ from conformance.base.report import Report
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
-from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
 from conformance.faults import consistent_faults
-from conformance.implementations.module import ModuleImplementation, find
-from conformance.implementations.protocol import Implementation
+from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, TIMEOUT
+from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
+from conformance.suite.names import functions_of, remarks
 
 ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
 """Kinds of questions that recorded vectors can answer."""
@@ -41,7 +42,13 @@ class NoSuchCaseError(NothingToAskError):
 
 
 def check(
-    what: Any, layers: Sequence[str] | None = None, *, case: str | None = None, say: Callable[[str], None] = lambda text: None
+    what: Any,
+    layers: Sequence[str] | None = None,
+    *,
+    case: str | None = None,
+    mode: str | None = None,
+    timeout: float | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Judge an implementation of layers by recorded answers of Keras.
 
@@ -51,34 +58,56 @@ def check(
     ----------
     what : module, str, path, mapping or object
         The functions: a module, its name, a file (``"my_layers.py"``, ``"my_layers.py:ATTRIBUTE"``), a mapping of names to functions, or
-        any object that has them as attributes.
+        any object that has them as attributes; or a program, ``"exec:COMMAND"``.
     layers : sequence of str, optional
         Keras class names, names of activation functions, losses, optimizers. Without it all that `what` has functions of.
     case : str, optional
         Only the case of this id, as a failure names it.
+    mode : {"inprocess", "process"}, optional
+        Where Python code runs: in this process, or in one of its own, which may crash and hang. In this one, unless `timeout` is given.
+    timeout : float, optional
+        Seconds that a call may take in a process of its own or a program; 60 if not given.
     say : callable, optional
         Told what is being asked.
 
     Returns
     -------
     Report
-        ``report.ok`` where nothing is wrong; ``print(report)`` tells the rest.
+        ``report.ok`` where something was answered and nothing is wrong; ``print(report)`` tells the rest.
 
     Raises
     ------
     ValueError
-        If a layer is unknown (near matches are named), `what` has no function of any, or there is no such case.
+        If a layer is unknown (near matches are named), `what` has no function of any, there is no such case, or it cannot run so.
     UnimportableError
         If `what` is not there, or cannot be imported.
     VectorsError
         If the recorded vectors are missing or damaged.
     """
+    mode = mode_of(mode, timeout)
+    implementation = _implementation(what, mode, timeout)
+    try:
+        return _checked(implementation, what, layers, case, say, mode, timeout)
+    finally:
+        implementation.close()
+
+
+def _checked(
+    implementation: Implementation,
+    what: Any,
+    layers: Sequence[str] | None,
+    case: str | None,
+    say: Callable[[str], None],
+    mode: str,
+    timeout: float | None,
+) -> Report:
+    """The report on an implementation that is at hand."""
     started = time.monotonic()
     wanted = [known_layer(name) for name in ([layers] if isinstance(layers, str) else layers or NAMES)]
-    implementation = _implementation(what)
     own = own_layers(implementation, wanted)
+    notes = remarks(implementation, wanted)
     if not own:
-        raise NothingToAskError(_nothing_found(implementation, wanted))
+        raise NothingToAskError(_nothing_found(implementation.spec, wanted, notes))
     session = Session(iut=implementation.spec, oracle_name=RECORDED, diagnose=consistent_faults)
     session.implementation = implementation
     outcomes = []
@@ -88,7 +117,7 @@ def check(
         for kind, identifier, question in questions([layer], session.profile, ANSWERED):
             name = f"test_{kind}[{identifier}]"
             if case in (None, name, identifier) and (differentiable or not _of_gradients(kind, question)):
-                again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier)
+                again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier, mode, timeout)
                 runner = CaseRunner(session, name, again, lambda *outcome: outcomes.append(outcome), in_sentences)
                 checks.KINDS[kind].check(runner, *question)
     say("")
@@ -97,12 +126,17 @@ def check(
     explanations: dict[str, Callable[[], str]] = {record.id: explain for record, explain in outcomes}
     facts = {"iut": session.iut, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
     absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
-    return Report([record for record, _ in outcomes], facts, explanations, absent, time.monotonic() - started)
+    return Report([record for record, _ in outcomes], facts, explanations, absent, time.monotonic() - started, notes)
+
+
+def mode_of(mode: str | None, timeout: float | None) -> str:
+    """Where code runs: as it is said, else in this process, and in one of its own where a call may only take so long."""
+    return mode or (PROCESS if timeout is not None else IN_PROCESS)
 
 
 def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[str]:
     """Those of some layers that an implementation has any function of; ``UnimportableError`` where that cannot be found out."""
-    return [name for name in layers if any(implementation.has(function) for function in _functions(name))]
+    return [name for name in layers if any(implementation.has(function) for function in functions_of(name))]
 
 
 def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
@@ -123,40 +157,34 @@ def _of_gradients(kind: str, question: tuple[Any, ...]) -> bool:
     return kind == "backward" or (kind == "properties" and isinstance(question[0], Case))
 
 
-def _implementation(what: Any) -> ModuleImplementation:
+def _implementation(what: Any, mode: str, timeout: float | None) -> Implementation:
     """The functions behind a name or a path, or of an object that is at hand."""
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
+    spec = os.fspath(what) if isinstance(what, str | os.PathLike) else getattr(what, "__name__", type(what).__name__)
+    if mode == IN_PROCESS and timeout is not None and not spec.startswith(EXEC):
+        raise ValueError(f"a timeout needs mode {PROCESS!r}: a call in this process cannot be stopped")
     if not isinstance(what, str | os.PathLike):
-        return ModuleImplementation(getattr(what, "__name__", type(what).__name__), what)
-    complaint = find(os.fspath(what))
+        if mode == PROCESS:
+            raise ValueError(f"{spec} is an object of this process: in a process of its own runs what has a name, a file or a module")
+        return ModuleImplementation(spec, what)
+    complaint = find(spec, mode)
     if complaint:
         raise UnimportableError(complaint)
-    return ModuleImplementation(os.fspath(what))
+    return implementation_of(spec, mode, TIMEOUT if timeout is None else timeout)
 
 
-def _functions(layer: str) -> list[str]:
-    if layer in LOSS_CASES:
-        return [layer, f"{layer}_backward"]
-    if layer in OPTIMIZER_CASES:
-        return [function_of(layer)]
-    if layer not in ALL:
-        return ["text_vectorization_forward", "text_vectorization_adapt", "text_vectorization_idf"]
-    parts = ("forward", "backward") if isinstance(ALL[layer], FunctionCases) else ("forward", "backward", "compute_mask")
-    return [function_name(layer, part) for part in parts]
-
-
-def _nothing_found(implementation: ModuleImplementation, layers: Sequence[str]) -> str:
+def _nothing_found(spec: str, layers: Sequence[str], notes: Sequence[str]) -> str:
     """What to say of an implementation in which no function has a name that is asked for."""
-    wanted = [name for layer in layers for name in _functions(layer)]
-    space = implementation.space
-    names = space if isinstance(space, Mapping) else [*getattr(space, "__dict__", ()), *dir(space)]
-    there = [name for name in names if not str(name).startswith("_")]
-    near = [(name, match) for name in there for match in difflib.get_close_matches(str(name), wanted, 1, 0.75)]
-    hint = f" Did you mean {near[0][1]} with {near[0][0]}?" if near else ""
-    return f"{implementation.spec} has no function that could be checked: names are like {', '.join(wanted[:3])}.{hint}"
+    wanted = [function for layer in layers for function in functions_of(layer)]
+    return "\n".join([f"{spec} has no function that could be checked: names are like {', '.join(wanted[:3])}.", *notes])
 
 
-def _again(what: Any, spec: str, layer: str, identifier: str) -> str:
+def _again(what: Any, spec: str, layer: str, identifier: str, mode: str, timeout: float | None) -> str:
     """How a case is asked alone: by the command, where the implementation has a name that another process finds."""
-    if isinstance(what, str | os.PathLike):
-        return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier])
-    return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
+    if not isinstance(what, str | os.PathLike):
+        return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
+    how = ["--timeout", f"{timeout:g}"] if timeout else ["--mode", mode] if mode != IN_PROCESS else []
+    return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier, *how])

@@ -101,7 +101,7 @@ def test_the_reference_passes_every_recorded_case(capsys):
 @pytest.mark.parametrize(
     ("text", "arguments", "sentence"),
     [
-        ("def dense_foward(x, kernel, bias): return x", [], "Did you mean dense_forward with dense_foward?"),
+        ("def dense_foward(x, kernel, bias): return x", [], "dense_foward is not asked: did you mean dense_forward?"),
         ("x = 1", ["--layers", "LSTM"], "no function that could be checked: names are like lstm_forward"),
         (RIGHT, ["--layers", "Flaten"], "--layers: 'Flaten' is not a layer that the suite has cases for; did you mean Flatten?"),
         (RIGHT, ["--case", "nothing"], "--case: no case of Flatten has the id nothing."),
@@ -118,10 +118,31 @@ def test_a_file_that_is_not_there(place):
     assert (result.returncode, result.stderr) == (2, "there is no file yours.py.\n"), said(result)
 
 
-def test_a_file_with_a_mistake_in_it_is_wrong(place):
-    result = checked(place, "def dense_forward(x, kernel bias): pass")
-    assert result.returncode == 1, said(result)
-    assert "my_layers.py cannot be imported: SyntaxError" in result.stdout and "Traceback" not in said(result), said(result)
+UNIMPORTABLE = {
+    "syntax": (
+        "import numpy as np\n\ndef dense_forward(x, kernel bias):\n    pass\n",
+        "SyntaxError: invalid syntax (my_layers.py, line 3).\n\n    def dense_forward(x, kernel bias):\n" + " " * 32 + "^^^^\n",
+    ),
+    "exception": (
+        "import numpy as np\nKERNEL = np.zeros((2, 3)) @ np.zeros((2, 3))\n",
+        "(my_layers.py, line 2).\n\n    KERNEL = np.zeros((2, 3)) @ np.zeros((2, 3))\n" + " " * 13 + "~" * 17 + "^" + "~" * 17 + "\n",
+    ),
+    "helper": (
+        "import helper\n",
+        "ZeroDivisionError: division by zero (helper.py, line 2).\n\n    return 1 / 0\n" + " " * 11 + "~~^~~\n",
+    ),
+    "exit": ("import sys\nsys.exit('two\\nlines')\n", "SystemExit: two lines (my_layers.py, line 2).\n\n    sys.exit('two\\nlines')\n"),
+}
+
+
+@pytest.mark.parametrize("mode", ["inprocess", "process"])
+@pytest.mark.parametrize("kind", UNIMPORTABLE)
+def test_a_file_that_cannot_be_imported_is_one_message_with_its_line(place, kind, mode):
+    text, told = UNIMPORTABLE[kind]
+    place.write("helper.py", "def f():\n    return 1 / 0\nf()\n")
+    result = checked(place, text, "--mode", mode)
+    assert result.returncode == 2 and not result.stdout, said(result)
+    assert result.stderr.startswith("my_layers.py cannot be imported: ") and result.stderr.endswith(told), said(result)
 
 
 def test_what_is_built_on_a_wrong_layer_waits(place):

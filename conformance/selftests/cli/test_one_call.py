@@ -65,7 +65,7 @@ def test_functions_are_taken_from_whatever_has_them(place, monkeypatch):
     ("what", "arguments", "error", "sentence"),
     [
         ({}, {"layers": ["Flaten"]}, ValueError, "'Flaten' is not a layer that the suite has cases for; did you mean Flatten"),
-        ({"dense_foward": len}, {}, ValueError, "dict has no function .* Did you mean dense_forward with dense_foward"),
+        ({"dense_foward": len}, {}, ValueError, r"dict has no function .*\ndense_foward is not asked: did you mean dense_forward\?"),
         ({"relu": len}, {"case": "nothing"}, ValueError, "no case of relu has the id nothing"),
         ("nowhere.py", {}, UnimportableError, "there is no file nowhere.py"),
         ("no_such_module", {}, UnimportableError, "there is no module 'no_such_module'"),

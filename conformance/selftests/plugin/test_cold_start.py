@@ -438,18 +438,6 @@ def test_a_hostile_implementation_gets_its_statuses_and_the_run_goes_on(place: P
     assert "(of 8)" in counts[1], f"the denominator is every case: {counts[1]}"
 
 
-def test_an_implementation_that_cannot_be_imported_is_an_error_of_every_case(place: Place) -> None:
-    place.write("broken.py", "def relu(x):\n    return x\n\nraise RuntimeError('of its own making')\n")
-    arguments = ("--iut=broken.py", "--conform-layers=relu,tanh", "--conform-profile=smoke", "-k", "images-float32")
-    result = place.pytest(*FORWARD, *arguments, RECORDED, "--conform-json=out.json")
-    assert result.returncode == int(pytest.ExitCode.TESTS_FAILED), f"collection does not break: {said(result)[-3000:]}"
-    (results,) = place.read("out.json")
-    statuses = [record["status"] for record in results["records"]]
-    assert statuses == ["error", "error"], f"each case has the status error, not {statuses}"
-    message = results["records"][0]["message"]
-    assert "broken.py cannot be imported: RuntimeError: of its own making (broken.py, line 4)" in message, f"the reason is told: {message}"
-
-
 def test_a_worker_that_dies_ends_readably(place: Place) -> None:
     place.write("deadly.py", "import os\ndef relu(x):\n    os._exit(3)\n")
     place.write(
