@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from conformance.selftests.builders.console import BLOCK, PAGES, ROOT, run_again, same, shows_commands
+from conformance.selftests.builders.console import BLOCK, FILE, PAGES, ROOT, run_again, same, shows_commands
 from conformance.selftests.builders.place import checkout
 
 AGAIN = "`python -m conformance.selftests.builders.console` writes it again"
@@ -18,11 +18,13 @@ SECTION = re.compile(r"^## ", re.MULTILINE)
 
 
 def shown():
-    """The sections that show commands, which stand alone: one test each."""
+    """The sections that show commands, one test each, with the files of the whole page."""
     for page in filter(shows_commands, PAGES if README.is_file() else []):
-        for section in SECTION.split(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        files = "\n".join(found[0] for found in BLOCK.finditer(text) if FILE.match(found[2]))
+        for section in SECTION.split(text):
             if "```console" in section:
-                yield pytest.param(section, id=f"{page.stem}-{section.splitlines()[0]}".replace(" ", "_"))
+                yield pytest.param(f"{files}\n\n{section}", id=f"{page.stem}-{section.splitlines()[0]}".replace(" ", "_"))
 
 
 @checkout
