@@ -1,26 +1,50 @@
-"""Entry point of the command ``conform``: ``check`` runs where little is installed, everything else where all is."""
+"""Entry point of the command ``conform``: help, version and ``check`` run where little is installed, everything else where all is."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 
-NEEDS = "This command needs the whole installation (`pip install keras-conformance`); here only `conform check` runs."
+from conformance import __version__
+from conformance.cli.completion import show
+from conformance.cli.usage import COMMANDS, COMPLETION, HELP, NEEDS, VERSION, unknown, usage
+
+USAGE = 2
 NUMPY = "`conform check` needs NumPy, and numpy is not installed here (`pip install numpy`)."
 
 
-def main() -> None:
-    """Run the command that the first argument names."""
-    if sys.argv[1:2] == ["check"]:
-        if importlib.util.find_spec("numpy") is None:
-            print(NUMPY, file=sys.stderr)
-            sys.exit(2)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the first argument names; ends with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    first, rest = (given[0], given[1:]) if given else (HELP[0], [])
+    if first in HELP:
+        print(usage())
+    elif first == VERSION:
+        print(f"keras-conformance {__version__}")
+    elif first == COMPLETION:
+        sys.exit(show(rest, main, COMMANDS if _is_whole() else ["check"]))
+    elif first == "check" and importlib.util.find_spec("numpy") is None:
+        sys.exit(_refused(NUMPY))
+    elif first == "check":
         from conformance.cli.check import main as check
 
-        sys.exit(check(sys.argv[2:]))
-    if importlib.util.find_spec("typer") is None:
-        print(NEEDS, file=sys.stderr)
-        sys.exit(2)
-    from conformance.cli.app import app
+        sys.exit(check(rest))
+    elif first not in COMMANDS:
+        sys.exit(_refused(unknown(first)))
+    elif not _is_whole():
+        sys.exit(_refused(NEEDS.format(command=first)))
+    else:
+        from conformance.cli.app import app
 
-    app()
+        app(given, prog_name="conform")
+
+
+def _is_whole() -> bool:
+    """Whether this installation has more than `check` needs."""
+    return importlib.util.find_spec("typer") is not None
+
+
+def _refused(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return USAGE

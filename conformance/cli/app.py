@@ -1,4 +1,7 @@
-"""The command `conform`. What is heavy is imported inside the commands, so that help is quick and needs no TensorFlow."""
+"""The commands of `conform` that need the whole installation. What is heavy is imported inside them: help is quick and needs no TensorFlow.
+
+Help and version of `conform` itself, and the command `check`, need less and stand in :mod:`conformance.cli`.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,20 @@ from typing import Annotated
 
 import typer
 
-from conformance import __version__
 from conformance.cli.exits import DIFFERENT, DONE, Data, refused, stop
 from conformance.cli.lockstep import gap_command, lockstep_command
 from conformance.cli.train import train_command
+from conformance.cli.usage import HELP
 
 app = typer.Typer(
-    help="The conformance suite for Keras layers: reports, checkpoints, what works here. (The suite itself runs as `pytest`.)",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": list(HELP)},
 )
 app.command("train")(train_command)
 app.command("lockstep")(lockstep_command)
 app.command("gap")(gap_command)
-
-
-@app.callback(invoke_without_command=True)
-def options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
-) -> None:
-    """Options of the command itself."""
-    if version:
-        typer.echo(f"keras-conformance {__version__}")
-        raise typer.Exit(DONE)
 
 
 @app.command("report")
@@ -122,14 +114,6 @@ def doctor_command(data: Data = None) -> None:
 
     for line in report(data):
         typer.echo(line)
-
-
-@app.command("check", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def check_command(context: typer.Context) -> None:
-    """Check a file of your own layers in seconds, against recorded vectors; needs no TensorFlow. `conform check --help` says more."""
-    from conformance.cli.check import main
-
-    raise typer.Exit(main(context.args))
 
 
 @app.command("record")

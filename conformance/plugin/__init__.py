@@ -37,7 +37,7 @@ class Option(NamedTuple):
     Attributes
     ----------
     name, metavar, help : str
-        As ``pytest --help`` and the table in README show them. A switch has no metavar.
+        As ``pytest --help`` and the table in ``docs/options.md`` show them. A switch has no metavar.
     default : str
     again : bool
         Whether the command that runs a failing case alone repeats it, where it is not the default.

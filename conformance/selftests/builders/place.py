@@ -43,7 +43,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.library = folder / "work", folder / "library"
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         information = self.library / "keras_conformance-0.1.0.dist-info"
         information.mkdir(parents=True)
         (information / "entry_points.txt").write_text(ENTRY_POINTS)

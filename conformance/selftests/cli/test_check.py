@@ -197,6 +197,9 @@ def test_the_wheel_carries_the_vectors(tmp_path):
     place.customize(HIDING.format(hidden=ABSENT))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place.library)
+    page = (place.library / "conformance" / "docs" / "protocol.md").read_text(encoding="utf-8")
+    told = re.search(r"inside\nthe package, as `(.*?)`", page)
+    assert told and (place.library / told[1]).is_file(), "the sample in C lies where the page of the protocol says"
     place.write("my_layers.py", WRONG)
     result = place.python("-c", WHERE, PYTHONPATH=str(place.library))
     assert result.returncode == 1, f"a check by the wheel alone: {said(result)[-2000:]}"

@@ -104,16 +104,18 @@ def test_samples_stand_on_numpy_alone(name):
     assert lines == ["import numpy as np"], f"{name} imports more than NumPy: {lines}"
 
 
-def test_the_example_of_the_readme_is_right(tmp_path):
+def test_the_example_of_the_readme_is_right_once_it_is_mended(tmp_path):
     from conformance.cases import layer_cases
     from conformance.cases.case import declared_cases
     from conformance.implementations.module import ModuleImplementation
     from conformance.judging.judge import judge_case
 
-    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1:]
-    example = next(block.split("```")[0] for block in blocks if block.startswith("# my_layers.py"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = next(block.split("```")[0] for block in text.split("```python\n")[1:] if block.startswith("# my_layers.py"))
+    wrong, right = "return x @ kernel\n", "return x @ kernel + bias"
+    assert wrong in example and f"With `{right}` nothing is wrong any more" in text, "README shows a mistake, and says how it is mended"
     path = tmp_path / "my_layers.py"
-    path.write_text(example)
+    path.write_text(example.replace(wrong, f"{right}\n"))
     implementation = ModuleImplementation(str(path))
     for name in ("relu", "Dense", "Flatten"):
         cases = list(declared_cases(layer_cases(name), "smoke"))

@@ -193,13 +193,12 @@ def test_what_is_not_given_is_the_default_and_only_the_rest_is_repeated() -> Non
     assert list(dict(other.given_facts))[4:] == ["iut_mode", "timeout"], "what is unusual is said behind the rest"
 
 
-@checkout
-def test_the_readme_has_a_row_for_each_option() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_page_of_options_has_a_row_for_each() -> None:
+    text = (Path(plugin.__file__).parents[1] / "docs" / "options.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(--[^`]+)` \| (.*) \|$", text, re.M)
     plain = [(name.replace("\\|", "|"), re.sub(r" \(\[\w+\]\(#[^)]+\)\)|`", "", meaning)) for name, meaning in rows]
     wanted = [(f"{option.name}={option.metavar}" if option.metavar else option.name, option.help) for option in plugin.OPTIONS]
-    assert plain == wanted, "README's table says what --help says, links and code marks apart"
+    assert plain == wanted, "the table says what --help says, links and code marks apart"
 
 
 def test_a_random_seed_is_one_seed_for_all_workers(place: Place) -> None:
@@ -509,7 +508,7 @@ def test_every_package_is_listed() -> None:
     listed = set(project()["tool"]["setuptools"]["packages"])
     folders = {path.parent for top in ("reference", "conformance") for path in (ROOT / top).rglob("*.py")}
     there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    there.add("conformance._vectors")  # of fixtures/vectors
+    there |= {"conformance._samples", "conformance._vectors"}  # of fixtures/implementations and fixtures/vectors
     assert listed == there, f"pyproject.toml lists {listed - there} that is not there, and does not list {there - listed}"
 
 
