@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conformance.base.record import FAILED, TIMEOUT, Record
 from conformance.cases.case import Case
@@ -33,6 +33,7 @@ class Session:
 
     ``cross_checked`` are implementations on which live Keras and the recorded vectors must agree in every declared case.
     ``diagnose`` says which mistakes would give a wrong answer; it comes from the front, since the faults stand above this room.
+    ``first`` holds how each question of a case ended when it was put first, by part and id: it must not end otherwise later.
     """
 
     iut: str = "reference"
@@ -47,6 +48,7 @@ class Session:
     mode: str = IN_PROCESS
     timeout: float = CALL_SECONDS
     diagnose: Diagnose = no_diagnosis
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.implementation = implementation_of(self.iut, self.mode, self.timeout)
@@ -83,11 +85,16 @@ class CaseRunner:
 
     def judge_case(self, case: Case) -> CaseResult:
         """Judge a case without consequences."""
-        return judge_case(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+        return self.kept(judge_case(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict))
 
     def judge_backward(self, case: Case) -> CaseResult:
         """Judge the backward pass of a case without consequences."""
-        return judge_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+        return self.kept(judge_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict))
+
+    def kept(self, result: CaseResult) -> CaseResult:
+        """The result, remembered if its question was never put before."""
+        self.session.first.setdefault((result.part, result.case.id), result.verdict.status)
+        return result
 
     def ask(self, question: Question) -> Answer:
         """Ask the implementation directly."""
@@ -96,7 +103,7 @@ class CaseRunner:
     def explanation(self, result: CaseResult, kind: str) -> str:
         """The failure in words."""
         verdict, printed = result.verdict, result.answer.printed
-        likely = self.session.diagnose(result) if verdict.status == FAILED else ()
+        likely = self.session.diagnose(result) if verdict.status == FAILED and verdict.steady else ()
         return self.explain(result.layer, result.case, kind, verdict, self.again(), printed, likely)
 
     def shrunk_script(self, result: CaseResult) -> str:

@@ -53,6 +53,8 @@ class Verdict:
     remarks : tuple of str
         What a pass does not hide: "accurate to float32 only", "answers in float64".
     mismatch : Mismatch or None
+    steady : bool
+        False where the same call, made again, gave another answer: no answer then shows what is wrong.
     """
 
     status: str
@@ -61,6 +63,7 @@ class Verdict:
     keras_ratio: float | None = None
     remarks: tuple[str, ...] = ()
     mismatch: Mismatch | None = None
+    steady: bool = True
 
 
 def judge(expectation: Expectation, answer: Answer, dtype: str, *, strict: bool) -> Verdict:
