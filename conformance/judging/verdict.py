@@ -27,7 +27,7 @@ SMALLEST_NORMAL = 1.2e-38
 class Mismatch:
     """An output that is off: which one, what was expected and got, the error as a multiple of the tolerance at every place.
 
-    ``of`` names what a gradient is that of.
+    ``of`` names what a gradient is that of; ``keras`` is Keras's own answer in the case's dtype, where it is known and of that shape.
     """
 
     output: int
@@ -35,6 +35,7 @@ class Mismatch:
     got: Array
     ratio: Array
     of: str = ""
+    keras: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: b
         return Verdict(PASSED, "", ratio, of_keras, remarks)
     if dtype == "float64" and not strict and _right_in_float32(expectation, outputs):
         return Verdict(PASSED, "", ratio, of_keras, (*remarks, SINGLE_ONLY))
-    if expectation.names:
-        mismatch = replace(mismatch, of=expectation.names[mismatch.output])
+    own = expectation.keras[mismatch.output] if expectation.keras and not _shape_complaint(expectation.outputs, expectation.keras) else None
+    mismatch = replace(mismatch, of=expectation.names[mismatch.output] if expectation.names else "", keras=own)
     return Verdict(FAILED, _value_sentence(mismatch), ratio, of_keras, remarks, mismatch)
 
 

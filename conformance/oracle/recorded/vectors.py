@@ -12,6 +12,7 @@ The tensors of the case at position ``n`` of that list are named ``n/...``:
     n/output/0, n/output/1 ...                what Keras gives: float64 where it is a float at all, or float32 where that loses nothing
     n/allowed/0 ...                           the largest error; where "allowed" is a number a instead, it is a (1 + |output|)
     n/alternative/0/0 ...                     other answers that are right as well
+    n/keras/0 ...                             where Keras does other than it documents: what it gives ("output" is what is documented)
     n/float32/...                             of a float64 case: output, allowed and alternative of its arrays rounded to float32,
     n/float32_allowed/0 ...                   and what float32 arithmetic is allowed on the arrays as they are
 

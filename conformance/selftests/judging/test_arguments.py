@@ -47,7 +47,7 @@ def sgd_step(v, g, s=None):
 def test_a_changed_argument_has_the_name_of_the_contract(function, layer, called):
     report = check({function.__name__: function}, [layer])
     said = {record.message for record in report.failed() if "it changes its arguments" in record.message}
-    assert said and all(message.removeprefix("step 1: ") == f"it changes its arguments: {called}" for message in said), f"{said}"
+    assert said and all(message.endswith(f"it changes its arguments: {called}") for message in said), f"{said}"
 
 
 def test_the_input_is_called_that_and_what_has_no_name_keeps_its_place():
