@@ -26,7 +26,8 @@ ROOM = {"float64": 1e-9, "float32": 1e-5}
 def consistent_faults(result: CaseResult) -> list[str]:
     """Sentences of the faults that give this very wrong answer, at most three; those of the layer before those of its parts.
 
-    Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values) and is wrong itself.
+    Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values), is wrong itself, and is so
+    for the reason that its sentence gives (see :mod:`conformance.faults.evidence`).
     Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
     together. Faults are made of the reference's functions: where these are wrong themselves, none is listed.
     """
@@ -90,6 +91,7 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
 
     None is listed where the right answer repeats it as closely: what differs so little may have another cause.
     """
+    from conformance.faults.evidence import speaks_for
     from conformance.judging.verdict import SINGLE_ONLY, judge
 
     dtype = result.case.dtype
@@ -102,7 +104,7 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
     found: dict[int, list[str]] = {1: [], 2: []}
     for fault, answer in answers:
         close = closeness(answer)
-        if close and judge(expectation, answer, dtype, strict=False).status == FAILED:
+        if close and judge(expectation, answer, dtype, strict=False).status == FAILED and speaks_for(fault, result):
             found[close].append(fault.sentence)
     best = max((close for close, sentences in found.items() if sentences), default=0)
     return list(dict.fromkeys(found[best])) if best > closeness(plain) else []

@@ -32,6 +32,10 @@ class Fault:
         The wrong implementation, called as the contract calls the right one.
     part : 'forward', 'backward' or 'compute_mask'
         Which function of the layer it stands in for.
+    plain : callable or None
+        The same code with the mistake taken out, where it is not the reference's own: where that is wrong, it is not for the mistake.
+    of_a_part : bool
+        Whether the mistake is made in a part of the layer: in its activation, or in the layer that it is around.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Fault:
     sentence: str
     function: Function
     part: str = "forward"
+    plain: Function | None = None
+    of_a_part: bool = False
 
 
 class FaultyImplementation(ModuleImplementation):
@@ -76,11 +82,20 @@ class Collection(list[Fault]):
         As in :class:`Fault`.
     wrap : callable
         Makes the function of a fault from what is decorated (one step of a cell, say).
+    plain : callable or None
+        What the faults are variants of, with nothing replaced, see :attr:`Fault.plain`; called as they are.
     """
 
-    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Any], Function] = lambda function: function) -> None:
+    def __init__(
+        self,
+        *layers: str,
+        part: str = "forward",
+        wrap: Callable[[Any], Function] = lambda function: function,
+        plain: Function | None = None,
+    ) -> None:
         super().__init__()
         self.layers, self.part, self.wrap = layers, part, wrap
+        self.plain = plain
 
     def __call__(self, function: Function) -> Function:
         """Collect a wrong function."""
@@ -104,7 +119,7 @@ class Collection(list[Fault]):
 
     def add(self, name: str, sentence: str, function: Function) -> None:
         """Collect a wrong function under another name than its own."""
-        self.append(Fault(name, self.layers, sentence, function, self.part))
+        self.append(Fault(name, self.layers, sentence, function, self.part, self.plain))
 
 
 class Shared(Collection):
@@ -131,8 +146,9 @@ class Shared(Collection):
         part: str = "forward",
         wrap: Callable[[Any], Function] = lambda function: function,
         words: Mapping[str, Mapping[str, str]] | None = None,
+        plain: Function | None = None,
     ) -> None:
-        super().__init__(*layers, part=part, wrap=wrap)
+        super().__init__(*layers, part=part, wrap=wrap, plain=plain)
         self.words = words or {}
 
     def add(self, name: str, sentence: str, function: Function) -> None:
@@ -141,7 +157,9 @@ class Shared(Collection):
             own = sentence
             for said, instead in self.words.get(layer, {}).items():
                 own = own.replace(said, instead)
-            self.append(Fault(name, (layer,), own, functools.partial(function, right_function(layer, self.part)), self.part))
+            right = right_function(layer, self.part)
+            plain = None if self.plain is None else functools.partial(self.plain, right)
+            self.append(Fault(name, (layer,), own, functools.partial(function, right), self.part, plain))
 
 
 def changed(result: Function = lambda result: result, /, **changes: Any) -> Function:
@@ -187,6 +205,6 @@ def _sentence(function: Function) -> str:
     return sentence if spelled_so else sentence[:1].lower() + sentence[1:]
 
 
-def table(*layers: str, part: str = "forward", **faults: tuple[str, Function]) -> Collection:
+def table(*layers: str, part: str = "forward", plain: Function | None = None, **faults: tuple[str, Function]) -> Collection:
     """A collection of short faults."""
-    return Collection(*layers, part=part).table(**faults)
+    return Collection(*layers, part=part, plain=plain).table(**faults)
