@@ -16,7 +16,7 @@ import reference
 from conformance.cases.losses import BINARY, LOSS_CASES
 from conformance.faults.fault import Collection, Function, Shared, table
 from conformance.faults.training.loss_calls import CATEGORICAL, ENTROPIES, SPARSE
-from conformance.faults.training.losses import as_they_are, clipped, direction, log1, rows, shares, signed, split
+from conformance.faults.training.losses import as_they_are, clipped, direction, log1, probabilities_of, rows, shares, signed, split
 from reference.losses.crossentropy import EPSILON
 from reference.losses.reduction import PerSample, gradient, prepared, summed_to
 
@@ -173,6 +173,20 @@ def softmax_not_differentiated(right: Function, y: Any, z: Array, from_logits: b
         return right(y, z, **options)
     sigmoid = right.__name__.startswith("binary")
     return right(y, reference.sigmoid(z) if sigmoid else reference.softmax(z, axis=options.get("axis", -1)), **options)
+
+
+clipped_logits = Shared("categorical_crossentropy", SPARSE, "binary_crossentropy", part="backward")
+
+
+@clipped_logits
+def logits_clipped(right: Function, y: Any, z: Array, from_logits: bool = False, **options: Any) -> Any:
+    """Logits become probabilities that are clipped at 1e-7: where they were, the gradient is 0; in Keras logits are not clipped."""
+    if not from_logits:
+        return right(y, z, **options)
+    axis = options.get("axis", -1)
+    p = probabilities_of(right, z, axis)
+    grad = p * right(y, p, **options)
+    return grad * (1 - p) if right.__name__.startswith("binary") else grad - p * np.sum(grad, axis=axis, keepdims=True)
 
 
 focal = Shared(*BINARY[1:], *CATEGORICAL[1:], part="backward")
@@ -358,6 +372,6 @@ categorical_hinge = table(
     ),
 )
 LAYERS: tuple[Collection, ...] = (
-    *(classes, categorical, sparse, binary, of_logits, focal, focal_categories, squares, hinges, margin_hinge, absolute),
+    *(classes, categorical, sparse, binary, of_logits, clipped_logits, focal, focal_categories, squares, hinges, margin_hinge, absolute),
     *(squared, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
 )

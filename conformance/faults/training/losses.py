@@ -172,6 +172,21 @@ def softmax_overflows(right: Function, y: Any, z: Array, from_logits: bool = Fal
     return right(y, shares(np.exp(z), axis) if from_logits else z, **given)
 
 
+clipped_logits = Shared("categorical_crossentropy", SPARSE, "binary_crossentropy")
+
+
+@clipped_logits
+def logits_clipped(right: Function, y: Any, z: Array, from_logits: bool = False, **options: Any) -> Any:
+    """Logits become probabilities that are clipped at 1e-7: no loss is above 16.1, where Keras takes the logarithm of the logits."""
+    return right(y, probabilities_of(right, z, options.get("axis", -1)) if from_logits else z, **options)
+
+
+def probabilities_of(right: Function, z: Array, axis: int) -> Array:
+    """What a loss takes logits for."""
+    found: Array = reference.sigmoid(z) if right.__name__.startswith("binary") else reference.softmax(z, axis=axis)
+    return found
+
+
 focal = Shared(*BINARY[1:], *CATEGORICAL[1:])
 
 
@@ -360,6 +375,6 @@ categorical_hinge = table(
 )
 
 LAYERS: tuple[Collection, ...] = (
-    *(classes, categorical, sparse, binary, logits, focal, categorical_focal, squares, swapped, signs, hinges),
+    *(classes, categorical, sparse, binary, logits, clipped_logits, focal, categorical_focal, squares, swapped, signs, hinges),
     *(squared, absolute, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, hinge, squared_hinge, categorical_hinge),
 )
