@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import reference
+from conformance.cases import TEXT
 from conformance.cases.questions import function_name
 from conformance.implementations.module import ModuleImplementation
 from reference.layers import LAYERS
@@ -31,7 +32,7 @@ class Fault:
     function : callable
         The wrong implementation, called as the contract calls the right one.
     part : 'forward', 'backward' or 'compute_mask'
-        Which function of the layer it stands in for.
+        Which function of the layer it stands in for; 'step' of an optimizer, 'adapt' and 'idf' of TextVectorization.
     plain : callable or None
         The same code with the mistake taken out, where it is not the reference's own: where that is wrong, it is not for the mistake.
     of_a_part : bool
@@ -56,7 +57,7 @@ class FaultyImplementation(ModuleImplementation):
 
     def function(self, name: str) -> Function | None:
         """The fault's function under the contract's name."""
-        return self.fault.function if name == function_name(self.layer, self.fault.part) else None
+        return self.fault.function if name == _name(self.layer, self.fault.part) else None
 
 
 class Collection(list[Fault]):
@@ -187,8 +188,13 @@ def assuming(**defaults: Any) -> Function:
 
 def right_function(layer: str, part: str = "forward") -> Function:
     """The reference's function of a layer."""
-    function: Function = getattr(reference, function_name(layer, part))
+    function: Function = getattr(reference, _name(layer, part))
     return function
+
+
+def _name(layer: str, part: str) -> str:
+    """The name of a function, that of TextVectorization (which has parts of its own) among them."""
+    return f"text_vectorization_{part}" if layer == TEXT else function_name(layer, part)
 
 
 def pair_of(right: Function) -> tuple[Function, Function]:

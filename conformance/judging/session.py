@@ -7,22 +7,24 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from conformance.base.record import FAILED, TIMEOUT, Record
+from conformance.base.record import FAILED, PASSED, TIMEOUT, Record
 from conformance.cases.case import Case
 from conformance.cases.questions import Answer, Question
 from conformance.implementations import IN_PROCESS
 from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
+from conformance.judging.again import ANOTHER_ANSWER, same_answer
+from conformance.judging.exact import ExactResult
 from conformance.judging.explain import explain
 from conformance.judging.judge import CaseResult, asked_again, judge_backward, judge_case, still_fails
 from conformance.judging.shrink import script, simplify
 from conformance.oracle.protocol import LIVE, Oracle, oracle
 
 Settle = Callable[[Record, Callable[[], str]], None]
-Diagnose = Callable[[CaseResult], Sequence[str]]
+Diagnose = Callable[[CaseResult | ExactResult], Sequence[str]]
 
 
-def no_diagnosis(result: CaseResult) -> Sequence[str]:
+def no_diagnosis(result: CaseResult | ExactResult) -> Sequence[str]:
     """Nobody asked for one."""
     return ()
 
@@ -99,6 +101,20 @@ class CaseRunner:
     def ask(self, question: Question) -> Answer:
         """Ask the implementation directly."""
         return self.session.implementation.ask(question)
+
+    def exact(self, result: ExactResult, difference: str) -> tuple[str, str]:
+        """Status and message of a question whose answer is right or wrong as a whole; `difference` tells what is wrong, if anything."""
+        answer = result.answer
+        if answer.status != PASSED:
+            return answer.status, answer.message
+        if not same_answer(answer, self.ask(result.question)):
+            return FAILED, f"{result.question.function} {ANOTHER_ANSWER}"
+        return (FAILED if difference else PASSED), difference
+
+    def looks_like(self, result: ExactResult, message: str) -> str:
+        """Lines that name the mistakes which give a wrong answer of which `message` tells; empty where there are none."""
+        likely = self.session.diagnose(result) if result.answer.status == PASSED and not message.endswith(ANOTHER_ANSWER) else ()
+        return "".join(f"\n  looks like   {sentence}" for sentence in likely)
 
     def explanation(self, result: CaseResult, kind: str) -> str:
         """The failure in words."""
