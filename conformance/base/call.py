@@ -43,7 +43,7 @@ class Answer:
     message : str
         Why it did not return, in a sentence.
     changed : tuple of str
-        Arguments that the function changed.
+        Arguments that the function changed: keywords by their names, others by :func:`place_of`.
     printed : str
         What it printed or warned.
     refused : tuple of str
@@ -57,3 +57,8 @@ class Answer:
     changed: tuple[str, ...] = ()
     printed: str = ""
     refused: tuple[str, ...] = ()
+
+
+def place_of(number: int) -> str:
+    """What an argument by position is called before anybody has looked up its name."""
+    return f"argument {number + 1}"

@@ -28,7 +28,7 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
 def check(runner: CaseRunner, part: str, case: Case) -> None:
     """The answer must be Keras's, within what is allowed."""
     session = runner.session
-    result = judge_loss(part, case, session.implementation, runner.oracle, session.seed, strict=session.strict)
+    result = runner.kept(judge_loss(part, case, session.implementation, runner.oracle, session.seed, strict=session.strict))
     runner.settle(result.record(runner.identifier, PARTS[part]), lambda: runner.explanation(result, PARTS[part]))
 
 
@@ -38,4 +38,5 @@ def judge_loss(part: str, case: Case, implementation: Implementation, oracle: Or
     expectation = expected.value if part == "value" else replace(expected.gradient, names=("y_pred",))
     layer, arrays = LOSS_CASES[case.layer], expected.arrays
     question = forward_question(layer, case, arrays, {}) if part == "value" else backward_question(layer, case, arrays, {}, ())
-    return judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)
+    result = judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)
+    return result.confirmed(implementation)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import FAILED, PASSED, Record
+from conformance.base.record import PASSED, Record
 from conformance.cases.masks import MaskCase, mask_cases
 from conformance.cases.questions import Question
+from conformance.judging.exact import ExactResult
 from conformance.judging.session import CaseRunner
 from reference.layers import spec_of
 
@@ -23,14 +24,15 @@ def check(runner: CaseRunner, case: MaskCase) -> None:
     """The mask must be Keras's."""
     name = f"{spec_of(case.layer).name}_compute_mask"
     expected = runner.oracle.mask(case)
-    answer = runner.ask(mask_question(case))
-    status, message = answer.status, answer.message
-    if status == PASSED and not same_mask(answer.value, expected):
-        status = FAILED
-        message = f"{name} of {case.id} gives\n  {answer.value}\nexpected\n  {expected}"
+    question = mask_question(case)
+    answer = runner.ask(question)
+    result = ExactResult(case.layer, "compute_mask", question, expected, answer, same_mask)
+    wrong = answer.status == PASSED and not same_mask(answer.value, expected)
+    difference = f"{name} of {case.id} gives\n  {answer.value}\nexpected\n  {expected}" if wrong else ""
+    status, message = runner.exact(result, difference)
     options = {option: str(value) for option, value in case.options.items()}
     record = Record(runner.identifier, case.layer, "mask", status, options, message=message)
-    runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
+    runner.settle(record, lambda: f"{message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
 
 
 def mask_question(case: MaskCase) -> Question:

@@ -11,6 +11,7 @@ from conformance.cases.case import Case
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of, optimizer_cases
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
+from conformance.judging.arguments import with_names
 from conformance.judging.judge import CaseResult, answers_to_steps, as_row, require_of_keras
 from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import Verdict, judge
@@ -28,7 +29,7 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
 def check(runner: CaseRunner, case: Case) -> None:
     """The variables must be Keras's after every step."""
     session = runner.session
-    result = judge_steps(case, session.implementation, runner.oracle, session.seed, strict=session.strict)
+    result = runner.kept(judge_steps(case, session.implementation, runner.oracle, session.seed, strict=session.strict))
     runner.settle(result.record(runner.identifier, "optimizer"), lambda: runner.explanation(result, "optimizer"))
 
 
@@ -38,7 +39,7 @@ def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed
     answers, verdicts = [], []
     for expectation, answer in zip(expected.after, answers_to_steps(implementation, case, expected.steps), strict=False):
         answers.append(answer)
-        verdicts.append(judge(expectation, answer, case.dtype, strict=strict))
+        verdicts.append(judge(expectation, with_names(function_of(case.layer), answer), case.dtype, strict=strict))
         if verdicts[-1].status != PASSED:
             break
     verdict = _verdict(verdicts)
@@ -47,7 +48,9 @@ def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed
     steps = Steps(expected.steps.variables, expected.steps.gradients[:made])
     question = Question(function_of(case.layer), (list(steps.variables), list(steps.gradients[0]), None), dict(case.config))
     whole = _row(expected.after[:made])
-    return CaseResult(OPTIMIZER_CASES[case.layer], case, Arrays(steps.variables), question, whole, as_row(answers), verdict, steps=steps)
+    layer, arrays = OPTIMIZER_CASES[case.layer], Arrays(steps.variables)
+    result = CaseResult(layer, case, arrays, question, whole, as_row(answers), verdict, steps=steps)
+    return result.confirmed(implementation)
 
 
 def _verdict(verdicts: Sequence[Verdict]) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,44 +11,108 @@ import numpy as np
 from conformance.base.errors import ImplementationError
 from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
-from conformance.cases.case import declared_cases
+from conformance.cases.case import Case, declared_cases
+from conformance.cases.gradients import backward_cases
+from conformance.cases.losses import LOSS_CASES, loss_cases
+from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
+from conformance.checks.loss import judge_loss
+from conformance.checks.optimizer import judge_steps
+from conformance.judging.again import unsteady
 from conformance.judging.judge import CaseResult, judge_again
 from conformance.judging.session import CaseRunner, Session
+from conformance.judging.verdict import Verdict
 
 SAMPLE = 6
+ANSWERED = {PASSED, FAILED, ERROR}
+"""How a question ends that was answered in time."""
+FORWARD, BACKWARD, STEP = "forward", "backward", "step"
 
 
-def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]]]:
-    """One question a layer."""
-    yield from ((name, (name,)) for name in layers if name in ALL)
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """A question for each function of a layer, a loss or an optimizer, where it has cases."""
+    for name in layers:
+        if name in (*ALL, *LOSS_CASES):
+            yield name, (name, FORWARD)
+        if name in LOSS_CASES or (name in ALL and any(backward_cases(layer_cases(name), "smoke"))):
+            yield f"{name}-{BACKWARD}", (name, BACKWARD)
+        if name in OPTIMIZER_CASES:
+            yield name, (name, STEP)
 
 
-def check(runner: CaseRunner, layer: str) -> None:
-    """A sample of the layer's cases is asked again, in reverse order; and no answer may change when it is."""
-    sample = itertools.islice((case for case in declared_cases(layer_cases(layer), "smoke") if case.dtype == "float64"), SAMPLE)
-    results = [runner.judge_case(case) for case in sample]
+def check(runner: CaseRunner, layer: str, part: str) -> None:
+    """A sample of the cases is asked again, in reverse order; and no answer may change when it is."""
+    first = dict(runner.session.first)
+    supported = (result for result in map(lambda case: _judged(runner, part, case), _declared(layer, part)) if not _refused(result))
+    results = list(itertools.islice(supported, SAMPLE))
+    verdict = next((found for result in reversed(results) if (found := _changing(runner, result, first))), None)
     passed = [result for result in results if result.verdict.status == PASSED]
-    status, message = PASSED, ""
-    if not passed:
-        verdicts = [result.verdict for result in results]
-        status = UNSUPPORTED if all(verdict.status == UNSUPPORTED for verdict in verdicts) else BLOCKED
-        message = f"no sampled case passes, so that nothing can be repeated: {verdicts[0].sentence}"
-    for result in reversed(passed):
-        verdict = judge_again(result, runner.session.implementation, strict=runner.session.strict)
-        if verdict.status != PASSED:
-            status = FAILED
-            message = f"{result.case.id}: passed at first, but the same call later, out of order: {verdict.sentence}"
-            break
-    kept = None
+    if verdict is None:
+        verdict = _overwriting(passed, runner.session) if part == FORWARD and layer in ALL else None
+    if verdict is None:
+        verdict = Verdict(PASSED) if passed else _nothing_repeated(runner, layer, part, results)
+    needs = layer_cases(layer).needs
+    own = (layer,) if verdict.status == BLOCKED else ()
+    record = Record(runner.identifier, layer, "repeated", verdict.status, message=verdict.sentence, needs=(*own, *needs))
+    runner.settle(record, lambda: f"{layer} repeated  {verdict.sentence}\n  again   {runner.again()}")
+
+
+def _declared(layer: str, part: str) -> Iterable[Case]:
+    """The cases of which a sample is taken: those that judge the meaning, every option alone."""
+    if layer in ALL:
+        declared = (declared_cases if part == FORWARD else backward_cases)(layer_cases(layer), "smoke")
+    else:
+        declared = loss_cases(layer, "smoke") if layer in LOSS_CASES else optimizer_cases(layer, "smoke")
+    return (case for case in declared if case.dtype == "float64")
+
+
+def _judged(runner: CaseRunner, part: str, case: Case) -> CaseResult:
+    """The result of a case, as the check of its own kind finds it."""
+    session = runner.session
+    if case.layer in ALL:
+        return runner.judge_case(case) if part == FORWARD else runner.judge_backward(case)
+    about = (case, session.implementation, runner.oracle, session.seed)
+    if part == STEP:
+        return runner.kept(judge_steps(*about, strict=session.strict))
+    return runner.kept(judge_loss("value" if part == FORWARD else "gradient", *about, strict=session.strict))
+
+
+def _refused(result: CaseResult) -> bool:
+    return result.verdict.status == UNSUPPORTED
+
+
+def _changing(runner: CaseRunner, result: CaseResult, first: dict[tuple[str, str], str]) -> Verdict | None:
+    """The verdict on a case that ends otherwise than when it was asked first, or whose answer changes by asking once more."""
+    verdict, identifier = result.verdict, result.case.id
+    if not verdict.steady:
+        return replace(verdict, sentence=f"{identifier}: {verdict.sentence}")
+    earlier = first.get((result.part, identifier), verdict.status)
+    if earlier != verdict.status and {earlier, verdict.status} <= ANSWERED:
+        return unsteady(f"{identifier} {earlier} at first, but {verdict.status} later{f': {verdict.sentence}' * bool(verdict.sentence)}")
+    if verdict.status == PASSED:
+        again = judge_again(result, runner.session.implementation, strict=runner.session.strict)
+        if again.status != PASSED:
+            return unsteady(f"{identifier} passed at first, but {again.status} later, out of order: {again.sentence}")
+    return None
+
+
+def _nothing_repeated(runner: CaseRunner, layer: str, part: str, results: Sequence[CaseResult]) -> Verdict:
+    """The verdict where no sampled case passes: none is asked of what is not supported, and what is wrong is so in other checks."""
+    if results:
+        return Verdict(BLOCKED, f"no sampled case passes, so that nothing can be repeated: {results[0].verdict.sentence}")
+    refused = _judged(runner, part, next(iter(_declared(layer, part))))
+    return Verdict(UNSUPPORTED, refused.verdict.sentence)
+
+
+def _overwriting(passed: Sequence[CaseResult], session: Session) -> Verdict | None:
+    """The verdict on a layer that fills the array it returned with the next answer."""
     try:
-        kept = next((result for result in passed if status == PASSED and _overwritten(result, runner.session)), None)
+        kept = next((result for result in passed if _overwritten(result, session)), None)
     except ImplementationError as error:
-        status, message = ERROR, str(error)
-    if kept is not None:
-        status = FAILED
-        message = f"{kept.case.id}: what it returned changes when it is called again: the array is used for the next answer as well"
-    record = Record(runner.identifier, layer, "repeated", status, message=message, needs=layer_cases(layer).needs)
-    runner.settle(record, lambda: f"{layer} repeated  {message}\n  again   {runner.again()}")
+        return Verdict(ERROR, str(error))
+    if kept is None:
+        return None
+    said = "what it returned changes when it is called again: the array is used for the next answer as well"
+    return Verdict(FAILED, f"{kept.case.id}: {said}")
 
 
 def _overwritten(result: CaseResult, session: Session) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import FAILED, PASSED, Record
+from conformance.base.record import PASSED, Record
 from conformance.cases.questions import Question
 from conformance.cases.text import ADAPTED, ASKED, LAYER, in_shape, text_cases
+from conformance.judging.exact import ExactResult
 from conformance.judging.session import CaseRunner
 from conformance.oracle.expectation import TextExpectation
 
@@ -36,13 +37,12 @@ def check(runner: CaseRunner, kind: str, options: dict[str, Any]) -> None:
         "forward": (Question("text_vectorization_forward", (asked, expected.vocabulary), _with_idf(given, expected)), expected.output),
     }[kind]
     answer = runner.ask(question)
-    status, message = answer.status, answer.message
-    if status == PASSED:
-        message = _difference(answer.value, wanted)
-        status = FAILED if message else PASSED
+    result = ExactResult(LAYER, kind, question, wanted, answer, lambda got, wanted: not _difference(got, wanted))
+    status, message = runner.exact(result, _difference(answer.value, wanted) if answer.status == PASSED else "")
     record = Record(runner.identifier, LAYER, kind, status, {name: str(value) for name, value in options.items()}, message=message)
     said = ", ".join(f"{name}={value!r}" for name, value in options.items()) or "defaults"
-    runner.settle(record, lambda: f"{LAYER} {kind}  {said}    {status.upper()}\n  {message}\n  again   {runner.again()}")
+    headline = f"{LAYER} {kind}  {said}    {status.upper()}"
+    runner.settle(record, lambda: f"{headline}\n  {message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
 
 
 def _with_idf(options: dict[str, Any], expected: TextExpectation) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from conformance.base.record import FAILED, PASSED
 if TYPE_CHECKING:
     from conformance.cases.questions import Answer
     from conformance.faults.fault import Fault
+    from conformance.judging.exact import ExactResult
     from conformance.judging.judge import CaseResult
     from conformance.oracle.expectation import Expectation
 
@@ -23,15 +24,19 @@ ROOM = {"float64": 1e-9, "float32": 1e-5}
 """How closely a fault must repeat an answer, relative to ``1 + |answer|``: wider than correct code needs, closer than two faults are."""
 
 
-def consistent_faults(result: CaseResult) -> list[str]:
+def consistent_faults(result: CaseResult | ExactResult) -> list[str]:
     """Sentences of the faults that give this very wrong answer, at most three; those of the layer before those of its parts.
 
-    Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values) and is wrong itself.
+    Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values), is wrong itself, and is so
+    for the reason that its sentence gives (see :mod:`conformance.faults.evidence`).
     Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
     together. Faults are made of the reference's functions: where these are wrong themselves, none is listed.
     """
+    from conformance.judging.exact import ExactResult
     from conformance.judging.verdict import judge
 
+    if isinstance(result, ExactResult):
+        return _consistent_exactly(result)[:AT_MOST]
     expectation = result.expectation
     if expectation is None:
         return []
@@ -48,6 +53,26 @@ def consistent_faults(result: CaseResult) -> list[str]:
         parts = (_consistent_in_one(result, expectation, answers, plain) for answers in asked)
         return next(filter(None, parts), [])[:AT_MOST]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
+        return []
+
+
+def _consistent_exactly(result: ExactResult) -> list[str]:
+    """Those that repeat an answer that is right or wrong as a whole, where the function that they are made of is right."""
+    from conformance.faults.fault import Fault, FaultyImplementation, right_function
+    from conformance.faults.forward import catalogue, text
+
+    layer, part = result.layer, result.part
+
+    def gives(fault: Fault, value: Any) -> bool:
+        answer = FaultyImplementation(fault, layer).ask(result.question)
+        return answer.status == PASSED and result.same(answer.value, value)
+
+    try:
+        if not gives(Fault("none", (layer,), "", right_function(layer, part), part), result.expected):
+            return []
+        faults = [fault for fault in catalogue.ALL.get(layer, text.FAULTS) if fault.part == part]
+        return [fault.sentence for fault in faults if gives(fault, result.answer.value) and not gives(fault, result.expected)]
+    except Exception:  # As above.
         return []
 
 
@@ -90,6 +115,7 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
 
     None is listed where the right answer repeats it as closely: what differs so little may have another cause.
     """
+    from conformance.faults.evidence import speaks_for
     from conformance.judging.verdict import SINGLE_ONLY, judge
 
     dtype = result.case.dtype
@@ -102,7 +128,7 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
     found: dict[int, list[str]] = {1: [], 2: []}
     for fault, answer in answers:
         close = closeness(answer)
-        if close and judge(expectation, answer, dtype, strict=False).status == FAILED:
+        if close and judge(expectation, answer, dtype, strict=False).status == FAILED and speaks_for(fault, result):
             found[close].append(fault.sentence)
     best = max((close for close, sentences in found.items() if sentences), default=0)
     return list(dict.fromkeys(found[best])) if best > closeness(plain) else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import reference
+from conformance.cases import TEXT
 from conformance.cases.questions import function_name
 from conformance.implementations.module import ModuleImplementation
 from reference.layers import LAYERS
@@ -31,7 +32,11 @@ class Fault:
     function : callable
         The wrong implementation, called as the contract calls the right one.
     part : 'forward', 'backward' or 'compute_mask'
-        Which function of the layer it stands in for.
+        Which function of the layer it stands in for; 'step' of an optimizer, 'adapt' and 'idf' of TextVectorization.
+    plain : callable or None
+        The same code with the mistake taken out, where it is not the reference's own: where that is wrong, it is not for the mistake.
+    of_a_part : bool
+        Whether the mistake is made in a part of the layer: in its activation, or in the layer that it is around.
     """
 
     name: str
@@ -39,6 +44,8 @@ class Fault:
     sentence: str
     function: Function
     part: str = "forward"
+    plain: Function | None = None
+    of_a_part: bool = False
 
 
 class FaultyImplementation(ModuleImplementation):
@@ -50,7 +57,7 @@ class FaultyImplementation(ModuleImplementation):
 
     def function(self, name: str) -> Function | None:
         """The fault's function under the contract's name."""
-        return self.fault.function if name == function_name(self.layer, self.fault.part) else None
+        return self.fault.function if name == _name(self.layer, self.fault.part) else None
 
 
 class Collection(list[Fault]):
@@ -76,11 +83,20 @@ class Collection(list[Fault]):
         As in :class:`Fault`.
     wrap : callable
         Makes the function of a fault from what is decorated (one step of a cell, say).
+    plain : callable or None
+        What the faults are variants of, with nothing replaced, see :attr:`Fault.plain`; called as they are.
     """
 
-    def __init__(self, *layers: str, part: str = "forward", wrap: Callable[[Any], Function] = lambda function: function) -> None:
+    def __init__(
+        self,
+        *layers: str,
+        part: str = "forward",
+        wrap: Callable[[Any], Function] = lambda function: function,
+        plain: Function | None = None,
+    ) -> None:
         super().__init__()
         self.layers, self.part, self.wrap = layers, part, wrap
+        self.plain = plain
 
     def __call__(self, function: Function) -> Function:
         """Collect a wrong function."""
@@ -104,7 +120,7 @@ class Collection(list[Fault]):
 
     def add(self, name: str, sentence: str, function: Function) -> None:
         """Collect a wrong function under another name than its own."""
-        self.append(Fault(name, self.layers, sentence, function, self.part))
+        self.append(Fault(name, self.layers, sentence, function, self.part, self.plain))
 
 
 class Shared(Collection):
@@ -131,8 +147,9 @@ class Shared(Collection):
         part: str = "forward",
         wrap: Callable[[Any], Function] = lambda function: function,
         words: Mapping[str, Mapping[str, str]] | None = None,
+        plain: Function | None = None,
     ) -> None:
-        super().__init__(*layers, part=part, wrap=wrap)
+        super().__init__(*layers, part=part, wrap=wrap, plain=plain)
         self.words = words or {}
 
     def add(self, name: str, sentence: str, function: Function) -> None:
@@ -141,7 +158,9 @@ class Shared(Collection):
             own = sentence
             for said, instead in self.words.get(layer, {}).items():
                 own = own.replace(said, instead)
-            self.append(Fault(name, (layer,), own, functools.partial(function, right_function(layer, self.part)), self.part))
+            right = right_function(layer, self.part)
+            plain = None if self.plain is None else functools.partial(self.plain, right)
+            self.append(Fault(name, (layer,), own, functools.partial(function, right), self.part, plain))
 
 
 def changed(result: Function = lambda result: result, /, **changes: Any) -> Function:
@@ -169,8 +188,13 @@ def assuming(**defaults: Any) -> Function:
 
 def right_function(layer: str, part: str = "forward") -> Function:
     """The reference's function of a layer."""
-    function: Function = getattr(reference, function_name(layer, part))
+    function: Function = getattr(reference, _name(layer, part))
     return function
+
+
+def _name(layer: str, part: str) -> str:
+    """The name of a function, that of TextVectorization (which has parts of its own) among them."""
+    return f"text_vectorization_{part}" if layer == TEXT else function_name(layer, part)
 
 
 def pair_of(right: Function) -> tuple[Function, Function]:
@@ -187,6 +211,6 @@ def _sentence(function: Function) -> str:
     return sentence if spelled_so else sentence[:1].lower() + sentence[1:]
 
 
-def table(*layers: str, part: str = "forward", **faults: tuple[str, Function]) -> Collection:
+def table(*layers: str, part: str = "forward", plain: Function | None = None, **faults: tuple[str, Function]) -> Collection:
     """A collection of short faults."""
-    return Collection(*layers, part=part).table(**faults)
+    return Collection(*layers, part=part, plain=plain).table(**faults)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.call import REFUSED, Answer, Question
+from conformance.base.call import REFUSED, Answer, Question, place_of
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.excerpt import where_import_ended
@@ -243,7 +243,7 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
 
 def _arguments(question: Question, positional: tuple[Any, ...], keywords: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     by_position = zip(question.positional, positional, strict=True)
-    numbered = [("the input" if n == 0 else f"weight {n}", before, after) for n, (before, after) in enumerate(by_position)]
+    numbered = [(place_of(n), before, after) for n, (before, after) in enumerate(by_position)]
     return numbered + [(name, question.keywords[name], keywords[name]) for name in question.keywords]
 
 

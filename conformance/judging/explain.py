@@ -42,11 +42,33 @@ def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: s
         if pattern:
             lines.append(f"  note    {pattern}")
     if case.deviation:
-        lines.append(f"  Keras   deviates from its documentation here ({case.deviation}, see reports/keras_deviations.md)")
+        lines.append(f"  Keras   {keras_itself(case.deviation, verdict)} (see reports/keras_deviations.md)")
     lines += [f"  looks like   {sentence}" for sentence in likely]
     if printed:
         lines.append(f"  printed      {last_printed(printed)}")
     return "\n".join([*lines, f"  again   {again}"])
+
+
+def deviates(case: Case, verdict: Verdict) -> bool:
+    """Whether Keras itself does not give what is expected in this case, which is then what it documents."""
+    # Without a ratio Keras raised an error, or answered in another shape.
+    return case.deviation is not None and (verdict.keras_ratio is None or verdict.keras_ratio > 1)
+
+
+def keras_itself(deviation: str, verdict: Verdict) -> str:
+    """What Keras does in a case that meets one of its defects, in words that follow its name: its number where the worst value stands."""
+    mismatch, ratio = verdict.mismatch, verdict.keras_ratio
+    if ratio is not None and ratio <= 1:
+        return f"gives something else in another mode or dtype: its defect {deviation}"
+    if ratio is None:
+        return f"does not give what it documents, but an error or another shape: its defect {deviation}"
+    if mismatch is None or mismatch.keras is None:
+        return f"does not give what it documents: its defect {deviation}"
+    place = np.unravel_index(int(np.argmax(mismatch.ratio)), mismatch.ratio.shape)
+    expected, own = mismatch.expected[place], mismatch.keras[place]
+    if np.isclose(own, expected, rtol=1e-5, atol=1e-7, equal_nan=True):
+        return f"gives that there, but not elsewhere what it documents: its defect {deviation}"
+    return f"itself gives {own:.6g} there, which is not what it documents: its defect {deviation}"
 
 
 def last_printed(printed: str) -> str:
@@ -101,12 +123,13 @@ def where(off: Array, names: Sequence[str]) -> str:
 def _indices(indices: Array, size: int, name: str) -> str:
     if indices.size == size:
         return f"all along {name}" if _numbered(name) else f"every {name}"
+    said, along = ("", f" along {name}") if _numbered(name) else (f"{name} ", "")
     if indices.size == 1:
         last = " (the last)" if indices[0] == size - 1 else ""
-        return f"only {name} {indices[0]}{last}"
+        return f"only {said}{indices[0]}{along}{last}"
     if np.all(np.diff(indices) == 1):
-        return f"{name} {indices[0]} to {indices[-1]} of 0 to {size - 1}"
-    return f"{name} {', '.join(map(str, indices[:8]))}{' ...' if indices.size > 8 else ''} of 0 to {size - 1}"
+        return f"{said}{indices[0]} to {indices[-1]} of 0 to {size - 1}{along}"
+    return f"{said}{', '.join(map(str, indices[:8]))}{' ...' if indices.size > 8 else ''} of 0 to {size - 1}{along}"
 
 
 def _worst(mismatch: Mismatch, names: Sequence[str], keras_ratio: float | None) -> str:

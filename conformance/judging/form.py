@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from conformance.base.record import FAILED, PASSED
 from conformance.cases.questions import Answer
+from conformance.judging.arguments import with_names
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 
@@ -29,7 +30,7 @@ def well_formed(function: str, answer: Answer, shapes: Sequence[tuple[int, ...]]
     """The arrays of an answer of `function`, of these shapes, finite; :class:`UnansweredError` where it is anything else."""
     zeros, anything = (tuple(np.full(shape, value) for shape in shapes) for value in (0.0, np.inf))
     expectation = Expectation(zeros, (np.dtype(np.float64),) * len(zeros), lambda: anything, lambda: anything)
-    verdict = judge(expectation, answer, "float64", strict=strict)
+    verdict = judge(expectation, with_names(function, answer), "float64", strict=strict)
     if verdict.mismatch is not None:
         verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers", mismatch=None)
     if verdict.status == FAILED:

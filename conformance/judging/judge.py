@@ -15,6 +15,8 @@ from conformance.cases.gradients import Backward
 from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
 from conformance.implementations.protocol import Implementation
+from conformance.judging.again import judged_again
+from conformance.judging.arguments import with_names
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
 from conformance.judging.refusal import ask
@@ -54,7 +56,11 @@ class CaseResult:
             return as_row(list(answers_to_steps(implementation, self.case, self.steps)))
         if self.grads:
             return ask_gradients(self.layer, self.case, self.arrays, self.question, implementation)
-        return implementation.ask(self.question)
+        return ask(implementation, self.question)
+
+    def confirmed(self, implementation: Implementation) -> CaseResult:
+        """The result; of a failure whose call gives another answer when it is made again, with this for a verdict."""
+        return replace(self, verdict=judged_again(self.verdict, self.answer, lambda: self.ask(implementation)))
 
     def record(self, identifier: str, kind: str = "forward") -> Record:
         """The record of the case."""
@@ -103,7 +109,8 @@ def _judge_arrays(
     if oracle.live:  # what was recorded was checked then
         check_discriminating(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
-    return judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)
+    result = judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)
+    return result.confirmed(implementation)
 
 
 def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
@@ -117,7 +124,7 @@ def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, s
     expectation = oracle.gradients(layer, case, backward)
     question = backward_question(layer, case, arrays, expectation.arguments, grads)
     answer = ask_gradients(layer, case, arrays, question, implementation)
-    return replace(judged(layer, case, arrays, question, expectation, answer, strict), grads=grads)
+    return replace(judged(layer, case, arrays, question, expectation, answer, strict), grads=grads).confirmed(implementation)
 
 
 def _refused(layer: LayerCases, case: Case, arrays: Arrays, question: Question, refusal: Answer) -> CaseResult:
@@ -128,7 +135,7 @@ def judged(
     layer: LayerCases, case: Case, arrays: Arrays, question: Question, expectation: Expectation, answer: Answer, strict: bool
 ) -> CaseResult:
     """The verdict on an answer, by an expectation that Keras itself meets."""
-    verdict = judge(expectation, answer, case.dtype, strict=strict)
+    verdict = judge(expectation, with_names(question.function, answer), case.dtype, strict=strict)
     require_of_keras(case, verdict.keras_ratio)
     return CaseResult(layer, case, arrays, question, expectation, answer, verdict)
 
@@ -174,7 +181,7 @@ def judge_again(result: CaseResult, implementation: Implementation, *, strict: b
     """Ask the same question once more and judge the answer."""
     if result.expectation is None:
         return result.verdict
-    return judge(result.expectation, ask(implementation, result.question), result.case.dtype, strict=strict)
+    return judge(result.expectation, with_names(result.question.function, result.ask(implementation)), result.case.dtype, strict=strict)
 
 
 def still_fails(result: CaseResult, implementation: Implementation, oracle: Oracle, arrays: Arrays, *, strict: bool) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from conformance.base.record import FAILED, TIMEOUT, Record
+from conformance.base.record import FAILED, PASSED, TIMEOUT, Record
 from conformance.cases.case import Case
 from conformance.cases.questions import Answer, Question
 from conformance.implementations import IN_PROCESS
 from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
+from conformance.judging.again import ANOTHER_ANSWER, same_answer
+from conformance.judging.exact import ExactResult
 from conformance.judging.explain import explain
 from conformance.judging.judge import CaseResult, asked_again, judge_backward, judge_case, still_fails
 from conformance.judging.refusal import ask
@@ -20,10 +22,10 @@ from conformance.judging.shrink import script, simplify
 from conformance.oracle.protocol import LIVE, Oracle, oracle
 
 Settle = Callable[[Record, Callable[[], str]], None]
-Diagnose = Callable[[CaseResult], Sequence[str]]
+Diagnose = Callable[[CaseResult | ExactResult], Sequence[str]]
 
 
-def no_diagnosis(result: CaseResult) -> Sequence[str]:
+def no_diagnosis(result: CaseResult | ExactResult) -> Sequence[str]:
     """Nobody asked for one."""
     return ()
 
@@ -34,6 +36,7 @@ class Session:
 
     ``cross_checked`` are implementations on which live Keras and the recorded vectors must agree in every declared case.
     ``diagnose`` says which mistakes would give a wrong answer; it comes from the front, since the faults stand above this room.
+    ``first`` holds how each question of a case ended when it was put first, by part and id: it must not end otherwise later.
     """
 
     iut: str = "reference"
@@ -48,6 +51,7 @@ class Session:
     mode: str = IN_PROCESS
     timeout: float = CALL_SECONDS
     diagnose: Diagnose = no_diagnosis
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.implementation = implementation_of(self.iut, self.mode, self.timeout)
@@ -84,20 +88,39 @@ class CaseRunner:
 
     def judge_case(self, case: Case) -> CaseResult:
         """Judge a case without consequences."""
-        return judge_case(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+        return self.kept(judge_case(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict))
 
     def judge_backward(self, case: Case) -> CaseResult:
         """Judge the backward pass of a case without consequences."""
-        return judge_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict)
+        return self.kept(judge_backward(case, self.session.implementation, self.oracle, self.session.seed, strict=self.session.strict))
+
+    def kept(self, result: CaseResult) -> CaseResult:
+        """The result, remembered if its question was never put before."""
+        self.session.first.setdefault((result.part, result.case.id), result.verdict.status)
+        return result
 
     def ask(self, question: Question) -> Answer:
         """Ask the implementation directly."""
         return ask(self.session.implementation, question)
 
+    def exact(self, result: ExactResult, difference: str) -> tuple[str, str]:
+        """Status and message of a question whose answer is right or wrong as a whole; `difference` tells what is wrong, if anything."""
+        answer = result.answer
+        if answer.status != PASSED:
+            return answer.status, answer.message
+        if not same_answer(answer, self.ask(result.question)):
+            return FAILED, f"{result.question.function} {ANOTHER_ANSWER}"
+        return (FAILED if difference else PASSED), difference
+
+    def looks_like(self, result: ExactResult, message: str) -> str:
+        """Lines that name the mistakes which give a wrong answer of which `message` tells; empty where there are none."""
+        likely = self.session.diagnose(result) if result.answer.status == PASSED and not message.endswith(ANOTHER_ANSWER) else ()
+        return "".join(f"\n  looks like   {sentence}" for sentence in likely)
+
     def explanation(self, result: CaseResult, kind: str) -> str:
         """The failure in words."""
         verdict, printed = result.verdict, result.answer.printed
-        likely = self.session.diagnose(result) if verdict.status == FAILED else ()
+        likely = self.session.diagnose(result) if verdict.status == FAILED and verdict.steady else ()
         return self.explain(result.layer, result.case, kind, verdict, self.again(), printed, likely)
 
     def shrunk_script(self, result: CaseResult) -> str:

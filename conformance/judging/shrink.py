@@ -87,7 +87,8 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
     lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
     arguments = [*names, *(f"{name}={name}" for name in question.keywords)]
     call = f"{question.function}({', '.join(arguments)})"
-    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else f"print({call})", "# Keras:"]
+    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else f"print({call})"]
+    lines.append(f"# what is documented (Keras itself deviates from it: {case.deviation}):" if case.deviation else "# Keras:")
     for y in expected:
         lines += [f"# {line}" for line in np.array2string(y, precision=6, threshold=40).splitlines()]
     return "\n".join(lines)

@@ -27,7 +27,7 @@ SMALLEST_NORMAL = 1.2e-38
 class Mismatch:
     """An output that is off: which one, what was expected and got, the error as a multiple of the tolerance at every place.
 
-    ``of`` names what a gradient is that of.
+    ``of`` names what a gradient is that of; ``keras`` is Keras's own answer in the case's dtype, where it is known and of that shape.
     """
 
     output: int
@@ -35,6 +35,7 @@ class Mismatch:
     got: Array
     ratio: Array
     of: str = ""
+    keras: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Verdict:
     remarks : tuple of str
         What a pass does not hide: "accurate to float32 only", "answers in float64".
     mismatch : Mismatch or None
+    steady : bool
+        False where the same call, made again, gave another answer: no answer then shows what is wrong.
     """
 
     status: str
@@ -61,6 +64,7 @@ class Verdict:
     keras_ratio: float | None = None
     remarks: tuple[str, ...] = ()
     mismatch: Mismatch | None = None
+    steady: bool = True
 
 
 def judge(expectation: Expectation, answer: Answer, dtype: str, *, strict: bool) -> Verdict:
@@ -103,8 +107,8 @@ def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: b
         return Verdict(PASSED, "", ratio, of_keras, remarks)
     if dtype == "float64" and not strict and _right_in_float32(expectation, outputs):
         return Verdict(PASSED, "", ratio, of_keras, (*remarks, SINGLE_ONLY))
-    if expectation.names:
-        mismatch = replace(mismatch, of=expectation.names[mismatch.output])
+    own = expectation.keras[mismatch.output] if expectation.keras and not _shape_complaint(expectation.outputs, expectation.keras) else None
+    mismatch = replace(mismatch, of=expectation.names[mismatch.output] if expectation.names else "", keras=own)
     return Verdict(FAILED, _value_sentence(mismatch), ratio, of_keras, remarks, mismatch)
 
 

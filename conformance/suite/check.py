@@ -154,7 +154,7 @@ def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iter
 
 def _of_gradients(kind: str, question: tuple[Any, ...]) -> bool:
     """Whether a question is about a backward pass, which most files do not have."""
-    return kind == "backward" or (kind == "properties" and isinstance(question[0], Case))
+    return kind == "backward" or (kind == "properties" and isinstance(question[0], Case)) or (kind == "repeated" and "backward" in question)
 
 
 def _implementation(what: Any, mode: str, timeout: float | None) -> Implementation:

@@ -30,4 +30,4 @@ def gradient_faults_of_parts(case: Case) -> Iterator[Fault]:
     """Faults of the layer that the case's layer is around, in place there."""
     for said, around in PLACES.get(case.layer, {}).items():
         for fault in BACKWARD[case.config["layer"]]:
-            yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function), fault.part)
+            yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function), fault.part, of_a_part=True)

@@ -147,6 +147,17 @@ def spread_like_an_average() -> None:
     """The gradient is spread over the window, as of an average."""
 
 
+whole_max_pooling = Shared("MaxPooling1D", "MaxPooling2D", part="backward")
+
+
+@whole_max_pooling
+def mask_shared_by_windows(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """One mask of largest cells serves all windows: a cell gets the gradients of windows that it lies in but has not won, too."""
+    (won,) = right(np.ones_like(grad_output), x, **options)
+    (spread,) = window_by_window(lambda right, grad, window: grad)(right, grad_output, x, **options)
+    return (np.where(won != 0, spread, 0),)
+
+
 average_pooling = Shared("AveragePooling1D", "AveragePooling2D", part="backward")
 
 
@@ -217,4 +228,4 @@ def kept_axes_forgotten(right: Function, grad_output: Array, x: Array, **options
     return (grad_output,)
 
 
-LAYERS = (pooling, max_pooling, average_pooling, global_pooling, global_max, global_average, masked_average)
+LAYERS = (pooling, max_pooling, whole_max_pooling, average_pooling, global_pooling, global_max, global_average, masked_average)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.faults.backward.slopes import SLOPES, WrongSlope
+from conformance.faults.backward.slopes import SILU, SLOPES, WrongSlope
 from conformance.faults.backward.sums import DROPOUT_MASKS, with_bias, with_weights
 from conformance.faults.cells import back_again, with_cell, with_option
 from conformance.faults.fault import Function, Shared, changed, pair_of, right_function
@@ -246,6 +246,33 @@ def one_bias_for_both(right: Function, *arguments: Any, **options: Any) -> Any:
     return with_bias(right(*arguments, **options), lambda one: np.stack([one[0], one[0]]) if one.ndim == 2 else one)
 
 
+@gru.by(lambda right, *arguments, **options: with_bias(right(*arguments, **options), lambda one: one[[1, 1]] if one.ndim == 2 else one))
+def recurrent_bias_for_both() -> None:
+    """With reset_after both rows of the bias get the gradient of the second, in which the reset gate is."""
+
+
+@gru.by(lambda right, *arguments, **options: with_bias(right(*arguments, **options), lambda one: one[0] if one.ndim == 2 else one))
+def bias_of_one_row() -> None:
+    """With reset_after the gradient of the bias has one row instead of two."""
+
+
+@gru.by(changed(bias=lambda bias: bias[[0, 0]] if bias.ndim == 2 else bias))
+def first_row_for_both() -> None:
+    """With reset_after the backward pass takes the first row of the bias, the input's, for the recurrent product too."""
+
+
+recurrent.table(
+    activation_taken_for_tanh=("the option activation is ignored: the backward pass is that of tanh", changed(activation="tanh")),
+)
+
+
+@saved
+def activation_differentiated_as_tanh(saved: SavedScan) -> SavedScan:
+    """The derivative is 1 - y**2, that of tanh, whatever the option activation is."""
+    cell: Any = saved.cell
+    return with_option(saved, "activation", _Sloped(cell.activation.name, TANH))
+
+
 def _in_order(order: str, gates: str) -> Function:
     def reordered(one: Array) -> Array:
         blocks = np.split(one, len(order), axis=-1)
@@ -275,6 +302,10 @@ class _Sloped(Activation):
         return self.wrong(BACKWARDS[name], name, grad_output, z, y)
 
 
+TANH = WrongSlope("", lambda right, name, grad, z, y: grad * (1 - y * y), lambda name: True)
+"""The slope of tanh, whatever the function."""
+
+
 def _sloped(wrong: WrongSlope) -> Function:
     """The gradients with a wrong derivative of every activation."""
 
@@ -289,7 +320,7 @@ def _sloped(wrong: WrongSlope) -> Function:
 
 slopes, gated_slopes = Shared(*NAMES, part="backward"), Shared("LSTM", "GRU", part="backward")
 for _name, _wrong in SLOPES.items():
-    if _name != "relu_passes_everything":
+    if _name not in ("relu_passes_everything", *SILU):
         (gated_slopes if _name == "sigmoid_of_the_argument" else slopes).add(_name, _wrong.sentence, _sloped(_wrong))
 
 LAYERS = (recurrent, saved, lstm, gru, *(_gate_orders(*layer) for layer in GATES.items()), slopes, gated_slopes)

@@ -37,6 +37,11 @@ class WrongSlope:
         return self.slope(right, name, grad_output, z, y) if self.of(name) else right(grad_output, z)
 
 
+def _of_silu(grad_output: Array, z: Array, slope: Callable[[Array], Array]) -> Array:
+    """The gradient of silu by a slope that is made of the sigmoid of z."""
+    return np.asarray(grad_output * slope(reference.sigmoid(z)))
+
+
 SLOPES: dict[str, WrongSlope] = {
     "derivative_left_out": WrongSlope(
         "the derivative of the activation is left out",
@@ -67,6 +72,36 @@ SLOPES: dict[str, WrongSlope] = {
         "the derivative of tanh, 1 - y**2, is given the argument instead of the output",
         lambda right, name, grad, z, y: grad * (1 - z * z),
         lambda name: name == "tanh",
+    ),
+    "tanh_by_sinh": WrongSlope(
+        "the derivative of tanh is 1 / sinh(x)**2 instead of 1 / cosh(x)**2",
+        lambda right, name, grad, z, y: grad / np.sinh(z) ** 2,
+        lambda name: name == "tanh",
+    ),
+    "sinh_for_tanh": WrongSlope(
+        "the derivative of tanh is 1 - sinh(x)**2 instead of 1 - tanh(x)**2",
+        lambda right, name, grad, z, y: grad * (1 - np.sinh(z) ** 2),
+        lambda name: name == "tanh",
+    ),
+    "silu_argument_twice": WrongSlope(
+        "the derivative of silu is multiplied with x once more",
+        lambda right, name, grad, z, y: z * right(grad, z),
+        lambda name: name == "silu",
+    ),
+    "silu_sigmoid_twice": WrongSlope(
+        "the derivative of silu has a sigmoid s too many: s (1 + x s (1 - s)) instead of s (1 + x (1 - s))",
+        lambda right, name, grad, z, y: _of_silu(grad, z, lambda s: s * (1 + z * s * (1 - s))),
+        lambda name: name == "silu",
+    ),
+    "silu_sigmoid_alone": WrongSlope(
+        "the derivative of silu is the sigmoid s alone: x s (1 - s) is left out",
+        lambda right, name, grad, z, y: _of_silu(grad, z, lambda s: s),
+        lambda name: name == "silu",
+    ),
+    "silu_sigmoid_left_out": WrongSlope(
+        "the derivative of silu is x s (1 - s) alone: the sigmoid s itself is left out",
+        lambda right, name, grad, z, y: _of_silu(grad, z, lambda s: z * s * (1 - s)),
+        lambda name: name == "silu",
     ),
     "sigmoid_of_the_argument": WrongSlope(
         "the derivative of sigmoid, y (1 - y), is given the argument instead of the output",
@@ -104,12 +139,15 @@ def behind(layer: str, wrong: WrongSlope) -> Function:
     return function
 
 
+def _but(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in SLOPES if name not in ("relu_passes_everything", *names))
+
+
+SILU = tuple(name for name in SLOPES if name.startswith("silu"))
 IN_LAYERS = {
-    "Dense": tuple(name for name in SLOPES if name != "relu_passes_everything"),
-    "Activation": tuple(name for name in SLOPES if name not in ("relu_passes_everything", "softmax_taken_for_1", "softmax_diagonal")),
-    **dict.fromkeys(
-        ("Conv1D", "Conv2D"), tuple(name for name in SLOPES if name not in ("relu_passes_everything", "sigmoid_of_the_argument"))
-    ),
+    "Dense": _but(),
+    "Activation": _but("softmax_taken_for_1", "softmax_diagonal"),
+    **dict.fromkeys(("Conv1D", "Conv2D"), _but("sigmoid_of_the_argument", *SILU)),
 }
 """The mistakes that can be made in a layer: its cases have the activation, and the mistake is no other one there."""
 EQUAL = {

@@ -157,6 +157,14 @@ def undone_in_the_wrong_layout() -> None:
     """With channels_first the gradient is not moved back: its values stand as if the channels had been the last axis."""
 
 
+@flatten
+def channels_left_last(right: Function, grad_output: Array, x: Array, **options: Any) -> Any:
+    """With channels_first the axes of the gradient are not moved back: the channels stay last."""
+    if options.get("data_format") != "channels_first" or x.ndim < 3:
+        return right(grad_output, x, **options)
+    return (grad_output.reshape(np.moveaxis(x, 1, -1).shape),)
+
+
 @flatten.by(lambda right, grad, x, **options: (grad.reshape(len(x), int(np.prod(x.shape[1:]))).reshape(x.shape, order="F"),))
 def undone_in_fortran_order() -> None:
     """The gradient is brought back to the shape of the input in column-major order."""

@@ -26,6 +26,11 @@ def _clipped(x: Array, low: float, high: float) -> Array:
     return np.clip(x, x.dtype.type(low), x.dtype.type(high))
 
 
+def _normal(z: Array) -> Array:
+    """``(1 + erf(z / sqrt(2))) / 2``."""
+    return np.where(z == 0, 0.5, right.gelu(z) / np.where(z == 0, 1, z))
+
+
 def _old_hard_sigmoid(x: Array) -> Array:
     return _clipped(0.2 * x + 0.5, 0, 1)
 
@@ -69,6 +74,10 @@ LAYERS = (
         root_forgotten=(
             "x is not divided by the square root of 2 inside erf",
             lambda x, approximate=False: right.gelu(math.sqrt(2) * x, approximate=approximate) / x.dtype.type(math.sqrt(2)),
+        ),
+        root_added=(
+            "the square root of 2 is added to x inside erf instead of dividing it",
+            lambda x, approximate=False: right.gelu(x, approximate=True) if approximate else x * _normal(math.sqrt(2) * x + 2),
         ),
     ),
     table(

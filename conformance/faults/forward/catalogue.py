@@ -65,12 +65,13 @@ def faults_of_parts(case: Case) -> Iterator[Fault]:
         name = case.config.get(option, default)
         place = _within(case.layer) if isinstance(LAYERS[inner], RecurrentSpec) else _after(case.layer)
         for fault in ALL.get(name, []):
-            yield Fault(fault.name, (case.layer,), f"in the {option} {name}: {fault.sentence}", place(fault.function, option))
+            sentence = f"in the {option} {name}: {fault.sentence}"
+            yield Fault(fault.name, (case.layer,), sentence, place(fault.function, option), of_a_part=True)
     if isinstance(LAYERS[case.layer], WrapperSpec):
         said, around = {"Bidirectional": ("in both halves", _both_ways), "TimeDistributed": ("in every step", _in_every_step)}[case.layer]
         for fault in ALL[inner]:
             if fault.part == "forward":
-                yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function))
+                yield Fault(fault.name, (case.layer,), f"{said}: {fault.sentence}", around(fault.function), of_a_part=True)
 
 
 def _after(layer: str) -> Callable[[Function, str], Function]:

@@ -200,6 +200,11 @@ def padding_as_if_stride_1() -> None:
     """padding='same' is computed as if strides were 1."""
 
 
+@convolution.by(padded(lambda size, k, stride, dilation: ((effective_kernel(k, dilation) - 1) // 2,) * 2))
+def half_the_kernel_on_both_sides() -> None:
+    """padding='same' adds (k - 1) // 2 cells on both sides, whatever the strides and whether k is even."""
+
+
 def _without_dilation(size: int, k: int, stride: int, dilation: int) -> Pair:
     before, after = _same(size, k, stride, 1)
     # What is missing for the right output size goes to the end.

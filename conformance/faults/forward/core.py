@@ -88,6 +88,15 @@ def ids_one_too_large() -> None:
 
 embedding_mask.table(
     mask_always=("a mask is made although mask_zero is False", changed(mask_zero=True)),
+    no_mask_made=("no mask is made although mask_zero is True", lambda right, x, mask=None, mask_zero=False: None),
+    mask_handed_on=(
+        "the mask that came in is handed on instead of one of the ids",
+        lambda right, x, mask=None, **options: right(x, **options) if mask is None else mask,
+    ),
+    mask_of_ones=(
+        "the mask is True everywhere, also where the id is 0",
+        lambda right, x, mask=None, mask_zero=False: np.ones(np.shape(x), bool) if mask_zero else None,
+    ),
 )
 
 
@@ -203,6 +212,11 @@ def mask_of_any_feature(right: Function, x: Array, mask: Array | None = None, *,
 masking_mask.table(
     inverted_mask=("the mask is inverted: True stands where a step is hidden", changed(np.logical_not)),
     mask_of_zeros=("the mask hides steps of zeros whatever mask_value is", changed(mask_value=0.0)),
+    no_mask_of_steps=("no mask is made", lambda right, x, mask=None, **options: None),
+    given_mask=(
+        "the mask that came in is handed on; Masking makes its own",
+        lambda right, x, mask=None, **options: right(x, **options) if mask is None else mask,
+    ),
 )
 
 

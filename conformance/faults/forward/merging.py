@@ -110,6 +110,7 @@ def masks_of_some(right: Function, x: Arrays, mask: Masks | None = None) -> Arra
 
 
 add_mask.table(
+    no_mask_of_a_sum=("no mask is made", lambda right, x, mask=None: None),
     mask_of_the_first=("the mask of the first array is handed on", lambda right, x, mask=None: mask[0] if mask else None),
 )
 
@@ -185,6 +186,19 @@ def mask_of_one_axis(right: Function, x: Arrays, mask: Masks | None = None, *, a
     """The masks are put one after the other along time whatever the axis is."""
     made = right(x, mask, axis=axis)
     return made if made is None else right(x, mask, axis=1)
+
+
+concatenate_mask.table(
+    no_mask_of_parts=("no mask is made", lambda right, x, mask=None, **options: None),
+    mask_of_the_first_part=("the mask of the first array is handed on", lambda right, x, mask=None, **options: mask[0] if mask else None),
+)
+
+
+@concatenate_mask
+def masks_joined_along_time(right: Function, x: Arrays, mask: Masks | None = None, *, axis: int = -1) -> Array | None:
+    """Along time the mask is True where any mask is, instead of one mask after the other."""
+    given = [one for one in mask or () if one is not None]
+    return functools.reduce(np.logical_or, given) if given and axis == 1 else right(x, mask, axis=axis)
 
 
 LAYERS = (add, add_mask, concatenate, concatenate_mask)

@@ -172,6 +172,11 @@ def padding_as_if_stride_1() -> None:
     """padding='same' is computed as if strides were 1."""
 
 
+@pooling.by(_with_axes(lambda n, k, s, pair: ((k - 1) // 2,) * 2))
+def half_the_pool_on_both_sides() -> None:
+    """padding='same' adds (k - 1) // 2 cells on both sides, whatever the strides and whether k is even."""
+
+
 @pooling.by(changed(data_format="channels_last"))
 def channels_first_ignored() -> None:
     """data_format='channels_first' is ignored: the window moves over channels and rows."""

@@ -70,9 +70,11 @@ lstm = Shared("LSTM", wrap=with_step).table(
     cell_state_not_activated=("the output is o * c: the activation is not applied to the cell state", lambda s: (s.o * s.c, s.c)),
     output_from_old_cell_state=("the output gate acts on the cell state of the step before", lambda s: (s.o * s.g(s.before[1]), s.c)),
     output_gate_left_out=("the output gate is left out", lambda s: (s.active, s.c)),
+    cell_state_by_tanh=("the cell state goes through tanh whatever the option activation is", lambda s: (s.o * np.tanh(s.c), s.c)),
 )
 lstm_cell_states = Shared("LSTM", wrap=with_cell_state).table(
     candidate_not_activated=("the candidate does not go through the activation", lambda s: s.f * s.old + s.i * s.z[2]),
+    candidate_by_tanh=("the candidate goes through tanh whatever the option activation is", lambda s: s.f * s.old + s.i * np.tanh(s.z[2])),
     coupled_gates=("the input gate is 1 - f instead of one of its own", lambda s: s.f * s.old + (1 - s.f) * s.candidate),
     input_gate_left_out=("the input gate is left out", lambda s: s.f * s.old + s.candidate),
     forget_gate_inverted=("the forget gate forgets what it should keep (1 - f)", lambda s: (1 - s.f) * s.old + s.i * s.candidate),
@@ -156,6 +158,7 @@ gru_biases = Shared("GRU", wrap=_of_rows).table(
     bias_halves_swapped=("the two rows of the bias are swapped: the first is the input's, the second the recurrent one", lambda b: b[::-1]),
     recurrent_bias_left_out=("the second row of the bias, the recurrent one, is left out", lambda b: np.stack([b[0], 0 * b[0]])),
     input_bias_left_out=("the first row of the bias, the input's, is left out", lambda b: np.stack([0 * b[1], b[1]])),
+    recurrent_bias_twice=("the second row of the bias is used for the input's product too", lambda b: np.stack([b[1], b[1]])),
     input_bias_twice=("the first row of the bias is used for the recurrent product too", lambda b: np.stack([b[0], b[0]])),
 )
 

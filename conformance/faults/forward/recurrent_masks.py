@@ -95,6 +95,17 @@ def mask_zeroes_the_input(right: Function, x: Array, *weights: Array, mask: Arra
 
 
 @recurrent
+def initial_state_lost_at_a_masked_start(
+    right: Function, x: Array, *weights: Array, mask: Array | None = None, initial_state: Any = None, **options: Any
+) -> Any:
+    """A masked first step drops the initial state: the first step that counts starts from zeros."""
+    if mask is not None and initial_state is not None:
+        first = np.reshape(mask, x.shape[:2])[:, -1 if options.get("go_backwards") else 0, np.newaxis] != 0
+        initial_state = tuple(np.where(first, state, 0).astype(state.dtype) for state in initial_state)
+    return right(x, *weights, mask=mask, initial_state=initial_state, **options)
+
+
+@recurrent
 def mask_not_reversed(
     right: Function, x: Array, *weights: Array, mask: Array | None = None, go_backwards: bool = False, **options: Any
 ) -> Any:

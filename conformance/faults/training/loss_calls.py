@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from conformance.cases.losses import BINARY, LOSS_CASES
 from conformance.faults.fault import Function, Shared
+from reference.losses.reduction import MEAN
 
 Array = NDArray[Any]
 CATEGORICAL = ("categorical_crossentropy", "categorical_focal_crossentropy")
@@ -196,7 +197,30 @@ def counted_from_1(right: Function, y: Array, p: Array, **options: Any) -> Any:
     return right(moved if ignored is None else np.where(ids == ignored, ignored, moved), p, **options)
 
 
+columns = Shared(*(name for name in LOSS_CASES if any(special.title == "labels_without_last_axis" for special in LOSS_CASES[name].special)))
+
+
+@columns
+def labels_broadcast(right: Function, y: Array, p: Array, **options: Any) -> Any:
+    """Labels (n,) meet predictions (n, 1) by NumPy's broadcasting, every label with every prediction: (n, n)."""
+    crossed = np.ndim(y) == 1 and np.ndim(p) == 2
+    return right(*(np.broadcast_arrays(y, p) if crossed else (y, p)), **options)
+
+
+means = Shared(*(name for name in LOSS_CASES if name != "categorical_hinge"))
+
+
+@means
+def divided_by_nothing(right: Function, y: Any, p: Array, **options: Any) -> Any:
+    """Nothing is averaged, and 0 divides: it is NaN, where Keras gives 0, or an empty array for an empty batch."""
+    reduction, weights, mask = options.get("reduction", MEAN), options.get("sample_weight"), options.get("mask")
+    by_weights = reduction == "mean_with_sample_weight" and weights is not None
+    nothing = not np.any(weights) if by_weights else p.size == 0 or (mask is not None and not np.any(mask))
+    return np.asarray(np.nan, p.dtype) if nothing and reduction not in ("sum", "none", None) else right(y, p, **options)
+
+
 LAYERS = (
+    *(columns, means),
     *(collection for both in (every, averaged, summed, entropies) for collection in both.collections),
     *(collection for both in (categorical, binary, smoothed, sparse) for collection in both.collections),
     *_ignored(),

@@ -6,6 +6,7 @@ of the last axis, or those of the losses.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import reference
 from conformance.cases.losses import BINARY, LOSS_CASES
 from conformance.faults.fault import Collection, Function, Shared, table
 from conformance.faults.training.loss_calls import CATEGORICAL, ENTROPIES, SPARSE
-from conformance.faults.training.losses import log1, rows, shares, signed, split
+from conformance.faults.training.losses import as_they_are, clipped, direction, log1, probabilities_of, rows, shares, signed, split
 from reference.losses.crossentropy import EPSILON
 from reference.losses.reduction import PerSample, gradient, prepared, summed_to
 
@@ -46,8 +47,8 @@ def of_probabilities(formula: Function) -> Function:
         if own.get("from_logits"):
             return right(y_true, y_pred, **options)
         axis = own.get("axis", -1)
-        y, kept = rows(right, y_true, y_pred, own)
-        return _pulled(formula(y, y_pred, axis), y_pred, y_pred.shape, axis, how, kept)
+        y, p, kept = rows(right, y_true, y_pred, own)
+        return _pulled(formula(y, p, axis), y_pred, p.shape, axis, how, kept)
 
     return function
 
@@ -64,10 +65,29 @@ def through_shares(slopes: Array, p: Array, axis: int) -> Array:
 
 
 every = Shared(*LOSS_CASES, part="backward")
-classes = Shared("categorical_crossentropy", SPARSE, part="backward", wrap=of_probabilities)
-categorical, sparse, binary = (
-    Shared(name, part="backward", wrap=of_probabilities) for name in ("categorical_crossentropy", SPARSE, "binary_crossentropy")
-)
+def of_classes(y: Array, p: Array, axis: int) -> Array:
+    """The derivative of the cross-entropy of classes as it is."""
+    q = shares(p, axis)
+    return through_shares(np.where(q == clipped(q), -y / clipped(q), 0), p, axis)
+
+
+def of_bits(y: Array, p: Array, axis: int) -> Array:
+    """The derivative of the binary cross-entropy as it is."""
+    q = clipped(p)
+    return np.where(q == p, (q - y) / (q * (1 - q)), 0) / p.shape[axis]
+
+
+def of_ids(y: Array, p: Array, axis: int) -> Array:
+    """The derivative of the cross-entropy of class ids as it is."""
+    q = clipped(p)
+    return np.where(q == p, (shares(q, axis) - y) / q, 0)
+
+
+_plain = as_they_are(of_classes, of_ids, of_probabilities)
+probabilities = functools.partial(Shared, part="backward", wrap=of_probabilities)
+classes = probabilities("categorical_crossentropy", SPARSE, plain=_plain)
+categorical, sparse = (probabilities(name, plain=_plain) for name in ("categorical_crossentropy", SPARSE))
+binary = probabilities("binary_crossentropy", plain=of_probabilities(of_bits))
 of_logits = Shared(*ENTROPIES, part="backward")
 
 
@@ -86,20 +106,20 @@ def of_logits_always(y: Array, p: Array, axis: int) -> Array:
 @classes
 def renormalisation_left_out(y: Array, p: Array, axis: int) -> Array:
     """It is - y / p: the division by the sum of the probabilities is not differentiated."""
-    q = np.clip(p, EPSILON, 1 - EPSILON)
+    q = clipped(p)
     return np.where(q == p, -y / q, 0)
 
 
 @classes
 def through_the_clipping(y: Array, p: Array, axis: int) -> Array:
     """The gradient passes where a probability was clipped; there it is 0."""
-    return through_shares(-y / np.clip(shares(p, axis), EPSILON, 1 - EPSILON), p, axis)
+    return through_shares(-y / clipped(shares(p, axis)), p, axis)
 
 
 @classes
 def clipped_without_renormalisation(y: Array, p: Array, axis: int) -> Array:
     """It is - y / clip(p): not 0 where a probability was clipped, and the division by the sum is not differentiated."""
-    return -y / np.clip(p, EPSILON, 1 - EPSILON)
+    return -y / clipped(p)
 
 
 @classes
@@ -129,7 +149,7 @@ def binary_of_logits_always(y: Array, p: Array, axis: int) -> Array:
 @binary
 def binary_through_the_clipping(y: Array, p: Array, axis: int) -> Array:
     """The gradient passes where a probability was clipped; there it is 0."""
-    q = np.clip(p, EPSILON, 1 - EPSILON)
+    q = clipped(p)
     return (q - y) / (q * (1 - q)) / p.shape[axis]
 
 
@@ -142,7 +162,7 @@ def binary_not_clipped(y: Array, p: Array, axis: int) -> Array:
 @binary
 def labels_of_0_left_out(y: Array, p: Array, axis: int) -> Array:
     """It is - y / p: only labels of 1 count."""
-    q = np.clip(p, EPSILON, 1 - EPSILON)
+    q = clipped(p)
     return np.where(q == p, -y / q, 0) / p.shape[axis]
 
 
@@ -153,6 +173,20 @@ def softmax_not_differentiated(right: Function, y: Any, z: Array, from_logits: b
         return right(y, z, **options)
     sigmoid = right.__name__.startswith("binary")
     return right(y, reference.sigmoid(z) if sigmoid else reference.softmax(z, axis=options.get("axis", -1)), **options)
+
+
+clipped_logits = Shared("categorical_crossentropy", SPARSE, "binary_crossentropy", part="backward")
+
+
+@clipped_logits
+def logits_clipped(right: Function, y: Any, z: Array, from_logits: bool = False, **options: Any) -> Any:
+    """Logits become probabilities that are clipped at 1e-7: where they were, the gradient is 0; in Keras logits are not clipped."""
+    if not from_logits:
+        return right(y, z, **options)
+    axis = options.get("axis", -1)
+    p = probabilities_of(right, z, axis)
+    grad = p * right(y, p, **options)
+    return grad * (1 - p) if right.__name__.startswith("binary") else grad - p * np.sum(grad, axis=axis, keepdims=True)
 
 
 focal = Shared(*BINARY[1:], *CATEGORICAL[1:], part="backward")
@@ -204,6 +238,7 @@ def not_cut(right: Function, y: Array, p: Array, **options: Any) -> Any:
 margin_hinge = table(
     "hinge",
     part="backward",
+    plain=of_errors(lambda y, p: -signed(y) * (signed(y) * p <= 1)),
     none_at_the_margin=(
         "a sample on the margin, 1 - y p = 0, has no gradient; in Keras it has",
         of_errors(lambda y, p: -signed(y) * (signed(y) * p < 1)),
@@ -212,6 +247,7 @@ margin_hinge = table(
 absolute = table(
     "mean_absolute_error",
     part="backward",
+    plain=of_errors(lambda y, p: np.sign(p - y)),
     of_the_square=("it is that of the square", reference.mean_squared_error_backward),
     at_equality=("where prediction and label are equal it is that above them; it is 0", of_errors(lambda y, p: np.where(p >= y, 1, -1))),
 )
@@ -223,12 +259,14 @@ squared = table(
 percentage = table(
     "mean_absolute_percentage_error",
     part="backward",
+    plain=of_errors(lambda y, p: 100 * np.sign(p - y) / np.maximum(np.abs(y), EPSILON)),
     not_times_100=("the factor 100 is left out", of_errors(lambda y, p: np.sign(p - y) / np.maximum(np.abs(y), EPSILON))),
     label_left_out=("it is not divided by the label", of_errors(lambda y, p: 100 * np.sign(p - y))),
 )
 logarithmic = table(
     "mean_squared_logarithmic_error",
     part="backward",
+    plain=of_errors(lambda y, p: 2 * (log1(p) - log1(y)) / (1 + np.maximum(p, EPSILON)) * (p >= EPSILON)),
     logarithm_not_differentiated=("it is not divided by 1 + p", of_errors(lambda y, p: 2 * (log1(p) - log1(y)) * (p >= EPSILON))),
     through_the_replaced=(
         "negative predictions have a gradient; they were replaced by 1e-7",
@@ -238,6 +276,7 @@ logarithmic = table(
 huber = table(
     "huber",
     part="backward",
+    plain=of_errors(lambda y, p, delta=1.0: np.clip(p - y, -delta, delta)),
     not_limited=("errors beyond delta are not held at delta", of_errors(lambda y, p, delta=1.0: p - y)),
     slope_of_1=(
         "beyond delta it is 1 instead of delta",
@@ -251,17 +290,20 @@ huber = table(
 log_cosh = table(
     "log_cosh",
     part="backward",
+    plain=of_errors(lambda y, p: np.tanh(p - y)),
     of_the_square=("it is the error itself, not its tanh", of_errors(lambda y, p: p - y)),
 )
 poisson = table(
     "poisson",
     part="backward",
+    plain=of_errors(lambda y, p: 1 - y / (p + EPSILON)),
     rate_left_out=("it is - y / p: the derivative 1 of the rate is left out", of_errors(lambda y, p: -y / (p + EPSILON))),
     divided_by_0=("1e-7 is not added to the prediction that divides", of_errors(lambda y, p: 1 - y / p)),
 )
 divergence = table(
     "kl_divergence",
     part="backward",
+    plain=of_slopes(lambda y, p: -np.clip(y, EPSILON, 1) / np.clip(p, EPSILON, 1) * (np.clip(p, EPSILON, 1) == p)),
     not_clipped=("probabilities are not clipped: 0 divides", of_slopes(lambda y, p: -np.clip(y, EPSILON, 1) / p)),
     through_the_clipping=(
         "it passes where a probability was clipped; there it is 0",
@@ -274,16 +316,12 @@ divergence = table(
 )
 
 
-def _direction(x: Array, axis: int) -> Array:
-    return np.asarray(x / np.maximum(np.sqrt(np.sum(x * x, axis=axis, keepdims=True)), EPSILON))
-
-
 cosine = table(
     "cosine_similarity",
     part="backward",
     length_taken_for_constant=(
         "the length of the prediction is taken for a constant: it is - u / |p|",
-        of_slopes(lambda y, p, axis=-1: -_direction(y, axis) / np.maximum(np.sqrt(np.sum(p * p, axis=axis, keepdims=True)), EPSILON)),
+        of_slopes(lambda y, p, axis=-1: -direction(y, axis) / np.maximum(np.sqrt(np.sum(p * p, axis=axis, keepdims=True)), EPSILON)),
     ),
     not_divided_by_the_length=(
         "it is not divided by the length of the prediction",
@@ -297,6 +335,17 @@ squared_hinge = table(
     part="backward",
     of_the_hinge=("it is that of the hinge, which is not squared", reference.hinge_backward),
 )
+
+
+def _margin(y: Array, p: Array) -> Array:
+    """How far the largest rival comes within 1 of the true class, or beyond it."""
+    return np.asarray(np.max((1 - y) * p, axis=-1, keepdims=True) - np.sum(y * p, axis=-1, keepdims=True) + 1)
+
+
+def _shared_rivals(y: Array, p: Array) -> Array:
+    others = (1 - y) * p
+    rivals = others == np.max(others, axis=-1, keepdims=True)
+    return np.asarray((_margin(y, p) >= 0) * ((1 - y) * rivals / np.sum(rivals, axis=-1, keepdims=True) - y))
 
 
 def _first_rival(y: Array, p: Array) -> Array:
@@ -314,6 +363,7 @@ def _true_class_alone(y: Array, p: Array) -> Array:
 categorical_hinge = table(
     "categorical_hinge",
     part="backward",
+    plain=of_slopes(_shared_rivals),
     first_rival=("of rivals that are equal only the first has a gradient; in Keras they share it", of_slopes(_first_rival)),
     rival_left_out=("only the true class has a gradient, not its rival", of_slopes(_true_class_alone)),
     not_cut=(
@@ -322,6 +372,6 @@ categorical_hinge = table(
     ),
 )
 LAYERS: tuple[Collection, ...] = (
-    *(classes, categorical, sparse, binary, of_logits, focal, focal_categories, squares, hinges, margin_hinge, absolute),
+    *(classes, categorical, sparse, binary, of_logits, clipped_logits, focal, focal_categories, squares, hinges, margin_hinge, absolute),
     *(squared, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
 )

@@ -49,20 +49,21 @@ def of_probabilities(formula: Function) -> Function:
         own, how = split(options)
         if own.get("from_logits"):
             return right(y_true, y_pred, **options)
-        y, kept = rows(right, y_true, y_pred, own)
-        losses = formula(y, y_pred, own.get("axis", -1))
-        return value(PerSample(np.asarray(losses, y_pred.dtype), lambda g: g, kept), **how)
+        y, p, kept = rows(right, y_true, y_pred, own)
+        losses = formula(y, p, own.get("axis", -1))
+        return value(PerSample(np.asarray(losses, p.dtype), lambda g: g, kept), **how)
 
     return function
 
 
-def rows(right: Function, y: Array, p: Array, own: dict[str, Any]) -> tuple[Array, Array | None]:
-    """Labels as rows, smoothed, and which of them count."""
+def rows(right: Function, y: Array, p: Array, own: dict[str, Any]) -> tuple[Array, Array, Array | None]:
+    """Labels as rows, smoothed, the predictions of the same rank, and which of the rows count."""
     if right.__name__.startswith("sparse"):
         ids, ignored = y.reshape(p.shape[:-1]).astype(int), own.get("ignore_class")
-        return (ids[..., np.newaxis] == np.arange(p.shape[-1])).astype(p.dtype), None if ignored is None else ids != ignored
+        return (ids[..., np.newaxis] == np.arange(p.shape[-1])).astype(p.dtype), p, None if ignored is None else ids != ignored
+    y, p = prepared(y, p)
     a, classes = own.get("label_smoothing", 0.0), 2 if right.__name__.startswith("binary") else y.shape[-1]
-    return y * (1 - a) + a / classes, None
+    return y * (1 - a) + a / classes, p, None
 
 
 def shares(p: Array, axis: int) -> Array:
@@ -70,15 +71,43 @@ def shares(p: Array, axis: int) -> Array:
     return np.asarray(p / np.sum(p, axis=axis, keepdims=True))
 
 
-classes = Shared("categorical_crossentropy", SPARSE, wrap=of_probabilities)
-categorical, sparse, binary = (Shared(name, wrap=of_probabilities) for name in ("categorical_crossentropy", SPARSE, "binary_crossentropy"))
+def clipped(p: Array) -> Array:
+    """Probabilities kept away from 0 and 1."""
+    return np.clip(p, EPSILON, 1 - EPSILON)
+
+
+def of_classes(y: Array, p: Array, axis: int) -> Array:
+    """The cross-entropy of classes as it is."""
+    return np.asarray(-np.sum(y * np.log(clipped(shares(p, axis))), axis=axis))
+
+
+def of_bits(y: Array, p: Array, axis: int) -> Array:
+    """The binary cross-entropy as it is."""
+    return np.asarray(-np.mean(y * np.log(clipped(p)) + (1 - y) * np.log(1 - clipped(p)), axis=axis))
+
+
+def of_ids(y: Array, p: Array, axis: int) -> Array:
+    """The cross-entropy of class ids as it is: clipped first."""
+    return np.asarray(-np.sum(y * np.log(shares(clipped(p), axis)), axis=axis))
+
+
+def as_they_are(categories: Function, ids: Function, wrap: Function) -> Function:
+    """The right formula of categories or of class ids, by the loss that is asked."""
+    both = {True: wrap(ids), False: wrap(categories)}
+    return lambda right, y, p, **options: both[right.__name__.startswith("sparse")](right, y, p, **options)
+
+
+_plain = as_they_are(of_classes, of_ids, of_probabilities)
+classes = Shared("categorical_crossentropy", SPARSE, wrap=of_probabilities, plain=_plain)
+categorical, sparse = (Shared(name, wrap=of_probabilities, plain=_plain) for name in ("categorical_crossentropy", SPARSE))
+binary = Shared("binary_crossentropy", wrap=of_probabilities, plain=of_probabilities(of_bits))
 logits = Shared(*CATEGORICAL, SPARSE)
 
 
 @classes
 def not_renormalised(y: Array, p: Array, axis: int) -> Array:
     """Probabilities are not divided by their sum."""
-    return -np.sum(y * np.log(np.clip(p, EPSILON, 1 - EPSILON)), axis=axis)
+    return -np.sum(y * np.log(clipped(p)), axis=axis)
 
 
 @categorical
@@ -133,7 +162,7 @@ def binary_clipped_at_1e_15(y: Array, p: Array, axis: int) -> Array:
 @binary
 def labels_of_0_left_out(y: Array, p: Array, axis: int) -> Array:
     """Only labels of 1 count: the part (1 - y) log(1 - p) is left out."""
-    return -np.mean(y * np.log(np.clip(p, EPSILON, 1 - EPSILON)), axis=axis)
+    return -np.mean(y * np.log(clipped(p)), axis=axis)
 
 
 @logits
@@ -141,6 +170,21 @@ def softmax_overflows(right: Function, y: Any, z: Array, from_logits: bool = Fal
     """Softmax overflows for large logits: their largest is not subtracted."""
     given = {**options, **({} if axis == -1 else {"axis": axis})}
     return right(y, shares(np.exp(z), axis) if from_logits else z, **given)
+
+
+clipped_logits = Shared("categorical_crossentropy", SPARSE, "binary_crossentropy")
+
+
+@clipped_logits
+def logits_clipped(right: Function, y: Any, z: Array, from_logits: bool = False, **options: Any) -> Any:
+    """Logits become probabilities that are clipped at 1e-7: no loss is above 16.1, where Keras takes the logarithm of the logits."""
+    return right(y, probabilities_of(right, z, options.get("axis", -1)) if from_logits else z, **options)
+
+
+def probabilities_of(right: Function, z: Array, axis: int) -> Array:
+    """What a loss takes logits for."""
+    found: Array = reference.sigmoid(z) if right.__name__.startswith("binary") else reference.softmax(z, axis=axis)
+    return found
 
 
 focal = Shared(*BINARY[1:], *CATEGORICAL[1:])
@@ -209,22 +253,26 @@ def log1(x: Array) -> Array:
 
 squared = table(
     "mean_squared_error",
+    plain=of_errors(lambda y, p: (y - p) ** 2),
     not_squared=("the errors are not squared", of_errors(lambda y, p: y - p)),
     absolute=("the errors are made positive instead of squared", of_errors(lambda y, p: np.abs(y - p))),
 )
 absolute = table(
     "mean_absolute_error",
+    plain=of_errors(lambda y, p: np.abs(y - p)),
     signs_kept=("the errors are not made positive", of_errors(lambda y, p: p - y)),
     squared=("the errors are squared instead of made positive", of_errors(lambda y, p: (y - p) ** 2)),
 )
 percentage = table(
     "mean_absolute_percentage_error",
+    plain=of_errors(lambda y, p: 100 * np.abs(y - p) / np.maximum(np.abs(y), EPSILON)),
     not_times_100=("it is a fraction: the factor 100 is left out", of_errors(lambda y, p: np.abs(y - p) / np.maximum(np.abs(y), EPSILON))),
     divided_by_0=("labels of 0 divide: they are not replaced by 1e-7", of_errors(lambda y, p: 100 * np.abs((y - p) / y))),
     label_with_its_sign=("the label divides with its sign", of_errors(lambda y, p: 100 * (np.abs(y - p) / np.where(y == 0, EPSILON, y)))),
 )
 logarithmic = table(
     "mean_squared_logarithmic_error",
+    plain=of_errors(lambda y, p: (log1(p) - log1(y)) ** 2),
     log_without_1=(
         "1 is not added before the logarithm",
         of_errors(lambda y, p: np.log(np.maximum(y, EPSILON) / np.maximum(p, EPSILON)) ** 2),
@@ -232,6 +280,11 @@ logarithmic = table(
     negative_not_replaced=("negative predictions are not replaced by 1e-7", of_errors(lambda y, p: (np.log1p(p) - log1(y)) ** 2)),
     not_squared=("the differences are made positive instead of squared", of_errors(lambda y, p: np.abs(log1(y) - log1(p)))),
 )
+
+
+def direction(x: Array, axis: int) -> Array:
+    """Vectors of length 1."""
+    return np.asarray(x / np.maximum(np.sqrt(np.sum(x * x, axis=axis, keepdims=True)), EPSILON))
 
 
 def huber_errors(y: Array, p: Array, delta: float = 1.0, *, within: float = 0.5, constant: float = 0.5, power: int = 2) -> Array:
@@ -242,6 +295,7 @@ def huber_errors(y: Array, p: Array, delta: float = 1.0, *, within: float = 0.5,
 
 huber = table(
     "huber",
+    plain=of_errors(huber_errors),
     not_halved=("the square within delta is not halved", of_errors(lambda y, p, **own: huber_errors(y, p, **own, within=1.0))),
     not_continued=("delta**2 / 2 is not subtracted beyond delta", of_errors(lambda y, p, **own: huber_errors(y, p, **own, constant=0.0))),
     delta_not_squared=(
@@ -255,17 +309,20 @@ huber = table(
 )
 log_cosh = table(
     "log_cosh",
+    plain=of_errors(lambda y, p: p - y + np.logaddexp(0, -2 * (p - y)) - np.log(2)),
     overflows=("cosh overflows for large errors", of_errors(lambda y, p: np.log(np.cosh(p - y)))),
     log_2_kept=("log(2) is not subtracted", of_errors(lambda y, p: p - y + np.logaddexp(0, -2 * (p - y)))),
 )
 poisson = table(
     "poisson",
+    plain=of_errors(lambda y, p: p - y * np.log(p + EPSILON)),
     rates_given_as_logarithms=("predictions are taken for logarithms of rates, as in PyTorch", of_errors(lambda y, p: np.exp(p) - y * p)),
     logarithm_of_0=("1e-7 is not added within the logarithm", of_errors(lambda y, p: p - y * np.log(p))),
     rate_left_out=("the rate p is left out: only - y log(p) counts", of_errors(lambda y, p: -y * np.log(p + EPSILON))),
 )
 divergence = table(
     "kl_divergence",
+    plain=of_losses(lambda y, p: np.sum(np.clip(y, EPSILON, 1) * np.log(np.clip(y, EPSILON, 1) / np.clip(p, EPSILON, 1)), axis=-1)),
     not_clipped=("labels and probabilities are not clipped", of_losses(lambda y, p: np.sum(y * np.log(y / p), axis=-1))),
     cross_entropy=(
         "the entropy of the labels is left out: it is the cross-entropy",
@@ -274,6 +331,7 @@ divergence = table(
 )
 cosine = table(
     "cosine_similarity",
+    plain=of_losses(lambda y, p, axis=-1: -np.sum(direction(y, axis) * direction(p, axis), axis=axis)),
     not_normalised=(
         "it is the dot product: vectors are not divided by their length",
         of_losses(lambda y, p, axis=-1: -np.sum(y * p, axis=axis)),
@@ -282,12 +340,14 @@ cosine = table(
 )
 hinge = table(
     "hinge",
+    plain=of_errors(lambda y, p: np.maximum(1 - signed(y) * p, 0)),
     margin_left_out=("the margin of 1 is left out", of_errors(lambda y, p: np.maximum(-signed(y) * p, 0))),
     not_cut=("samples beyond the margin are not cut off at 0", of_errors(lambda y, p: 1 - signed(y) * p)),
     squared=("the hinge is squared", reference.squared_hinge),
 )
 squared_hinge = table(
     "squared_hinge",
+    plain=of_errors(lambda y, p: np.maximum(1 - signed(y) * p, 0) ** 2),
     not_squared=("the hinge is not squared", reference.hinge),
     not_cut=("samples beyond the margin are not cut off at 0", of_errors(lambda y, p: (1 - signed(y) * p) ** 2)),
 )
@@ -299,6 +359,7 @@ def _true_class(y: Array, p: Array) -> Array:
 
 categorical_hinge = table(
     "categorical_hinge",
+    plain=of_losses(lambda y, p: np.maximum(np.max((1 - y) * p, axis=-1) - _true_class(y, p) + 1, 0)),
     true_class_among_the_others=(
         "the largest prediction of all is taken, the true class not excepted",
         of_losses(lambda y, p: np.maximum(np.max(p, axis=-1) - _true_class(y, p) + 1, 0)),
@@ -314,6 +375,6 @@ categorical_hinge = table(
 )
 
 LAYERS: tuple[Collection, ...] = (
-    *(classes, categorical, sparse, binary, logits, focal, categorical_focal, squares, swapped, signs, hinges),
+    *(classes, categorical, sparse, binary, logits, clipped_logits, focal, categorical_focal, squares, swapped, signs, hinges),
     *(squared, absolute, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, hinge, squared_hinge, categorical_hinge),
 )

@@ -14,6 +14,7 @@ the table. There the arrays of a case are named
     output/0, output/1 ...                  what Keras gives: float64 where it is a float at all, rounded to a small part of what is allowed
     allowed/0 ...                           the largest error; where "rules" has a number a for "allowed", it is a (1 + |output|)
     alternative/0/0 ...                     other answers that are right as well
+    keras/0 ...                             where Keras does other than it documents: what it gives ("output" is what is documented)
     float32/...                             of a float64 case: output, allowed and alternative of its arrays rounded to float32,
     float32_allowed/0 ...                   and what float32 arithmetic is allowed on the arrays as they are
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -207,3 +208,13 @@ def test_the_report_of_a_single_number_names_no_place():
     one = judged(FaultyImplementation(fault, "huber"), "forward", declared("huber")[0])
     said = explain(one.layer, one.case, "loss", one.verdict, "pytest ...", "", consistent_faults(one))
     assert "the only value is off; expected 0." in said and f"  looks like   {fault.sentence}\n" in said, f"the report:\n{said}"
+
+
+@pytest.mark.parametrize(("name", "part"), [pair for pair in ASKED if pair[1] != "step"])
+def test_formulas_with_the_mistake_taken_out_are_right(name, part):
+    plain = {id(fault.plain.func if hasattr(fault.plain, "func") else fault.plain): fault for fault in faults_of(name, part) if fault.plain}
+    for fault in plain.values():
+        own = FaultyImplementation(replace(fault, function=fault.plain), name)
+        cases = [case for case in declared(name) if case.dtype == "float64"]
+        wrong = [case.id for case in cases if judged(own, part, case).verdict.status != PASSED]
+        assert not wrong, f"{fault.name} of {name} is a variant of code that is wrong itself in {wrong[:3]}"
