@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError
-from conformance.base.record import PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
+from conformance.base.record import EDGE, LEVELS, PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
-from conformance.cases.case import Case
+from conformance.cases.case import Case, declared_cases
 from conformance.cases.gradients import backward_cases
+from conformance.cases.level import BACKWARD, FORWARD, level
 from conformance.judging.judge import CaseResult
 from conformance.judging.session import CaseRunner
 
-
-def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """A question a layer about its forward pass, and one about its backward pass where that has cases at all."""
-    for name in (name for name in layers if name in ALL):
-        yield name, (name, "forward")
-        if any(backward_cases(layer_cases(name), "smoke")):
-            yield f"{name}-backward", (name, "backward")
+DECLARED = {FORWARD: declared_cases, BACKWARD: backward_cases}
+"""The declared cases by what is asked of them."""
 
 
-def check(runner: CaseRunner, layer: str, part: str) -> None:
+def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """A question about the core of a layer's forward pass, one about its edge, and both about its backward pass; where there are cases."""
+    for name, part, wanted in itertools.product((name for name in layers if name in ALL), DECLARED, LEVELS):
+        if wanted in drawable(name, part, profile):
+            said = [part] * (part == BACKWARD) + [wanted] * (wanted == EDGE)
+            yield "-".join([name, *said]), (name, part, wanted)
+
+
+@cache
+def drawable(name: str, part: str, profile: str) -> set[str]:
+    """The levels of which a layer's options and ways to call make cases; what only a special case has is never drawn."""
+    layer = layer_cases(name)
+    special = {one.title for one in layer.special}
+    return {level(case, part) for case in DECLARED[part](layer, profile) if case.title not in special}
+
+
+def level_of(layer: str, part: str, wanted: str) -> str:
+    """As the question says: cases of another level are not drawn."""
+    return wanted
+
+
+def check(runner: CaseRunner, layer: str, part: str, wanted: str) -> None:
     """Cases are drawn until one fails; the smallest one like it is shown."""
     declaration = layer_cases(layer)
-    judge_case = runner.judge_case if part == "forward" else runner.judge_backward
+    judge_case = runner.judge_case if part == FORWARD else runner.judge_backward
+
+    def settled(status: str, message: str) -> None:
+        record = Record(runner.identifier, layer, "drawn", status, message=message, needs=declaration.needs, level=wanted)
+        runner.settle(record, lambda: message)
+
     if not runner.oracle.live:
-        runner.settle(Record(runner.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED, needs=declaration.needs), lambda: "")
+        settled(SKIPPED, NOT_RECORDED)
         return
     from hypothesis.errors import Flaky
 
@@ -55,11 +79,11 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
 
     # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
     with contextlib.suppress(AssertionError, Flaky):
-        run_drawn(declaration, runner.seed_of(layer), runner.session.profile, judge_one, part)
+        run_drawn(declaration, runner.seed_of(layer), runner.session.profile, judge_one, part, wanted)
     if failing:
         smallest = failing[-1]
         record = smallest.record(runner.identifier, "drawn")
-        said = "drawn" if part == "forward" else "drawn backward"
+        said = "drawn" if part == FORWARD else "drawn backward"
         runner.settle(record, lambda: runner.explanation(smallest, said) + runner.shrunk_script(smallest))
         return
     status = PASSED if statuses[PASSED] else UNSUPPORTED
@@ -67,7 +91,7 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
     message = reasons[0] if status == UNSUPPORTED and reasons else f"{statuses[PASSED]} drawn cases passed{unsupported}"
     if runner.session.must_support and reasons:
         status, message = UNSUPPORTED, reasons[0]
-    runner.settle(Record(runner.identifier, layer, "drawn", status, message=message, needs=declaration.needs), lambda: message)
+    settled(status, message)
 
 
 NOT_RECORDED = "drawn cases need live Keras to answer them: recorded vectors hold the declared cases"

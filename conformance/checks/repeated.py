@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance.base.errors import ImplementationError
-from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED, Record
+from conformance.base.record import BLOCKED, CORE, ERROR, FAILED, PASSED, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import declared_cases
 from conformance.judging.judge import CaseResult, judge_again
@@ -21,6 +21,11 @@ SAMPLE = 6
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]]]:
     """One question a layer."""
     yield from ((name, (name,)) for name in layers if name in ALL)
+
+
+def level_of(layer: str) -> str:
+    """Core: whatever is asked, the answer must not depend on what was asked before."""
+    return CORE
 
 
 def check(runner: CaseRunner, layer: str) -> None:

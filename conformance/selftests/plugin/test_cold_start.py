@@ -346,11 +346,11 @@ def test_hypothesis_follows_the_suite_wherever_it_runs() -> None:
     from hypothesis import settings
 
     from conformance.cases import layer_cases
-    from conformance.cases.strategies import EXAMPLES, run_drawn
+    from conformance.cases.strategies import examples, run_drawn
 
     def drawn(number: int) -> list[str]:
         names: list[str] = []
-        run_drawn(layer_cases("Flatten"), number, "smoke", lambda case: names.append(case.id))
+        run_drawn(layer_cases("Flatten"), number, "smoke", lambda case: names.append(case.id), "forward", "core")
         return names
 
     before, current = drawn(1), settings.get_current_profile_name()
@@ -360,7 +360,7 @@ def test_hypothesis_follows_the_suite_wherever_it_runs() -> None:
         after, other = drawn(1), drawn(2)
     finally:
         settings.load_profile(current)
-    assert len(before) >= EXAMPLES["forward"]["smoke"], f"{len(before)} cases were drawn"
+    assert len(before) >= examples(layer_cases("Flatten"), "smoke", "forward", "core"), f"{len(before)} cases were drawn"
     assert after == before, "the same seed draws the same cases under any profile of the user"
     assert other != before, "another seed draws other cases"
 
