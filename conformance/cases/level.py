@@ -25,7 +25,6 @@ OTHER_RANKS: Mapping[str, tuple[int, ...]] = {
     "Embedding": (2,),
     "Masking": (3,),
     "TimeDistributed": (3, 4, 5),
-    "TextVectorization": (1, 2),
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "Bidirectional"), (3,)),
 }
 """The same of layers for which it is something else."""
@@ -113,7 +112,7 @@ def _along_the_batch(case: Case, direction: str) -> bool:
 RULES = (
     Rule(
         "an empty batch",
-        "There is no sample.",
+        "The batch holds no sample.",
         lambda case, direction: case.shape[:1] == (0,),
         "test_forward[Dense-empty_batch-float64]",
     ),
