@@ -90,17 +90,28 @@ class Report:
         """A report for each pass ('forward', 'backward' ...), in alphabetical order."""
         return dict(sorted(self._parted(lambda record: record.kind).items()))
 
+    def by_level(self) -> dict[str, Report]:
+        """A report for each level that occurs: 'core', 'edge'."""
+        return dict(sorted(self._parted(lambda record: record.level).items()))
+
+    def of_level(self, level: str) -> Report:
+        """The cases of one level alone."""
+        return self.by_level().get(level, Report([], self.facts))
+
     def _parted(self, key: Callable[[Record], str]) -> dict[str, Report]:
         parts: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
             parts[key(record)].append(record)
         return {name: Report(records, self.facts, self.explanations) for name, records in parts.items()}
 
-    def score(self, rubric: Mapping[str, float] | None = None) -> float:
+    def score(self, rubric: Mapping[str, float] | None = None, level: str | None = None) -> float:
         """The share of all cases that passed, from 0 to 1, whatever became of the others.
 
         With a `rubric` (points by layer) the share of its points: a layer earns by its own share of cases, one without any earns nothing.
+        With a `level` ('core', 'edge') only its cases count.
         """
+        if level is not None:
+            return self.of_level(level).score(rubric)
         if rubric is None:
             return self.passed / len(self.records) if self.records else 0.0
         layers = self.by_layer()

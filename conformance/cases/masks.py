@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from conformance.cases.case import Case
+
 IDS: dict[str, Any] = {
     "ids": np.array([[3, 0, 5, 0], [0, 1, 0, 0]], np.int32),
     "ids_int64": np.array([[0, 2], [7, 0], [1, 1]], np.int64),
@@ -45,6 +47,20 @@ class MaskCase(NamedTuple):
     options: dict[str, Any]
     x: Any
     mask: Any
+
+    @property
+    def case(self) -> Case:
+        """The layer and what it is fed, in the words of a :class:`Case`."""
+        first = self.x[0] if isinstance(self.x, list) else self.x
+        return Case(self.layer, {**self.sizes, **self.options}, first.shape, {"values": self._values(first)})
+
+    def _values(self, x: np.ndarray) -> str:
+        """How the input is drawn, as far as it is unusual."""
+        if np.isnan(x).any():
+            return "nan"
+        if self.layer != "Embedding":
+            return "ordinary"
+        return "float_ids" if x.dtype.kind == "f" else "negative_ids" if np.any(x < 0) else "ids"
 
 
 def mask_cases() -> Iterator[MaskCase]:

@@ -61,6 +61,8 @@ REDUCED = (
     Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
 )
 """For optimizers that few people write; what surrounds their formula is the same code in Keras."""
+DECAYED = Special("weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, dtypes=("float64",))
+"""For those that have it among no other options."""
 FROM_NOTHING = Special("tiny_gradients-accumulator_of_zero", MATRIX, {**FASTER, "initial_accumulator_value": 0.0}, {"gradients": "tiny"})
 """For Adagrad: where epsilon is larger than what it is added to."""
 COMMON = (
@@ -78,7 +80,7 @@ COMMON = (
 )
 
 
-def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = REDUCED, **together: Any) -> LayerCases:
+def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = (*REDUCED, DECAYED), **together: Any) -> LayerCases:
     """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
     if together:
         special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
@@ -118,7 +120,7 @@ OPTIMIZERS = (
         momentum=0.5,
         centered=True,
     ),
-    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*REDUCED, FROM_NOTHING)),
+    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*REDUCED, DECAYED, FROM_NOTHING)),
     _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
     _optimizer("Adamax", {**ADAPTED, **BETAS}),
     _optimizer("Nadam", {**ADAPTED, **BETAS}),

@@ -10,12 +10,16 @@ from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from conformance.base.record import CORE, EDGE
 from conformance.cases.case import DTYPES, Case, LayerCases, make_case, words
 from conformance.cases.gradients import differentiable
+from conformance.cases.level import level
 from conformance.cases.tolerance import ITERATED
 
 EXAMPLES = {"forward": {"smoke": 10, "standard": 30, "full": 1000}, "backward": {"smoke": 2, "standard": 5, "full": 200}}
 """By what is asked of them, and by profile: to differentiate takes many times as long."""
+SHARE = {CORE: 2 / 3, EDGE: 1 / 3}
+"""How much of them is asked about each level."""
 DEAR = 2
 """A recurrent case costs Keras five times what another does: in the standard profile only every second one is drawn."""
 
@@ -51,8 +55,14 @@ def _values(span: Any, values: Any) -> st.SearchStrategy[Any]:
     return st.integers(*span)
 
 
-def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Case], None], part: str = "forward") -> None:
-    """Run `check` on drawn cases, the same ones for the same `number`; the smallest failing case raises.
+def examples(layer: LayerCases, profile: str, part: str, wanted: str) -> int:
+    """How many cases are drawn."""
+    dear = DEAR if profile == "standard" and layer.layer in ITERATED else 1
+    return max(1, round(EXAMPLES[part][profile] * SHARE[wanted] / dear))
+
+
+def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Case], None], part: str, wanted: str) -> None:
+    """Run `check` on drawn cases of the level `wanted`, the same ones for the same `number`; the smallest failing case raises.
 
     The suite's own settings, wherever it runs: no deadline (machines differ), no database (runs do not depend on earlier ones).
     """
@@ -61,7 +71,7 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
 
     @seed(number)
     @settings(
-        max_examples=EXAMPLES[part][profile] // (DEAR if profile == "standard" and layer.layer in ITERATED else 1),
+        max_examples=examples(layer, profile, part, wanted),
         deadline=None,
         database=None,
         print_blob=False,
@@ -71,7 +81,7 @@ def run_drawn(layer: LayerCases, number: int, profile: str, check: Callable[[Cas
     )
     @given(drawn_cases(layer))
     def check_drawn(case: Case) -> None:
-        assume(part == "forward" or differentiable(layer, case))
+        assume((part == "forward" or differentiable(layer, case)) and level(case, part) == wanted)
         check(case)
 
     check_drawn()

@@ -1,7 +1,8 @@
 """What is asked of an implementation: one kind of question a file.
 
-Each has ``cases(layers, profile)``, which gives the questions about these layers as (id, arguments), and ``check(runner, *arguments)``,
-which puts one of them and settles its record. The tests of :mod:`conformance.suite` and ``conform check`` are thin over them.
+Each has ``cases(layers, profile)``, which gives the questions about these layers as (id, arguments), ``level_of(*arguments)``, which says
+whether one of them is of the core or of the edge, and ``check(runner, *arguments)``, which puts it and settles its record. The tests of
+:mod:`conformance.suite` and ``conform check`` are thin over them.
 """
 
 from __future__ import annotations

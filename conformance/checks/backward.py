@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case
 from conformance.cases.gradients import backward_cases
+from conformance.cases.level import BACKWARD, level
 from conformance.judging.cross_check import check_gradient_agreement
 from conformance.judging.finite_differences import check_finite_differences
 from conformance.judging.session import CaseRunner
@@ -17,6 +18,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
     for name in layers:
         if name in ALL:
             yield from ((case.id, (case,)) for case in backward_cases(layer_cases(name), profile))
+
+
+def level_of(case: Case) -> str:
+    """Of the case, asked about its backward pass."""
+    return level(case, BACKWARD)
 
 
 def check(runner: CaseRunner, case: Case) -> None:

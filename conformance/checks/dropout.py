@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import FAILED, PASSED, Record
+from conformance.base.record import CORE, FAILED, PASSED, Record
 from conformance.cases.questions import Question
 from conformance.judging.session import CaseRunner
 
@@ -24,6 +24,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
     for subject in (name for name in SUBJECTS if name.split("-")[0] in layers):
         for question in (name for name in QUESTIONS if name not in NOT_ASKED.get(subject, ())):
             yield from ((f"{subject}-{question}-rate={rate}", (subject, question, rate)) for rate in RATES)
+
+
+def level_of(subject: str, question: str, rate: float) -> str:
+    """Core: everything that drops does so."""
+    return CORE
 
 
 def check(runner: CaseRunner, subject: str, question: str, rate: float) -> None:

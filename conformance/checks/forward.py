@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, declared_cases
+from conformance.cases.level import FORWARD, level
 from conformance.judging.cross_check import check_agreement
 from conformance.judging.session import CaseRunner
 
@@ -15,6 +16,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
     for name in layers:
         if name in ALL:
             yield from ((case.id, (case,)) for case in declared_cases(layer_cases(name), profile))
+
+
+def level_of(case: Case) -> str:
+    """Of the case, asked about its forward pass."""
+    return level(case, FORWARD)
 
 
 def check(runner: CaseRunner, case: Case) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from conformance.cases.case import Case
+from conformance.cases.level import BACKWARD, FORWARD, level
 from conformance.cases.losses import LOSS_CASES, loss_cases
 from conformance.cases.questions import backward_question, forward_question
 from conformance.implementations.protocol import Implementation
@@ -23,6 +24,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
     for name in layers:
         if name in LOSS_CASES:
             yield from ((f"{case.id}-{part}", (part, case)) for case in loss_cases(name, profile) for part in PARTS)
+
+
+def level_of(part: str, case: Case) -> str:
+    """Of the case; its gradient may stand at a kink."""
+    return level(case, FORWARD if part == "value" else BACKWARD)
 
 
 def check(runner: CaseRunner, part: str, case: Case) -> None:

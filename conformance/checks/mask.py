@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.record import PASSED, Record
+from conformance.cases.level import level
 from conformance.cases.masks import MaskCase, mask_cases
 from conformance.cases.questions import Question
 from conformance.judging.exact import ExactResult
@@ -18,6 +19,11 @@ from reference.layers import spec_of
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[MaskCase]]]:
     """Those of these layers."""
     yield from ((case.id, (case,)) for case in mask_cases() if case.layer in layers)
+
+
+def level_of(case: MaskCase) -> str:
+    """Of what the layer is fed."""
+    return level(case.case)
 
 
 def check(runner: CaseRunner, case: MaskCase) -> None:
@@ -31,7 +37,7 @@ def check(runner: CaseRunner, case: MaskCase) -> None:
     difference = f"{name} of {case.id} gives\n  {answer.value}\nexpected\n  {expected}" if wrong else ""
     status, message = runner.exact(result, difference)
     options = {option: str(value) for option, value in case.options.items()}
-    record = Record(runner.identifier, case.layer, "mask", status, options, message=message)
+    record = Record(runner.identifier, case.layer, "mask", status, options, message=message, level=level_of(case))
     runner.settle(record, lambda: f"{message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from conformance.base.arrays import Arrays, Steps
 from conformance.base.record import PASSED
 from conformance.cases.case import Case
+from conformance.cases.level import level
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of, optimizer_cases
 from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
@@ -24,6 +25,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case
     for name in layers:
         if name in OPTIMIZER_CASES:
             yield from ((case.id, (case,)) for case in optimizer_cases(name, profile))
+
+
+def level_of(case: Case) -> str:
+    """Of the case."""
+    return level(case)
 
 
 def check(runner: CaseRunner, case: Case) -> None:

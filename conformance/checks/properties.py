@@ -16,6 +16,7 @@ from conformance.base.record import PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.draw import draw_arrays
+from conformance.cases.level import BACKWARD, FORWARD, level
 from conformance.cases.questions import Answer, forward_question
 from conformance.cases.tolerance import MEANING
 from conformance.judging.check_grads import check_grads
@@ -43,6 +44,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Prop
     yield from ((identifier, (case,)) for name in layers for identifier, case in derivative_cases(name))
 
 
+def level_of(one: Property | Case) -> str:
+    """Of the case that the property starts from."""
+    return level(one, BACKWARD) if isinstance(one, Case) else level(one.case, FORWARD)
+
+
 def check(runner: CaseRunner, one: Property | Case) -> None:
     """Both ways must lead to the same answer."""
     if isinstance(one, Case):
@@ -50,7 +56,7 @@ def check(runner: CaseRunner, one: Property | Case) -> None:
         return
     arrays = draw_arrays(layer_cases(one.case.layer), one.case, runner.seed_of(runner.identifier))
     verdict = _judged(one, arrays, runner)
-    runner.settle(_record(runner, one.case, verdict, one.needs), lambda: f"{verdict.sentence}\n  again   {runner.again()}")
+    runner.settle(_record(runner, one, verdict, one.needs), lambda: f"{verdict.sentence}\n  again   {runner.again()}")
 
 
 def _check_derivative(runner: CaseRunner, case: Case) -> None:
@@ -60,8 +66,11 @@ def _check_derivative(runner: CaseRunner, case: Case) -> None:
     runner.settle(_record(runner, case, verdict, layer.needs), lambda: told(runner.again(), "", ()))
 
 
-def _record(runner: CaseRunner, case: Case, verdict: Verdict, needs: tuple[str, ...]) -> Record:
-    return Record(runner.identifier, case.layer, "property", verdict.status, message=verdict.sentence, needs=needs, remarks=verdict.remarks)
+def _record(runner: CaseRunner, one: Property | Case, verdict: Verdict, needs: tuple[str, ...]) -> Record:
+    layer, said = (one if isinstance(one, Case) else one.case).layer, verdict.sentence
+    return Record(
+        runner.identifier, layer, "property", verdict.status, message=said, needs=needs, remarks=verdict.remarks, level=level_of(one)
+    )
 
 
 def _judged(one: Property, arrays: Arrays, runner: CaseRunner) -> Verdict:

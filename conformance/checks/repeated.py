@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance.base.errors import ImplementationError
-from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, UNSUPPORTED, Record
+from conformance.base.record import BLOCKED, CORE, ERROR, FAILED, PASSED, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.gradients import backward_cases
@@ -37,6 +37,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
             yield f"{name}-{BACKWARD}", (name, BACKWARD)
         if name in OPTIMIZER_CASES:
             yield name, (name, STEP)
+
+
+def level_of(layer: str, part: str) -> str:
+    """Core: whatever is asked, the answer must not depend on what was asked before."""
+    return CORE
 
 
 def check(runner: CaseRunner, layer: str, part: str) -> None:

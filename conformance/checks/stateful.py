@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from conformance.base.arrays import EPS, Arrays
 from conformance.base.record import FAILED, PASSED, Record
+from conformance.cases.level import level
 from conformance.cases.questions import forward_question
 from conformance.cases.stateful import StatefulCase, stateful_cases
 from conformance.cases.tolerance import MEANING
@@ -28,6 +29,11 @@ ITERATED = 100
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[StatefulCase]]]:
     """Those of these layers."""
     yield from ((case.id, (case,)) for case in stateful_cases() if case.case.layer in layers)
+
+
+def level_of(case: StatefulCase) -> str:
+    """Of the layer over the whole sequence."""
+    return level(case.case)
 
 
 def check(runner: CaseRunner, case: StatefulCase) -> None:
@@ -50,7 +56,8 @@ def check(runner: CaseRunner, case: StatefulCase) -> None:
             break
         states = {"initial_state": tuple(np.asarray(state) for state in answer.value[1:])}
     recorded = {option: str(value) for option, value in case.options.items()} | {"stateful": "True"}
-    record = Record(runner.identifier, name, "stateful", status, recorded, message=message, needs=case.layer.needs)
+    needs = case.layer.needs
+    record = Record(runner.identifier, name, "stateful", status, recorded, message=message, needs=needs, level=level_of(case))
     runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.record import PASSED, Record
+from conformance.base.record import CORE, PASSED, Record
 from conformance.cases.questions import Question
 from conformance.cases.text import ADAPTED, ASKED, LAYER, in_shape, text_cases
 from conformance.judging.exact import ExactResult
@@ -23,6 +23,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
         for kind in PASSES:
             if kind != "idf" or options.get("output_mode") == "tf_idf":
                 yield f"{identifier}-{kind}", (kind, options)
+
+
+def level_of(kind: str, options: dict[str, Any]) -> str:
+    """Core: the unusual texts stand among the others."""
+    return CORE
 
 
 def check(runner: CaseRunner, kind: str, options: dict[str, Any]) -> None:

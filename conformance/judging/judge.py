@@ -12,6 +12,7 @@ from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
 from conformance.cases.case import Case, LayerCases, in_words
 from conformance.cases.gradients import Backward
+from conformance.cases.level import level
 from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
 from conformance.implementations.protocol import Implementation
@@ -76,6 +77,7 @@ class CaseResult:
             verdict.sentence or "; ".join(verdict.remarks),
             self.layer.needs,
             verdict.remarks,
+            level=level(self.case, self.part),
         )
 
 

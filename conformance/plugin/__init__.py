@@ -29,6 +29,7 @@ BYTES_PER_WORKER = 1.2e9
 MOST_WORKERS = 8
 RECORD = "conform_record"
 COLLECTOR = "conform_collector"
+EDGE, EDGE_HELP = "edge", 'a question about an unusual input, see conformance/docs/levels.md; -m "not edge" asks the core alone'
 
 
 class Option(NamedTuple):
@@ -122,6 +123,7 @@ def _given(config: pytest.Config, option: Option) -> Any:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse, before anything is collected, what cannot be run: a wrong option, a missing implementation, a missing oracle."""
+    config.addinivalue_line("markers", f"{EDGE}: {EDGE_HELP}")
     worker = getattr(config, "workerinput", None)
     if not _collects_suite(config):
         if worker is None:
@@ -197,7 +199,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = settings_of(metafunc.config)
         kind = KINDS[metafunc.function.__name__.removeprefix("test_")]
         asked = list(kind.cases(chosen.asked, chosen.profile))
-        metafunc.parametrize("question", [question for _, question in asked], ids=[identifier for identifier, _ in asked])
+        metafunc.parametrize("question", [_asked(kind, question) for _, question in asked], ids=[identifier for identifier, _ in asked])
+
+
+def _asked(kind: Any, question: tuple[Any, ...]) -> Any:
+    """A question as a parameter of its test, marked where it is of the edge."""
+    return pytest.param(question, marks=[pytest.mark.edge] if kind.level_of(*question) == EDGE else [])
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A case in a test file of a user's own is marked by its level as well."""
+    own_tests = sys.modules.get("conformance.plugin.own_tests")
+    if own_tests is not None and EDGE in own_tests.levels(item):
+        item.add_marker(EDGE)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

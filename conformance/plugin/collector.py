@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from conformance.base.record import ERROR, Record
+from conformance.base.record import CORE, ERROR, Record
 from conformance.base.report import Report
 from conformance.cases import NAMES
 from conformance.plugin import xfail
 from conformance.plugin.ending import ended
 from conformance.plugin.settings import Settings
 from conformance.plugin.summary import summary_lines, write_results
+from conformance.suite import KINDS
 
 
 class Collector:
@@ -51,7 +52,15 @@ class Collector:
         test, _, case = name.partition("[")
         layer = case.rstrip("]").partition("-")[0]
         if layer in NAMES:
-            self._add({}, Record(name, layer, test.removeprefix("test_"), ERROR, message=str(report.longrepr)))
+            kind, level = test.removeprefix("test_"), self._level(test, layer, case)
+            self._add({}, Record(name, layer, kind, ERROR, message=str(report.longrepr), level=level))
+
+    def _level(self, test: str, layer: str, case: str) -> str:
+        """The level of the question of this test; core where the suite has none of that name."""
+        kind = KINDS.get(test.removeprefix("test_"))
+        asked = dict(kind.cases([layer], self.settings.profile)) if kind else {}
+        question = asked.get(case.removesuffix("]"))
+        return kind.level_of(*question) if kind and question else CORE
 
     def _add(self, facts: Mapping[str, Any], record: Record) -> None:
         self.runs.setdefault(tuple(facts.items()), {})[record.id] = record

@@ -81,6 +81,11 @@ class LayerCase:
     settings: Settings
     item: pytest.Function | None = None
 
+    @property
+    def level(self) -> str:
+        """'core' or 'edge'."""
+        return checks.KINDS[self.kind].level_of(*self.question)
+
     def check(self) -> None:
         """Ask, and end the test as the suite would: return, skip what is unsupported, else fail with the explanation."""
         __tracebackhide__ = True
@@ -95,10 +100,19 @@ class LayerCase:
 
 def enter(item: pytest.Item) -> None:
     """Tell the cases of a test which test it is: called by the plugin, where that is loaded."""
+    for case in _cases(item):
+        if isinstance(item, pytest.Function):
+            case.item = item
+
+
+def levels(item: pytest.Item) -> set[str]:
+    """The levels of the cases of a test; none of any other test."""
+    return {case.level for case in _cases(item)}
+
+
+def _cases(item: pytest.Item) -> list[LayerCase]:
     callspec = getattr(item, "callspec", None)
-    for value in callspec.params.values() if callspec else ():
-        if isinstance(value, LayerCase) and isinstance(item, pytest.Function):
-            value.item = item
+    return [value for value in callspec.params.values() if isinstance(value, LayerCase)] if callspec else []
 
 
 @cache

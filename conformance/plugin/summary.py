@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.base.record import BLOCKED, FAILED_STATUSES, SKIPPED, UNSUPPORTED
+from conformance.base.record import BLOCKED, CORE, EDGE, FAILED_STATUSES, SKIPPED, UNSUPPORTED
 from conformance.base.report import Report
 from reference.saving.files import write_document, write_text
 
@@ -37,7 +38,7 @@ def _write_markdown(reports: Sequence[Report], file: Path) -> None:
 
 
 def summary_lines(report: Report) -> list[str]:
-    """Counts over all layers, then a line for each layer that has anything but passes."""
+    """Counts over all layers, failures of the core and of the edge apart, then a line for each layer that has anything but passes."""
     lines = [f"{report.facts['iut']}: {_counts(report)}"]
     for layer, own in report.by_layer().items():
         if any(own.counts[status] for status in (*FAILED_STATUSES, BLOCKED, UNSUPPORTED)):
@@ -51,4 +52,7 @@ def summary_lines(report: Report) -> list[str]:
 
 def _counts(report: Report) -> str:
     said = [f"{count} {status}" for status, count in report.counts.items() if count]
-    return f"{', '.join(said)} (of {len(report.records)})" + (f", {report.known} of the failures known" if report.known else "")
+    failed = Counter(record.level for record in report.records if record.status in FAILED_STATUSES)
+    levels = f": {failed[CORE]} core failure{'s' * (failed[CORE] != 1)}, {failed[EDGE]} edge" if failed else ""
+    known = f", {report.known} of the failures known" if report.known else ""
+    return f"{', '.join(said)} (of {len(report.records)}){levels}{known}"

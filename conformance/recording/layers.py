@@ -24,7 +24,7 @@ from conformance.judging.verdict import keras_ratio
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import PROFILE, SEED
-from conformance.oracle.recorded.tensors import Tensors, put, put_call, put_expectation, put_outputs
+from conformance.oracle.recorded.tensors import Tensors, put, put_call, put_expectation
 from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording.gradients import record_gradients
 from conformance.recording.training import record_loss, record_steps
@@ -63,7 +63,7 @@ def _forward(keras: LiveKeras, layer: LayerCases, case: Case) -> StoredCase:
     if expectation.single is not None:
         put_expectation(tensors, rules, "float32/", expectation.single(), "float32")
     if case.deviation and expectation.keras is not None and ratio is not None and ratio > 1:
-        put_outputs(tensors, "keras", expectation.keras)
+        put(tensors, "keras", expectation.keras)
     facts = {
         "id": case.id,
         "kind": "forward",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conformance.base.record import FAILED, PASSED, STATUSES, UNSUPPORTED, Record
+from conformance.base.record import EDGE, FAILED, PASSED, STATUSES, UNSUPPORTED, Record
 from conformance.base.report import SCHEMA, Report
 from conformance.cases import ALL
 from conformance.cases.case import FunctionCases
@@ -78,6 +78,7 @@ def _layer(name: str, report: Report, stored: Mapping[str, Any] | None) -> dict[
     return {
         "function": name in ALL and isinstance(ALL[name], FunctionCases),
         "passes": {kind: asked.counts for kind, asked in report.by_kind().items()},
+        "edge": len(report.of_level(EDGE).records),
         "deviations": dict(sorted(met.items(), key=lambda item: int(item[0][1:]))),
         "float32_error": {
             "reference": _largest(records, "error_over_allowance", before.get("reference")),
@@ -104,7 +105,7 @@ def markdown(summary: Mapping[str, Any]) -> str:
     parts = [
         "# Conformance of the NumPy reference to Keras",
         f"**{passed:,} of {total:,} cases passed.** "
-        f"Keras {escaped(summary['keras'])}, seed {summary['seed']}, profile {escaped(summary['profile'])}.",
+        f"Keras {escaped(summary['keras'])}, seed {summary['seed']}, profile {escaped(summary['profile'])}.{_edge(layers)}",
         HOW_TO_READ,
     ]
     for title, word, chosen in (("Layers", "layer", plain), ("Activation functions", "function", functions)):
@@ -117,6 +118,13 @@ def markdown(summary: Mapping[str, Any]) -> str:
         kinds = sorted({kind for layer in functions.values() for kind in layer["options"].get(INPUTS, {})})
         parts += ["### Activation functions", f"Kinds of input: {', '.join(map(code, kinds))}.", _function_options_table(functions)]
     return "\n\n".join(parts) + "\n"
+
+
+def _edge(layers: Mapping[str, Any]) -> str:
+    """How many cases are of the edge; nothing where a stored summary is older than the levels."""
+    if not all("edge" in layer for layer in layers.values()):
+        return ""
+    return f" {sum(layer['edge'] for layer in layers.values()):,} of the cases are [edge](../conformance/docs/levels.md)."
 
 
 def _counts_table(title: str, layers: Mapping[str, Any]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tabulate import tabulate
 
-from conformance.base.record import STATUSES
+from conformance.base.record import EDGE, STATUSES
 from conformance.base.report import Report
 
 NUMBERS = (int, float)
@@ -35,13 +35,18 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def layer_table(report: Report) -> str:
     """What became of the cases of every layer, a row for each pass and one for the total.
 
-    Known failures, where there are any, are counted among the failures and once more in a column of their own.
+    What is counted once more in a column of its own, where there is any: cases of the edge and their failures, and known failures.
     """
-    headers = ["layer", "pass", *STATUSES, "cases", *(["known failures"] if report.known else [])]
+    more: dict[str, Callable[[Report], int]] = {}
+    if EDGE in report.by_level():
+        more |= {"edge cases": lambda own: len(own.of_level(EDGE).records), "edge failures": lambda own: len(own.of_level(EDGE).failed())}
+    if report.known:
+        more |= {"known failures": lambda own: own.known}
+    headers = ["layer", "pass", *STATUSES, "cases", *more]
     rows: list[list[Any]] = []
     for layer, own in sorted(report.by_layer().items()):
         for kind, asked in own.by_kind().items():
-            known = [asked.known] if report.known else []
-            rows.append([escaped(layer), escaped(kind), *asked.counts.values(), len(asked.records), *known])
+            counted = [count(asked) for count in more.values()]
+            rows.append([escaped(layer), escaped(kind), *asked.counts.values(), len(asked.records), *counted])
     total = [sum(row[n] for row in rows) for n in range(2, len(headers))]
     return table(headers, [*rows, ["**all**", "", *total]])

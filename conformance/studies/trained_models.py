@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from conformance.base.record import SKIPPED, Record
+from conformance.base.record import CORE, SKIPPED, Record
 from conformance.cases import NAMES
 from conformance.judging.session import CaseRunner
 
@@ -31,6 +31,11 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str]
     from conformance.studies.experiments import grid
 
     yield from ((name, (name,)) for name in (grid.NAMES if list(layers) == list(NAMES) else []))
+
+
+def level_of(name: str) -> str:
+    """Core."""
+    return CORE
 
 
 def check(runner: CaseRunner, name: str) -> None:

@@ -55,7 +55,7 @@ class Recorded:
             found.dtypes,
             found.meaning,
             functools.partial(_allowed, entry, "float32_allowed", found.outputs) if single else found.rounding,
-            keras=_wide(entry.numbered("keras")) or None,
+            keras=entry.numbered("keras") or None,
             alternatives=found.alternatives,
             arguments={name: _argument(entry, name) for name in facts["chosen"]},
             single=single,

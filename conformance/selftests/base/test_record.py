@@ -115,8 +115,20 @@ def test_points_go_by_the_share_of_each_layer() -> None:
     assert Report([]).score() == 0, "where nothing was asked nothing is earned"
 
 
+def test_a_level_counts_for_itself() -> None:
+    statuses = {"core": [PASSED, PASSED, FAILED], "edge": [PASSED, FAILED, ERROR, UNSUPPORTED]}
+    lstm = [recorded(f"{level}{n}", "LSTM", status, level=level) for level, own in statuses.items() for n, status in enumerate(own)]
+    report = Report([*lstm, recorded("d", "Dense", PASSED)])
+    assert {level: len(own.records) for level, own in report.by_level().items()} == {"core": 4, "edge": 4}, "every record has a level"
+    assert (report.score(), report.score(level="core"), report.score(level="edge")) == (4 / 8, 3 / 4, 1 / 4), "without a level all count"
+    points = {"LSTM": 3, "Dense": 1}
+    assert report.score(points, level="core") == (3 * 2 / 3 + 1) / 4, "points go by the share of the level"
+    assert report.score(points, level="edge") == (3 * 1 / 4) / 4, "a layer without a case of the level earns nothing of its points"
+    assert Report([recorded("d", "Dense", PASSED)]).of_level("edge").records == [], "a level that does not occur has no records"
+
+
 def test_a_report_that_is_read_again_is_the_same() -> None:
-    known = recorded("b", "Bidirectional", FAILED, needs=("LSTM",), message="off", options={"a": "1"}, known_failure="why")
+    known = recorded("b", "Bidirectional", FAILED, needs=("LSTM",), message="off", options={"a": "1"}, known_failure="why", level="edge")
     records = [known, recorded("l", "LSTM", ERROR, error_over_allowance=2.0), recorded("d", "Dense", FAILED, known_failure="why")]
     report = Report(records, {"iut": "x"})
     document = json.loads(json.dumps(report.as_json()))

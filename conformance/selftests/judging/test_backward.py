@@ -161,7 +161,7 @@ def test_drawn_gradients_end_in_a_script_of_literals(tmp_path, capsys):
     path.write_text(DENSE + "    a, b, c = (*right(g, x, *weights, **options), None)[:3]\n    return a, b / len(x), c\n")
     outcomes = []
     runner = CaseRunner(Session(iut=str(path)), "test_drawn[Dense-backward]", lambda: "again", lambda *outcome: outcomes.append(outcome))
-    drawn.check(runner, "Dense", "backward")
+    drawn.check(runner, "Dense", "backward", "core")
     ((record, explain),) = outcomes
     assert (record.status, record.kind) == ("failed", "drawn"), f"{record.status}: {record.message}"
     told = explain()

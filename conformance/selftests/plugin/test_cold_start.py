@@ -301,7 +301,7 @@ def check_that_the_results_name_what_was_run(runs: Mapping[str, Place]) -> None:
     counted = sum(result["layers"][layer]["forward"]["passed"] for layer in ("Flatten", "sigmoid"))
     assert counted == len(records) > 0, "the counts are those of the records"
     assert set(records[0]) == {
-        "id", "layer", "pass", "status", "options", "error_over_allowance", "keras_error_over_allowance", "message",
+        "id", "layer", "pass", "status", "options", "error_over_allowance", "keras_error_over_allowance", "message", "level",
     }, "a record has the documented keys"  # fmt: skip
 
 
@@ -345,11 +345,11 @@ def test_hypothesis_follows_the_suite_wherever_it_runs() -> None:
     from hypothesis import settings
 
     from conformance.cases import layer_cases
-    from conformance.cases.strategies import EXAMPLES, run_drawn
+    from conformance.cases.strategies import examples, run_drawn
 
     def drawn(number: int) -> list[str]:
         names: list[str] = []
-        run_drawn(layer_cases("Flatten"), number, "smoke", lambda case: names.append(case.id))
+        run_drawn(layer_cases("Flatten"), number, "smoke", lambda case: names.append(case.id), "forward", "core")
         return names
 
     before, current = drawn(1), settings.get_current_profile_name()
@@ -359,7 +359,7 @@ def test_hypothesis_follows_the_suite_wherever_it_runs() -> None:
         after, other = drawn(1), drawn(2)
     finally:
         settings.load_profile(current)
-    assert len(before) >= EXAMPLES["forward"]["smoke"], f"{len(before)} cases were drawn"
+    assert len(before) >= examples(layer_cases("Flatten"), "smoke", "forward", "core"), f"{len(before)} cases were drawn"
     assert after == before, "the same seed draws the same cases under any profile of the user"
     assert other != before, "another seed draws other cases"
 
@@ -462,8 +462,11 @@ def test_a_case_in_which_a_worker_died_is_an_error_on_record(pytestconfig: pytes
     collector.pytest_runtest_logreport(pytest.TestReport("own.py::test_own", ("own.py", 1, ""), {}, "failed", "", "???"))  # type: ignore[arg-type]
     collector.pytest_runtest_logreport(pytest.TestReport(f"{place}::test_forward[relu-rows]", (place, 1, ""), {}, "failed", "", "setup"))
     ((record,),) = (report.records for report in collector.reports)
-    found = (record.id, record.layer, record.kind, record.status)
-    assert found == (name, "sigmoid", "forward", "error"), f"the case is counted, as an error of its layer: {found}"
+    found = (record.id, record.layer, record.kind, record.status, record.level)
+    assert found == (name, "sigmoid", "forward", "error", "core"), f"the case is counted, as an error of its layer: {found}"
+    of_the_edge = pytest.TestReport(f"{place}::test_forward[sigmoid-values=nan-rows-float64]", (place, 1, ""), {}, "failed", "", "???")  # type: ignore[arg-type]
+    collector.pytest_runtest_logreport(of_the_edge)
+    assert [one.level for one in collector.reports[0].records] == ["core", "edge"], "and its level is found by its name"
     assert "crashed" in record.message, f"the message says what happened: {record.message}"
 
 

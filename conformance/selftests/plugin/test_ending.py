@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def judged(place: Place, text: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def judged(place: Place, text: str, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     place.write("mine.py", text)
     return place.pytest(*FORWARD, *ASKED, *arguments, **variables)
 

@@ -114,8 +114,9 @@ def test_what_passes_unexpectedly_is_listed_and_fails_nothing(judged: Any) -> No
 
 def test_the_summary_and_the_files_tell_known_failures(judged: Any) -> None:
     output = judged.output
-    assert "subject.py: 2 passed, 2 failed, 2 unsupported, 2 error (of 8), 3 of the failures known" in output, "the counts of all cases"
-    assert "  relu: 2 failed (of 2), 1 of the failures known" in output, "and those of a layer"
+    counts = "subject.py: 2 passed, 2 failed, 2 unsupported, 2 error (of 8): 4 core failures, 0 edge, 3 of the failures known"
+    assert counts in output, "the counts of all cases"
+    assert "  relu: 2 failed (of 2): 2 core failures, 0 edge, 1 of the failures known" in output, "and those of a layer"
     assert "known failures (known.txt): 3\n" in output, "the file is named with what became of it"
     assert judged.layers["sigmoid"]["known_failures"] == {"forward": 2}, "the counts of a layer have them apart"
     assert judged.layers["sigmoid"]["forward"]["error"] == 2, "beside the errors that they are"
@@ -253,7 +254,7 @@ def test_nothing_is_said_of_known_failures_where_there_are_none() -> None:
     report = Report([Record("a", "Dense", "forward", FAILED), Record("b", "Dense", "forward", PASSED)], {"iut": "mine.py"})
     assert "known" not in json.dumps(report.as_json()), "records and counts have their documented keys"
     assert "known" not in layer_table(report), "the table has no empty column"
-    assert counted(report)[0] == "mine.py: 1 passed, 1 failed (of 2)", "and the summary no zero"
+    assert counted(report)[0] == "mine.py: 1 passed, 1 failed (of 2): 1 core failure, 0 edge", "and the summary no zero"
 
 
 def values(*statuses: str, known: KnownFailures) -> list[Record]:

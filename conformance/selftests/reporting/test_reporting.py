@@ -120,7 +120,23 @@ def test_the_layer_table_shows_every_pass_and_a_total():
     assert len(rows) == 5, "options are not a pass"
 
 
+def test_the_layer_table_counts_the_edge_apart_where_there_is_one():
+    asked = [replace(record(str(n), status="failed" if n > 2 else "passed"), level="edge" if n > 1 else "core") for n in range(5)]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in layer_table(Report(asked)).splitlines()]
+    assert rows[0][-3:] == ["cases", "edge cases", "edge failures"], f"columns of their own: {rows[0]}"
+    assert rows[2][-3:] == rows[3][-3:] == ["5", "3", "2"], "the number of cases counts them as well"
+    assert "edge" not in layer_table(Report(asked[:2])), "and no column where there is none"
+
+
 # The report of the layers
+
+
+def test_the_report_says_how_many_cases_are_of_the_edge():
+    edge = replace(record("c[d-float32]", "relu"), level="edge")
+    summary = conformance_report.stored_summary(run(record("a[b-float32]"), record("a[c-float32]"), edge))
+    assert " 1 of the cases are [edge](" in conformance_report.markdown(summary), "all layers together"
+    del summary["layers"]["relu"]["edge"]
+    assert "edge" not in conformance_report.markdown(summary), "a summary from before the levels says nothing"
 
 
 def test_an_option_that_no_case_varies_is_shown_as_zero():
