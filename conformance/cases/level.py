@@ -35,7 +35,7 @@ WHOLE = ("integers", "booleans")
 NOT_BOOLEAN = ("gap_integers", "gap_floats", "gap_3d", "numbers")
 """Masks of another type or rank than (batch, time) of booleans."""
 NOT_FINITE = ("nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "nan_at_masked_steps")
-AT_KINKS = ("ties", "kinks", "equal", "at_margin")
+AT_KINKS = ("ties", "kinks", "equal", "at_margin", "zero_sample")
 """Values between which a maximum is shared, or at which a slope jumps."""
 WITHOUT_KINKS = frozenset(name for name, one in ACTIVATIONS.items() if one.__module__ in (rowwise.__name__, smooth.__name__))
 """Activation functions to which no number is special."""

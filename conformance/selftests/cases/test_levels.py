@@ -148,7 +148,7 @@ def test_the_example_of_a_rule_meets_it_and_no_other(rule):
 
 CORE_WORDS = {
     "values": {
-        "ordinary", "wide", "tiny", "huge", "negative", "positive", "ties", "kinks", "masked_steps", "minus_zero", "large_mean",
+        "ordinary", "wide", "tiny", "huge", "negative", "positive", "ties", "kinks", "masked_steps", "zero_sample", "minus_zero", "large_mean",
         "ids_int64", "repeated_ids", "ids_with_zeros", "equal", "at_delta", "at_margin",
     },
     "mask": {"gap", "right", "left", "all_masked", "full", "last_axis", "row_masked"},
