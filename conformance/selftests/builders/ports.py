@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Arrays
-from conformance.base.record import PASSED
+from conformance.base.call import Answer
+from conformance.base.record import PASSED, UNSUPPORTED
+from conformance.cases import layer_cases
 from conformance.cases.case import OF_THE_CALL, Case, LayerCases, declared_cases, make_case, values_alone, words
 from conformance.cases.draw import draw_arrays, draw_weight
 from conformance.cases.gradients import backward_cases, differentiable, draw_backward
@@ -75,18 +77,25 @@ def draw(layer: LayerCases, case: Case, part: str, seed: int = 0) -> Asked:
     return Asked(case, arrays, () if backward is None else backward.grads)
 
 
-def answer(layer: LayerCases, asked: Asked, part: str, implementation: Implementation = RIGHT) -> Any:
-    """A tuple of arrays, or None where there is no answer of the right form."""
+def answer(layer: LayerCases, asked: Asked, part: str) -> Any:
+    """The right answer, a tuple of arrays; None where there is none of the right form."""
+    return _row(_asked(layer, asked, part, RIGHT))
+
+
+def _asked(layer: LayerCases, asked: Asked, part: str, implementation: Implementation) -> Answer:
     case, arrays = asked.case, asked.arrays
     if part == "optimizer":
-        found = as_row(list(answers_to_steps(implementation, case, arrays)))
-    elif part == "backward":
+        return as_row(list(answers_to_steps(implementation, case, arrays)))
+    if part == "forward":
+        return implementation.ask(forward_question(layer, case, arrays, {}))
+    if part == "backward":
         question = backward_question(layer, case, arrays, {}, asked.grads)
-        found = ask_gradients(layer, case, arrays, question, implementation)
-    elif part == "loss_gradient":
-        found = implementation.ask(backward_question(layer, case, arrays, {}, ()))
-    else:
-        found = implementation.ask(forward_question(layer, case, arrays, {}))
+        return ask_gradients(layer, case, arrays, question, implementation)
+    ask = forward_question(layer, case, arrays, {}) if part == "loss" else backward_question(layer, case, arrays, {}, ())
+    return implementation.ask(ask)
+
+
+def _row(found: Answer) -> Any:
     if found.status != PASSED:
         return None
     return found.value if isinstance(found.value, tuple) else (found.value,)
@@ -148,3 +157,14 @@ def drawn_with(layer: LayerCases, part: str, values: Mapping[str, Any]) -> Itera
         case = make_case(layer, config, rng.choice(shapes), call, "float64", "-".join([said, f"drawn-{number}"]))
         if layer.possible(case.config, case.shape, call, "float64") and (part != "backward" or differentiable(layer, case)):
             yield case
+
+
+def first_wrong(functions: Mapping[str, Any], name: str, part: str) -> str | None:
+    """The id of the first declared case that a port of these functions takes and answers otherwise than the reference, or None."""
+    layer, port = layer_cases(name), ModuleImplementation("a port", functions)
+    for case in (case for case in cases_of(layer, part) if case.dtype == "float64"):
+        asked = draw(layer, case, part)
+        found = _asked(layer, asked, part, port)
+        if found.status != UNSUPPORTED and differs(answer(layer, asked, part), _row(found)):
+            return case.id
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import reference
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, LayerCases, values_alone
 from conformance.cases.losses import LOSS_CASES
@@ -21,10 +23,12 @@ from conformance.selftests.builders.ports import (
     differs,
     draw,
     drawn_with,
+    first_wrong,
     forgetful,
     options_of,
     parts_of,
 )
+from conformance.selftests.builders.small_ports import PORTS
 
 ASKED = [(name, part) for name in (*ALL, *LOSS_CASES, *OPTIMIZER_CASES) for part in parts_of(layer_cases(name))]
 
@@ -73,3 +77,20 @@ def _given(layer: LayerCases, case: Case) -> dict[str, Any]:
 def test_every_mistake_where_two_options_meet_is_found_in_a_port_that_has_no_others(name, part):
     missed = list(survivors(layer_cases(name), part))
     assert not missed, f"{name} {part}: {len(missed)} mistakes are found by no case of two options alone: {missed[:5]}"
+
+
+@pytest.mark.parametrize(("name", "part", "function", "wrong"), PORTS, ids=[wrong.__name__ for *_, wrong in PORTS])
+def test_a_mistake_of_another_kind_where_two_options_meet_is_found_too(name, part, function, wrong):
+    assert first_wrong({function: wrong}, name, part), f"no declared case of {name} that the port takes shows {wrong.__name__}"
+
+
+@pytest.mark.parametrize(("name", "part", "function", "wrong"), PORTS, ids=[wrong.__name__ for *_, wrong in PORTS])
+def test_the_same_port_without_the_mistake_is_right(name, part, function, wrong):
+    options = inspect.signature(wrong)
+
+    def right(*args, **given):
+        options.bind(*args, **given)
+        return getattr(reference, function)(*args, **given)
+
+    right.__signature__ = options
+    assert first_wrong({function: right}, name, part) is None, f"a port of {name} with the options {options} is called wrong"
