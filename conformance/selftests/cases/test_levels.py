@@ -64,6 +64,7 @@ OF_THE_EDGE: dict[str, tuple[Any, ...]] = {
     "the same from behind": ("Concatenate", {"axis": -3}, (2, 4, 4), {}, "backward"),
     "probabilities of 0 and 1": ("binary_crossentropy", {}, (6, 4), {"values": "extremes"}, "backward"),
     "the logarithm of 0": ("kl_divergence", {}, (6, 4), {"labels": "some_zero"}, "forward"),
+    "a vector of zeros brought to length 1": ("UnitNormalization", {}, (2, 4), {"values": "masked_steps"}, "forward"),
     "weights of zero": ("hinge", {}, (6, 4), {"sample_weight": "zeros"}, "forward"),
     "a missing gradient": ("Adam", {}, (3, 4), {"gradients": "missing"}, "step"),
     "gradients of zero": ("SGD", {"clipnorm": 0.5}, (3, 4), {"gradients": "zero"}, "step"),
@@ -97,6 +98,7 @@ OF_THE_CORE: dict[str, tuple[Any, ...]] = {
     "Concatenate along features": ("Concatenate", {"axis": -2}, (2, 4, 4), {}, "forward"),
     "a rate of 0": ("Dropout", {"rate": 0.0}, (2, 4), {"training": True}, "forward"),
     "a loss of sequences": ("huber", {}, (3, 5, 4), {"mask": "gap"}, "forward"),
+    "vectors of zeros for what has an epsilon": ("RMSNormalization", {}, (2, 4), {"values": "masked_steps"}, "forward"),
     "some weights of zero": ("mean_squared_error", {"reduction": "mean"}, (6, 4), {"sample_weight": "some_zero"}, "forward"),
 }
 
