@@ -35,8 +35,8 @@ WHOLE = ("integers", "booleans")
 NOT_BOOLEAN = ("gap_integers", "gap_floats", "gap_3d", "numbers")
 """Masks of another type or rank than (batch, time) of booleans."""
 NOT_FINITE = ("nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "nan_at_masked_steps")
-AT_KINKS = ("ties", "kinks", "equal", "at_margin")
-"""Values between which a maximum is shared, or at which a slope jumps."""
+AT_KINKS = ("ties", "kinks", "equal", "at_margin", "zero_sample")
+"""Values of which several are the largest, or at which a slope jumps, be it that of a layer's activation."""
 WITHOUT_KINKS = frozenset(name for name, one in ACTIVATIONS.items() if one.__module__ in (rowwise.__name__, smooth.__name__))
 """Activation functions to which no number is special."""
 NOTHING = {"sample_weight": ("zeros",), "mask": ("none_kept",), "labels": ("all_2",), "gradients": ("zero", "missing")}
