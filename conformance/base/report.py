@@ -94,10 +94,6 @@ class Report:
         """A report for each level that occurs: 'core', 'edge'."""
         return dict(sorted(self._parted(lambda record: record.level).items()))
 
-    def of_level(self, level: str) -> Report:
-        """The cases of one level alone."""
-        return self.by_level().get(level, Report([], self.facts))
-
     def _parted(self, key: Callable[[Record], str]) -> dict[str, Report]:
         parts: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
@@ -105,17 +101,15 @@ class Report:
         return {name: Report(records, self.facts, self.explanations) for name, records in parts.items()}
 
     def score(self, rubric: Mapping[str, float] | None = None, level: str | None = None) -> float:
-        """The share of all cases that passed, from 0 to 1, whatever became of the others.
+        """The share of all cases that passed, from 0 to 1, whatever became of the others; of 'core' or 'edge' alone where that is named.
 
         With a `rubric` (points by layer) the share of its points: a layer earns by its own share of cases, one without any earns nothing.
-        With a `level` ('core', 'edge') only its cases count.
         """
-        if level is not None:
-            return self.of_level(level).score(rubric)
         if rubric is None:
-            return self.passed / len(self.records) if self.records else 0.0
+            statuses = [record.status for record in self.records if level in (None, record.level)]
+            return statuses.count(PASSED) / len(statuses) if statuses else 0.0
         layers = self.by_layer()
-        return sum(points * layers[name].score() for name, points in rubric.items() if name in layers) / sum(rubric.values())
+        return sum(points * layers[name].score(level=level) for name, points in rubric.items() if name in layers) / sum(rubric.values())
 
     def as_json(self) -> dict[str, Any]:
         """The facts, the counts of every layer, and every record, as ``--conform-json`` writes them."""

@@ -36,7 +36,7 @@ NOT_BOOLEAN = ("gap_integers", "gap_floats", "gap_3d", "numbers")
 """Masks of another type or rank than (batch, time) of booleans."""
 NOT_FINITE = ("nan", "infinite", "minus_infinite", "all_nan", "all_minus_infinity", "nan_at_masked_steps")
 AT_KINKS = ("ties", "kinks", "equal", "at_margin", "zero_sample")
-"""Values between which a maximum is shared, or at which a slope jumps."""
+"""Values of which several are the largest, or at which a slope jumps, be it that of a layer's activation."""
 WITHOUT_KINKS = frozenset(name for name, one in ACTIVATIONS.items() if one.__module__ in (rowwise.__name__, smooth.__name__))
 """Activation functions to which no number is special."""
 NOTHING = {"sample_weight": ("zeros",), "mask": ("none_kept",), "labels": ("all_2",), "gradients": ("zero", "missing")}
@@ -48,8 +48,9 @@ OUTSIDE: Mapping[str, tuple[str, ...]] = {
     "mean_absolute_percentage_error": ("some_zero",),
     "poisson": ("some_zero",),
     "cosine_similarity": ("zero_row",),
+    "UnitNormalization": ("masked_steps",),
 }
-"""Predictions and labels, by loss, for which the formula has no value, or is not the one that was meant."""
+"""Predictions and labels of a loss, rows of zeros to be brought to length 1: here the formula has no value, or another one was meant."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ RULES = (
         "test_forward[Concatenate-axis=0-images-float64]",
     ),
     Rule(
-        "outside of a loss's formula",
-        "Probabilities are exactly 0 or 1, or do not add up to 1; a logarithm of 0 or less would be taken, or 0 divided by.",
+        "outside of the formula",
+        "Probabilities for a loss are exactly 0 or 1, or do not add up to 1; a logarithm of 0 or less would be taken, or 0 be divided by.",
         lambda case, direction: not {case.call.get("values"), case.call.get("labels")}.isdisjoint(OUTSIDE.get(case.layer, ())),
         "test_loss[categorical_crossentropy-extremes-float64-value]",
     ),

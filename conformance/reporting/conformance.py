@@ -78,7 +78,7 @@ def _layer(name: str, report: Report, stored: Mapping[str, Any] | None) -> dict[
     return {
         "function": name in ALL and isinstance(ALL[name], FunctionCases),
         "passes": {kind: asked.counts for kind, asked in report.by_kind().items()},
-        "edge": len(report.of_level(EDGE).records),
+        "edge": sum(record.level == EDGE for record in records),
         "deviations": dict(sorted(met.items(), key=lambda item: int(item[0][1:]))),
         "float32_error": {
             "reference": _largest(records, "error_over_allowance", before.get("reference")),

@@ -33,8 +33,8 @@ USE = """\
   (`3 core failures, 9 edge`).
 - `--conform-json`: each record has `"level": "core"` or `"level": "edge"`. `--conform-markdown`: the columns *edge cases* and *edge
   failures*.
-- `conformance.check(...)` and any `Report`: `report.by_level()`, `report.of_level("core")`; for grades
-  `report.score(rubric, level="core")`, while `report.score(rubric)` counts all cases."""
+- `conformance.check(...)` and any `Report`: `report.by_level()` is a report for each level; for grades `report.score(rubric, level="core")`
+  counts the core alone, `report.score(rubric)` all cases."""
 
 
 def page() -> str:

@@ -48,6 +48,9 @@ OF_THE_EDGE: dict[str, tuple[Any, ...]] = {
     "infinities": ("relu", {}, (2, 4), {"values": "infinite"}, "forward"),
     "ties backward": ("MaxPooling1D", {}, (2, 4, 4), {"values": "ties"}, "backward"),
     "kinks backward": ("relu", {}, (2, 4), {"values": "kinks"}, "backward"),
+    "an activation at its kink": (
+        "Dense", {"units": 3, "activation": "relu", "use_bias": False}, (2, 4), {"values": "zero_sample"}, "backward"
+    ),
     "equal rivals backward": ("categorical_hinge", {}, (6, 4), {"values": "at_margin"}, "backward"),
     "a kernel larger than the image": ("Conv2D", {"filters": 2, "kernel_size": (2, 6), "padding": "same"}, (2, 5, 5, 3), {}, "forward"),
     "the same, channels first": (
@@ -64,6 +67,7 @@ OF_THE_EDGE: dict[str, tuple[Any, ...]] = {
     "the same from behind": ("Concatenate", {"axis": -3}, (2, 4, 4), {}, "backward"),
     "probabilities of 0 and 1": ("binary_crossentropy", {}, (6, 4), {"values": "extremes"}, "backward"),
     "the logarithm of 0": ("kl_divergence", {}, (6, 4), {"labels": "some_zero"}, "forward"),
+    "a vector of zeros brought to length 1": ("UnitNormalization", {}, (2, 4), {"values": "masked_steps"}, "forward"),
     "weights of zero": ("hinge", {}, (6, 4), {"sample_weight": "zeros"}, "forward"),
     "a missing gradient": ("Adam", {}, (3, 4), {"gradients": "missing"}, "step"),
     "gradients of zero": ("SGD", {"clipnorm": 0.5}, (3, 4), {"gradients": "zero"}, "step"),
@@ -97,6 +101,7 @@ OF_THE_CORE: dict[str, tuple[Any, ...]] = {
     "Concatenate along features": ("Concatenate", {"axis": -2}, (2, 4, 4), {}, "forward"),
     "a rate of 0": ("Dropout", {"rate": 0.0}, (2, 4), {"training": True}, "forward"),
     "a loss of sequences": ("huber", {}, (3, 5, 4), {"mask": "gap"}, "forward"),
+    "vectors of zeros for what has an epsilon": ("RMSNormalization", {}, (2, 4), {"values": "masked_steps"}, "forward"),
     "some weights of zero": ("mean_squared_error", {"reduction": "mean"}, (6, 4), {"sample_weight": "some_zero"}, "forward"),
 }
 
@@ -148,11 +153,11 @@ def test_the_example_of_a_rule_meets_it_and_no_other(rule):
 
 CORE_WORDS = {
     "values": {
-        "ordinary", "wide", "tiny", "huge", "negative", "positive", "ties", "kinks", "masked_steps", "zero_sample", "minus_zero", "large_mean",
-        "ids_int64", "repeated_ids", "ids_with_zeros", "equal", "at_delta", "at_margin",
+        "ordinary", "wide", "tiny", "huge", "negative", "positive", "ties", "kinks", "masked_steps", "minus_zero", "large_mean",
+        "ids_int64", "repeated_ids", "ids_with_zeros", "equal", "at_delta", "at_margin", "zero_sample",
     },
     "mask": {"gap", "right", "left", "all_masked", "full", "last_axis", "row_masked"},
-    "labels": {"column", "soft", "flat", "opposite", "signs", "one_sign", "some_zero"},
+    "labels": {"column", "soft", "flat", "first_column", "opposite", "signs", "one_sign", "some_zero"},
     "sample_weight": {"samples", "column", "some_zero"},
     "gradients": {"tiny", "huge"},
 }  # fmt: skip
@@ -161,7 +166,8 @@ CORE_WORDS = {
 @pytest.mark.parametrize("argument", CORE_WORDS)
 def test_every_word_for_values_is_decided_on_purpose(argument):
     found = {case.call[argument] for _, direction, case in declared() if argument in case.call and level(case, direction) == CORE}
-    assert found == CORE_WORDS[argument], f"a new word is core: if that is right say so here, else give it a rule: {found}"
+    new = found - CORE_WORDS[argument]
+    assert not new, f"core are cases with a word that is new: if that is right say so here, else give it a rule: {new}"
 
 
 def test_the_arrays_of_core_cases_hold_nothing_unusual():
