@@ -54,7 +54,7 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
     if not own:
         return ()
     operation = _operation(own[-1])
-    if own[-1] is places[-1] and operation == "RAISE_VARARGS":  # of `raise`, and of `assert`
+    if operation == "RAISE_VARARGS":  # of `raise`, and of `assert`
         return (*question.keywords, WEIGHTS)
     code = own[-1].tb_frame.f_code
     # A value that the code names has a branch of its own there, in which something else went wrong.
