@@ -14,7 +14,7 @@ import functools
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -27,6 +27,7 @@ INSTALLED_BELOW = {"site-packages", "dist-packages"}
 OF_THE_SUITE = (SUITE / "conformance", SUITE / "reference")
 ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
 """Instructions that look up a name which stands in the code; one that was made of a value is looked up by ``getattr``."""
+CONSTANTS = {"LOAD_CONST", "RETURN_CONST"}
 UNEXPECTED = re.compile(r"^(?P<function>[\w.<>]+)\(\) got an unexpected keyword argument '(?P<option>\w+)'")
 MISSING = re.compile(r"^(?P<function>[\w.<>]+)\(\) missing \d+ required positional arguments?: ")
 TOO_FEW = re.compile(r"^not enough values to unpack|^tuple index out of range$")
@@ -54,11 +55,11 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
     if not own:
         return ()
     operation = _operation(own[-1])
-    if own[-1] is places[-1] and operation == "RAISE_VARARGS":  # of `raise`, and of `assert`
+    if operation == "RAISE_VARARGS":  # of `raise`, and of `assert`
         return (*question.keywords, WEIGHTS)
     code = own[-1].tb_frame.f_code
     # A value that the code names has a branch of its own there, in which something else went wrong.
-    values = {name: value for name, value in question.keywords.items() if not _names_it(code.co_consts, value)}
+    values = {name: value for name, value in question.keywords.items() if not (isinstance(value, str) and _names(code, name, value))}
     if isinstance(error, KeyError):
         return tuple(name for name, value in values.items() if len(error.args) == 1 and _made_of(error.args[0], value))
     if isinstance(error, AttributeError):
@@ -116,15 +117,22 @@ def _homes(module: str) -> list[Path]:
     return [Path(place).resolve() for place in found if place]
 
 
-def _names_it(constants: Iterable[Any], value: Any) -> bool:
-    """Whether a text stands among the constants of a function, or of those inside it."""
-    if not isinstance(value, str):
-        return False
-    for constant in constants:
-        within = constant.co_consts if isinstance(constant, CodeType) else constant if isinstance(constant, tuple | frozenset) else ()
-        if (isinstance(constant, str) and constant == value) or _names_it(within, value):
+def _names(code: CodeType, option: str, value: str) -> bool:
+    """Whether a function names a value of an option; where it only compares another variable of its own with it, it does not."""
+    before = None
+    for one in dis.get_instructions(code):
+        of_another = option in code.co_varnames and before in code.co_varnames and before != option
+        if one.opname in CONSTANTS and _holds(one.argval, value) and not of_another:
             return True
+        before = one.argval if one.opname.startswith("LOAD_FAST") else None
     return False
+
+
+def _holds(constant: Any, value: str) -> bool:
+    """Whether a constant is a text, or holds it: a tuple, a set, a function within."""
+    if isinstance(constant, CodeType):
+        return _holds(constant.co_consts, value)
+    return any(_holds(one, value) for one in constant) if isinstance(constant, tuple | frozenset) else constant == value
 
 
 def _made_of(name: Any, value: Any) -> bool:

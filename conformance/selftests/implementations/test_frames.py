@@ -203,6 +203,7 @@ REPLIES = {
     "a huge item": ({"status": "passed", "value": '{"array": {"dtype": "V99999", "shape": []}}'}, "an item takes 99999 bytes"),
     "a shape beyond memory": ({"status": "passed", "value": '{"array": {"dtype": "O", "shape": [1e9]}}'}, "no array has the dtype"),
     "changed that is no list": ({"status": "passed", "value": "1", "changed": "3"}, "changed is not a list of names"),
+    "refused that is no list": ({"status": "error", "refused": '{"activation": 1}'}, "refused is not a list of names"),
 }
 
 

@@ -57,6 +57,13 @@ BODIES = {
     "attribute of another thing": ("return getattr(np, 'sigmoid')(x)", ()),
     "attribute of None": ("return mask.nothing", ()),
     "unbound name": ('if activation == "linear": y = x\n    return y', ("activation",)),
+    "unbound name beside a branch of another option": (
+        'if weights == "softmax": z = x\n    if activation == "linear": y = x\n    return y',
+        ("activation",),
+    ),
+    "unbound name of a chain by match": ('match activation:\n        case "linear": y = x\n    return y', ("activation",)),
+    "unbound name in a branch by match": ('match activation:\n        case "softmax": z = x\n    return y\n    y = 1', ()),
+    "unbound name in a branch for several": ('if activation in ("softmax", "relu"): z = x\n    return y\n    y = 1', ()),
     "unbound name of a closure": ("return of_name()", ("activation",)),
     "unbound name in the branch of the value": ('if activation == "softmax": yy = x\n    return y\n    y = 1', ()),
     "global name that is not there": ("return softmax(x)", ()),

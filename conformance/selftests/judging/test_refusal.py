@@ -90,6 +90,7 @@ def test_a_mistake_is_seen_beside_refusals(write):
 
 WRONG = {
     "everything is refused": "raise ValueError(activation)",
+    "a value is refused, and the rest is a mistake": "if activation != 'linear': raise ValueError(activation)\n    return z + None",
     "NumPy in the branch of a value": "return z if activation == 'linear' else z + np.ones((9, 9, 9, 9, 9))[..., :7]",
     "None in the branch of a value": "return z if activation == 'linear' else z + None",
     "a name in the branch of a value": "if activation == 'linear': y = z\n    elif activation == 'tanh': yy = np.tanh(z)\n    return y",
