@@ -115,6 +115,37 @@ def test_a_namespace_that_raises_is_an_error_of_the_case(tmp_path):
     assert "looking up flatten_forward raised RuntimeError: not flatten_forward" in verdict.sentence, verdict.sentence
 
 
+ENDS = {
+    "sys.exit(0)": "SystemExit: 0",
+    "pytest.skip('not today')": "Skipped: not today",
+    "pytest.exit('done', 0)": "Exit: done",
+    "raise GeneratorExit": "GeneratorExit: ",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_would_end_a_test_or_a_run_is_an_error_of_the_case(end, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"import sys, pytest\ndef relu(x): {end}\n")
+    answer = ModuleImplementation(str(path)).ask(Question("relu", (np.ones(3),)))
+    assert answer.status == ERROR and f"relu raised {ENDS[end]}" in answer.message, f"{end} becomes {answer}"
+    path = tmp_path / "at_import.py"
+    path.write_text(f"import sys, pytest\n{end}\n")
+    answer = ModuleImplementation(str(path)).ask(Question("relu", (np.ones(3),)))
+    assert answer.status == ERROR and f"cannot be imported: {ENDS[end]}" in answer.message, f"{end} at import becomes {answer}"
+
+
+def test_an_interrupt_is_the_users_whoever_raises_it(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def relu(x): raise KeyboardInterrupt\n")
+    implementation = ModuleImplementation(str(path))
+    with pytest.raises(KeyboardInterrupt):
+        implementation.ask(Question("relu", (np.ones(3),)))
+    path.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        ModuleImplementation(f"{path.parent}/../{path.parent.name}/mine.py").ask(Question("relu", (np.ones(3),)))
+
+
 @pytest.mark.parametrize("name", ["exponential", "softmax", "log_softmax", "hard_shrink", "sparsemax"])
 def test_float32_inside_is_no_mistake_unless_asked_for(name, tmp_path):
     """Large and wide values, whose rounding the function magnifies, included."""
