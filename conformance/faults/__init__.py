@@ -113,9 +113,10 @@ def _answer(result: CaseResult, fault: Fault) -> Answer:
 def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer) -> list[str]:
     """Those that repeat the answer; where some do to the digits of its type, no others that do only as float32 would.
 
-    None is listed where the right answer repeats it as closely: what differs so little may have another cause.
+    None is listed where the right answer repeats it as closely: what differs so little may have another cause. Those come first that
+    fewer of the simpler cases would have shown.
     """
-    from conformance.faults.evidence import speaks_for
+    from conformance.faults.evidence import shown_by_simpler, speaks_for
     from conformance.judging.verdict import SINGLE_ONLY, judge
 
     dtype = result.case.dtype
@@ -125,13 +126,16 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
         likeness = judge(target, answer, dtype, strict=False)
         return 0 if likeness.status != PASSED else 1 if SINGLE_ONLY in likeness.remarks else 2
 
-    found: dict[int, list[str]] = {1: [], 2: []}
+    found: dict[int, list[Fault]] = {1: [], 2: []}
     for fault, answer in answers:
         close = closeness(answer)
         if close and judge(expectation, answer, dtype, strict=False).status == FAILED and speaks_for(fault, result):
-            found[close].append(fault.sentence)
-    best = max((close for close, sentences in found.items() if sentences), default=0)
-    return list(dict.fromkeys(found[best])) if best > closeness(plain) else []
+            found[close].append(fault)
+    best = max((close for close, faults in found.items() if faults), default=0)
+    if best <= closeness(plain):
+        return []
+    faults = found[best] if len(found[best]) == 1 else sorted(found[best], key=lambda fault: shown_by_simpler(fault, result))
+    return list(dict.fromkeys(fault.sentence for fault in faults))
 
 
 def _consistent_in_one(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from conformance.base.record import PASSED
-from conformance.cases.case import declared_cases
+from conformance.cases.case import Case, LayerCases, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases, draw_backward
 from conformance.cases.losses import LossCases, draw_loss, loss_cases
@@ -23,11 +25,11 @@ def speaks_for(fault: Fault, result: CaseResult) -> bool:
     """Whether the answer, which the fault repeats, differs from the right one for the reason that the fault's sentence gives.
 
     It does not where the code of the fault is wrong with the mistake taken out as well. Nor does an answer without a single number
-    (NaN, zeros, nothing at all) speak for a mistake that gives wrong numbers on ordinary inputs: those would show it.
+    (NaN, zeros, nothing at all) speak for a mistake that gives wrong numbers where no more is asked for: those would show it.
     """
     if fault.plain is not None and not _is_right(replace(fault, function=fault.plain), result):
         return False
-    return fault.of_a_part or holds_numbers(result.answer) or not _departs_on_ordinary_inputs(fault, result)
+    return holds_numbers(result.answer) or not shown_by_simpler(fault, result)
 
 
 def holds_numbers(answer: Answer) -> bool:
@@ -43,30 +45,85 @@ def _is_right(fault: Fault, result: CaseResult) -> bool:
     return judge(expectation, answer, result.case.dtype, strict=False).status == PASSED
 
 
-def _departs_on_ordinary_inputs(fault: Fault, result: CaseResult) -> bool:
-    """Whether the fault is wrong in the layer's first case already."""
-    asked, layer = _first(result), result.case.layer
+def shown_by_simpler(fault: Fault, result: CaseResult) -> int:
+    """In how many cases that ask for no more than this one the fault gives wrong numbers, so that each of them would show it better.
+
+    A fault of a part is made for one question; it is shown by none.
+    """
+    if fault.of_a_part:
+        return 0
+    return sum(_shown(asked, fault) for asked in _simpler(result))
+
+
+_known: dict[tuple[str, str, str], bool] = {}
+
+
+def _shown(asked: CaseResult, fault: Fault) -> bool:
+    """As :func:`_wrong_numbers`, found out once for a fault and a case."""
+    key = fault.name, fault.part, asked.case.id
+    if key not in _known:
+        _known[key] = _wrong_numbers(asked, fault)
+    return _known[key]
+
+
+def _wrong_numbers(asked: CaseResult, fault: Fault) -> bool:
+    """Whether the fault's numbers are others than the right ones in a case whose answer has any."""
+    layer = asked.case.layer
     right = Fault("none", (layer,), "", right_function(layer, fault.part), fault.part)
-    return not same_answer(*(asked.ask(FaultyImplementation(one, layer)) for one in (fault, right)))
+    wrong, wanted = (asked.ask(FaultyImplementation(one, layer)) for one in (fault, right))
+    if wrong.status != PASSED or wanted.status != PASSED or not holds_numbers(wanted):
+        return False
+    return not same_answer(_without_nan(wrong, wanted), _without_nan(wanted, wrong))
 
 
-def _first(result: CaseResult) -> CaseResult:
-    """The first case of the layer, with the question about the same function."""
-    layer, name = result.layer, result.case.layer
+def _without_nan(one: Answer, other: Answer) -> Answer:
+    """An answer with 0 where either has no finite number."""
+
+    def comparable(y: Any, beside: Any) -> Any:
+        y, beside = np.asarray(y), np.asarray(beside)
+        return y if y.shape != beside.shape or y.dtype.kind != "f" else np.where(np.isfinite(y) & np.isfinite(beside), y, 0)
+
+    if not isinstance(one.value, tuple) or not isinstance(other.value, tuple) or len(one.value) != len(other.value):
+        return replace(one, value=comparable(one.value, other.value)) if not isinstance(one.value, tuple) else one
+    return replace(one, value=tuple(map(comparable, one.value, other.value)))
+
+
+def _simpler(result: CaseResult) -> Iterator[CaseResult]:
+    """Questions of the layer's other cases, in float64, with no option that this one has not, and no other kind of values."""
+    layer, asked = result.layer, result.case
+    for case in _declared(result):
+        fewer = case.config.keys() <= asked.config.keys() and case.call.keys() <= asked.call.keys()
+        ordinary = case.call.get("values") in (None, asked.call.get("values"))
+        if case.dtype == "float64" and fewer and ordinary and case.id != asked.id and not _draws_by_chance(case):
+            yield _question(result, layer, case)
+
+
+def _declared(result: CaseResult) -> Iterator[Case]:
+    name = result.case.layer
     if result.steps is not None:
-        case = next(optimizer_cases(name))
+        return optimizer_cases(name, "smoke")
+    if isinstance(result.layer, LossCases):
+        return loss_cases(name, "smoke")
+    return backward_cases(result.layer, "smoke") if result.part == "backward" else declared_cases(result.layer, "smoke")
+
+
+def _draws_by_chance(case: Case) -> bool:
+    """Whether only Keras can say what a Dropout layer drops in this case."""
+    return bool(case.call.get("training")) and case.layer.endswith(("Dropout", "Dropout1D", "Dropout2D"))
+
+
+def _question(result: CaseResult, layer: LayerCases, case: Case) -> CaseResult:
+    """The same kind of question about another case."""
+    if result.steps is not None:
         return replace(result, case=case, steps=draw_steps(case, 0))
     if isinstance(layer, LossCases):
-        case = next(loss_cases(name))
         arrays = draw_loss(case, 0)
         backward = result.part == "backward"
         question = backward_question(layer, case, arrays, {}, ()) if backward else forward_question(layer, case, arrays, {})
         return replace(result, case=case, arrays=arrays, question=question)
     if result.part == "backward":
-        case = next(backward_cases(layer, "smoke"))
         drawn = draw_backward(layer, case, 0)
         question = backward_question(layer, case, drawn.arrays, {}, drawn.grads)
         return replace(result, case=case, arrays=drawn.arrays, question=question, grads=drawn.grads)
-    case = next(declared_cases(layer))
     arrays = draw_arrays(layer, case, case.seed(0))
     return replace(result, case=case, arrays=arrays, question=forward_question(layer, case, arrays, {}))

@@ -173,7 +173,7 @@ def _layer(layer: str) -> Collection:
     return collection
 
 
-linear, glu = Collection("linear", part="backward"), Collection("glu", part="backward")
+linear, glu, gelu = (Collection(name, part="backward") for name in ("linear", "glu", "gelu"))
 relu, leaky_relu, log_softmax = (Collection(name, part="backward") for name in ("relu", "leaky_relu", "log_softmax"))
 
 
@@ -195,6 +195,37 @@ def gate_not_differentiated(grad_output: Array, x: Array, *, axis: int = -1) -> 
 def halves_swapped(grad_output: Array, x: Array, *, axis: int = -1) -> Array:
     """The gradients of values and gate are swapped."""
     return np.concatenate(np.split(reference.glu_backward(grad_output, x, axis=axis), 2, axis=axis)[::-1], axis=axis)
+
+
+def _of_gelu(slope: Callable[[Array, Array], Array]) -> Function:
+    """The exact gelu's derivative, made of x and of its normal density; with `approximate` it is the right one."""
+
+    def function(grad_output: Array, x: Array, approximate: bool = False) -> Array:
+        if approximate:
+            return reference.gelu_backward(grad_output, x, approximate=True)
+        return np.asarray(grad_output * slope(x, np.exp(-x * x / 2) / np.sqrt(2 * np.pi)))
+
+    return function
+
+
+def _normal(x: Array) -> Array:
+    """The distribution function of the normal density, from the right derivative of gelu."""
+    return reference.gelu_backward(np.ones_like(x), x) - x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+
+
+gelu.table(
+    density_left_out=("the part x p(x) of the derivative is left out, p the normal density", _of_gelu(lambda x, density: _normal(x))),
+    density_alone=("the derivative is x p(x) alone: the normal distribution P(x) is left out", _of_gelu(lambda x, density: x * density)),
+    density_without_x=("the normal density is not multiplied with x: P(x) + p(x)", _of_gelu(lambda x, density: _normal(x) + density)),
+    root_added=(
+        "the square root of 2 is added to x inside erf instead of dividing it",
+        _of_gelu(lambda x, density: _normal(np.sqrt(2) * x + 2) + x * density),
+    ),
+    approximate_ignored=(
+        "approximate is ignored: the derivative is always that of erf",
+        lambda grad_output, x, approximate=False: reference.gelu_backward(grad_output, x),
+    ),
+)
 
 
 @relu
@@ -221,4 +252,4 @@ def derivative_of_softmax(grad_output: Array, x: Array, **options: Any) -> Array
     return reference.softmax_backward(grad_output, x, **options)
 
 
-LAYERS = (*map(_function, FUNCTIONS), *map(_layer, IN_LAYERS), linear, glu, relu, leaky_relu, log_softmax)
+LAYERS = (*map(_function, FUNCTIONS), *map(_layer, IN_LAYERS), linear, glu, gelu, relu, leaky_relu, log_softmax)

@@ -163,7 +163,7 @@ def mask_of_all(right: Function, x: Arrays, mask: Masks | None = None, *, axis: 
     """Along the last axis the mask is True where all masks are; any of them is enough."""
     made = right(x, mask, axis=axis)
     given = [one for one in mask or () if one is not None]
-    return functools.reduce(np.logical_and, given) if made is not None and axis == -1 else made
+    return functools.reduce(np.logical_and, given) if made is not None and axis not in (1, 1 - x[0].ndim) else made
 
 
 @concatenate_mask

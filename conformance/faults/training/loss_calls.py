@@ -20,6 +20,9 @@ SUMMED = (*CATEGORICAL, SPARSE, "kl_divergence", "cosine_similarity")
 """Losses that are a sum over the last axis; the others are a mean."""
 AVERAGED = tuple(name for name in LOSS_CASES if name not in (*SUMMED, "categorical_hinge"))
 
+COLUMNS = tuple(name for name in LOSS_CASES if any(one.title == "labels_without_last_axis" for one in LOSS_CASES[name].special))
+"""Losses of numbers, which take labels with or without a last axis of length 1."""
+
 
 class Both:
     """Faults that are the same mistake in the value and in the gradient."""
@@ -197,7 +200,7 @@ def counted_from_1(right: Function, y: Array, p: Array, **options: Any) -> Any:
     return right(moved if ignored is None else np.where(ids == ignored, ignored, moved), p, **options)
 
 
-columns = Shared(*(name for name in LOSS_CASES if any(special.title == "labels_without_last_axis" for special in LOSS_CASES[name].special)))
+columns = Shared(*COLUMNS)
 
 
 @columns

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import reference
 from conformance.cases.losses import BINARY, LOSS_CASES
 from conformance.faults.fault import Collection, Function, Shared, table
-from conformance.faults.training.loss_calls import CATEGORICAL, ENTROPIES, SPARSE
+from conformance.faults.training.loss_calls import CATEGORICAL, COLUMNS, ENTROPIES, SPARSE
 from conformance.faults.training.losses import as_they_are, clipped, direction, log1, probabilities_of, rows, shares, signed, split
 from reference.losses.crossentropy import EPSILON
 from reference.losses.reduction import PerSample, gradient, prepared, summed_to
@@ -235,6 +235,18 @@ def not_cut(right: Function, y: Array, p: Array, **options: Any) -> Any:
     return of_errors(lambda y, p: -signed(y) * (2 * (1 - signed(y) * p) if square else 1))(y, p, **options)
 
 
+columns = Shared(*COLUMNS, part="backward")
+
+
+@columns
+def labels_broadcast(right: Function, y: Array, p: Array, **options: Any) -> Any:
+    """Labels (n,) meet predictions (n, 1) by NumPy's broadcasting: the gradient has the shape (n, n)."""
+    if np.ndim(y) != 1 or np.ndim(p) != 2:
+        return right(y, p, **options)
+    # As it is written by hand: divided by the number of predictions, not by that of all pairs.
+    return right(*np.broadcast_arrays(y, p), **options) * len(p)
+
+
 margin_hinge = table(
     "hinge",
     part="backward",
@@ -373,5 +385,5 @@ categorical_hinge = table(
 )
 LAYERS: tuple[Collection, ...] = (
     *(classes, categorical, sparse, binary, of_logits, clipped_logits, focal, focal_categories, squares, hinges, margin_hinge, absolute),
-    *(squared, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
+    *(columns, squared, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, squared_hinge, categorical_hinge, every),
 )

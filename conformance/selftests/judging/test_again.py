@@ -90,8 +90,15 @@ def test_what_is_wrong_and_stays_so_does_not_change():
 
 
 def test_the_report_says_it_and_names_no_mistake():
-    report = check({"dense_forward": remembering(reference.dense_forward, wrong_first=True)}, ["Dense"])
-    text = str(report)
+    seen = set()
+
+    def dense_forward(x, kernel, bias=None):
+        """Without the bias, which would have a name, when it is asked first."""
+        first = x.tobytes() not in seen
+        seen.add(x.tobytes())
+        return x @ kernel + (0 if bias is None or first else bias)
+
+    text = str(check({"dense_forward": dense_forward}, ["Dense"]))
     assert ANOTHER_ANSWER in text and "You would get exactly" not in text, f"an answer that changes shows nothing else:\n{text}"
     assert " for , which" not in text, f"a case waits for nobody:\n{text}"
 
