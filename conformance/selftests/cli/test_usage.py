@@ -115,7 +115,7 @@ def test_bash_completes_commands_and_options(place, hidden):
     assert completed(printed.stdout, "conform", "ch") == ["check"], "a command"
     assert completed(printed.stdout, "conform", "check", "--la") == ["--layers"], "an option of it"
     assert completed(printed.stdout, "conform", "--v") == ["--version"], "an option of conform itself"
-    assert completed(printed.stdout, "conform", "compare", "--i") == ([] if hidden else ["--iut"]), "commands that cannot run are not offered"
+    assert completed(printed.stdout, "conform", "compare", "--i") == ([] if hidden else ["--iut"]), "what cannot run is not offered"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
