@@ -89,7 +89,7 @@ def signature(name: str) -> str:
     """How the reference's function of this name is called, without types."""
     found = inspect.signature(getattr(reference, name))
     bare = [one.replace(annotation=one.empty) for one in found.parameters.values()]
-    return f"{name}{found.replace(parameters=bare, return_annotation=found.empty)}"
+    return f"{name}{found.replace(parameters=bare, return_annotation=found.empty)}".replace("'", '"')
 
 
 def holds_arrays(value: Any) -> bool:
@@ -110,7 +110,7 @@ def source(value: Any) -> str:
         return f"({', '.join(map(source, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, list):
         return f"[{', '.join(map(source, value))}]"
-    return repr(value)
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def shapes(value: Any) -> str:

@@ -100,11 +100,9 @@ echo "${{COMPREPLY[@]}}"
 bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 
 
-def completed(place, *words):
-    """What bash offers for the last of these words, by the script that is printed."""
-    printed = conform(place, "--show-completion", "bash")
-    assert printed.returncode == 0, said(printed)[-2000:]
-    program = TYPED.format(script=printed.stdout, words=" ".join(repr(word) for word in words), count=len(words))
+def completed(text, *words):
+    """What bash offers for the last of these words, by this script."""
+    program = TYPED.format(script=text, words=" ".join(repr(word) for word in words), count=len(words))
     return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -112,10 +110,12 @@ def completed(place, *words):
 @pytest.mark.parametrize("hidden", [set(), FOR_CHECK_ALONE], ids=["whole", "for check alone"])
 def test_bash_completes_commands_and_options(place, hidden):
     place.customize(HIDING.format(hidden=hidden))
-    assert completed(place, "conform", "ch") == ["check"], "a command"
-    assert completed(place, "conform", "check", "--la") == ["--layers"], "an option of it"
-    assert completed(place, "conform", "--v") == ["--version"], "an option of conform itself"
-    assert completed(place, "conform", "compare", "--i") == ([] if hidden else ["--iut"]), "commands that cannot run are not offered"
+    printed = conform(place, "--show-completion", "bash")
+    assert printed.returncode == 0, said(printed)[-2000:]
+    assert completed(printed.stdout, "conform", "ch") == ["check"], "a command"
+    assert completed(printed.stdout, "conform", "check", "--la") == ["--layers"], "an option of it"
+    assert completed(printed.stdout, "conform", "--v") == ["--version"], "an option of conform itself"
+    assert completed(printed.stdout, "conform", "compare", "--i") == ([] if hidden else ["--iut"]), "what cannot run is not offered"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
