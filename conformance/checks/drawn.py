@@ -28,7 +28,7 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
     declaration = layer_cases(layer)
     judge_case = runner.judge_case if part == "forward" else runner.judge_backward
     if not runner.oracle.live:
-        runner.settle(Record(runner.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED, needs=declaration.needs), lambda: "")
+        runner.settle(Record(runner.identifier, layer, "drawn", SKIPPED, message=NOT_RECORDED), lambda: "")
         return
     from hypothesis.errors import Flaky
 
@@ -67,7 +67,7 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
     message = reasons[0] if status == UNSUPPORTED and reasons else f"{statuses[PASSED]} drawn cases passed{unsupported}"
     if runner.session.must_support and reasons:
         status, message = UNSUPPORTED, reasons[0]
-    runner.settle(Record(runner.identifier, layer, "drawn", status, message=message, needs=declaration.needs), lambda: message)
+    runner.settle(Record(runner.identifier, layer, "drawn", status, message=message), lambda: message)
 
 
 NOT_RECORDED = "drawn cases need live Keras to answer them: recorded vectors hold the declared cases"

@@ -47,7 +47,8 @@ def check(runner: CaseRunner, layer: str) -> None:
     if kept is not None:
         status = FAILED
         message = f"{kept.case.id}: what it returned changes when it is called again: the array is used for the next answer as well"
-    record = Record(runner.identifier, layer, "repeated", status, message=message, needs=layer_cases(layer).needs)
+    needs = tuple(dict.fromkeys(name for result in results for name in result.layer.needs(result.case.config)))
+    record = Record(runner.identifier, layer, "repeated", status, message=message, needs=needs)
     runner.settle(record, lambda: f"{layer} repeated  {message}\n  again   {runner.again()}")
 
 

@@ -6,6 +6,7 @@ Thin over :func:`conformance.check`, and needs as little: NumPy and safetensors 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ DONE, WRONG, USAGE = 0, 1, 2
 POLL_SECONDS = 0.3
 EPILOG = (
     "Functions are found by name (dense_forward, lstm_forward, relu ...) and compared with recorded answers of Keras. "
-    "Ends with 0 when nothing is wrong, with 1 when something is, with 2 when nothing could be asked."
+    "Ends with 0 when nothing is wrong but edge cases, with 1 when something is, with 2 when nothing could be asked."
 )
 
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.watch:
         return _watch(options.file, [argument for argument in arguments or sys.argv[1:] if argument != "--watch"])
     try:
-        report = check(options.file, layers, case=options.case, say=_progress)
+        report = check(options.file, layers, case=options.case, edge=options.edge, say=_progress)
     except UnimportableError as error:
         print(f"{error}.")
         return WRONG
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _usage(f"--case: {error}" if isinstance(error, NoSuchCaseError) else str(error))
     except VectorsError as error:
         return _usage(f"{error}.")
-    print(report)
+    colour = _shows_colours()
+    print(report.text(every=options.all, colour=colour) if options.case is None else report.whole(colour=colour))
     return DONE if report.ok else WRONG
 
 
@@ -56,9 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="conform check", description="Check a file of layer functions in seconds.", epilog=EPILOG)
     parser.add_argument("file", metavar="FILE.py", help="the file, or an importable module; FILE.py:NAME for an object in it")
     parser.add_argument("--layers", metavar="NAMES", help="only these layers, by Keras class name, comma-separated: Dense,LSTM")
-    parser.add_argument("--case", metavar="ID", help="only this case, by the id that a failure names")
+    parser.add_argument("--case", metavar="ID", help="only this case, by the id that a failure names: all its numbers, and a script")
+    parser.add_argument("--all", action="store_true", help="show every failing case, not one for each cause")
+    parser.add_argument("--edge", action="store_true", help="let failures of edge cases (unusual input) count as others do")
     parser.add_argument("--watch", action="store_true", help="check again whenever a Python file beside it is saved, until Ctrl-C")
     return parser
+
+
+def _shows_colours() -> bool:
+    """Whether a terminal reads along that shows colours, and nobody asked for none (https://no-color.org)."""
+    known = os.name != "nt" or "WT_SESSION" in os.environ
+    return sys.stdout.isatty() and known and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def _progress(text: str) -> None:

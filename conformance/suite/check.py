@@ -15,18 +15,20 @@ from typing import Any
 
 from conformance import checks
 from conformance.base.errors import UnimportableError
+from conformance.base.record import PASSED, SKIPPED, UNSUPPORTED, Record
 from conformance.base.report import Report
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
-from conformance.faults import consistent_faults
 from conformance.implementations.module import ModuleImplementation, find
 from conformance.implementations.protocol import Implementation
+from conformance.judging.details import in_detail
 from conformance.judging.sentences import in_sentences
-from conformance.judging.session import CaseRunner, Session
+from conformance.judging.session import CaseRunner, Explanation, Session
 from conformance.oracle.protocol import RECORDED
+from conformance.suite.diagnoses import Diagnoses
 
 ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
 """Kinds of questions that recorded vectors can answer."""
@@ -41,7 +43,12 @@ class NoSuchCaseError(NothingToAskError):
 
 
 def check(
-    what: Any, layers: Sequence[str] | None = None, *, case: str | None = None, say: Callable[[str], None] = lambda text: None
+    what: Any,
+    layers: Sequence[str] | None = None,
+    *,
+    case: str | None = None,
+    edge: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Judge an implementation of layers by recorded answers of Keras.
 
@@ -56,6 +63,8 @@ def check(
         Keras class names, names of activation functions, losses, optimizers. Without it all that `what` has functions of.
     case : str, optional
         Only the case of this id, as a failure names it.
+    edge : bool
+        Whether a failure of an edge case counts: see :attr:`Report.ok`.
     say : callable, optional
         Told what is being asked.
 
@@ -79,9 +88,9 @@ def check(
     own = own_layers(implementation, wanted)
     if not own:
         raise NothingToAskError(_nothing_found(implementation, wanted))
-    session = Session(iut=implementation.spec, oracle_name=RECORDED, diagnose=consistent_faults)
+    session = Session(iut=implementation.spec, oracle_name=RECORDED)
     session.implementation = implementation
-    outcomes = []
+    told = Told(whole=case is not None)
     for layer in own:
         say(f"{layer} ...")
         differentiable = layer in (*ALL, *LOSS_CASES) and implementation.has(function_name(layer, "backward"))
@@ -89,15 +98,35 @@ def check(
             name = f"test_{kind}[{identifier}]"
             if case in (None, name, identifier) and (differentiable or not _of_gradients(kind, question)):
                 again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier)
-                runner = CaseRunner(session, name, again, lambda *outcome: outcomes.append(outcome), in_sentences)
+                runner = CaseRunner(session, name, again, told.settle, in_sentences)
                 checks.KINDS[kind].check(runner, *question)
     say("")
-    if not outcomes:
+    if not told.records:
         raise NoSuchCaseError(f"no case of {', '.join(own)} has the id {case}.")
-    explanations: dict[str, Callable[[], str]] = {record.id: explain for record, explain in outcomes}
     facts = {"iut": session.iut, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
     absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
-    return Report([record for record, _ in outcomes], facts, explanations, absent, time.monotonic() - started)
+    return told.report(session.iut, facts=facts, absent=absent, edge=edge, seconds=time.monotonic() - started)
+
+
+class Told:
+    """Gathers the records of a run, and what is told of those that are no pass, of all where `whole` asks for it."""
+
+    def __init__(self, whole: bool) -> None:
+        self.whole = whole
+        self.records: list[Record] = []
+        self.explanations: dict[str, Callable[[], str]] = {}
+
+    def settle(self, record: Record, explanation: Callable[[], str]) -> None:
+        """Keep a record; what explains a pass is let go, since it holds all arrays of the case."""
+        self.records.append(record)
+        if self.whole or record.status not in (PASSED, UNSUPPORTED, SKIPPED):
+            self.explanations[record.id] = explanation
+
+    def report(self, iut: str, **others: Any) -> Report:
+        """The report of what was gathered."""
+        results = {name: told.result for name, told in self.explanations.items() if isinstance(told, Explanation)}
+        details = {name: partial(in_detail, result, iut) for name, result in results.items()}
+        return Report(self.records, explanations=self.explanations, details=details, diagnose=Diagnoses(results), **others)
 
 
 def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[str]:

@@ -43,6 +43,7 @@ def test_what_is_right_ends_with_0(place):
     assert result.returncode == 0, said(result)
     assert re.search(r"^Flatten +55 +0 +0$", result.stdout, re.MULTILINE), f"the row of the layer: {result.stdout}"
     assert "Nothing is wrong: 55 of 55 cases passed" in result.stdout, f"and the sum: {result.stdout}"
+    assert result.stdout.endswith("\nFlatten (55 cases) is right.\n"), f"and a sentence at the end: {result.stdout}"
     assert "Not in my_layers.py: Dense, Embedding" in result.stdout, "what was not there to be checked is told"
 
 
@@ -51,12 +52,13 @@ def test_what_is_wrong_is_told_in_sentences_and_ends_with_1(place):
     assert result.returncode == 1, said(result)
     row = re.search(r"^Dense +(\d+) +(\d+) +(\d+)$", result.stdout, re.MULTILINE)
     assert row and int(row[1]) > 0 and int(row[2]) > 0 and int(row[3]) > 0, f"cases without a bias pass, others fail: {result.stdout}"
-    assert f"Dense: {row[2]} cases of {sum(map(int, row.groups()))} are wrong. The first:" in result.stdout, result.stdout
+    assert f"Dense: {row[2]} of {sum(map(int, row.groups()))} cases are wrong.\n" in result.stdout, result.stdout
     for sentence in (
         "does not give what Keras gives: all 18 values are off.",
         "Keras gives 0.0897104 there, your function gives -0.773736.",
-        "You would get exactly these values when the bias is left out.",
-        "Dense, 347 cases not supported: the option activation.",
+        " cases: you would get exactly these values when the bias is left out.",
+        "Dense          activation\n",
+        "Flatten (55 cases) is right. Begin with Dense: mend its first mistake and check again.\n",
     ):
         assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
 
@@ -69,7 +71,7 @@ def test_gradients_are_checked_where_there_is_a_backward_pass(place):
     for sentence in (
         "The backward pass of Dense (units=6, features; input of shape (3, 5), float64) does not give what Keras gives: all ",
         "values are off in the gradient of ",
-        "You would get exactly these values when the gradients of the weights are divided by the batch size.",
+        " cases: you would get exactly these values when the gradients of the weights are divided by the batch size.",
         "--layers Dense --case 'test_backward[Dense-units=6-features-float64]'",
     ):
         assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
@@ -128,7 +130,10 @@ def test_what_is_built_on_a_wrong_layer_waits(place):
     text += "def bidirectional_forward(*a, **k):\n    return [both(*a, **k)]\n"
     result = checked(place, text, "--layers", "LSTM,Bidirectional")
     assert result.returncode == 1, said(result)
-    assert re.search(r"Bidirectional: \d+ cases wait for .*LSTM.*, which is wrong itself", result.stdout), said(result)
+    waiting = r"\nBidirectional: \d+ of \d+ cases are wrong.\n  \d+ cases wait for LSTM, which is wrong as well: begin there.\n"
+    assert re.search(waiting, result.stdout), said(result)
+    assert "it returns a list where an array is expected" in result.stdout, f"and its own mistake is told: {said(result)}"
+    assert "Begin with LSTM" in result.stdout and "GRU" not in result.stdout.partition("Not in")[0], "what is not in the file is no cause"
 
 
 def test_watching_checks_again_when_a_file_beside_it_is_saved(place):
