@@ -165,8 +165,8 @@ def common(wrong: Sequence[Record], others: Sequence[Record]) -> str:
         if None in failing or not passing or failing & passing:
             continue
         if len(failing) > 1 and len(passing) == 1:
-            other = next(iter(passing))
-            return name if other in ("None", "False") else f"{name} other than {other}"
+            usual_value = next(iter(passing))
+            return name if usual_value in ("None", "False") else f"{name} other than {usual_value}"
         if len(failing) <= MOST_VALUES:
             return listed([_words(name, str(value)) for value in sorted(map(str, failing))], word="or")
     shared = set.intersection(*({*_features(record)} for record in wrong))

@@ -60,7 +60,7 @@ def test_what_is_built_on_a_failed_layer_is_blocked(cause: str, consequence: str
 @pytest.mark.parametrize("level", LEVELS)
 def test_an_edge_failure_blocks_no_other_layer(level: str) -> None:
     consequence, _ = marked([recorded("b", "Bidirectional", FAILED, needs=("LSTM",)), recorded("l", "LSTM", FAILED, level=level)])
-    assert (consequence.status == BLOCKED) is (level == CORE), f"after a {level} failure of LSTM: {consequence.status}"
+    assert (consequence.status == BLOCKED) is (level == CORE), f"LSTM fails {level}: {consequence.status}"
 
 
 @pytest.mark.parametrize(("level", "edge", "ok"), [(CORE, False, False), (CORE, True, False), (EDGE, False, True), (EDGE, True, False)])
