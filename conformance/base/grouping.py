@@ -121,7 +121,8 @@ def complaint_of(record: Record) -> str:
     raised = RAISED.search(message) if record.status == ERROR or " raised " in message else None
     if raised:
         return f"{message[: raised.start()]}raised {raised[1]}{raised[2] or ''}"
-    return re.sub(r"\s+", " ", re.split(r": | \(|; ", message, maxsplit=1)[0] if record.kind in CONSEQUENCES else message)
+    # Behind a semicolon stands what is special about the case, and of a property everything that is not the property.
+    return " ".join(re.split(r": | \(|; " if record.kind in CONSEQUENCES else "; ", message, maxsplit=1)[0].split())
 
 
 def _key(record: Record) -> str:

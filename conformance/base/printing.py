@@ -18,6 +18,8 @@ MOST_LAYERS, MOST_GROUPS, MOST_NAMES = 5, 3, 5
 RED, GREEN, YELLOW, BOLD = 31, 32, 33, 1
 Paint = Callable[[str, int], str]
 ALL, AGAIN = "--all", "To run this case alone: "
+PLAIN = {"\n  again   ": AGAIN, "\n  looks like   ": "You would get exactly this when "}
+"""What a case that is told in few words says, for a beginner."""
 
 
 def text(report: Report, *, every: bool = False, colour: bool = False) -> str:
@@ -170,7 +172,9 @@ def _told(own: Report, group: Group) -> list[str]:
     """The simplest case of a group, line by line."""
     first = group.records[0]
     told = own.explanations.get(first.id, lambda: f"{first.id}: {first.message}")()
-    return [line.replace("  again   ", AGAIN) for line in told.splitlines()]
+    for short, sentence in PLAIN.items():
+        told = told.replace(short, f"\n{sentence}")
+    return told.splitlines()
 
 
 def _unsupported(report: Report, paint: Paint) -> list[str]:

@@ -116,3 +116,10 @@ def test_the_complaint_of_a_blocked_record_is_its_own() -> None:
     blocked = Report([Record(record.id, "Bidirectional", "forward", ERROR, message=record.message, needs=("LSTM",)), needs]).records[0]
     assert blocked.status == BLOCKED and complaint_of(blocked) == "f raised TypeError (a.py, line 2)", blocked.message
     assert complaint_of(case("o", message="step 2: 3 of 4 values are off")) == "", "values that are off say nothing of a cause"
+
+
+def test_an_answer_that_changes_is_one_complaint_whatever_it_was_at_first() -> None:
+    said = "it gives another answer when asked again; the first time"
+    wrong = [case("a", message=f"{said} all 18 values are off"), case("b", message=f"{said} 3 of 4 values are off")]
+    (group,) = grouped(wrong, [], {})
+    assert group.complaint == "it gives another answer when asked again", "what stands behind the semicolon differs from case to case"
