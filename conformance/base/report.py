@@ -8,22 +8,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from conformance.base.call import REFUSED
-from conformance.base.record import BLOCKED, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED, Record
+from conformance.base import printing
+from conformance.base.record import BLOCKED, CORE, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED, Record
 from reference.saving.files import write_document
 
 SCHEMA = 1
 KNOWN_FAILURES = "known_failures"
-COLUMNS = ("layer", "passed", "wrong", "not supported")
-MOST_REASONS = 3
+Diagnose = Callable[[Sequence[Record]], Mapping[str, Sequence[str]]]
+
+
+def no_diagnosis(records: Sequence[Record]) -> Mapping[str, Sequence[str]]:
+    """Nothing is known of any mistake."""
+    return {}
 
 
 @dataclass
 class Report:
     """The records of a run, and what they say.
 
-    Failures of what is built on a failed layer become `blocked`: one cause is charged once. That is decided here, when all records are
-    there, so that it does not depend on the order in which they came.
+    Failures of what is built on a layer that fails core cases become `blocked`: one cause is charged once. That is decided here, when all
+    records are there, so that it does not depend on the order in which they came.
 
     Attributes
     ----------
@@ -32,8 +36,16 @@ class Report:
         What was judged, against what, and how ("iut", "oracle", "keras", "seed", "profile" ...), as the JSON says it.
     explanations : mapping of record id to callable
         How a failure is told in full. Where there is none, its message is.
+    details : mapping of record id to callable
+        All numbers of a case: what it was asked with, what is expected, what came.
+    diagnose : callable (records) -> mapping of record id to sequence of str
+        The mistakes by name that give the wrong answers of one layer; asked when the report is printed.
     absent : sequence of str
         Layers of which the implementation has no function.
+    never_met : sequence of str
+        Options that no case brought together, as they are told where nothing is wrong.
+    edge : bool
+        Whether a failure of an edge case counts as one of a core case does.
     seconds : float or None
         How long the run took.
     notes : sequence of str
@@ -43,19 +55,26 @@ class Report:
     records: Sequence[Record]
     facts: Mapping[str, Any] = field(default_factory=dict)
     explanations: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    details: Mapping[str, Callable[[], str]] = field(default_factory=dict, repr=False)
+    diagnose: Diagnose = field(default=no_diagnosis, repr=False)
     absent: Sequence[str] = ()
+    never_met: Sequence[str] = ()
+    edge: bool = False
     seconds: float | None = None
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         records = list(self.records)
-        failed = {record.layer for record in records if record.status in FAILED_STATUSES}
+        failed = {record.layer for record in records if record.status in FAILED_STATUSES and record.level == CORE}
         self.records = [_blocked(record, failed) for record in records]
 
     @property
     def ok(self) -> bool:
-        """Whether something was answered and nothing is wrong. What is unsupported or skipped is not wrong."""
-        return self.answered and not self.failed()
+        """Whether something was answered and nothing that counts is wrong: no core case, and no edge case where :attr:`edge` says so.
+
+        What is unsupported or skipped is not wrong.
+        """
+        return self.answered and not self.failed(None if self.edge else CORE)
 
     @property
     def answered(self) -> bool:
@@ -78,9 +97,9 @@ class Report:
         """How many failures were known before."""
         return sum(record.fails_as_known for record in self.records)
 
-    def failed(self) -> list[Record]:
-        """What is wrong: failures, errors, calls that took too long, and what they block."""
-        return [record for record in self.records if record.status in (*FAILED_STATUSES, BLOCKED)]
+    def failed(self, level: str | None = None) -> list[Record]:
+        """What is wrong: failures, errors, calls that took too long, and what they block; of 'core' or 'edge' alone where that is named."""
+        return [record for record in self.records if record.status in (*FAILED_STATUSES, BLOCKED) and level in (None, record.level)]
 
     def by_layer(self) -> dict[str, Report]:
         """A report for each layer, in the order of the records."""
@@ -98,7 +117,7 @@ class Report:
         parts: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
             parts[key(record)].append(record)
-        return {name: Report(records, self.facts, self.explanations) for name, records in parts.items()}
+        return {name: replace(self, records=records, absent=(), never_met=(), seconds=None) for name, records in parts.items()}
 
     def score(self, rubric: Mapping[str, float] | None = None, level: str | None = None) -> float:
         """The share of all cases that passed, from 0 to 1, whatever became of the others; of 'core' or 'edge' alone where that is named.
@@ -148,52 +167,25 @@ class Report:
         records = [Record(kind=entry["pass"], **{k: value for k, value in entry.items() if k != "pass"}) for entry in document["records"]]
         return cls(records, {k: value for k, value in document.items() if k not in ("schema", "layers", "records")})
 
+    def text(self, *, every: bool = False, colour: bool = False) -> str:
+        """The report for a reader, see :mod:`conformance.base.printing`.
+
+        Parameters
+        ----------
+        every : bool
+            Whether every failing case has a line, and every group of failures is told.
+        colour : bool
+            Whether a terminal reads it that shows colours.
+        """
+        return printing.text(self, every=every, colour=colour)
+
+    def whole(self, *, colour: bool = False) -> str:
+        """Every case with all its numbers, see :attr:`details`: for a report of one case, or of very few."""
+        return printing.whole(self, colour=colour)
+
     def __str__(self) -> str:
-        """A row for each layer, the first failure of each in full, what is not supported and why, and the sum."""
-        count = len(self.failed())
-        verdict = f"{_number(count, 'case')} {_are(count)} wrong" if count else "Nothing is wrong"
-        verdict = verdict if self.answered else "Nothing could be asked"
-        time = "" if self.seconds is None else f" in {self.seconds:.1f} s"
-        total = f"{verdict}: {self.passed} of {_number(len(self.records), 'case')} passed{time}."
-        absent = f" Not in {self.facts.get('iut', 'it')}: {', '.join(self.absent)}." if self.absent else ""
-        notes = [*self.notes, ""] if self.notes else []
-        return "\n".join([*self._table(), "", *self._failures(), *self._unsupported(), *notes, total + absent])
-
-    def _table(self) -> list[str]:
-        rows: list[tuple[str, ...]] = [COLUMNS]
-        for name, own in self.by_layer().items():
-            rows.append((name, str(own.passed), str(len(own.failed())), str(own.counts[UNSUPPORTED])))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        rows.insert(1, tuple("-" * width for width in widths))
-        return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-
-    def _failures(self) -> list[str]:
-        """The first failure of each layer, in full; of a layer that is built on a failing one, a sentence."""
-        lines = []
-        for name, own in self.by_layer().items():
-            wrong = own.failed()
-            first = next((record for record in wrong if record.status != BLOCKED), None)
-            if first:
-                lines += [f"{name}: {_number(len(wrong), 'case')} of {len(own.records)} {_are(len(wrong))} wrong. The first:", ""]
-                told = self.explanations.get(first.id, lambda first=first: f"{first.id}: {first.message}")()
-                lines += [f"  {line}" for line in told.splitlines()] + [""]
-            elif wrong:
-                lines += [f"{name}: {_number(len(wrong), 'case')} wait for {', '.join(wrong[0].needs)}, which is wrong itself.", ""]
-        return lines
-
-    def _unsupported(self) -> list[str]:
-        """Why cases were not answered: all options that a signature lacks together, then the most frequent other reasons."""
-        lines = []
-        for name, own in self.by_layer().items():
-            messages = [record.message for record in own.records if record.status in (UNSUPPORTED, SKIPPED)]
-            lacking = [message.partition(REFUSED)[2].split(", ") for message in messages if REFUSED in message]
-            options = Counter(option for options in lacking for option in options)
-            others = Counter(message for message in messages if REFUSED not in message)
-            said = [f"the option{'s' * (len(options) > 1)} {', '.join(options)}"] if options else []
-            said += [reason for reason, _ in others.most_common(MOST_REASONS)]
-            said += [f"{len(others) - MOST_REASONS} more reasons"] if len(others) > MOST_REASONS else []
-            lines += [f"{name}, {_number(len(messages), 'case')} not supported: {'; '.join(said)}."] if said else []
-        return [*lines, ""] if lines else []
+        """The report without colours, failures grouped by cause."""
+        return self.text()
 
 
 def _blocked(record: Record, failed: set[str]) -> Record:
@@ -203,11 +195,3 @@ def _blocked(record: Record, failed: set[str]) -> Record:
         return record
     message = f"blocked by {', '.join(causes)}, which fails on its own; here: {record.message}"
     return replace(record, status=BLOCKED, message=message)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"

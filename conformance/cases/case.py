@@ -141,8 +141,6 @@ class LayerCases:
         Options of the Keras class that never reach an implementation (contract, rule 4) but are varied on Keras's side.
     untested : tuple of str
         Options of the Keras class that change numbers and that no case varies; the report shows them as zeros.
-    needs : tuple of str
-        Layers that this one is built on: when they fail, a failure here is blocked.
     """
 
     layer: str
@@ -161,7 +159,6 @@ class LayerCases:
     drawn: Mapping[str, Any] = field(default_factory=dict)
     unpassed: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", {name: self._from_default(name, values) for name, values in self.options.items()})
@@ -183,6 +180,10 @@ class LayerCases:
     def weights(self, config: Config, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the weights, in the order of ``get_weights()``."""
         return spec_of(self.layer).weight_shapes(self.keras_config(config), shape)  # type: ignore[return-value]
+
+    def needs(self, config: Config) -> tuple[str, ...]:
+        """The layer that a case of this configuration is built on, if any: where that is wrong itself, a failure here is blocked."""
+        return (config["layer"],) if "layer" in config else ()
 
     def deviation(self, config: Config, shape: tuple[int, ...], call: Config, dtype: str) -> str | None:
         """The Keras defect that a case meets, or None."""

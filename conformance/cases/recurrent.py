@@ -194,7 +194,6 @@ BIDIRECTIONAL = LayerCases(
     deviations={"D4": _unrolled_halves},
     drawn=DRAWN,
     unpassed=("unroll", "zero_output_for_mask", "backward_layer"),
-    needs=("LSTM", "GRU", "SimpleRNN"),
 )
 
 
@@ -224,7 +223,6 @@ TIME_DISTRIBUTED = LayerCases(
         Special("many_steps", (3, 50, 4), {"units": 5}),
     ],
     drawn={"shape": ((1, 3), (1, 5), (1, 6)), "units": (1, 6)},
-    needs=("Dense",),
 )
 
 LAYERS = [SIMPLE_RNN, LSTM, GRU, BIDIRECTIONAL, TIME_DISTRIBUTED]

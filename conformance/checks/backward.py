@@ -10,7 +10,7 @@ from conformance.cases.gradients import backward_cases
 from conformance.cases.level import BACKWARD, level
 from conformance.judging.cross_check import check_gradient_agreement
 from conformance.judging.finite_differences import check_finite_differences
-from conformance.judging.session import CaseRunner
+from conformance.judging.session import CaseRunner, Explanation
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
@@ -32,4 +32,4 @@ def check(runner: CaseRunner, case: Case) -> None:
     if session.cross_checked:
         check_gradient_agreement(result, session.iut, strict=session.strict)
         check_finite_differences(result, session.cross_checked[0])
-    runner.settle(result.record(runner.identifier, "backward"), lambda: runner.explanation(result, "backward"))
+    runner.settle(result.record(runner.identifier, "backward"), Explanation(runner, result, "backward"))

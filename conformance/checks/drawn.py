@@ -52,7 +52,7 @@ def check(runner: CaseRunner, layer: str, part: str, wanted: str) -> None:
     """Pairs and drawn cases until one fails; of drawn ones the smallest like it is shown."""
 
     def settled(status: str, message: str) -> None:
-        record = Record(runner.identifier, layer, "drawn", status, message=message, needs=layer_cases(layer).needs, level=wanted)
+        record = Record(runner.identifier, layer, "drawn", status, message=message, level=wanted)
         runner.settle(record, lambda: message)
 
     if not runner.oracle.live:

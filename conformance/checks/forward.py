@@ -8,7 +8,7 @@ from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.level import FORWARD, level
 from conformance.judging.cross_check import check_agreement
-from conformance.judging.session import CaseRunner
+from conformance.judging.session import CaseRunner, Explanation
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[Case]]]:
@@ -28,4 +28,4 @@ def check(runner: CaseRunner, case: Case) -> None:
     result = runner.judge_case(case)
     if runner.session.cross_checked:
         check_agreement(result, runner.session.cross_checked)
-    runner.settle(result.record(runner.identifier), lambda: runner.explanation(result, "forward"))
+    runner.settle(result.record(runner.identifier), Explanation(runner, result, "forward"))

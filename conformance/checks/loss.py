@@ -12,7 +12,7 @@ from conformance.cases.questions import backward_question, forward_question
 from conformance.implementations.protocol import Implementation
 from conformance.judging.judge import CaseResult, judged
 from conformance.judging.refusal import ask
-from conformance.judging.session import CaseRunner
+from conformance.judging.session import CaseRunner, Explanation
 from conformance.oracle.protocol import Oracle
 
 PARTS = {"value": "loss", "gradient": "loss_gradient"}
@@ -35,7 +35,7 @@ def check(runner: CaseRunner, part: str, case: Case) -> None:
     """The answer must be Keras's, within what is allowed."""
     session = runner.session
     result = runner.kept(judge_loss(part, case, session.implementation, runner.oracle, session.seed, strict=session.strict))
-    runner.settle(result.record(runner.identifier, PARTS[part]), lambda: runner.explanation(result, PARTS[part]))
+    runner.settle(result.record(runner.identifier, PARTS[part]), Explanation(runner, result, PARTS[part]))
 
 
 def judge_loss(part: str, case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:

@@ -14,7 +14,7 @@ from conformance.cases.questions import Question
 from conformance.implementations.protocol import Implementation
 from conformance.judging.arguments import with_names
 from conformance.judging.judge import CaseResult, answers_to_steps, as_row, require_of_keras
-from conformance.judging.session import CaseRunner
+from conformance.judging.session import CaseRunner, Explanation
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import Oracle
@@ -36,7 +36,7 @@ def check(runner: CaseRunner, case: Case) -> None:
     """The variables must be Keras's after every step."""
     session = runner.session
     result = runner.kept(judge_steps(case, session.implementation, runner.oracle, session.seed, strict=session.strict))
-    runner.settle(result.record(runner.identifier, "optimizer"), lambda: runner.explanation(result, "optimizer"))
+    runner.settle(result.record(runner.identifier, "optimizer"), Explanation(runner, result, "optimizer"))
 
 
 def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:

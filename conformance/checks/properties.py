@@ -63,7 +63,7 @@ def _check_derivative(runner: CaseRunner, case: Case) -> None:
     session, layer = runner.session, layer_cases(case.layer)
     verdict = check_grads(session.implementation, layer, case, session.seed, strict=session.strict)
     told = partial(runner.explain, layer, case, "backward", verdict)
-    runner.settle(_record(runner, case, verdict, layer.needs), lambda: told(runner.again(), "", ()))
+    runner.settle(_record(runner, case, verdict, layer.needs(case.config)), lambda: told(runner.again(), "", ()))
 
 
 def _record(runner: CaseRunner, one: Property | Case, verdict: Verdict, needs: tuple[str, ...]) -> Record:

@@ -55,7 +55,7 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
         verdict = _overwriting(passed, runner.session) if part == FORWARD and layer in ALL else None
     if verdict is None:
         verdict = Verdict(PASSED) if passed else _nothing_repeated(runner, layer, part, results)
-    needs = layer_cases(layer).needs
+    needs = tuple(dict.fromkeys(name for result in results for name in result.layer.needs(result.case.config)))
     own = (layer,) if verdict.status == BLOCKED else ()
     record = Record(runner.identifier, layer, "repeated", verdict.status, message=verdict.sentence, needs=(*own, *needs))
     runner.settle(record, lambda: f"{layer} repeated  {verdict.sentence}\n  again   {runner.again()}")

@@ -56,7 +56,7 @@ def check(runner: CaseRunner, case: StatefulCase) -> None:
             break
         states = {"initial_state": tuple(np.asarray(state) for state in answer.value[1:])}
     recorded = {option: str(value) for option, value in case.options.items()} | {"stateful": "True"}
-    needs = case.layer.needs
+    needs = case.layer.needs(case.case.config)
     record = Record(runner.identifier, name, "stateful", status, recorded, message=message, needs=needs, level=level_of(case))
     runner.settle(record, lambda: f"{message}\n  again   {runner.again()}")
 

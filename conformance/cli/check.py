@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -28,8 +29,8 @@ STOPS_WITHIN = 2.0
 """Seconds that a check which is not wanted any more has to end by itself, and to end what it started."""
 EPILOG = (
     "Functions are found by name (dense_forward, lstm_forward, relu ...) and compared with recorded answers of Keras. "
-    "Ends with 0 when nothing is wrong, with 1 when something is, with 2 when nothing could be asked (nothing passed and nothing failed, "
-    "the file cannot be imported, an option is wrong), with 130 when Ctrl-C stopped it."
+    "Ends with 0 when nothing is wrong but edge cases, with 1 when something is, with 2 when nothing could be asked (nothing passed and "
+    "nothing failed, the file cannot be imported, an option is wrong), with 130 when Ctrl-C stopped it."
 )
 
 
@@ -53,7 +54,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     if options.watch:
         return _watch(options.file, [argument for argument in arguments or sys.argv[1:] if argument != "--watch"])
     try:
-        report = check(options.file, layers, case=options.case, mode=options.mode, timeout=options.timeout, say=_progress)
+        chosen = {"case": options.case, "edge": options.edge, "mode": options.mode, "timeout": options.timeout}
+        report = check(options.file, layers, say=_progress, **chosen)
     except UnimportableError as error:
         return _usage(error.in_full)
     except NoSuchCaseError as error:
@@ -62,7 +64,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _usage(str(error))
     except VectorsError as error:
         return _usage(f"{error}.")
-    print(report)
+    colour = _shows_colours()
+    print(report.text(every=options.all, colour=colour) if options.case is None else report.whole(colour=colour))
     return USAGE if not report.answered else DONE if report.ok else WRONG
 
 
@@ -71,11 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="conform check", description=about, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("file", metavar="FILE.py", help="the file, or an importable module; FILE.py:NAME for an object in it")
     parser.add_argument("--layers", metavar="NAMES", help="only these layers, by Keras class name, comma-separated: Dense,LSTM")
-    parser.add_argument("--case", metavar="ID", help="only this case, by the id that a failure names")
+    parser.add_argument("--case", metavar="ID", help="only this case, by the id that a failure names: all its numbers, and a script")
     parser.add_argument("--mode", choices=MODES, help="inprocess (default), or process: the file apart, free to crash and to hang")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="what a call may take (default: 60), in a process of its own")
+    parser.add_argument("--all", action="store_true", help="show every failing case, not one for each cause")
+    parser.add_argument("--edge", action="store_true", help="let failures of edge cases (unusual input) count as others do")
     parser.add_argument("--watch", action="store_true", help="check again whenever a Python file beside it is saved, until Ctrl-C")
     return parser
+
+
+def _shows_colours() -> bool:
+    """Whether a terminal reads along that shows colours, and nobody asked for none (https://no-color.org)."""
+    known = os.name != "nt" or "WT_SESSION" in os.environ
+    return sys.stdout.isatty() and known and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def _progress(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,12 @@ ROOM = {"float64": 1e-9, "float32": 1e-5}
 """How closely a fault must repeat an answer, relative to ``1 + |answer|``: wider than correct code needs, closer than two faults are."""
 
 
-def consistent_faults(result: CaseResult | ExactResult) -> list[str]:
+def consistent_faults(
+    result: CaseResult | ExactResult, among: Container[str] | None = None, at_most: int | None = AT_MOST
+) -> list[str]:
     """Sentences of the faults that give this very wrong answer, at most three; those of the layer before those of its parts.
+
+    Where sentences are given, only faults of which `among` has the sentence are asked.
 
     Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values), is wrong itself, and is so
     for the reason that its sentence gives (see :mod:`conformance.faults.evidence`).
@@ -36,7 +40,7 @@ def consistent_faults(result: CaseResult | ExactResult) -> list[str]:
     from conformance.judging.verdict import judge
 
     if isinstance(result, ExactResult):
-        return _consistent_exactly(result)[:AT_MOST]
+        return _consistent_exactly(result)[:at_most]
     expectation = result.expectation
     if expectation is None:
         return []
@@ -46,12 +50,12 @@ def consistent_faults(result: CaseResult | ExactResult) -> list[str]:
             return []
         asked = []
         for faults in _catalogue(result):
-            asked.append([(fault, _answer(result, fault)) for fault in faults])
+            asked.append([(fault, _answer(result, fault)) for fault in faults if among is None or fault.sentence in among])
             found = _consistent(result, expectation, asked[-1], plain)
             if found:
-                return found[:AT_MOST]
+                return found[:at_most]
         parts = (_consistent_in_one(result, expectation, answers, plain) for answers in asked)
-        return next(filter(None, parts), [])[:AT_MOST]
+        return next(filter(None, parts), [])[:at_most]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
         return []
 

@@ -75,7 +75,7 @@ class CaseResult:
             verdict.ratio,
             verdict.keras_ratio,
             verdict.sentence or "; ".join(verdict.remarks),
-            self.layer.needs,
+            self.layer.needs(self.case.config),
             verdict.remarks,
             level=level(self.case, self.part),
         )

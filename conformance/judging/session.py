@@ -58,6 +58,19 @@ class Session:
         self.oracle: Oracle = oracle(self.oracle_name)
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """How the failure of a judged case is told: called, it gives the text. Who wants to know more finds the case in it."""
+
+    runner: CaseRunner
+    result: CaseResult
+    kind: str
+
+    def __call__(self) -> str:
+        """The failure in words."""
+        return self.runner.explanation(self.result, self.kind)
+
+
 @dataclass
 class CaseRunner:
     """The place of one question.

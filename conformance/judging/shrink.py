@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.arrays import Array, Arrays
+from conformance.base.arrays import Array, Arrays, Steps
 from conformance.cases.case import Case, FunctionCases, LayerCases
+from conformance.cases.losses import LossCases
+from conformance.cases.optimizers import OptimizerCases
 from conformance.cases.questions import Question
 from conformance.implementations import EXEC
 from conformance.implementations.module import split_name
@@ -81,21 +83,43 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
 
     The call of a program is a comment: no line of Python makes it.
     """
-    names = _names(layer, case, question)
-    lines = ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", *_import(iut, question.function), ""]
+    names = names_of_arguments(layer, case, question)
+    lines = _head(iut, question.function)
     lines += [f"{name} = {_literal(value)}" for name, value in zip(names, question.positional, strict=False)]
     lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
     arguments = [*names, *(f"{name}={name}" for name in question.keywords)]
     call = f"{question.function}({', '.join(arguments)})"
-    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else f"print({call})"]
-    lines.append(f"# what is documented (Keras itself deviates from it: {case.deviation}):" if case.deviation else "# Keras:")
-    for y in expected:
-        lines += [f"# {line}" for line in np.array2string(y, precision=6, threshold=40).splitlines()]
+    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else f"print({call})", *_keras(expected, case.deviation)]
     return "\n".join(lines)
 
 
-def _names(layer: LayerCases, case: Case, question: Question) -> list[str]:
+def script_of_steps(steps: Steps, question: Question, expected: tuple[Array, ...], iut: str) -> str:
+    """The same for the steps of an optimizer, of which `question` is the first: each gets what the one before returned."""
+    options = "".join(f", {name}={_literal(value)}" for name, value in question.keywords.items())
+    call = f"variables, state = {question.function}(variables, gradients, state{options})"
+    lines = [*_head(iut, question.function), f"variables = {_literal(list(steps.variables))}", "state = None"]
+    for gradients in steps.gradients:
+        lines += [f"gradients = {_literal(list(gradients))}", f"# {iut} is asked for {call}" if iut.startswith(EXEC) else call]
+    return "\n".join([*lines, *([] if iut.startswith(EXEC) else ["print(*variables)"]), *_keras(expected[-len(steps.variables) :])])
+
+
+def _head(iut: str, function: str) -> list[str]:
+    return ["import numpy as np", "from numpy import array, float32, float64, inf, nan  # noqa", *_import(iut, function), ""]
+
+
+def _keras(expected: tuple[Array, ...], deviation: str | None = None) -> list[str]:
+    lines = [f"# what is documented (Keras itself deviates from it: {deviation}):" if deviation else "# Keras:"]
+    for y in expected:
+        lines += [f"# {line}" for line in np.array2string(y, precision=6, threshold=40).splitlines()]
+    return lines
+
+
+def names_of_arguments(layer: LayerCases, case: Case, question: Question) -> list[str]:
     """What the arguments by position are called."""
+    if isinstance(layer, LossCases):
+        return ["y_true", "y_pred"]
+    if isinstance(layer, OptimizerCases):
+        return ["variables", "gradients", "state"]
     first = ["grad_output", "x"] if question.function.endswith("_backward") else ["x"]
     rest = question.positional[len(first) :]
     if any(isinstance(value, tuple) for value in rest):

@@ -76,7 +76,7 @@ def must(
     """A property of a layer; the arguments are those of :class:`Case` and of :class:`Property`."""
     declaration = layer_cases(layer)
     case = Case(layer, {**declaration.constant, **(config or {})}, shape, call or {})
-    return Property(equation, case, option, (*declaration.needs, *needs), room)
+    return Property(equation, case, option, (*declaration.needs(case.config), *needs), room)
 
 
 def configured(case: Case, **options: Any) -> Case:

@@ -15,18 +15,21 @@ from typing import Any
 
 from conformance import checks
 from conformance.base.errors import UnimportableError
+from conformance.base.record import PASSED, SKIPPED, UNSUPPORTED, Record
 from conformance.base.report import Report
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.questions import function_name
-from conformance.faults import consistent_faults
 from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, TIMEOUT
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation, find, implementation_of
+from conformance.judging.accepted import never_met
+from conformance.judging.details import in_detail
 from conformance.judging.sentences import in_sentences
-from conformance.judging.session import CaseRunner, Session
+from conformance.judging.session import CaseRunner, Explanation, Session
 from conformance.oracle.protocol import RECORDED
+from conformance.suite.diagnoses import Diagnoses
 from conformance.suite.names import functions_of, remarks
 
 ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
@@ -46,6 +49,7 @@ def check(
     layers: Sequence[str] | None = None,
     *,
     case: str | None = None,
+    edge: bool = False,
     mode: str | None = None,
     timeout: float | None = None,
     say: Callable[[str], None] = lambda text: None,
@@ -63,6 +67,8 @@ def check(
         Keras class names, names of activation functions, losses, optimizers. Without it all that `what` has functions of.
     case : str, optional
         Only the case of this id, as a failure names it.
+    edge : bool
+        Whether a failure of an edge case counts: see :attr:`Report.ok`.
     mode : {"inprocess", "process"}, optional
         Where Python code runs: in this process, or in one of its own, which may crash and hang. In this one, unless `timeout` is given.
     timeout : float, optional
@@ -87,7 +93,7 @@ def check(
     mode = mode_of(mode, timeout)
     implementation = _implementation(what, mode, timeout)
     try:
-        return _checked(implementation, what, layers, case, say, mode, timeout)
+        return _checked(implementation, what, layers, case, edge, say, mode, timeout)
     finally:
         implementation.close()
 
@@ -97,6 +103,7 @@ def _checked(
     what: Any,
     layers: Sequence[str] | None,
     case: str | None,
+    edge: bool,
     say: Callable[[str], None],
     mode: str,
     timeout: float | None,
@@ -108,9 +115,9 @@ def _checked(
     notes = remarks(implementation, wanted)
     if not own:
         raise NothingToAskError(_nothing_found(implementation.spec, wanted, notes))
-    session = Session(iut=implementation.spec, oracle_name=RECORDED, diagnose=consistent_faults)
+    session = Session(iut=implementation.spec, oracle_name=RECORDED)
     session.implementation = implementation
-    outcomes = []
+    told = Told(whole=case is not None)
     for layer in own:
         say(f"{layer} ...")
         differentiable = layer in (*ALL, *LOSS_CASES) and implementation.has(function_name(layer, "backward"))
@@ -118,20 +125,48 @@ def _checked(
             name = f"test_{kind}[{identifier}]"
             if case in (None, name, identifier) and (differentiable or not _of_gradients(kind, question)):
                 again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier, mode, timeout)
-                runner = CaseRunner(session, name, again, lambda *outcome: outcomes.append(outcome), in_sentences)
+                runner = CaseRunner(session, name, again, told.settle, in_sentences)
                 checks.KINDS[kind].check(runner, *question)
     say("")
-    if not outcomes:
+    if not told.records:
         raise NoSuchCaseError(f"no case of {', '.join(own)} has the id {case}.")
-    explanations: dict[str, Callable[[], str]] = {record.id: explain for record, explain in outcomes}
     facts = {"iut": session.iut, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
     absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
-    return Report([record for record, _ in outcomes], facts, explanations, absent, time.monotonic() - started, notes)
+    others = {"facts": facts, "absent": absent, "edge": edge, "notes": notes, "never_met": _never_met(told.records)}
+    return told.report(session.iut, seconds=time.monotonic() - started, **others)
+
+
+def _never_met(records: Sequence[Record]) -> list[str]:
+    """Pairs of options that the implementation takes, each with the layer in which no case had both of them answered."""
+    layers = dict.fromkeys(record.layer for record in records if record.layer in ALL)
+    found = {name: never_met(ALL[name], [record for record in records if record.layer == name]) for name in layers}
+    return [f"{one} and {other} ({name})" for name, pairs in found.items() for one, other in pairs]
 
 
 def mode_of(mode: str | None, timeout: float | None) -> str:
     """Where code runs: as it is said, else in this process, and in one of its own where a call may only take so long."""
     return mode or (PROCESS if timeout is not None else IN_PROCESS)
+
+
+class Told:
+    """Gathers the records of a run, and what is told of those that are no pass, of all where `whole` asks for it."""
+
+    def __init__(self, whole: bool) -> None:
+        self.whole = whole
+        self.records: list[Record] = []
+        self.explanations: dict[str, Callable[[], str]] = {}
+
+    def settle(self, record: Record, explanation: Callable[[], str]) -> None:
+        """Keep a record; what explains a pass is let go, since it holds all arrays of the case."""
+        self.records.append(record)
+        if self.whole or record.status not in (PASSED, UNSUPPORTED, SKIPPED):
+            self.explanations[record.id] = explanation
+
+    def report(self, iut: str, **others: Any) -> Report:
+        """The report of what was gathered."""
+        results = {name: told.result for name, told in self.explanations.items() if isinstance(told, Explanation)}
+        details = {name: partial(in_detail, result, iut) for name, result in results.items()}
+        return Report(self.records, explanations=self.explanations, details=details, diagnose=Diagnoses(results), **others)
 
 
 def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[str]:

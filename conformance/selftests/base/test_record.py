@@ -13,8 +13,11 @@ import pytest
 
 from conformance.base.record import (
     BLOCKED,
+    CORE,
+    EDGE,
     ERROR,
     FAILED,
+    LEVELS,
     PASSED,
     SKIPPED,
     STATUSES,
@@ -52,6 +55,26 @@ def test_what_is_built_on_a_failed_layer_is_blocked(cause: str, consequence: str
     assert "3 values are off" in blocked.message, "the message keeps what was seen"
     assert other == records[1], "the cause itself is charged"
     assert (blocked.id, blocked.layer, blocked.kind, blocked.needs) == ("b", "Bidirectional", "forward", ("LSTM",)), "the rest is kept"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_an_edge_failure_blocks_no_other_layer(level: str) -> None:
+    consequence, _ = marked([recorded("b", "Bidirectional", FAILED, needs=("LSTM",)), recorded("l", "LSTM", FAILED, level=level)])
+    assert (consequence.status == BLOCKED) is (level == CORE), f"LSTM fails {level}: {consequence.status}"
+
+
+@pytest.mark.parametrize(("level", "edge", "ok"), [(CORE, False, False), (CORE, True, False), (EDGE, False, True), (EDGE, True, False)])
+def test_an_edge_failure_counts_where_that_is_asked_for(level: str, edge: bool, ok: bool) -> None:
+    report = Report([recorded("a", "Dense", FAILED, level=level), recorded("b", "Dense", PASSED)], edge=edge)
+    assert report.ok is ok, f"{level} with edge={edge}"
+    assert [len(report.failed()), len(report.failed(level))] == [1, 1], "a failure is found whether it counts or not"
+    assert report.by_layer()["Dense"].ok is ok, "a part of the report counts as the whole does"
+
+
+def test_a_score_of_core_cases_alone_leaves_the_edge_out() -> None:
+    report = Report([recorded("a", "Dense", FAILED, level=EDGE), recorded("b", "Dense", PASSED), recorded("c", "GRU", FAILED)])
+    assert [report.score(), report.score(level=CORE), report.score(level=EDGE)] == [1 / 3, 1 / 2, 0], "the denominator is the level's"
+    assert report.score({"Dense": 3, "GRU": 1}, CORE) == 0.75, "with a rubric as well"
 
 
 @pytest.mark.parametrize("status", [PASSED, UNSUPPORTED, SKIPPED])
@@ -137,12 +160,6 @@ def test_a_report_that_is_read_again_is_the_same() -> None:
     assert (again.known, len(again.failed()), again.counts[BLOCKED]) == (1, 3, 1), "and it answers as it did"
     with pytest.raises(ValueError, match="schema is 2"):
         Report.from_json({**document, "schema": 2})
-
-
-def test_a_printed_report_shows_a_failure_by_its_message_where_it_is_not_explained() -> None:
-    text = str(Report([recorded("t[LSTM-a]", "LSTM", FAILED, message="3 values are off")], absent=["GRU"], seconds=1.23))
-    assert "LSTM: 1 case of 1 is wrong. The first:\n\n  t[LSTM-a]: 3 values are off\n" in text, text
-    assert text.endswith("1 case is wrong: 0 of 1 case passed in 1.2 s. Not in it: GRU."), text
 
 
 # Files

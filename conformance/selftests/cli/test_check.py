@@ -7,11 +7,15 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 
+from conformance.base.record import EDGE, Record
+from conformance.base.report import Report
 from conformance.cli import check
 from conformance.selftests.builders.place import HIDING, ROOT, Place, checkout, said
+from conformance.suite.check import check as suite_check
 
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch", "pytest"}
 LARGEST_WHEEL = 24_000_000
@@ -45,6 +49,7 @@ def test_what_is_right_ends_with_0(place):
     assert result.returncode == 0, said(result)
     assert re.search(r"^Flatten +55 +0 +0$", result.stdout, re.MULTILINE), f"the row of the layer: {result.stdout}"
     assert "Nothing is wrong: 55 of 55 cases passed" in result.stdout, f"and the sum: {result.stdout}"
+    assert result.stdout.endswith("\nFlatten (55 cases) is right.\n"), f"and a sentence at the end: {result.stdout}"
     assert "Not in my_layers.py: Dense, Embedding" in result.stdout, "what was not there to be checked is told"
 
 
@@ -53,12 +58,13 @@ def test_what_is_wrong_is_told_in_sentences_and_ends_with_1(place):
     assert result.returncode == 1, said(result)
     row = re.search(r"^Dense +(\d+) +(\d+) +(\d+)$", result.stdout, re.MULTILINE)
     assert row and int(row[1]) > 0 and int(row[2]) > 0 and int(row[3]) > 0, f"cases without a bias pass, others fail: {result.stdout}"
-    assert f"Dense: {row[2]} cases of {sum(map(int, row.groups()))} are wrong. The first:" in result.stdout, result.stdout
+    assert f"Dense: {row[2]} of {sum(map(int, row.groups()))} cases are wrong.\n" in result.stdout, result.stdout
     for sentence in (
         "does not give what Keras gives: all 18 values are off.",
         "Keras gives 0.0897104 there, your function gives -0.773736.",
-        "You would get exactly these values when the bias is left out.",
-        "Dense, 347 cases not supported: the option activation.",
+        " cases: you would get exactly these values when the bias is left out.",
+        "Dense          activation\n",
+        "Flatten (55 cases) is right. Begin with Dense: mend its first mistake and check again.\n",
     ):
         assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
 
@@ -71,7 +77,7 @@ def test_gradients_are_checked_where_there_is_a_backward_pass(place):
     for sentence in (
         "The backward pass of Dense (units=6, features; input of shape (3, 5), float64) does not give what Keras gives: all ",
         "values are off in the gradient of ",
-        "You would get exactly these values when the gradients of the weights are divided by the batch size.",
+        " cases: you would get exactly these values when the gradients of the weights are divided by the batch size.",
         "--layers Dense --case 'test_backward[Dense-units=6-features-float64]'",
     ):
         assert sentence in result.stdout, f"{sentence!r} is missing: {result.stdout}"
@@ -84,6 +90,63 @@ def test_the_printed_command_asks_the_case_alone(place):
     command = re.search(r"To run this case alone: conform check my_layers\.py (.*)", result.stdout)
     alone = checked(place, WRONG, *command[1].split())
     assert alone.returncode == 1 and "1 case is wrong: 0 of 1 case passed" in alone.stdout, said(alone)
+
+
+def test_all_shows_every_failing_case(place):
+    short, full = checked(place, WRONG, "--layers", "Dense"), checked(place, WRONG, "--layers", "Dense", "--all")
+    count = int(re.search(r"Dense: (\d+) of \d+ cases are wrong", full.stdout)[1])
+    assert len(set(re.findall(r"^    also (\S+):", full.stdout, re.MULTILINE))) > count / 2, f"a line for each of {count}: {full.stdout}"
+    assert "    also " not in short.stdout and short.stdout.count("\n") < 30, f"which the short answer leaves out: {short.stdout}"
+
+
+def test_a_case_alone_is_shown_with_all_its_numbers_and_a_script(place):
+    result = checked(place, WRONG, "--layers", "Dense", "--case", "Dense-units=6-features-float64")
+    assert result.returncode == 1, said(result)
+    shown = ("kernel: float64, shape (5, 6)\n  [[", "\nexpected: float64, shape (3, 6)\n", "\ngot: float64", "when the bias is left out.\n")
+    for part in shown:
+        assert part in result.stdout, f"{part!r} is missing: {result.stdout}"
+    place.write("shown.py", result.stdout.partition("The same without the suite:\n")[2].partition("1 case is wrong")[0])
+    alone = place.python("shown.py")
+    assert alone.returncode == 0 and "-0.7737" in alone.stdout, f"the script shows the mistake by itself: {said(alone)}"
+    right = checked(place, RIGHT, "--case", "test_forward[Flatten-images-float64]")
+    assert right.returncode == 0 and "test_forward[Flatten-images-float64]: passed\n" in right.stdout and "got: float64" in right.stdout
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 0), (["--edge"], 1)])
+def test_edge_failures_count_where_that_is_asked_for(monkeypatch, capsys, arguments, code):
+    report = Report([Record("t[Dense-nan]", "Dense", "forward", "failed", level=EDGE), Record("t[Dense-a]", "Dense", "forward", "passed")])
+    monkeypatch.setattr(check, "check", lambda *_, edge, **others: replace(report, edge=edge))
+    assert check.main(["reference", *arguments]) == code, f"an edge failure alone ends with {code}"
+    assert ("At the edge" in capsys.readouterr().out) is not bool(arguments), "and stands apart where it does not count"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "shown"),
+    [(True, {}, True), (False, {}, False), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False)],
+)
+def test_colours_are_for_terminals(monkeypatch, capsys, terminal, variables, shown):
+    for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(check, "check", lambda *_, **others: Report([Record("t[Dense-a]", "Dense", "forward", "passed")]))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert check.main(["reference"]) == 0
+    assert ("\033[" in capsys.readouterr().out) is shown, f"a terminal: {terminal}, {variables}"
+
+
+def test_what_waits_names_only_what_its_own_cases_are_built_on(place):
+    text = "from reference import simple_rnn_forward as right, bidirectional_forward as both\n"
+    text += "def simple_rnn_forward(*a, **k):\n    y = right(*a, **k)\n    return y + 1 if not isinstance(y, tuple) else y\n"
+    text += "def bidirectional_forward(*a, **k):\n    return [both(*a, **k)]\n"
+    report = conformance_check(place, text)
+    wrong = report.by_layer()["Bidirectional"].failed()
+    blocked = {record.options["layer"] for record in wrong if record.status == "blocked" and "layer" in record.options}
+    failed = {record.options["layer"] for record in wrong if record.status == "failed" and "layer" in record.options}
+    assert (blocked, failed) == ({"SimpleRNN"}, {"LSTM", "GRU"}), "a case with LSTM has nothing to do with a wrong SimpleRNN"
+
+
+def conformance_check(place, text):
+    place.write("my_layers.py", text)
+    return suite_check(place.folder / "my_layers.py", ["SimpleRNN", "Bidirectional"])
 
 
 @pytest.mark.parametrize("arguments", [[], ["--layers", "Dense"]])
@@ -151,7 +214,10 @@ def test_what_is_built_on_a_wrong_layer_waits(place):
     text += "def bidirectional_forward(*a, **k):\n    return [both(*a, **k)]\n"
     result = checked(place, text, "--layers", "LSTM,Bidirectional")
     assert result.returncode == 1, said(result)
-    assert re.search(r"Bidirectional: \d+ cases wait for .*LSTM.*, which is wrong itself", result.stdout), said(result)
+    waiting = r"\nBidirectional: \d+ of \d+ cases are wrong.\n  \d+ cases wait for LSTM, which is wrong as well: begin there.\n"
+    assert re.search(waiting, result.stdout), said(result)
+    assert "it returns a list where an array is expected" in result.stdout, f"and its own mistake is told: {said(result)}"
+    assert "Begin with LSTM" in result.stdout and "GRU" not in result.stdout.partition("Not in")[0], "what is not in the file is no cause"
 
 
 def test_watching_checks_again_when_a_file_beside_it_is_saved(place):

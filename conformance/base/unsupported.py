@@ -1,0 +1,68 @@
+"""What an implementation does not support, as a table: for each layer the options that it lacks and the values that it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from conformance.base.call import REFUSED
+from conformance.base.record import Record
+from conformance.base.words import listed
+
+REFUSES = "refuses "
+"""What the message of a refused case says before ``option=value``."""
+VALUE = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\"|\([^)]*\)|\[[^\]]*\]|[^\s,;:()]+)")
+MISSING_ARGUMENT = re.compile(r"missing (?:a|\d+) required (?:positional )?arguments?: (.*)")
+NO_FUNCTION = " has no function "
+OF_OTHERS = "property"
+"""Kind of the questions that ask functions of other layers as well: that these are not there is no lack of the layer."""
+COLUMNS = ("not supported", "options and functions that are not there", "values that are refused")
+MOST_NAMES, MOST_VALUES, MOST_REASONS = 6, 3, 2
+
+
+def unsupported_rows(layer: str, records: Iterable[Record]) -> list[tuple[str, ...]]:
+    """The row of a layer, none where everything is supported, and a row for each of the most frequent other reasons."""
+    lacking: dict[str, None] = {}
+    refused: dict[str, dict[str, None]] = defaultdict(dict)
+    others: Counter[str] = Counter()
+    for record in records:
+        message = record.message
+        if record.kind == OF_OTHERS and NO_FUNCTION in message:
+            continue
+        absent = _lacking(record)
+        values = VALUE.findall(message.partition(REFUSES)[2]) if REFUSES in message else []
+        lacking.update(dict.fromkeys(absent))
+        for option, value in values:
+            refused[option][value.strip("'\"")] = None
+        if not absent and not values:
+            others[message] += 1
+    cells = listed([*lacking], MOST_NAMES), "; ".join(f"{name}: {listed([*values], MOST_VALUES)}" for name, values in refused.items())
+    rows = [(layer, *cells)] if any(cells) else []
+    reasons = [reason for reason, _ in others.most_common(MOST_REASONS)]
+    more = [f"{len(others) - MOST_REASONS} more reasons"] if len(others) > MOST_REASONS else []
+    return rows + [(layer, reason) for reason in [*reasons, *more]]
+
+
+def _lacking(record: Record) -> list[str]:
+    """The options that a signature does not take, the weight that it cannot be called without, or the function that is not there."""
+    message = record.message
+    if REFUSED in message:
+        return message.partition(REFUSED)[2].split(", ")
+    if NO_FUNCTION in message:
+        return [f"the function {message.rpartition(NO_FUNCTION)[2]}"]
+    missing = MISSING_ARGUMENT.search(message)
+    return [f"a call without {name}" for name in re.findall(r"'(\w+)'", missing[1])] if missing else []
+
+
+def table(rows: Sequence[Sequence[str]], aligned: str) -> list[str]:
+    """Rows of text in columns, the first as a heading with a rule below; `aligned` has "l" or "r" for each column."""
+    full = [row for row in rows if len(row) == len(aligned)]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, aligned, strict=False)
+        return "  ".join(cell.ljust(width) if side == "l" else cell.rjust(width) for cell, width, side in cells).rstrip()
+
+    heading, *rest = rows
+    return [line(heading), "  ".join("-" * width for width in widths), *map(line, rest)]

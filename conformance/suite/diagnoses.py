@@ -1,0 +1,52 @@
+"""The mistakes behind many failures at once: the whole catalogue is run on a few of them, what it finds on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from conformance.base.record import FAILED, Record
+from conformance.faults import consistent_faults
+from conformance.judging.judge import CaseResult
+
+MOST_CASES = 300
+"""Failures of a function that are looked at; of more, some all along the row."""
+MOST_SEARCHES, MOST_IN_VAIN = 12, 3
+"""How often the whole catalogue of a function is run, and how often without finding anything."""
+
+
+class Diagnoses:
+    """Asks the catalogue of named mistakes about failures, see :data:`conformance.base.report.Diagnose`.
+
+    ``results`` are the judged cases of failures, by the id of their record.
+    """
+
+    def __init__(self, results: Mapping[str, CaseResult]) -> None:
+        self.results = {name: result for name, result in results.items() if result.verdict.status == FAILED}
+        self.found: dict[str, list[str]] = {}
+
+    def __call__(self, records: Sequence[Record]) -> dict[str, list[str]]:
+        """The mistakes that give each wrong answer; what is not looked at, of very many, is not in the mapping."""
+        parts: dict[str, list[Record]] = {}
+        for record in records:
+            part = self.results[record.id].part if record.id in self.results else ""
+            parts.setdefault(part, []).append(record)
+        found: dict[str, list[str]] = {record.id: [] for record in parts.pop("", [])}
+        for own in parts.values():
+            chosen = own[:: -(-len(own) // MOST_CASES)]
+            if any(record.id not in self.found for record in chosen):
+                self._look_at([record.id for record in chosen])
+            found |= {record.id: self.found[record.id] for record in chosen}
+        return found
+
+    def _look_at(self, names: Sequence[str]) -> None:
+        """What is known to be wrong with the function is tried first; the catalogue only where that explains nothing."""
+        known: dict[str, None] = {}
+        searches = in_vain = 0
+        for name in names:
+            result = self.results[name]
+            found = consistent_faults(result, known, None) if known else []
+            if not found and searches < MOST_SEARCHES and in_vain < MOST_IN_VAIN:
+                found = consistent_faults(result, at_most=None)
+                searches, in_vain = searches + 1, in_vain + (not found)
+            known.update(dict.fromkeys(found))
+            self.found[name] = found
