@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base import printing
-from conformance.base.record import BLOCKED, CORE, FAILED_STATUSES, PASSED, STATUSES, Record
+from conformance.base.record import BLOCKED, CORE, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED, Record
 from reference.saving.files import write_document
 
 SCHEMA = 1
@@ -48,6 +48,8 @@ class Report:
         Whether a failure of an edge case counts as one of a core case does.
     seconds : float or None
         How long the run took.
+    notes : sequence of str
+        What is to be said of the implementation beside its cases, a line each.
     """
 
     records: Sequence[Record]
@@ -59,6 +61,7 @@ class Report:
     never_met: Sequence[str] = ()
     edge: bool = False
     seconds: float | None = None
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         records = list(self.records)
@@ -67,11 +70,16 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that counts is wrong: no core case, and no edge case where :attr:`edge` says so.
+        """Whether something was answered and nothing that counts is wrong: no core case, and no edge case where :attr:`edge` says so.
 
         What is unsupported or skipped is not wrong.
         """
-        return not self.failed(None if self.edge else CORE)
+        return self.answered and not self.failed(None if self.edge else CORE)
+
+    @property
+    def answered(self) -> bool:
+        """Whether any case passed or failed; of nothing but unsupported and skipped ones no verdict follows."""
+        return any(record.status not in (UNSUPPORTED, SKIPPED) for record in self.records)
 
     @property
     def passed(self) -> int:
@@ -105,7 +113,7 @@ class Report:
         parts: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
             parts[key(record)].append(record)
-        return {name: replace(self, records=records, absent=(), never_met=(), seconds=None) for name, records in parts.items()}
+        return {name: replace(self, records=records, absent=(), never_met=(), seconds=None, notes=()) for name, records in parts.items()}
 
     def score(self, rubric: Mapping[str, float] | None = None, level: str | None = None) -> float:
         """The share of all cases that passed, from 0 to 1, whatever became of the others; of 'core' or 'edge' alone where that is named.
