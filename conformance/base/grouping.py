@@ -14,8 +14,8 @@ from conformance.base.words import listed
 OF_VALUES = re.compile(r"(step \d+: )?(the only value is|all \d+ values are|\d+ of \d+ values are) off")
 """What the message of an answer says whose values alone are wrong: nothing about the cause."""
 RAISED = re.compile(r"raised (\w+): .*?( \([^()]*, line \d+\))?$", re.DOTALL)
-CONSEQUENCES = ("property", "repeated")
-"""Kinds of questions that a layer which is wrong elsewhere fails as well: told last."""
+PROPERTY, REPEATED = "property", "repeated"
+"""Kinds of questions that a layer fails as well which is wrong elsewhere."""
 MOST_VALUES = 3
 
 Feature = tuple[str, str]
@@ -45,7 +45,12 @@ class Group:
     @property
     def follows(self) -> bool:
         """Whether a layer fails these cases as well that is wrong elsewhere."""
-        return self.records[0].kind in CONSEQUENCES
+        return follows(self.records[0])
+
+
+def follows(record: Record) -> bool:
+    """Whether this may have failed only because the layer is wrong elsewhere: such failures are told last."""
+    return record.kind == PROPERTY or (record.kind == REPEATED and record.status == BLOCKED)
 
 
 def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[str, Sequence[str]]) -> list[Group]:
@@ -122,7 +127,7 @@ def complaint_of(record: Record) -> str:
     if raised:
         return f"{message[: raised.start()]}raised {raised[1]}{raised[2] or ''}"
     # Behind a semicolon stands what is special about the case, and of a property everything that is not the property.
-    return " ".join(re.split(r": | \(|; " if record.kind in CONSEQUENCES else "; ", message, maxsplit=1)[0].split())
+    return " ".join(re.split(r": | \(|; " if follows(record) else "; ", message, maxsplit=1)[0].split())
 
 
 def _key(record: Record) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from conformance.base.grouping import CONSEQUENCES, Group, grouped, simplest_first
+from conformance.base.grouping import Group, follows, grouped, simplest_first
 from conformance.base.record import BLOCKED, CORE, EDGE, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED, Record
 from conformance.base.unsupported import COLUMNS, table, unsupported_rows
 from conformance.base.words import are, counted, listed
@@ -138,7 +138,7 @@ def _groups(own: Report, wrong: Sequence[Record]) -> tuple[list[Group], int]:
 def _ordered(own: Report, wrong: Sequence[Record]) -> list[Record]:
     """Failures of a layer, the simplest first; what only follows from others last."""
     ordered = simplest_first(wrong, [record for record in own.records if record.status == PASSED])
-    return sorted(ordered, key=lambda record: record.kind in CONSEQUENCES)
+    return sorted(ordered, key=follows)
 
 
 def _waiting(wrong: Sequence[Record]) -> list[str]:
@@ -181,7 +181,8 @@ def _unsupported(report: Report, paint: Paint) -> list[str]:
     """Which options, functions and values are not supported, layer by layer."""
     rows: list[tuple[str, ...]] = []
     for name, own in report.by_layer().items():
-        rows += unsupported_rows(name, [record for record in own.records if record.status in (UNSUPPORTED, SKIPPED)])
+        refused = [record for record in own.records if record.status in (UNSUPPORTED, SKIPPED)]
+        rows += unsupported_rows(name, refused, [record for record in own.records if record.status not in (UNSUPPORTED, SKIPPED)])
     if not any(len(row) == len(COLUMNS) for row in rows):
         return [f"{name}: {reason}" for name, reason in rows]
     columns = len(COLUMNS) if any(row[2] for row in rows if len(row) == len(COLUMNS)) else 2
@@ -228,9 +229,10 @@ def _sum(report: Report, levels: Sequence[str], paint: Paint) -> list[str]:
     """The counts in a sentence, and what follows from them."""
     time = "" if report.seconds is None else f" in {report.seconds:.1f} s"
     wrong, edge = len(_of(report, levels)), 0 if report.edge else len(report.failed(EDGE))
-    verdict = f"{counted(wrong, 'case')} {are(wrong)} wrong" if wrong else "Nothing is wrong" if report.answered else "Nothing could be asked"
-    at_edge = f", {counted(edge, 'case')} at the edge" if edge else ""
-    counts = f"{verdict}{at_edge}: {report.passed} of {counted(len(report.records), 'case')} passed{time}."
+    good = "Nothing is wrong" if report.answered else "Nothing could be asked"
+    verdict = f"{counted(wrong, 'case')} {are(wrong)} wrong" if wrong else good
+    beside = f"and {edge} at the edge" if wrong else f"but {counted(edge, 'case')} at the edge"
+    counts = f"{verdict}{f', {beside}' * bool(edge)}: {report.passed} of {counted(len(report.records), 'case')} passed{time}."
     return [paint(counts, RED if wrong else GREEN), *_conclusion(report, levels)]
 
 
@@ -242,8 +244,10 @@ def _conclusion(report: Report, levels: Sequence[str]) -> list[str]:
     partial = any(own.counts[UNSUPPORTED] for name, own in layers.items() if own.passed and not wrong[name])
     within = " in all that you support" if partial else ""
     sentences = [f"{listed(right, MOST_NAMES)} {are(len(right))} right{within}."] if right else []
-    if not right and not any(wrong.values()):
-        return ["No case is supported, so that nothing was compared."]
+    odd = [name for name, own in layers.items() if own.passed and not wrong[name] and own.failed()]
+    sentences += [f"At the edge {listed(odd, MOST_NAMES)} {are(len(odd))} not."] if odd else []
+    if not report.answered:
+        return ["No case is supported, so that nothing was compared with Keras."]
     first = [name for name, own in wrong.items() if any(record.status != BLOCKED for record in own)]
     if first:
         sentences.append(f"Begin with {first[0]}: mend its first mistake and check again.")

@@ -117,7 +117,7 @@ class Report:
         parts: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
             parts[key(record)].append(record)
-        return {name: replace(self, records=records, absent=(), never_met=(), seconds=None) for name, records in parts.items()}
+        return {name: replace(self, records=records, absent=(), never_met=(), seconds=None, notes=()) for name, records in parts.items()}
 
     def score(self, rubric: Mapping[str, float] | None = None, level: str | None = None) -> float:
         """The share of all cases that passed, from 0 to 1, whatever became of the others; of 'core' or 'edge' alone where that is named.

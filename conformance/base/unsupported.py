@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from conformance.base.call import REFUSED
 from conformance.base.record import Record
@@ -17,26 +17,30 @@ MISSING_ARGUMENT = re.compile(r"missing (?:a|\d+) required (?:positional )?argum
 NO_FUNCTION = " has no function "
 OF_OTHERS = "property"
 """Kind of the questions that ask functions of other layers as well: that these are not there is no lack of the layer."""
+Feature = tuple[str, str]
 COLUMNS = ("not supported", "options and functions that are not there", "values that are refused")
 MOST_NAMES, MOST_VALUES, MOST_REASONS = 6, 3, 2
 
 
-def unsupported_rows(layer: str, records: Iterable[Record]) -> list[tuple[str, ...]]:
-    """The row of a layer, none where everything is supported, and a row for each of the most frequent other reasons."""
+def unsupported_rows(layer: str, records: Iterable[Record], answered: Iterable[Record] = ()) -> list[tuple[str, ...]]:
+    """The row of a layer, none where everything is supported, and a row for each of the most frequent other reasons.
+
+    Where no reason names an option, one is refused of which the value never stands in a case that was `answered`.
+    """
     lacking: dict[str, None] = {}
     refused: dict[str, dict[str, None]] = defaultdict(dict)
     others: Counter[str] = Counter()
-    for record in records:
-        message = record.message
-        if record.kind == OF_OTHERS and NO_FUNCTION in message:
+    taken = {feature for record in answered for feature in record.options.items()}
+    for record in sorted(records, key=lambda record: len(record.options.items() - taken)):
+        if record.kind == OF_OTHERS and NO_FUNCTION in record.message:
             continue
         absent = _lacking(record)
-        values = VALUE.findall(message.partition(REFUSES)[2]) if REFUSES in message else []
+        values = [] if absent else _refused(record, taken, refused)
         lacking.update(dict.fromkeys(absent))
         for option, value in values:
-            refused[option][value.strip("'\"")] = None
+            refused[option][value] = None
         if not absent and not values:
-            others[message] += 1
+            others[record.message] += 1
     cells = listed([*lacking], MOST_NAMES), "; ".join(f"{name}: {listed([*values], MOST_VALUES)}" for name, values in refused.items())
     rows = [(layer, *cells)] if any(cells) else []
     reasons = [reason for reason, _ in others.most_common(MOST_REASONS)]
@@ -53,6 +57,14 @@ def _lacking(record: Record) -> list[str]:
         return [f"the function {message.rpartition(NO_FUNCTION)[2]}"]
     missing = MISSING_ARGUMENT.search(message)
     return [f"a call without {name}" for name in re.findall(r"'(\w+)'", missing[1])] if missing else []
+
+
+def _refused(record: Record, taken: set[Feature], refused: Mapping[str, Mapping[str, None]]) -> list[Feature]:
+    """The values that the message names; else, where anything was answered, those that were not: where one is known, that."""
+    if REFUSES in record.message:
+        return [(option, value.strip("'\"")) for option, value in VALUE.findall(record.message.partition(REFUSES)[2])]
+    never = [feature for feature in record.options.items() if feature not in taken] if taken else []
+    return [(option, value) for option, value in never if value in refused.get(option, ())] or never
 
 
 def table(rows: Sequence[Sequence[str]], aligned: str) -> list[str]:

@@ -105,7 +105,9 @@ def test_the_simplest_case_stands_first() -> None:
 
 def test_what_fails_because_the_layer_is_wrong_comes_last() -> None:
     wrong = [case(str(n), kind="property", message="f with zeros is not its bias: 3 of 4 values are off") for n in range(3)] + [case("a")]
-    groups = grouped(wrong, [], {})
+    wrong = [case("r", BLOCKED, kind="repeated", message="no sampled case passes: this"), *wrong]
+    *groups, repeated = grouped([*wrong], [], {})
+    assert repeated.follows and not grouped([case("r", kind="repeated")], [], {})[0].follows, "but an answer that changes is a cause"
     assert [group.follows for group in groups] == [False, True], "properties of a wrong layer do not hide the plain case"
     assert groups[1].complaint == "f with zeros is not its bias", "what is said of a property is the property"
 

@@ -49,9 +49,10 @@ def test_edge_failures_stand_apart_and_last_and_do_not_count() -> None:
     assert re.search(r"^layer +passed +wrong +wrong at the edge +not supported\n.*\nDense +1 +0 +1 +0\nLSTM +0 +1 +0 +0\n", text), text
     places = [text.index(part) for part in ("LSTM: 1 of 1 case is wrong", "At the edge (unusual input; it does not count", "t[Dense-nan]")]
     assert places == sorted(places), text
-    assert "1 case is wrong, 1 case at the edge: 1 of 3 cases passed" in text and "Begin with LSTM" in text, text
+    assert "1 case is wrong, and 1 at the edge: 1 of 3 cases passed" in text and "Begin with LSTM" in text, text
     alone = str(Report(records[:2]))
-    assert "Nothing is wrong, 1 case at the edge: 1 of 2 cases passed.\nDense (1 case) is right." in alone, alone
+    end = "Nothing is wrong, but 1 case at the edge: 1 of 2 cases passed.\nDense (1 case) is right. At the edge Dense is not."
+    assert alone.endswith(end), alone
 
 
 def test_edge_failures_count_where_that_is_asked_for() -> None:
@@ -106,6 +107,15 @@ def test_what_is_not_supported_is_a_table() -> None:
     assert lines[-1] == "Dense (1 case) is right in all that you support.", "and the last line is a sentence"
 
 
+def test_a_value_is_refused_that_no_answered_case_has() -> None:
+    options = [{"activation": "elu", "mask": "None"}, {"activation": "elu", "mask": "gap"}, {"activation": "celu", "mask": "None"}]
+    records = [recorded(str(n), "Dense", UNSUPPORTED, options=given, message=f"later ({n})") for n, given in enumerate(options)]
+    answered = recorded("a", "Dense", options={"activation": "None", "mask": "None"})
+    lines = str(Report([*records[::-1], answered])).splitlines()
+    assert f"Dense{' ' * 52}activation: celu and elu" in lines, f"the mask may be taken: {lines}"
+    assert "Dense: later (0)" in str(Report(records)), "where nothing was answered, reasons are told as they are"
+
+
 def test_a_table_with_nothing_refused_has_no_column_for_it() -> None:
     text = str(Report([recorded("a", "Dense", UNSUPPORTED, message=f"f {REFUSED}mask")]))
     assert "values that are refused" not in text and "\nDense          mask\n" in text, text
@@ -122,7 +132,7 @@ def test_remarks_of_passes_are_shown() -> None:
     [
         (["Dense"], {}, "Dense (1 case) is right."),
         (["Dense", "GRU"], {}, "Dense (1 case) and GRU (1 case) are right."),
-        ([], {}, "Nothing could be asked: no case is supported, so that nothing was compared."),
+        ([], {}, "No case is supported, so that nothing was compared with Keras."),
         (
             ["GRU"],
             {"never_met": ["mask with go_backwards", "mask with initial_state"]},
