@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from conformance import __version__
 from conformance.cli.completion import show
-from conformance.cli.usage import COMMANDS, COMPLETION, HELP, NEEDS, VERSION, unknown, usage
+from conformance.cli.usage import COMMANDS, COMPLETION, HELP, NEEDS, NUMPY, VERSION, unknown, usage
 
 USAGE = 2
 
@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif first == COMPLETION:
         sys.exit(show(rest, main, COMMANDS if _is_whole() else ["check"]))
     elif first == "check":
+        if importlib.util.find_spec("numpy") is None:
+            sys.exit(_refused(NUMPY))
         from conformance.cli.check import main as check
 
         sys.exit(check(rest))
