@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from conformance import __version__
 from conformance.cli.completion import show
-from conformance.cli.usage import COMMANDS, COMPLETION, HELP, NEEDS, VERSION, unknown, usage
+from conformance.cli.usage import COMMANDS, COMPLETION, HELP, NEEDS, NUMPY, VERSION, unknown, usage
 
 USAGE = 2
 NUMPY = "`conform check` needs NumPy, and numpy is not installed here (`pip install numpy`)."
@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif first == "check" and importlib.util.find_spec("numpy") is None:
         sys.exit(_refused(NUMPY))
     elif first == "check":
+        if importlib.util.find_spec("numpy") is None:
+            sys.exit(_refused(NUMPY))
         from conformance.cli.check import main as check
 
         sys.exit(check(rest))

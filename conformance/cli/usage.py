@@ -24,6 +24,7 @@ OPTIONS = {
     COMPLETION: "Print a script by which bash, zsh or fish complete commands and options.",
 }
 NEEDS = "conform {command} needs the whole installation (`pip install .` in the project's folder); here only `conform check` runs."
+NUMPY = "`conform check` needs NumPy, and numpy is not installed here (`pip install numpy`)."
 FRAME = """\
 Usage: conform COMMAND [ARGUMENTS]
 

@@ -59,6 +59,14 @@ def test_what_needs_more_says_so(place):
     assert result.stderr.startswith("conform report needs the whole installation"), result.stderr
 
 
+def test_a_missing_numpy_is_one_sentence(place):
+    place.customize(HIDING.format(hidden=NOTHING))
+    result = conform(place, "check", "my_layers.py")
+    assert result.returncode == 2 and "needs NumPy, and numpy is not installed" in result.stderr, said(result)[-2000:]
+    assert "Traceback" not in said(result), "and no traceback"
+    assert conform(place, "--show-completion", "bash").returncode == 0, "completion has the commands all the same"
+
+
 def test_the_listed_commands_are_those_that_there_are():
     there = {"check", *(command.name for command in app.registered_commands)}
     assert there == set(COMMANDS), "a command has a line of the help, and a line of the help a command"
