@@ -21,7 +21,7 @@ from conformance.cases import known_layer
 from conformance.implementations import MODES
 from conformance.implementations.protocol import find
 from conformance.oracle.recorded.vectors import VectorsError
-from conformance.suite.check import NoSuchCaseError, check, mode_of
+from conformance.suite.check import NoSuchCaseError, NothingToAskError, check, mode_of
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 POLL_SECONDS = 0.3
@@ -60,7 +60,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _usage(error.in_full)
     except NoSuchCaseError as error:
         return _usage(f"--case: {error}")
-    except ValueError as error:
+    except NothingToAskError as error:
         return _usage(str(error))
     except VectorsError as error:
         return _usage(f"{error}.")
@@ -105,25 +105,25 @@ def _watch(spec: str, arguments: Sequence[str]) -> int:
             try:
                 while asked.poll() is None and _state(folder) == before:
                     time.sleep(POLL_SECONDS)
-            finally:
-                stopped = _stop(asked)
-        if stopped:
-            print("Saved while it was checked: checked again.\n", flush=True)
-        else:
-            print(f"Watching {folder.name}{'/' if folder.name else ''}*.py; Ctrl-C ends.\n", flush=True)
+            except KeyboardInterrupt:  # a terminal tells it to the check as well, which says that it has stopped
+                _end(asked)
+                return INTERRUPTED
+            if asked.poll() is None:  # in an endless loop, perhaps
+                with contextlib.suppress(ValueError):  # Windows sends no such signal
+                    asked.send_signal(signal.SIGINT)
+                _end(asked)
+                print("Saved while it was checked: checked again.\n", flush=True)
+                continue
+        print(f"Watching {folder.name}{'/' if folder.name else ''}*.py; Ctrl-C ends.\n", flush=True)
         while _state(folder) == before:
             time.sleep(POLL_SECONDS)
 
 
-def _stop(asked: subprocess.Popen[bytes]) -> bool:
-    """End a check that still runs, in an endless loop perhaps; whether it did."""
-    if asked.poll() is not None:
-        return False
-    with contextlib.suppress(subprocess.TimeoutExpired, ValueError):  # ValueError: Windows sends no such signal
-        asked.send_signal(signal.SIGINT)
+def _end(asked: subprocess.Popen[bytes]) -> None:
+    """Give a check a moment to end by itself, and what it started, then end it."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
         asked.wait(STOPS_WITHIN)
     asked.kill()
-    return True
 
 
 def _state(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from conformance.plugin.ending import ended
 from conformance.plugin.settings import Settings
 from conformance.plugin.summary import summary_lines, write_results
 from conformance.suite import KINDS
+
+WORKERS_END_WITHIN = 1
+"""Seconds that the workers of pytest-xdist have to end after Ctrl-C."""
 
 
 class Collector:
@@ -70,6 +74,12 @@ class Collector:
         """A report for each thing that was judged; one without records where nothing was."""
         runs = sorted((self.runs or {(): {}}).items())
         return [Report([record for _, record in sorted(found.items())], dict(facts) or self.settings.facts) for facts, found in runs]
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Let workers have a second to end: one in an endless loop hears nothing, and would be waited for much longer."""
+        xdist = sys.modules.get("xdist.workermanage")
+        if xdist is not None:
+            xdist.NodeManager.EXIT_TIMEOUT = WORKERS_END_WITHIN
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

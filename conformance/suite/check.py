@@ -37,7 +37,7 @@ ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
 
 
 class NothingToAskError(ValueError):
-    """There is no function of any layer that is asked about."""
+    """There is no function of any layer that is asked about, or none can be called as it is wanted."""
 
 
 class NoSuchCaseError(NothingToAskError):
@@ -195,15 +195,15 @@ def _of_gradients(kind: str, question: tuple[Any, ...]) -> bool:
 def _implementation(what: Any, mode: str, timeout: float | None) -> Implementation:
     """The functions behind a name or a path, or of an object that is at hand."""
     if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+        raise NothingToAskError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     if timeout is not None and not 0 < timeout < math.inf:
-        raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
+        raise NothingToAskError(f"timeout must be a positive number of seconds, got {timeout!r}")
     spec = os.fspath(what) if isinstance(what, str | os.PathLike) else getattr(what, "__name__", type(what).__name__)
     if mode == IN_PROCESS and timeout is not None and not spec.startswith(EXEC):
-        raise ValueError(f"a timeout needs mode {PROCESS!r}: a call in this process cannot be stopped")
+        raise NothingToAskError(f"a timeout needs mode {PROCESS!r}: a call in this process cannot be stopped")
     if not isinstance(what, str | os.PathLike):
         if mode == PROCESS:
-            raise ValueError(f"{spec} is an object of this process: in a process of its own runs what has a name, a file or a module")
+            raise NothingToAskError(f"{spec} is an object of this process: another runs what has a name, a file or a module")
         return ModuleImplementation(spec, what)
     complaint = find(spec, mode)
     if complaint:

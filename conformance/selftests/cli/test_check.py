@@ -198,8 +198,7 @@ UNIMPORTABLE = {
 }
 
 
-@pytest.mark.parametrize("mode", ["inprocess", "process"])
-@pytest.mark.parametrize("kind", UNIMPORTABLE)
+@pytest.mark.parametrize(("kind", "mode"), [*((kind, "inprocess") for kind in UNIMPORTABLE), ("exception", "process")])
 def test_a_file_that_cannot_be_imported_is_one_message_with_its_line(place, kind, mode):
     text, told = UNIMPORTABLE[kind]
     place.write("helper.py", "def f():\n    return 1 / 0\nf()\n")

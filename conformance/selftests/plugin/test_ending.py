@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance import plugin
 from conformance.base.files import unwritable
 from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
+from conformance.plugin.collector import WORKERS_END_WITHIN, Collector
 from conformance.plugin.ending import NOTHING_ASKED, ended
+from conformance.plugin.settings import read
 from conformance.selftests.builders.place import ABANDON_AFTER, FORWARD, HIDING, RECORDED, ROOT, USAGE_ERROR, Place, said
 
 ASKED = ("--iut=mine.py", "--conform-layers=relu", "--conform-profile=smoke", RECORDED, "-k", "relu-rows-float64")
@@ -126,6 +129,13 @@ def test_ctrl_c_stops_pytest_at_once(place: Place, mode: str) -> None:
         output, _ = process.communicate(timeout=ABANDON_AFTER)
     assert process.returncode == INTERRUPTED and "KeyboardInterrupt" in output, f"{process.returncode}: {output[-2000:]}"
     assert not re.search(r"\d (passed|failed|skipped)", output), f"no test came to its end: {output[-2000:]}"
+
+
+def test_workers_in_an_endless_loop_are_not_waited_for(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = pytest.importorskip("xdist.workermanage").NodeManager
+    monkeypatch.setattr(manager, "EXIT_TIMEOUT", 10)
+    Collector(pytestconfig, read(plugin.OPTIONS, lambda option: None), plugin.kept, whole=True).pytest_keyboard_interrupt()
+    assert manager.EXIT_TIMEOUT == WORKERS_END_WITHIN, "a worker that hears no Ctrl-C is ended soon after it"
 
 
 @pytest.mark.parametrize("text", ["def relu(x): raise KeyboardInterrupt\n", "raise KeyboardInterrupt\n"], ids=["call", "import"])
