@@ -107,7 +107,7 @@ def test_every_kind_of_function_is_asked_again(layer, name, function):
     assert any(ANOTHER_ANSWER in record.message for record in found), f"{name} changes and passes: {[r.message for r in found]}"
 
 
-@pytest.mark.parametrize("layer", ["Dense", "relu", "mean_squared_error", "SGD", "Bidirectional"])
+@pytest.mark.parametrize("layer", ["Dense", "relu", "gelu", "mean_squared_error", "SGD", "Bidirectional"])
 def test_the_reference_gives_the_same_answer_again(layer):
     found = records(reference, ("repeated",), layer)
     assert found and all(record.status == PASSED for record in found), f"{[(record.id, record.message) for record in found]}"
