@@ -22,10 +22,11 @@ from conformance.judging.judge import CaseResult, judge_again
 from conformance.judging.session import CaseRunner, Session
 from conformance.judging.verdict import Verdict
 
-SAMPLE = 6
+FORWARD, BACKWARD, STEP = "forward", "backward", "step"
+SAMPLE = {FORWARD: 6, BACKWARD: 3, STEP: 3}
+"""How many cases are asked again."""
 ANSWERED = {PASSED, FAILED, ERROR}
 """How a question ends that was answered in time."""
-FORWARD, BACKWARD, STEP = "forward", "backward", "step"
 
 
 def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -48,7 +49,7 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
     """A sample of the cases is asked again, in reverse order; and no answer may change when it is."""
     first = dict(runner.session.first)
     supported = (result for result in map(lambda case: _judged(runner, part, case), _declared(layer, part)) if not _refused(result))
-    results = list(itertools.islice(supported, SAMPLE))
+    results = list(itertools.islice(supported, SAMPLE[part]))
     verdict = next((found for result in reversed(results) if (found := _changing(runner, result, first))), None)
     passed = [result for result in results if result.verdict.status == PASSED]
     if verdict is None:
@@ -62,12 +63,13 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
 
 
 def _declared(layer: str, part: str) -> Iterable[Case]:
-    """The cases of which a sample is taken: those that judge the meaning, every option alone."""
+    """The cases of which a sample is taken: every option alone, and of these the ones that judge the meaning, if there are any."""
     if layer in ALL:
         declared = (declared_cases if part == FORWARD else backward_cases)(layer_cases(layer), "smoke")
     else:
         declared = loss_cases(layer, "smoke") if layer in LOSS_CASES else optimizer_cases(layer, "smoke")
-    return (case for case in declared if case.dtype == "float64")
+    alone = list(declared)
+    return [case for case in alone if case.dtype == "float64"] or alone
 
 
 def _judged(runner: CaseRunner, part: str, case: Case) -> CaseResult:

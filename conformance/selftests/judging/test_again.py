@@ -10,7 +10,9 @@ from conformance import check
 from conformance.base.record import BLOCKED, FAILED, PASSED
 from conformance.cases.questions import Answer
 from conformance.checks import KINDS
+from conformance.implementations import IN_PROCESS, PROCESS
 from conformance.implementations.module import ModuleImplementation
+from conformance.implementations.protocol import implementation_of
 from conformance.judging.again import ANOTHER_ANSWER, judged_again, same_value
 from conformance.judging.session import CaseRunner, Session
 from conformance.judging.verdict import Verdict
@@ -33,8 +35,13 @@ def remembering(right, wrong_first=False):
 
 def records(functions, kinds, layer):
     """What becomes of the questions of these kinds about a layer, one kind after the other."""
+    return records_of(ModuleImplementation("mine", functions), kinds, layer)
+
+
+def records_of(implementation, kinds, layer):
+    """The same of an implementation."""
     session, found = Session(oracle_name=RECORDED), []
-    session.implementation = ModuleImplementation("mine", functions)
+    session.implementation = implementation
     for kind in kinds:
         for identifier, question in KINDS[kind].cases([layer], "smoke"):
             runner = CaseRunner(session, f"{kind}[{identifier}]", lambda: "again", lambda record, _: found.append(record))
@@ -48,6 +55,29 @@ def test_a_state_between_calls_fails_in_every_order(kinds, wrong_first):
     found = records({"dense_forward": remembering(reference.dense_forward, wrong_first)}, kinds, "Dense")
     said = [record for record in found if record.status == FAILED and ANOTHER_ANSWER in record.message]
     assert said, f"no record says that the answer changes: {[(record.id, record.message) for record in found][:5]}"
+
+
+FILE = """
+seen = set()
+
+def dense_forward(x, kernel, bias=None):
+    y = x @ kernel + (0 if bias is None else bias)
+    known = x.tobytes() in seen
+    seen.add(x.tobytes())
+    return y + 1 if known else y
+"""
+
+
+@pytest.mark.parametrize("mode", [IN_PROCESS, PROCESS])
+def test_a_state_fails_in_a_process_of_its_own_as_well(mode, tmp_path):
+    (tmp_path / "mine.py").write_text(FILE)
+    implementation = implementation_of(str(tmp_path / "mine.py"), mode)
+    try:
+        found = records_of(implementation, ("forward", "repeated"), "Dense")
+    finally:
+        implementation.close()
+    said = [record for record in found if record.kind == "repeated" and record.status == FAILED]
+    assert said and ANOTHER_ANSWER in said[0].message, f"{[record.message for record in found if record.kind == 'repeated']}"
 
 
 def counting_step():
@@ -77,7 +107,7 @@ def test_every_kind_of_function_is_asked_again(layer, name, function):
     assert any(ANOTHER_ANSWER in record.message for record in found), f"{name} changes and passes: {[r.message for r in found]}"
 
 
-@pytest.mark.parametrize("layer", ["Dense", "relu", "mean_squared_error", "SGD", "Bidirectional"])
+@pytest.mark.parametrize("layer", ["Dense", "relu", "gelu", "mean_squared_error", "SGD", "Bidirectional"])
 def test_the_reference_gives_the_same_answer_again(layer):
     found = records(reference, ("repeated",), layer)
     assert found and all(record.status == PASSED for record in found), f"{[(record.id, record.message) for record in found]}"
