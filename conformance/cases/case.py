@@ -288,22 +288,27 @@ def pairs_of_options(layer: LayerCases) -> tuple[Case, ...]:
     Where a case of the table or a special one asks the same of an ordinary input, it is that one.
     """
     values = values_alone(layer)
-    ordinary = (case for case in _combined_cases(layer, "standard") if case.dtype == "float64" and _ordinary(case))
-    known = {_asked(layer, case.config, case.call): case for case in reversed([*ordinary])}
+    known: dict[str, Case] = {}
+    for case in _combined_cases(layer, "standard"):
+        if case.dtype == "float64" and _ordinary(case):
+            known.setdefault(_asked(layer, case), case)
     found: dict[str, Case] = {}
-    for given in pairs_alone(values, layer.alone.acts_with):
-        row = {name: given[name] for name in (*values, *given) if name in given}
-        config = {name: values[0] for name, values in layer.sizes.items()} | dict(layer.alone.sizes)
-        config |= {name: value for name, value in row.items() if name not in OF_THE_CALL}
-        call = {name: value for name, value in row.items() if name in OF_THE_CALL}
-        title = "-".join([*(words(name, value) for name, value in row.items()), "alone"])
-        cases = (make_case(layer, config, shape, call, "float64", title) for shape in layer.alone.shapes or _small_shapes(layer))
-        case = next((case for case in cases if layer.possible(case.config, case.shape, call, "float64")), None)
-        if case is not None:
-            asked = _asked(layer, case.config, call)
-            there = known.get(asked)
-            found.setdefault(asked, there if there is not None and len(there.shape) >= len(case.shape) else case)
+    for row in pairs_alone(values, layer.alone.acts_with):
+        small = _small_case(layer, {name: row[name] for name in (*values, *row) if name in row})
+        if small is not None:
+            there = known.get(_asked(layer, small), small)
+            found.setdefault(_asked(layer, small), there if len(there.shape) >= len(small.shape) else small)
     return tuple(found.values())
+
+
+def _small_case(layer: LayerCases, row: Config) -> Case | None:
+    """The case of these options on the first small input that Keras accepts with them; None where there is none."""
+    config = {name: values[0] for name, values in layer.sizes.items()} | dict(layer.alone.sizes)
+    config |= {name: value for name, value in row.items() if name not in OF_THE_CALL}
+    call = {name: value for name, value in row.items() if name in OF_THE_CALL}
+    title = "-".join([*(words(name, value) for name, value in row.items()), "alone"])
+    cases = (make_case(layer, config, shape, call, "float64", title) for shape in layer.alone.shapes or _small_shapes(layer))
+    return next((case for case in cases if layer.possible(case.config, case.shape, call, "float64")), None)
 
 
 def _passed(layer: LayerCases) -> dict[str, Sequence[Any]]:
@@ -319,11 +324,11 @@ def values_alone(layer: LayerCases) -> dict[str, Sequence[Any]]:
     return {**declared, **layer.alone.values}
 
 
-def _asked(layer: LayerCases, config: Config, call: Config) -> str:
+def _asked(layer: LayerCases, case: Case) -> str:
     """The options of a case that differ from their defaults, without the sizes that follow from the weights."""
     silent = {*(set(layer.sizes) - set(_passed(layer))), *layer.constant}
-    given = {name: value for name, value in config.items() if name not in silent or value != layer.constant.get(name, value)}
-    return json.dumps([given, dict(call)], sort_keys=True)
+    given = {name: value for name, value in case.config.items() if name not in silent or value != layer.constant.get(name, value)}
+    return json.dumps([given, dict(case.call)], sort_keys=True)
 
 
 def _ordinary(case: Case) -> bool:
