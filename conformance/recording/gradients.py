@@ -11,7 +11,7 @@ from conformance.judging.verdict import keras_ratio
 from conformance.oracle.live.gradients import measure_gradients
 from conformance.oracle.live.keras import LiveKeras
 from conformance.oracle.recorded.reader import SEED
-from conformance.oracle.recorded.tensors import Tensors, least_of_gradients, put, put_call, rounded
+from conformance.oracle.recorded.tensors import Tensors, least_of_gradients, put, put_call, rounded, widened
 from conformance.oracle.recorded.vectors import StoredCase
 
 
@@ -29,7 +29,7 @@ def record_gradients(keras: LiveKeras, layer: LayerCases, case: Case, forward: S
     pairs = zip(expectation.outputs, responses(), strict=True)
     put(tensors, "output", tuple(rounded(y, least_of_gradients(y, p, case.dtype), case.dtype) for y, p in pairs))
     for n, other in enumerate(expectation.alternatives):
-        put(tensors, f"alternative/{n}", other)
+        put(tensors, f"alternative/{n}", widened(other))
     tensors["response"] = responses()
     facts = {
         "id": case.id,

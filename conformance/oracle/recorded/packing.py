@@ -70,7 +70,7 @@ def pack(array: Array) -> tuple[int, int | None, Array]:
 
 
 def _integers(values: Array) -> tuple[int | None, Array | None]:
-    """The exponent e and the integers of which floats are 2^e times; None twice where there are none of 62 bits, or -0.0 would be lost."""
+    """The exponent e and the integers of which floats are 2^e times; None twice where there are none of 7 bytes, or -0.0 would be lost."""
     if not np.isfinite(values).all() or np.signbit(values[values == 0]).any():
         return None, None
     if not values.any():
@@ -80,7 +80,7 @@ def _integers(values: Array) -> tuple[int | None, Array | None]:
     digits = np.ldexp(fractions, DIGITS).astype(np.int64)
     _, places = np.frexp((digits & -digits).astype(np.float64))  # of the lowest binary digit that is not 0, the last one being 1
     lowest = int(np.min(exponents + places)) - DIGITS - 1
-    if int(np.max(exponents)) - lowest > 62:
+    if int(np.max(exponents)) - lowest > 55:
         return None, None
     return lowest, np.ldexp(wide, -lowest).astype(np.int64)
 

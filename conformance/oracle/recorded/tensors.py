@@ -47,9 +47,14 @@ def put_expectation(tensors: Tensors, rules: dict[str, float], prefix: str, expe
     _put_allowed(tensors, rules, f"{prefix}allowed", outputs, allowed)
     others = [other for other in expectation.alternatives if not _equal(other, outputs)]
     for n, other in enumerate(others):
-        put(tensors, f"{prefix}alternative/{n}", other)
+        put(tensors, f"{prefix}alternative/{n}", widened(other))
     if wide:
         _put_allowed(tensors, rules, f"{prefix}float32_allowed", outputs, expectation.rounding())
+
+
+def widened(outputs: Sequence[Array]) -> tuple[Array, ...]:
+    """Floats as float64, in which they are compared."""
+    return tuple(y.astype(np.float64) if y.dtype.kind == "f" else y for y in outputs)
 
 
 def rounded(y: Array, allowed: Array, dtype: str) -> Array:
