@@ -1,7 +1,8 @@
 """What an exception may be meant for: the options of a call that it can be a refusal of, by what was raised and where.
 
 An exception that the implementation's own code raised by ``raise`` or ``assert`` may be meant for any of them. A look-up in vain is about
-the option whose value was looked up. Everything else is a mistake: NumPy raises ``ValueError`` for broadcasting and ``TypeError`` for None.
+the option whose value was looked up. None in the place of a weight that a function requires is one that is missing. Everything else is a
+mistake: NumPy raises ``ValueError`` for broadcasting and ``TypeError`` for None.
 Whether a refusal is one, only more questions tell (:mod:`conformance.judging.refusal`).
 
 This file imports the standard library alone, and nothing here runs code of the implementation.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import re
 import sys
 import sysconfig
@@ -57,6 +59,8 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
     operation = _operation(own[-1])
     if operation == "RAISE_VARARGS":  # of `raise`, and of `assert`
         return (*question.keywords, WEIGHTS)
+    if _wants_a_weight(error, function, question):
+        return (WEIGHTS,)
     code = own[-1].tb_frame.f_code
     # A value that the code names has a branch of its own there, in which something else went wrong.
     values = {name: value for name, value in question.keywords.items() if not (isinstance(value, str) and _names(code, name, value))}
@@ -67,6 +71,21 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
     if isinstance(error, UnboundLocalError) or (isinstance(error, NameError) and operation == "LOAD_DEREF"):
         return tuple(name for name, value in values.items() if value is None or isinstance(value, str))
     return _of_a_call_within(error, own[-1], question.keywords)
+
+
+def _wants_a_weight(error: BaseException, function: Callable[..., Any], question: Question) -> bool:
+    """Whether an operation on None stopped a function that gets None for a weight which it requires: without a default it takes no None.
+
+    One at the end of the row is left out of the call, and shows in the signature; one in the middle cannot be.
+    """
+    if not isinstance(error, TypeError | AttributeError) or "NoneType" not in str(error):
+        return False
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    given = zip(parameters, question.positional, strict=False)
+    return any(value is None and one.default is one.empty and one.kind is not one.VAR_POSITIONAL for one, value in given)
 
 
 def _of_a_call_within(error: BaseException, place: TracebackType, keywords: Mapping[str, Any]) -> tuple[str, ...]:

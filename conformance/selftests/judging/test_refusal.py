@@ -284,6 +284,26 @@ def test_two_weights_are_unsupported_where_the_wrapped_function_takes_three(body
         assert record.message == "bidirectional_forward refuses use_bias=False", record.message
 
 
+BATCH_NORMALIZATION = """
+import numpy as np
+def batch_normalization_forward(x, gamma, beta, moving_mean, moving_varianceDEFAULT):
+    return gamma * (x - moving_mean) / np.sqrt(moving_variance + 1e-3) + beta
+"""
+
+
+@pytest.mark.parametrize("option", ["center", "scale"])
+def test_a_weight_that_is_none_is_missing_where_the_function_requires_it(option, write):
+    case = Case("BatchNormalization", {option: False}, (3, 4, 5))
+    required = ModuleImplementation(write(BATCH_NORMALIZATION.replace("DEFAULT", "")))
+    question = forward_question(ALL["BatchNormalization"], case, arrays_of(case), {})
+    answer = ask(required, question)
+    assert (answer.status, answer.message.partition(REFUSES)[2]) == (UNSUPPORTED, f"{option}=False"), "it never said that it takes None"
+    defaults = "gamma=None, beta=None, moving_mean=None, moving_variance=None"
+    takes_none = BATCH_NORMALIZATION.replace("gamma, beta, moving_mean, moving_varianceDEFAULT", defaults)
+    answer = ask(ModuleImplementation(write(takes_none)), question)
+    assert answer.status == ERROR, "what None is the default of must be computed without it"
+
+
 def test_an_option_that_the_wrapped_function_does_not_take_is_unsupported(write):
     text = INNER.replace("bias, **options", "bias").replace("BODY", "lstm_forward(x, *forward_weights, **options)")
     text = text.replace("recurrent_kernel, bias, bias", "recurrent_kernel, bias")
