@@ -37,6 +37,13 @@ importlib.machinery.PathFinder.find_spec = classmethod(_hiding)
 """
 """A `sitecustomize.py`: these packages are not installed."""
 
+HEARING = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+"""A program that runs a module: what a shell runs in its background ignores Ctrl-C, and hands that on."""
+
 
 class Place:
     """An empty folder of a user, from which pytest and Python are run with this project installed, or seeming so."""
@@ -69,6 +76,13 @@ class Place:
             text=True,
             timeout=ABANDON_AFTER,
         )
+
+    def begin(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        """Python running a module, begun and not waited for; what it prints is piped, and it hears Ctrl-C."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (self.library, ROOT)))}
+        command = [sys.executable, "-u", "-c", HEARING, module, *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def pytest(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         return self.python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=cwd, **variables)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 
 import conformance
 from conformance.cli import check
-from conformance.selftests.builders.place import ABANDON_AFTER, ROOT, Place, said
+from conformance.selftests.builders.place import ABANDON_AFTER, Place, said
 from conformance.selftests.cli.test_check import RIGHT, until
 
 STARTED = """
@@ -37,10 +35,7 @@ def place(tmp_path):
 
 def begun(place, *arguments):
     """A check that has begun."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (place.library, ROOT)))}
-    command = [sys.executable, "-u", "-m", "conformance", "check", "my_layers.py", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=place.folder, env=environment, **pipes)
+    return place.begin("conformance", "check", "my_layers.py", *arguments)
 
 
 @pytest.mark.parametrize("mode", ["inprocess", "process"])

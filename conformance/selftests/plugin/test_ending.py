@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, SKIPPED, TIM
 from conformance.plugin.collector import WORKERS_END_WITHIN, Collector
 from conformance.plugin.ending import NOTHING_ASKED, ended
 from conformance.plugin.settings import read
-from conformance.selftests.builders.place import ABANDON_AFTER, FORWARD, HIDING, RECORDED, ROOT, USAGE_ERROR, Place, said
+from conformance.selftests.builders.place import ABANDON_AFTER, FORWARD, HIDING, RECORDED, USAGE_ERROR, Place, said
 
 ASKED = ("--iut=mine.py", "--conform-layers=relu", "--conform-profile=smoke", RECORDED, "-k", "relu-rows-float64")
 OK, TESTS_FAILED, INTERRUPTED = 0, 1, 2
@@ -121,9 +120,8 @@ def relu(x):
 def test_ctrl_c_stops_pytest_at_once(place: Place, mode: str) -> None:
     place.write("mine.py", LOOPING)
     os.mkfifo(place.folder / "started")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (place.library, ROOT)))}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *FORWARD, *ASKED, f"--conform-iut-mode={mode}"]
-    with subprocess.Popen(command, cwd=place.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    arguments = ("-p", "no:cacheprovider", *FORWARD, *ASKED, f"--conform-iut-mode={mode}")
+    with place.begin("pytest", *arguments) as process:
         (place.folder / "started").read_text()
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=ABANDON_AFTER)
