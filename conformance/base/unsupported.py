@@ -6,12 +6,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from conformance.base.call import REFUSED
+from conformance.base.call import REFUSED, REFUSES
 from conformance.base.record import Record
 from conformance.base.words import listed
 
-REFUSES = "refuses "
-"""What the message of a refused case says before ``option=value``."""
 VALUE = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\"|\([^)]*\)|\[[^\]]*\]|[^\s,;:()]+)")
 MISSING_ARGUMENT = re.compile(r"missing (?:a|\d+) required (?:positional )?arguments?: (.*)")
 NO_FUNCTION = " has no function "
