@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,13 +33,19 @@ def pairwise(
     def as_row(indices: Sequence[int]) -> dict[str, Any]:
         return {name: factors[name][index] for name, index in zip(names, indices, strict=True)}
 
+    sizes = [len(factors[name]) for name in names]
+
+    @functools.cache  # small tables meet the same rows again
+    def is_possible(indices: tuple[int, ...]) -> bool:
+        return possible(as_row(indices))
+
     def candidates(wanted: Mapping[int, int]) -> list[tuple[int, ...]]:
         """Possible rows that hold the wanted indices; everything else default in the first, at random in the others."""
         found: list[tuple[int, ...]] = []
         for attempt in range(ATTEMPTS):
-            others = [0] * len(names) if attempt == 0 else [draw.randrange(len(factors[name])) for name in names]
+            others = [*map(draw.randrange, sizes)] if attempt else [0] * len(sizes)
             indices = tuple(wanted.get(place, other) for place, other in enumerate(others))
-            if possible(as_row(indices)):
+            if is_possible(indices):
                 found.append(indices)
             if len(found) == CANDIDATES:
                 break

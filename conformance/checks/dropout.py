@@ -14,7 +14,7 @@ from conformance.cases.questions import Question
 from conformance.judging.session import CaseRunner
 
 RATES = (0.1, 0.5, 0.8)
-SHAPE = (200, 40, 25)
+SHAPE = (100, 40, 15)
 # Each check below has a false-alarm rate of at most 1e-6: a normal deviate beyond 4.9 has 9.6e-7, two-sided.
 DEVIATES = 4.9
 

@@ -22,9 +22,11 @@ from conformance.implementations import MODES
 from conformance.implementations.protocol import find
 from conformance.oracle.recorded.vectors import VectorsError
 from conformance.suite.check import NoSuchCaseError, NothingToAskError, check, mode_of
+from conformance.suite.parts import PartError
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 POLL_SECONDS = 0.3
+MOST_WORKERS = 8
 STOPS_WITHIN = 2.0
 """Seconds that a check which is not wanted any more has to end by itself, and to end what it started."""
 EPILOG = (
@@ -54,13 +56,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     if options.watch:
         return _watch(options.file, [argument for argument in arguments or sys.argv[1:] if argument != "--watch"])
     try:
-        chosen = {"case": options.case, "edge": options.edge, "mode": options.mode, "timeout": options.timeout}
+        chosen = {"case": options.case, "edge": options.edge, "mode": options.mode, "timeout": options.timeout, "workers": MOST_WORKERS}
         report = check(options.file, layers, say=_progress, **chosen)
     except UnimportableError as error:
         return _usage(error.in_full)
     except NoSuchCaseError as error:
         return _usage(f"--case: {error}")
-    except NothingToAskError as error:
+    except (NothingToAskError, PartError) as error:
         return _usage(str(error))
     except VectorsError as error:
         return _usage(f"{error}.")

@@ -21,6 +21,7 @@ SINGLE_ONLY = "accurate to float32 only"
 LARGEST_RATIO = 1e12
 """A ratio of error to tolerance is cut here, since records hold no infinities (an exact output has a tolerance of 0)."""
 SMALLEST_NORMAL = 1.2e-38
+LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,11 @@ def error_ratio(expected: Array, got: Array, allowed: Array) -> Array:
     if expected.dtype.kind not in "f":
         return np.where(expected == got, 0.0, np.inf)
     same = (expected == got) | (np.isnan(expected) & np.isnan(got))
+    if same.all():
+        return np.zeros(expected.shape)
     got = got.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        ratio = np.abs(got - expected) / np.maximum(np.nan_to_num(allowed, nan=0.0), SMALLEST_NORMAL)
+        ratio = np.abs(got - expected) / np.fmax(np.fmin(allowed, LARGEST), SMALLEST_NORMAL)  # neither NaN nor infinite
     comparable = np.isfinite(expected) & np.isfinite(got)
     return np.where(same, 0.0, np.where(comparable, ratio, np.inf))
 

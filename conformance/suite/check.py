@@ -10,12 +10,13 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from conformance import checks
 from conformance.base.errors import UnimportableError
-from conformance.base.record import PASSED, SKIPPED, UNSUPPORTED, Record
+from conformance.base.record import Record
 from conformance.base.report import Report
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
@@ -25,12 +26,12 @@ from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, TIMEOU
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.accepted import never_met
-from conformance.judging.details import in_detail
 from conformance.judging.sentences import in_sentences
-from conformance.judging.session import CaseRunner, Explanation, Session
+from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
-from conformance.suite.diagnoses import Diagnoses
 from conformance.suite.names import functions_of, remarks
+from conformance.suite.parts import records_of_parts, worth
+from conformance.suite.told import Told
 
 ANSWERED = tuple(kind for kind in checks.KINDS if kind != "drawn")
 """Kinds of questions that recorded vectors can answer."""
@@ -52,6 +53,7 @@ def check(
     edge: bool = False,
     mode: str | None = None,
     timeout: float | None = None,
+    workers: int = 1,
     say: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Judge an implementation of layers by recorded answers of Keras.
@@ -73,6 +75,8 @@ def check(
         Where Python code runs: in this process, or in one of its own, which may crash and hang. In this one, unless `timeout` is given.
     timeout : float, optional
         Seconds that a call may take in a process of its own or a program; 60 if not given.
+    workers : int
+        In how many processes many layers of what has a name are asked at most, each of which imports it.
     say : callable, optional
         Told what is being asked.
 
@@ -92,48 +96,89 @@ def check(
     """
     mode = mode_of(mode, timeout)
     implementation = _implementation(what, mode, timeout)
+    subject = Subject(implementation, what, mode, timeout)
     try:
-        return _checked(implementation, what, layers, case, edge, say, mode, timeout)
+        return _checked(subject, layers, case, edge, say, workers)
+    finally:
+        implementation.close()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked: the implementation that is at hand, what it was given as, and where it runs."""
+
+    implementation: Implementation
+    what: Any
+    mode: str
+    timeout: float | None
+
+    def session(self) -> Session:
+        """What all questions share: the implementation, and what was recorded of Keras."""
+        session = Session(iut=self.implementation.spec, oracle_name=RECORDED)
+        session.implementation = self.implementation
+        return session
+
+    def told(self, layers: Sequence[str], case: str | None = None, say: Callable[[str], None] = lambda text: None) -> Told:
+        """What becomes of the questions about some layers, or of one case of theirs."""
+        implementation, session = self.implementation, self.session()
+        told = Told(whole=case is not None)
+        for layer in layers:
+            say(f"{layer} ...")
+            differentiable = layer in (*ALL, *LOSS_CASES) and implementation.has(function_name(layer, "backward"))
+            for kind, identifier, question in questions([layer], session.profile, ANSWERED):
+                name = f"test_{kind}[{identifier}]"
+                needed = differentiable or not _of_gradients(kind, question)
+                if needed and (case in (name, identifier) or (case is None and not told.is_settled(kind, question))):
+                    again = partial(self._again, layer, name if kind == "backward" else identifier)
+                    checks.KINDS[kind].check(CaseRunner(session, name, again, told.settle, in_sentences), *question)
+        say("")
+        return told
+
+    def _again(self, layer: str, identifier: str) -> str:
+        """How a case is asked alone: by the command, where the implementation has a name that another process finds."""
+        spec = self.implementation.spec
+        if not isinstance(self.what, str | os.PathLike):
+            return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
+        how = ["--timeout", f"{self.timeout:g}"] if self.timeout else ["--mode", self.mode] if self.mode != IN_PROCESS else []
+        return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier, *how])
+
+
+def records_of(spec: str, layers: Sequence[str], mode: str, timeout: float | None) -> list[Record]:
+    """The records of some layers of an implementation that has a name, and nothing else."""
+    implementation = _implementation(spec, mode, timeout)
+    try:
+        return Subject(implementation, spec, mode, timeout).told(layers).records
     finally:
         implementation.close()
 
 
 def _checked(
-    implementation: Implementation,
-    what: Any,
-    layers: Sequence[str] | None,
-    case: str | None,
-    edge: bool,
-    say: Callable[[str], None],
-    mode: str,
-    timeout: float | None,
+    subject: Subject, layers: Sequence[str] | None, case: str | None, edge: bool, say: Callable[[str], None], workers: int
 ) -> Report:
     """The report on an implementation that is at hand."""
     started = time.monotonic()
+    implementation = subject.implementation
+    spec = implementation.spec
     wanted = [known_layer(name) for name in ([layers] if isinstance(layers, str) else layers or NAMES)]
     own = own_layers(implementation, wanted)
     notes = remarks(implementation, wanted)
     if not own:
-        raise NothingToAskError(_nothing_found(implementation.spec, wanted, notes))
-    session = Session(iut=implementation.spec, oracle_name=RECORDED)
-    session.implementation = implementation
-    told = Told(whole=case is not None)
-    for layer in own:
-        say(f"{layer} ...")
-        differentiable = layer in (*ALL, *LOSS_CASES) and implementation.has(function_name(layer, "backward"))
-        for kind, identifier, question in questions([layer], session.profile, ANSWERED):
-            name = f"test_{kind}[{identifier}]"
-            if case in (None, name, identifier) and (differentiable or not _of_gradients(kind, question)):
-                again = partial(_again, what, implementation.spec, layer, name if kind == "backward" else identifier, mode, timeout)
-                runner = CaseRunner(session, name, again, told.settle, in_sentences)
-                checks.KINDS[kind].check(runner, *question)
-    say("")
+        raise NothingToAskError(_nothing_found(spec, wanted, notes))
+    parts = min(workers, worth(own)) if case is None and isinstance(subject.what, str | os.PathLike) else 1
+    if parts > 1:
+        say(f"{len(own)} layers in {parts} processes ...")
+        found = records_of_parts(spec, own, {"mode": subject.mode, "timeout": subject.timeout}, parts)
+        told = Told(found, again=lambda name: subject.told([next(one.layer for one in found if one.id == name)], name))
+        say("")
+    else:
+        told = subject.told(own, case, say)
     if not told.records:
         raise NoSuchCaseError(f"no case of {', '.join(own)} has the id {case}.")
-    facts = {"iut": session.iut, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
+    session = subject.session()
+    facts = {"iut": spec, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
     absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
     others = {"facts": facts, "absent": absent, "edge": edge, "notes": notes, "never_met": _never_met(told.records)}
-    return told.report(session.iut, seconds=time.monotonic() - started, **others)
+    return told.report(spec, seconds=time.monotonic() - started, **others)
 
 
 def _never_met(records: Sequence[Record]) -> list[str]:
@@ -146,27 +191,6 @@ def _never_met(records: Sequence[Record]) -> list[str]:
 def mode_of(mode: str | None, timeout: float | None) -> str:
     """Where code runs: as it is said, else in this process, and in one of its own where a call may only take so long."""
     return mode or (PROCESS if timeout is not None else IN_PROCESS)
-
-
-class Told:
-    """Gathers the records of a run, and what is told of those that are no pass, of all where `whole` asks for it."""
-
-    def __init__(self, whole: bool) -> None:
-        self.whole = whole
-        self.records: list[Record] = []
-        self.explanations: dict[str, Callable[[], str]] = {}
-
-    def settle(self, record: Record, explanation: Callable[[], str]) -> None:
-        """Keep a record; what explains a pass is let go, since it holds all arrays of the case."""
-        self.records.append(record)
-        if self.whole or record.status not in (PASSED, UNSUPPORTED, SKIPPED):
-            self.explanations[record.id] = explanation
-
-    def report(self, iut: str, **others: Any) -> Report:
-        """The report of what was gathered."""
-        results = {name: told.result for name, told in self.explanations.items() if isinstance(told, Explanation)}
-        details = {name: partial(in_detail, result, iut) for name, result in results.items()}
-        return Report(self.records, explanations=self.explanations, details=details, diagnose=Diagnoses(results), **others)
 
 
 def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[str]:
@@ -215,11 +239,3 @@ def _nothing_found(spec: str, layers: Sequence[str], notes: Sequence[str]) -> st
     """What to say of an implementation in which no function has a name that is asked for."""
     wanted = [function for layer in layers for function in functions_of(layer)]
     return "\n".join([f"{spec} has no function that could be checked: names are like {', '.join(wanted[:3])}.", *notes])
-
-
-def _again(what: Any, spec: str, layer: str, identifier: str, mode: str, timeout: float | None) -> str:
-    """How a case is asked alone: by the command, where the implementation has a name that another process finds."""
-    if not isinstance(what, str | os.PathLike):
-        return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
-    how = ["--timeout", f"{timeout:g}"] if timeout else ["--mode", mode] if mode != IN_PROCESS else []
-    return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier, *how])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from conformance.base.record import FAILED, Record
 from conformance.faults import consistent_faults
@@ -17,17 +17,21 @@ MOST_SEARCHES, MOST_IN_VAIN = 12, 3
 class Diagnoses:
     """Asks the catalogue of named mistakes about failures, see :data:`conformance.base.report.Diagnose`.
 
-    ``results`` are the judged cases of failures, by the id of their record.
+    ``result_of`` gives the judged case of a record's id, or None where there is none.
     """
 
-    def __init__(self, results: Mapping[str, CaseResult]) -> None:
-        self.results = {name: result for name, result in results.items() if result.verdict.status == FAILED}
+    def __init__(self, result_of: Callable[[str], CaseResult | None]) -> None:
+        self.result_of = result_of
+        self.results: dict[str, CaseResult] = {}
         self.found: dict[str, list[str]] = {}
 
     def __call__(self, records: Sequence[Record]) -> dict[str, list[str]]:
         """The mistakes that give each wrong answer; what is not looked at, of very many, is not in the mapping."""
         parts: dict[str, list[Record]] = {}
         for record in records:
+            result = self.result_of(record.id)
+            if result is not None and result.verdict.status == FAILED:
+                self.results[record.id] = result
             part = self.results[record.id].part if record.id in self.results else ""
             parts.setdefault(part, []).append(record)
         found: dict[str, list[str]] = {record.id: [] for record in parts.pop("", [])}

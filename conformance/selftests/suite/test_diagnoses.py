@@ -53,21 +53,21 @@ def searches(monkeypatch):
 
 def test_a_mistake_that_is_known_is_not_searched_again(searches):
     results, records = failures(without_bias)
-    found = Diagnoses(results)(records)
+    found = Diagnoses(results.get)(records)
     assert len(found) == len(records) > 20 and all("the bias is left out" in sentences for sentences in found.values()), found
     assert searches.count("all") == 1, f"one search explains all {len(records)} cases: {searches}"
 
 
 def test_searches_in_vain_come_to_an_end(searches):
     results, records = failures(at_random)
-    found = Diagnoses(results)(records)
+    found = Diagnoses(results.get)(records)
     assert list(found.values()) == [[]] * len(records), "no mistake of the catalogue adds noise"
     assert searches == ["all"] * diagnoses.MOST_IN_VAIN, f"{len(records)} cases, and few searches: {searches}"
 
 
 def test_an_answer_is_kept(searches):
     results, records = failures(without_bias, 8)
-    diagnose = Diagnoses(results)
+    diagnose = Diagnoses(results.get)
     first, asked = diagnose(records), len(searches)
     assert diagnose(records) == first and len(searches) == asked, "a report that is printed again costs nothing"
     assert diagnose(records[:1]) == {records[0].id: first[records[0].id]}, "one of them is answered alone"
@@ -76,10 +76,10 @@ def test_an_answer_is_kept(searches):
 def test_of_very_many_failures_some_are_looked_at(monkeypatch):
     monkeypatch.setattr(diagnoses, "MOST_CASES", 10)
     results, records = failures(without_bias)
-    found = Diagnoses(results)(records)
+    found = Diagnoses(results.get)(records)
     assert records[0].id in found and 5 <= len(found) <= 10, f"the simplest, and some all along the row: {len(found)} of {len(records)}"
 
 
 def test_what_was_not_judged_with_arrays_has_no_diagnosis():
     _, records = failures(without_bias, 4)
-    assert Diagnoses({})(records) == {record.id: [] for record in records}, "nothing is known, but each was looked at"
+    assert Diagnoses({}.get)(records) == {record.id: [] for record in records}, "nothing is known, but each was looked at"
