@@ -77,8 +77,9 @@ def test_a_timeout_needs_no_other_option(place):
     arguments = ("--layers", "relu,Flatten", "--timeout", "0.5")
     result = place.python("-m", "conformance", "check", "my_layers.py", *arguments, "--case", "relu-rows-float64")
     assert result.returncode == 1 and "relu gave no answer within 0.5 s" in result.stdout, said(result)
-    again = "conform check my_layers.py --layers relu --case relu-rows-float64 --timeout 0.5"
-    assert again in result.stdout, f"the command for the case alone repeats it: {result.stdout}"
+    (explain,) = conformance.check(place.folder / "my_layers.py", ["relu"], case="relu-rows-float64", timeout=0.5).explanations.values()
+    again = "--layers relu --case relu-rows-float64 --timeout 0.5"
+    assert again in explain(), f"the command for the case alone repeats it: {explain()}"
 
 
 def test_in_a_process_of_its_own_a_file_is_judged_alike(place):
