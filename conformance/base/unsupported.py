@@ -39,11 +39,16 @@ def unsupported_rows(layer: str, records: Iterable[Record], answered: Iterable[R
             refused[option][value] = None
         if not absent and not values:
             others[record.message] += 1
-    cells = listed([*lacking], MOST_NAMES), "; ".join(f"{name}: {listed([*values], MOST_VALUES)}" for name, values in refused.items())
+    cells = listed([*lacking], MOST_NAMES), "; ".join(_values(name, [*values]) for name, values in refused.items())
     rows = [(layer, *cells)] if any(cells) else []
     reasons = [reason for reason, _ in others.most_common(MOST_REASONS)]
     more = [f"{len(others) - MOST_REASONS} more reasons"] if len(others) > MOST_REASONS else []
     return rows + [(layer, reason) for reason in [*reasons, *more]]
+
+
+def _values(option: str, values: Sequence[str]) -> str:
+    """An option and the values of it that are refused; the option alone where its value is an array, which has no words."""
+    return f"{option}: {listed(values, MOST_VALUES)}" if any(values) else option
 
 
 def _lacking(record: Record) -> list[str]:
@@ -60,7 +65,9 @@ def _lacking(record: Record) -> list[str]:
 def _refused(record: Record, taken: set[Feature], refused: Mapping[str, Mapping[str, None]]) -> list[Feature]:
     """The values that the message names; else, where anything was answered, those that were not: where one is known, that."""
     if REFUSES in record.message:
-        return [(option, value.strip("'\"")) for option, value in VALUE.findall(record.message.partition(REFUSES)[2])]
+        said = record.message.partition(REFUSES)[2]
+        arrays = [(name, "") for name in said.split(" and ") if name.isidentifier()]
+        return [(option, value.strip("'\"")) for option, value in VALUE.findall(said)] + arrays
     never = [feature for feature in record.options.items() if feature not in taken] if taken else []
     return [(option, value) for option, value in never if value in refused.get(option, ())] or never
 

@@ -54,7 +54,7 @@ def forward_question(layer: LayerCases, case: Case, arrays: Arrays, chosen: Mapp
         return Question(case.layer, (*arrays.weights, arrays.x), {**case.config, **arguments}, origin)
     config = layer.keras_config({name: value for name, value in case.config.items() if name not in layer.unpassed})
     # Options that change no number, and that a function may take all the same.
-    arguments |= {name: case.config[name] for name in case.call.get("given", ())}
+    arguments |= {name: case.config[name] for name in case.call.get("given", ()) if name in case.config}
     training = bool(arguments.get("training"))
     call = layer_call(case.layer, config, arrays.weights, training=training)
     x = list(arrays.x) if isinstance(arrays.x, tuple) else arrays.x

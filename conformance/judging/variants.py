@@ -19,6 +19,9 @@ from reference.layers.spec import REQUIRED
 REMOVING = frozenset(weight.unless for spec in LAYERS.values() for weight in spec.weights.values() if weight.unless)
 """The options that remove a weight where they are False; they are not passed."""
 
+INSTEAD = {"Activation": {"activation": "relu"}}
+"""Of options without a default, which are refused like others, the value that stands for one: the one that most people have."""
+
 DOUBLED = 4
 """So often an image that is too small is doubled: no window covers 16 cells."""
 
@@ -26,10 +29,12 @@ DOUBLED = 4
 def options_of(question: Question) -> dict[str, Any]:
     """The options that differ from Keras's defaults: those that are passed, and those that only a missing weight shows.
 
-    What has no default (``rate``) is not among them.
+    What has no default (``rate``) is not among them, nor has any in its stead.
     """
     origin, spec = question.origin, _spec(question)
     required = {name for name, option in spec.options.items() if option.default is REQUIRED} if spec else set()
+    instead = INSTEAD.get(spec.class_name, {}) if spec else {}
+    required -= {name for name in instead if question.keywords.get(name) != instead[name]}
     if not isinstance(origin, Origin):
         return {name: value for name, value in question.keywords.items() if name not in required}
     if isinstance(origin.layer, FunctionCases):
@@ -54,7 +59,8 @@ def with_options(question: Question, kept: Collection[str]) -> Question | None:
     if "layer" in dropped:  # the one that is wrapped otherwise has sizes of its own, and as many gates
         config = {**{name: values[0] for name, values in layer.sizes.items()}, **config}
         dropped = dropped | {"dropout_mask", "recurrent_dropout_mask"}
-    case = replace(origin.case, config={**layer.constant, **config})
+    instead = {name: value for name, value in INSTEAD.get(layer.layer, {}).items() if name in dropped}
+    case = replace(origin.case, config={**layer.constant, **config, **instead})
     try:
         arrays = _fitting(origin, case, dropped)
         grads = _grads(origin, case, arrays)

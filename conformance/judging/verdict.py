@@ -216,7 +216,7 @@ def _value_sentence(mismatch: Mismatch) -> str:
     count = int(np.sum(off))
     if off.size == 1:
         return "the only value is off"
-    return f"{count} of {off.size} values are off" if count < off.size else f"all {count} values are off"
+    return f"{count} of {off.size} values {'is' if count == 1 else 'are'} off" if count < off.size else f"all {count} values are off"
 
 
 def _output_name(n: int, count: int) -> str:
