@@ -39,8 +39,9 @@ def cases(layers: Sequence[str], profile: str) -> Iterator[tuple[str, tuple[str,
 def drawable(name: str, part: str, profile: str) -> set[str]:
     """The levels of which a layer's options and ways to call make cases; what only a special case has is never drawn."""
     layer = layer_cases(name)
-    special = {one.title for one in layer.special}
-    return {level(case, part) for case in DECLARED[part](layer, profile) if case.title not in special}
+    special, rank = {one.title for one in layer.special}, len(layer.drawn["shape"])
+    found = {(level(case, part), len(case.shape)) for case in DECLARED[part](layer, profile) if case.title not in special}
+    return {wanted for wanted, axes in found if wanted != EDGE or axes == rank}  # the rank may be what makes an edge, and is never drawn
 
 
 def level_of(layer: str, part: str, wanted: str) -> str:
@@ -110,7 +111,7 @@ def _ask(runner: CaseRunner, layer: str, part: str, wanted: str, found: Found) -
     taken = accepted(declaration, runner.session.implementation, part)
     # Flaky: an implementation that answers the same call differently, which Hypothesis notices.
     with contextlib.suppress(AssertionError, Flaky):
-        for case in pairs_of_accepted(declaration, taken, part, profile):
+        for case in pairs_of_accepted(declaration, taken, runner.session.implementation, part, profile):
             if level(case, part) == wanted:
                 found.judge_one(case)
         run_drawn(taken, runner.seed_of(layer), profile, found.judge_one, part, wanted)

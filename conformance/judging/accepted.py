@@ -72,13 +72,14 @@ def _question(layer: LayerCases, case: Case, part: str) -> Question:
     return backward_question(layer, case, backward.arrays, {}, backward.grads)
 
 
-def pairs_of_accepted(layer: LayerCases, narrowed: LayerCases, part: str, profile: str) -> list[Case]:
+def pairs_of_accepted(layer: LayerCases, narrowed: LayerCases, implementation: Implementation, part: str, profile: str) -> list[Case]:
     """Cases in which all pairs of what is taken meet, without those that are declared; none where all is taken, since then all are."""
     if all(len(values) == len(left[name]) for values_of, left in _factors(layer, narrowed) for name, values in values_of.items()):
         return []
     declared = {case.id for case in declared_cases(layer, profile)}
     made = declared_cases(narrowed, profile) if part == "forward" else backward_cases(narrowed, profile)
-    return [case for case in made if case.id not in declared]
+    # Some pairs need a third option to act, which may not be taken.
+    return [case for case in made if case.id not in declared and not _unsupported(layer, case, implementation, part)]
 
 
 def _factors(layer: LayerCases, narrowed: LayerCases) -> Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]:

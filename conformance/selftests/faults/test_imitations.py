@@ -163,7 +163,8 @@ NAMED = re.compile("You would get exactly these values when (.*)|  looks like   
 def test_the_first_name_is_the_right_idea(layer, function, idea):
     report = check({function.__name__: function}, [layer])
     first = next(record for record in report.failed() if record.status == "failed" and record.kind not in ("repeated", "properties"))
-    told = report.explanations[first.id]()
+    causes = report.diagnose([first]).get(first.id, [])
+    told = "\n".join([report.explanations[first.id](), *(f"You would get exactly these values when {cause}" for cause in causes)])
     named = NAMED.search(told)
     assert named, f"no mistake is named:\n{told}"
     assert (named[1] or named[2]).startswith(idea), f"the first name is another one:\n{told}"

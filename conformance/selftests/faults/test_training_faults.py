@@ -193,11 +193,11 @@ def test_the_mistakes_of_a_file_are_named(corrected, root, step, said, tmp_path,
     told = capsys.readouterr().out
     for sentence in (
         f"does not give what Keras gives: step {step}: ",
-        f"You would get exactly these values when {said}.",
+        f" cases: you would get exactly these values when {said}.",
         "values are off in the gradient of y_pred.",
-        "You would get exactly these values when the factor 2 of the square's derivative is left out.",
-        "does not give what Keras gives: the only value is off.\n  Keras gives 0.",
-        "You would get exactly these values when the last axis is summed instead of averaged.",
+        " cases: you would get exactly these values when the factor 2 of the square's derivative is left out.",
+        "does not give what Keras gives: the only value is off.\n    Keras gives 0.",
+        " cases: you would get exactly these values when the last axis is summed instead of averaged.",
     ):
         assert sentence in told, f"{sentence!r} is missing:\n{told}"
     assert " is 1 times what is expected" not in told, f"a relation that says nothing is told:\n{told}"

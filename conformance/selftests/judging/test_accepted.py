@@ -60,11 +60,12 @@ def test_a_layer_that_is_not_there_keeps_its_declaration() -> None:
 
 def test_all_pairs_of_what_is_taken_are_asked_and_nothing_that_is_declared() -> None:
     lstm = layer_cases("LSTM")
-    asked = pairs_of_accepted(lstm, accepted(lstm, PORT, "forward"), "forward", "standard")
+    asked = pairs_of_accepted(lstm, accepted(lstm, PORT, "forward"), PORT, "forward", "standard")
     taken = {"units", "return_sequences", "go_backwards", "unroll"}
     assert asked and all(set(case.config) <= taken and not case.call for case in asked), "nothing that the port lacks is asked of it"
     assert not {case.id for case in asked} & {case.id for case in declared_cases(lstm)}, "and nothing twice"
-    assert pairs_of_accepted(lstm, accepted(lstm, ModuleImplementation("reference"), "forward"), "forward", "standard") == [], (
+    right = ModuleImplementation("reference")
+    assert pairs_of_accepted(lstm, accepted(lstm, right, "forward"), right, "forward", "standard") == [], (
         "of what takes everything the declared cases ask all pairs"
     )
 

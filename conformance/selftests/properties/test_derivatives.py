@@ -299,5 +299,5 @@ def test_the_quick_check_asks_it_where_there_is_a_backward_pass(tmp_path, capsys
     case = "Dense-check_grads-units=6-features"
     assert check.main([str(path), "--layers", "Dense", "--case", case]) == 1, "a bias that is averaged over the batch passes"
     said = capsys.readouterr().out
-    assert "the gradient of bias is not the slope of your own forward pass: by the backward " in said and f"--case {case}" in said, said
+    assert "the gradient of bias is not the slope of your own forward pass: by the backward " in said, said
     assert check.main([str(path), "--layers", "relu", "--case", "relu-check_grads-rows"]) == 2, "a file without gradients is asked for them"
