@@ -94,6 +94,10 @@ CONV2D = LayerCases(
         Special(
             "stride_larger_than_kernel", (2, 9, 11, 3), {"filters": 4, "kernel_size": (2, 3), "strides": (4, 5), "padding": "same"}
         ),
+        Special(
+            "channels_first-even_kernel-padding=same", (2, 5, 7, 3),
+            {"filters": 4, "kernel_size": (2, 4), "padding": "same", "data_format": "channels_first"}, dtypes=("float64",)
+        ),
         *[
             Special(
                 f"padding=same-strides=3x2-rows_{rows}", (2, rows, 8, 3),
@@ -192,6 +196,11 @@ CONV1D = LayerCases(
             dtypes=("float32",),
         ),
         Special("zero_sample-activation=relu", (2, 5, 2), {"filters": 3, "kernel_size": (2,), **ZERO_SAMPLE}, {"values": "zero_sample"}),
+        Special("stride_far_beyond_kernel", (2, 9, 3), {"filters": 4, "kernel_size": (2,), "strides": (5,), "padding": "same"}),
+        Special(
+            "channels_first-even_kernel-padding=same", (2, 7, 3),
+            {"filters": 4, "kernel_size": (4,), "padding": "same", "data_format": "channels_first"}, dtypes=("float64",)
+        ),
         *_geometries((2, 9, 2), [(2,), (4,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
         *_geometries((2, 10, 2), [(3,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
     ],

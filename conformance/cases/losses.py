@@ -26,7 +26,7 @@ SINGLE = {
 }
 """Enough of it for the others: in Keras the code is the same."""
 EVERY_WAY: Mapping[str, Sequence[Any]] = {
-    "reduction": ["mean_with_sample_weight", "sum", None],
+    "reduction": ["mean_with_sample_weight", "sum", None, "none"],
     "sample_weight": ["samples", "column"],
 }
 """What pairs alone take of it, for all losses: elsewhere the code need not be the same."""

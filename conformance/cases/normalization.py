@@ -47,6 +47,7 @@ BATCH_NORMALIZATION = LayerCases(
         # A mask (2, 3, 1): all columns of a row count, or none.
         Special("mask_of_rows-training", (2, 3, 4, 5), {}, {"training": True, "mask": "gap_3d"}),
         Special("two_values-momentum=0.9-training", (2, 1), {"momentum": 0.9}, {"training": True}),
+        Special("momentum=0-training", (5, 3), {"momentum": 0.0}, {"training": True}, ("float64",)),
     ],
     alone=Alone(
         shapes=[(3, 4, 2)],

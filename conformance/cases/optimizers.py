@@ -63,6 +63,7 @@ REDUCED = (
 """For optimizers that few people write; what surrounds their formula is the same code in Keras."""
 DECAYED = Special("weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, dtypes=("float64",))
 """For those that have it among no other options."""
+DECAYED_BY_SIGN = Special("beta_1=0.25-weight_decay", MATRIX, {"beta_1": 0.25, "weight_decay": 0.0625}, dtypes=("float64",))
 FROM_NOTHING = Special("tiny_gradients-accumulator_of_zero", MATRIX, {**FASTER, "initial_accumulator_value": 0.0}, {"gradients": "tiny"})
 """For Adagrad: where epsilon is larger than what it is added to."""
 COMMON = (
@@ -77,7 +78,16 @@ COMMON = (
     Special("accumulation-five_steps", MATRIX, {**FASTER, "gradient_accumulation_steps": 2}, {"steps": 5}),
     Special("loss_scale_factor-clipvalue", MATRIX, {**FASTER, "loss_scale_factor": 8.0, "clipvalue": 0.3}),
     Special("ema_overwrites", MATRIX, {**FASTER, **AVERAGE}),
+    # An average that is never written back changes no variable, and no other option needs to be there.
+    Special("use_ema", MATRIX, {"use_ema": True}, dtypes=("float64",)),
+    Special("use_ema-gradient_accumulation_steps=2", MATRIX, {"use_ema": True, "gradient_accumulation_steps": 2}, dtypes=("float64",)),
+    *(
+        Special(f"loss_scale_factor-{name}={value}", MATRIX, {"loss_scale_factor": 8.0, name: value}, dtypes=("float64",))
+        for name, value in (("clipvalue", 0.3), ("clipnorm", 0.5), ("gradient_accumulation_steps", 2))
+    ),
 )
+FALLING = Special("amsgrad-falling_gradients", MATRIX, {"amsgrad": True}, {"gradients": "falling", "steps": 20}, ("float64",))
+"""For those that have ``amsgrad``: with the default of ``beta_2`` the largest average differs from the last one after many steps only."""
 
 
 def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = (*REDUCED, DECAYED), **together: Any) -> LayerCases:
@@ -111,8 +121,12 @@ OPTIMIZERS = (
         momentum=0.875,
         nesterov=True,
     ),
-    _optimizer("Adam", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND}, COMMON, amsgrad=True, beta_2=0.875, weight_decay=0.0625),
-    _optimizer("AdamW", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND, "weight_decay": [0.004, 0.0625]}, COMMON, amsgrad=True, beta_1=0.75),
+    _optimizer(
+        "Adam", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND}, (*COMMON, FALLING), amsgrad=True, beta_2=0.875, weight_decay=0.0625
+    ),
+    _optimizer(
+        "AdamW", {**ADAPTED, **BETAS, **AMSGRAD, **AROUND, "weight_decay": [0.004, 0.0625]}, (*COMMON, FALLING), amsgrad=True, beta_1=0.75
+    ),
     _optimizer(
         "RMSprop",
         {**ADAPTED, "rho": [0.9, 0.75], "momentum": [0.0, 0.5], "centered": [False, True], **AROUND},
@@ -124,7 +138,7 @@ OPTIMIZERS = (
     _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
     _optimizer("Adamax", {**ADAPTED, **BETAS}),
     _optimizer("Nadam", {**ADAPTED, **BETAS}),
-    _optimizer("Lion", {**RATE, "beta_1": [0.9, 0.75], "beta_2": [0.99, 0.875]}),
+    _optimizer("Lion", {**RATE, "beta_1": [0.9, 0.75], "beta_2": [0.99, 0.875]}, (*REDUCED, DECAYED, DECAYED_BY_SIGN)),
     _optimizer(
         "Ftrl",
         {
@@ -165,4 +179,4 @@ def _gradient(rng: np.random.Generator, case: Case, step: int, number: int, shap
     gradient.flat[-1] = 0
     if kind == "missing" and number == 1 and step != 1:
         return None
-    return gradient * {"tiny": 1e-6, "huge": 1e5, "zero": 0.0}.get(kind or "", 1.0)
+    return gradient * {"tiny": 1e-6, "huge": 1e5, "zero": 0.0, "falling": 4.0**-step}.get(kind or "", 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.cases.case import Alone, Config, LayerCases, Special
+from conformance.cases.case import Alone, Config, LayerCases, Special, words
 from conformance.cases.tolerance import dot_product, exact, layer_normalization, perturbation
 
 # Keras rounds constants of these to float32 (section 0.2); iterated, no exact tolerance in float64 follows from that.
@@ -88,6 +88,30 @@ ACT_WITH: dict[str, Config] = {
 }
 
 
+def _zeroed(**config: Any) -> Iterator[Special]:
+    """``zero_output_for_mask`` of the last output alone, which is masked in some samples, and of what is returned beside a sequence."""
+    for name, more, call in (
+        ("", {}, {}),
+        ("-return_state", {"return_state": True}, {}),
+        ("-go_backwards", {"go_backwards": True}, {}),
+        ("-initial_state=given", {}, {"initial_state": "given"}),
+        ("-return_sequences-return_state", {"return_sequences": True, "return_state": True}, {}),
+    ):
+        given = {"units": 4, "zero_output_for_mask": True, **config, **more}
+        title = "-".join(["zero_output_for_mask", *(words(one, value) for one, value in config.items()), "mask=right"]) + name
+        yield Special(title, (3, 5, 2), given, {"mask": "right", **call}, ("float64",))
+
+
+GIVEN = {"initial_state": "given"}
+STARTED = (
+    Special("mask=left-initial_state=given-return_sequences", (3, 5, 2), {"units": 4, "return_sequences": True}, {"mask": "left", **GIVEN},
+            ("float64",)),
+    Special("mask=all_masked-initial_state=given-return_state", (3, 5, 2), {"units": 4, "return_state": True},
+            {"mask": "all_masked", **GIVEN}, ("float64",)),
+)
+"""What a state is before the first step that counts."""
+
+
 def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCases:
     return LayerCases(
         name,
@@ -104,6 +128,8 @@ def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCas
             Special("training-dropout-go_backwards", (3, 6, 4), {"units": 5, "dropout": 0.3, "go_backwards": True}, {"training": True}),
             _together("go_backwards", go_backwards=True),
             _together("go_backwards-zero_output_for_mask", go_backwards=True, zero_output_for_mask=True),
+            *_zeroed(),
+            *STARTED,
             *more,
         ],
         alone=Alone(shapes=SMALL, sizes={"units": 4}, values={**GAPS, **DROPPED}, acts_with=ACT_WITH),
@@ -118,6 +144,7 @@ SIMPLE_RNN = _layer("SimpleRNN", {name: values for name, values in OPTIONS.items
 GRU = _layer(
     "GRU",
     {**OPTIONS, "reset_after": [False]},
+    *_zeroed(reset_after=False),
     *(
         Special(f"training-{special.title.partition('-')[2]}-reset_after=False", special.shape, {**special.config, "reset_after": False},
                 special.call)

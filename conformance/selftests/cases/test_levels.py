@@ -159,7 +159,7 @@ CORE_WORDS = {
     "mask": {"gap", "right", "left", "all_masked", "full", "last_axis", "row_masked"},
     "labels": {"column", "soft", "flat", "first_column", "opposite", "signs", "one_sign", "some_zero"},
     "sample_weight": {"samples", "column", "some_zero"},
-    "gradients": {"tiny", "huge"},
+    "gradients": {"tiny", "huge", "falling"},
 }  # fmt: skip
 
 
