@@ -95,7 +95,7 @@ CONV2D = LayerCases(
             "stride_larger_than_kernel", (2, 9, 11, 3), {"filters": 4, "kernel_size": (2, 3), "strides": (4, 5), "padding": "same"}
         ),
         Special(
-            "channels_first-even_kernel-padding=same", (2, 5, 7, 3),
+            "channels_first-even_kernel-padding=same", (2, 5, 7, 2),
             {"filters": 4, "kernel_size": (2, 4), "padding": "same", "data_format": "channels_first"}, dtypes=("float64",)
         ),
         *[
@@ -196,9 +196,9 @@ CONV1D = LayerCases(
             dtypes=("float32",),
         ),
         Special("zero_sample-activation=relu", (2, 5, 2), {"filters": 3, "kernel_size": (2,), **ZERO_SAMPLE}, {"values": "zero_sample"}),
-        Special("stride_far_beyond_kernel", (2, 9, 3), {"filters": 4, "kernel_size": (2,), "strides": (5,), "padding": "same"}),
+        Special("stride_far_beyond_kernel", (2, 9, 2), {"filters": 4, "kernel_size": (2,), "strides": (5,), "padding": "same"}),
         Special(
-            "channels_first-even_kernel-padding=same", (2, 7, 3),
+            "channels_first-even_kernel-padding=same", (2, 7, 2),
             {"filters": 4, "kernel_size": (4,), "padding": "same", "data_format": "channels_first"}, dtypes=("float64",)
         ),
         *_geometries((2, 9, 2), [(2,), (4,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
