@@ -13,6 +13,8 @@ REFUSED = "does not accept the option "
 """What the message of an unsupported call says before the names of options that a signature lacks."""
 REFUSES = " refuses "
 """What it says before the option values that raise: ``dense_forward refuses activation='glu' and use_bias=False``."""
+WITHOUT = ", and without that "
+"""What stands between values that raise and the error in which the same call ends without them, whose message follows."""
 WEIGHTS = "weights"
 """Stands in :attr:`Answer.refused` for the options that are not passed but remove a weight (``use_bias=False``)."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from conformance.base.call import WITHOUT
 from conformance.base.record import BLOCKED, ERROR, Record
 from conformance.base.words import listed
 
@@ -43,6 +44,11 @@ class Group:
     common: str = ""
 
     @property
+    def weight(self) -> int:
+        """How much it helps to read this: by the number of cases, which count twice where there is a cause."""
+        return len(self.records) * (2 if self.causes or self.complaint else 1)
+
+    @property
     def follows(self) -> bool:
         """Whether a layer fails these cases as well that is wrong elsewhere."""
         return follows(self.records[0])
@@ -56,8 +62,9 @@ def follows(record: Record) -> bool:
 def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[str, Sequence[str]]) -> list[Group]:
     """The failures of a layer by cause, the likeliest to help first.
 
-    Those that a named mistake explains, the one that explains most first; then those with one complaint; then what the cases have in
-    common; then single cases. What fails only because something else does comes last.
+    By how many cases they hold, those with a cause before those without one that are not twice as many. A cause is a mistake by name, or
+    one complaint; without one there is only what the cases have in common, or a single case. Of groups alike the one with the simplest
+    case comes first; what fails only because something else does comes last.
 
     Parameters
     ----------
@@ -76,8 +83,7 @@ def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[s
     for kind in dict.fromkeys(record.kind for record in ordered):
         own = [record for record in ordered if record.kind == kind and not causes.get(record.id)]
         rest += _by_complaint(own, [record for record in apart if record.kind == kind])
-    rest.sort(key=lambda group: -len(group.records))
-    return sorted(explained + rest, key=lambda group: group.follows)
+    return sorted(explained + rest, key=lambda group: (group.follows, -group.weight))
 
 
 def simplest_first(records: Iterable[Record], others: Iterable[Record] = ()) -> list[Record]:
@@ -123,6 +129,7 @@ def complaint_of(record: Record) -> str:
     message = record.message.partition("; here: ")[2] if record.status == BLOCKED and "; here: " in record.message else record.message
     if OF_VALUES.fullmatch(message):
         return ""
+    message = message.rpartition(WITHOUT)[2]
     raised = RAISED.search(message) if record.status == ERROR or " raised " in message else None
     if raised:
         return f"{message[: raised.start()]}raised {raised[1]}{raised[2] or ''}"

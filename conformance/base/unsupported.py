@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from conformance.base.call import REFUSED, REFUSES
 from conformance.base.record import Record
@@ -13,6 +14,8 @@ from conformance.base.words import listed
 VALUE = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\"|\([^)]*\)|\[[^\]]*\]|[^\s,;:()]+)")
 MISSING_ARGUMENT = re.compile(r"missing (?:a|\d+) required (?:positional )?arguments?: (.*)")
 NO_FUNCTION = " has no function "
+OTHER_FUNCTION = re.compile(r"\w+_(backward|compute_mask)\b")
+"""Who a message tells of that is not the forward pass, and so has a row of its own for what that does not lack."""
 OF_OTHERS = "property"
 """Kind of the questions that ask functions of other layers as well: that these are not there is no lack of the layer."""
 Feature = tuple[str, str]
@@ -20,30 +23,49 @@ COLUMNS = ("not supported", "options and functions that are not there", "values 
 MOST_NAMES, MOST_VALUES, MOST_REASONS = 6, 3, 2
 
 
-def unsupported_rows(layer: str, records: Iterable[Record], answered: Iterable[Record] = ()) -> list[tuple[str, ...]]:
-    """The row of a layer, none where everything is supported, and a row for each of the most frequent other reasons.
+@dataclass
+class _Lack:
+    """What a function does not take: options (and whatever else a call asks for), and values of options."""
 
-    Where no reason names an option, one is refused of which the value never stands in a case that was `answered`.
+    options: dict[str, None] = field(default_factory=dict)
+    values: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+
+    def beyond(self, other: _Lack) -> _Lack:
+        """What the other takes."""
+        options = {name: None for name in self.options if name not in other.options}
+        refused = {option: {one: None for one in ones if one not in other.values.get(option, ())} for option, ones in self.values.items()}
+        return _Lack(options, {option: ones for option, ones in refused.items() if ones})
+
+    def cells(self) -> tuple[str, str]:
+        """Both in words."""
+        return listed([*self.options], MOST_NAMES), "; ".join(_values(name, [*values]) for name, values in self.values.items())
+
+
+def unsupported_rows(layer: str, records: Iterable[Record], answered: Iterable[Record] = ()) -> list[tuple[str, ...]]:
+    """The row of a layer, none where everything is supported; one of each other function for what only that lacks; the other reasons.
+
+    Of the reasons those are told that are most frequent. Where none names an option, one is refused of which the value never stands in a
+    case that was `answered`.
     """
-    lacking: dict[str, None] = {}
-    refused: dict[str, dict[str, None]] = defaultdict(dict)
+    found: dict[str, _Lack] = defaultdict(_Lack, {layer: _Lack()})
     others: Counter[str] = Counter()
     taken = {feature for record in answered for feature in record.options.items()}
     for record in sorted(records, key=lambda record: len(record.options.items() - taken)):
         if record.kind == OF_OTHERS and NO_FUNCTION in record.message:
             continue
+        function = OTHER_FUNCTION.match(record.message)
+        lack = found[function[0] if function else layer]
         absent = _lacking(record)
-        values = [] if absent else _refused(record, taken, refused)
-        lacking.update(dict.fromkeys(absent))
+        values = [] if absent else _refused(record, taken, lack.values)
+        lack.options.update(dict.fromkeys(absent))
         for option, value in values:
-            refused[option][value] = None
+            lack.values[option][value] = None
         if not absent and not values:
             others[record.message] += 1
-    cells = listed([*lacking], MOST_NAMES), "; ".join(_values(name, [*values]) for name, values in refused.items())
-    rows = [(layer, *cells)] if any(cells) else []
+    cells = {name: (lack if name == layer else lack.beyond(found[layer])).cells() for name, lack in found.items()}
     reasons = [reason for reason, _ in others.most_common(MOST_REASONS)]
     more = [f"{len(others) - MOST_REASONS} more reasons"] if len(others) > MOST_REASONS else []
-    return rows + [(layer, reason) for reason in [*reasons, *more]]
+    return [(name, *own) for name, own in cells.items() if any(own)] + [(layer, reason) for reason in [*reasons, *more]]
 
 
 def _values(option: str, values: Sequence[str]) -> str:

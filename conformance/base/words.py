@@ -15,6 +15,11 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+def a(noun: str) -> str:
+    """A noun with its article: "a tuple", "an array", "an ndarray"."""
+    return f"{'an' if noun[:1].lower() in 'aeio' or noun == 'ndarray' else 'a'} {noun}"
+
+
 def listed(names: Sequence[str], most: int | None = None, word: str = "and") -> str:
     """Names one after the other, the last behind `word`; of more than `most` the first, and how many more there are."""
     if most is not None and len(names) > most + 1:

@@ -85,5 +85,11 @@ def gradient_names(layer: LayerCases, case: Case, arrays: Arrays) -> tuple[str, 
         xs = ()
     inputs = [("the input" if len(xs) == 1 else f"input {n}") for n, x in enumerate(xs) if x.dtype.kind == "f"]
     weights = [name for name in layer.weights(case.config, case.shape) if not name.startswith("moving_")]
-    states = [f"initial state {n}" for n in range(len(arrays.arguments.get("initial_state", ())))]
+    states = [f"the initial state {name}" for name in state_names(case, len(arrays.arguments.get("initial_state", ())))]
     return (*inputs, *weights, *states)
+
+
+def state_names(case: Case, count: int) -> list[str]:
+    """What so many states of a recurrent layer are called: h, and c of an LSTM; those of the forward half come first of two."""
+    halves = ("forward ", "backward ") if case.layer == "Bidirectional" else ("",)
+    return [half + name for half in halves for name in "hc"[: count // len(halves)]]

@@ -122,10 +122,11 @@ def _scale(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
 def _independent(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
     """Neighbours along every axis are kept together as often as chance has it: no mask shared along an axis, none repeated."""
     y = answers[0]
-    kept = (y != 0) - (1 - rate)
+    kept = (y != 0) - np.mean(y != 0)  # how many are kept is the question of another check
     for axis, name in enumerate(("batch", "axis 1", "axis 2")):
         before, after = (kept.take(range(start, kept.shape[axis] - 1 + start), axis) for start in (0, 1))
-        correlation = float(np.mean(before * after)) / (rate * (1 - rate))
+        spread = math.sqrt(float(np.mean(before**2) * np.mean(after**2)))
+        correlation = float(np.mean(before * after)) / spread if spread else 0.0
         # The product of two independent unit variables has unit variance.
         if abs(correlation) * math.sqrt(before.size) > DEVIATES:
             return f"neighbours along the {name} axis are dropped together (correlation {correlation:.3f}, expected 0)"

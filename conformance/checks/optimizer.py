@@ -43,7 +43,7 @@ def judge_steps(case: Case, implementation: Implementation, oracle: Oracle, seed
     """Judge the steps up to the first that is wrong; SuiteError as :func:`conformance.judging.judge.judge_case`."""
     expected = oracle.steps(case, seed)
     answers, verdicts = [], []
-    for expectation, answer in zip(expected.after, answers_to_steps(implementation, case, expected.steps), strict=False):
+    for expectation, answer in zip(map(_named, expected.after), answers_to_steps(implementation, case, expected.steps), strict=False):
         answers.append(answer)
         verdicts.append(judge(expectation, with_names(function_of(case.layer), answer), case.dtype, strict=strict))
         if verdicts[-1].status != PASSED:
@@ -66,6 +66,12 @@ def _verdict(verdicts: Sequence[Verdict]) -> Verdict:
         return replace(last, sentence=f"step {len(verdicts)}: {last.sentence}" if last.sentence else "")
     nearest = max(verdicts, key=lambda verdict: verdict.ratio or 0)
     return replace(nearest, keras_ratio=max(verdict.keras_ratio or 0 for verdict in verdicts))
+
+
+def _named(expectation: Expectation) -> Expectation:
+    """With names for the variables, of which a step returns several."""
+    count = len(expectation.outputs)
+    return replace(expectation, names=tuple(f"variable {n} of {count}" for n in range(1, count + 1)) if count > 1 else ())
 
 
 def _row(expectations: Sequence[Expectation]) -> Expectation:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.record import CORE, PASSED, Record
+from conformance.base.words import a
 from conformance.cases.questions import Question
 from conformance.cases.text import ADAPTED, ASKED, LAYER, in_shape, text_cases
 from conformance.judging.exact import ExactResult
@@ -58,7 +59,7 @@ def _difference(got: Any, wanted: Any) -> str:
     """What differs, in words; empty where nothing does."""
     if isinstance(wanted, list):
         if not isinstance(got, list | tuple):
-            return f"expected a list, got a {type(got).__name__}"
+            return f"expected a list, got {a(type(got).__name__)}"
         if len(got) != len(wanted):
             return f"expected {len(wanted)} items, got {len(got)}"
         for n, (item, want) in enumerate(zip(got, wanted, strict=True)):

@@ -33,9 +33,11 @@ def consistent_faults(
 
     Every fault is asked the same question. One is listed when it repeats the answer (shape, type and values), is wrong itself, and is so
     for the reason that its sentence gives (see :mod:`conformance.faults.evidence`).
-    Where no fault gives all gradients of a wrong backward pass, those are listed that give the one that is most off: mistakes come
-    together. Faults are made of the reference's functions: where these are wrong themselves, none is listed.
+    Where no fault gives all of several outputs or gradients, those are listed that give the one that is most off: mistakes come
+    together. Where none does, what is expected may stand there in another order of axes, or of what is along one. Faults are made of the
+    reference's functions: where these are wrong themselves, none is listed.
     """
+    from conformance.faults.rearranged import rearranged
     from conformance.judging.exact import ExactResult
     from conformance.judging.verdict import judge
 
@@ -55,7 +57,8 @@ def consistent_faults(
             if found:
                 return found[:at_most]
         parts = (_consistent_in_one(result, expectation, answers, plain) for answers in asked)
-        return next(filter(None, parts), [])[:at_most]
+        moved = (sentence for sentence in rearranged(result, expectation) if among is None or sentence in among)
+        return (next(filter(None, parts), None) or [*moved])[:at_most]
     except Exception:  # A diagnosis must never stand in the way of the failure that it explains.
         return []
 
@@ -145,9 +148,9 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
 def _consistent_in_one(
     result: CaseResult, expectation: Expectation, answers: Iterable[tuple[Fault, Answer]], plain: Answer
 ) -> list[str]:
-    """Those that repeat the gradient that is most off, of several that an answer holds."""
+    """Those that repeat the output or gradient that is most off, of several that an answer holds."""
     mismatch = result.verdict.mismatch
-    if mismatch is None or len(expectation.outputs) < 2 or not result.grads:
+    if mismatch is None or len(expectation.outputs) < 2 or result.steps is not None:
         return []
     n = mismatch.output
     one = replace(
@@ -164,7 +167,7 @@ def _consistent_in_one(
 
 
 def _part(answer: Answer, n: int) -> Answer:
-    """One of the gradients that an answer holds."""
+    """One of the arrays that an answer holds."""
     return replace(answer, value=answer.value[n]) if isinstance(answer.value, tuple) and n < len(answer.value) else answer
 
 

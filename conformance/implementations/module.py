@@ -27,7 +27,7 @@ from conformance.base.call import REFUSED, Answer, Question, place_of
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.excerpt import where_import_ended
-from conformance.implementations.raised import may_refuse
+from conformance.implementations.raised import may_refuse, place_in_own_code
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300
@@ -244,7 +244,7 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
         except KeyboardInterrupt:  # the user's, even if the function raised it itself: it stops the run
             raise
         except BaseException as error:  # neither SystemExit nor what ends a test of pytest is an Exception
-            message, printed = f"{question.function} raised {_one_line(error)}", output.getvalue()[:PRINTED_AT_MOST]
+            message, printed = f"{question.function} raised {_one_line(error, function)}", output.getvalue()[:PRINTED_AT_MOST]
             return Answer(ERROR, message=message, printed=printed, refused=may_refuse(error, function, question))
     printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]
     changed = tuple(name for name, before, after in _arguments(question, positional, keywords) if not _same(before, after))
@@ -282,10 +282,12 @@ def _same(before: Any, after: Any) -> bool:
     return type(before).__eq__ is object.__eq__ or bool(np.all(before == after))
 
 
-def _one_line(error: BaseException) -> str:
-    """Type, text and place of an exception."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+def _one_line(error: BaseException, function: Callable[..., Any] | None = None) -> str:
+    """Type and text of an exception, and its place: where it is that of a call, the last line of the implementation's own."""
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    found = frames[-1] if frames else None
+    found = (found if function is None else place_in_own_code(error, function)) or found
+    place = f" ({Path(found[0]).name}, line {found[1]})" if found else ""
     return f"{type(error).__name__}: {_text(error)}{place}"
 
 

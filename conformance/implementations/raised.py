@@ -52,8 +52,7 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
         Names of keyword arguments, and :data:`WEIGHTS` where it may be a weight that is missing; empty for a mistake.
     """
     places = _places(error.__traceback__)
-    module = getattr(function, "__module__", None) or type(function).__module__
-    own = [place for place in places if _is_own(place.tb_frame.f_code.co_filename, module)]
+    own = [place for place in places if _is_own(place.tb_frame.f_code.co_filename, _module_of(function))]
     if not own:
         return ()
     operation = _operation(own[-1])
@@ -71,6 +70,18 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
     if isinstance(error, UnboundLocalError) or (isinstance(error, NameError) and operation == "LOAD_DEREF"):
         return tuple(name for name, value in values.items() if value is None or isinstance(value, str))
     return _of_a_call_within(error, own[-1], question.keywords)
+
+
+def place_in_own_code(error: BaseException, function: Callable[..., Any]) -> tuple[str, int] | None:
+    """File and line of an exception: the last in the implementation's own code, else where it was raised; None where nothing was run."""
+    places = _places(error.__traceback__)
+    own = [place for place in places if _is_own(place.tb_frame.f_code.co_filename, _module_of(function))]
+    last = (own or places)[-1:]
+    return (last[0].tb_frame.f_code.co_filename, last[0].tb_lineno) if last else None
+
+
+def _module_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__module__", None) or type(function).__module__
 
 
 def _wants_a_weight(error: BaseException, function: Callable[..., Any], question: Question) -> bool:

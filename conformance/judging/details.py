@@ -23,9 +23,9 @@ def in_detail(result: CaseResult, iut: str) -> str:
         lines += _shown(name, value)
     if result.expectation is None:
         return "\n".join([*lines, f"It was not answered: {result.verdict.sentence}"])
-    names = result.expectation.names or _numbered(len(result.expectation.outputs))
+    names = [_without_article(name) for name in result.expectation.names] or _numbered(len(result.expectation.outputs))
     for name, y in zip(names, result.expectation.outputs, strict=True):
-        lines += _shown(f"expected {_of(name, result)}", y)
+        lines += _shown(f"expected {name}", y)
     lines += _got(result, names)
     asked = result.question, result.expectation.outputs, iut
     text = script(result.layer, result.case, *asked) if result.steps is None else script_of_steps(result.steps, *asked)
@@ -50,15 +50,15 @@ def _got(result: CaseResult, names: Sequence[str]) -> list[str]:
     parts = answer.value if isinstance(answer.value, tuple) else (answer.value,)
     if len(parts) != len(names):
         return _shown("got", answer.value)
-    return [line for name, part in zip(names, parts, strict=True) for line in _shown(f"got {_of(name, result)}", part)]
+    return [line for name, part in zip(names, parts, strict=True) for line in _shown(f"got {name}", part)]
 
 
 def _numbered(count: int) -> list[str]:
     return [""] if count == 1 else [f"output {n}" for n in range(1, count + 1)]
 
 
-def _of(name: str, result: CaseResult) -> str:
-    return f"gradient of {name}" if result.expectation is not None and result.expectation.names else name
+def _without_article(name: str) -> str:
+    return name.removeprefix("the ")
 
 
 def _shown(name: str, value: Any) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from conformance.base.arrays import Array
 from conformance.cases.case import Case, LayerCases
+from conformance.judging.outputs import GRADIENT, NEW_STATISTICS
 from conformance.judging.verdict import Mismatch, Verdict
 
 NEAR_MISS = 1e4
@@ -84,9 +85,11 @@ def headline(case: Case, kind: str) -> str:
 
 
 def names_of_axes(layer: LayerCases, case: Case, mismatch: Mismatch) -> list[str]:
-    """Names of the axes of what is off; those of a gradient have numbers."""
+    """Names of the axes of what is off; those of a gradient have numbers, and moving statistics have one for the channels."""
     ndim = mismatch.expected.ndim
-    return [f"axis {n}" for n in range(ndim)] if mismatch.of else axis_names(layer, case, ndim)
+    if mismatch.of in NEW_STATISTICS:
+        return ["channel"] if ndim == 1 else [f"axis {n}" for n in range(ndim)]
+    return [f"axis {n}" for n in range(ndim)] if mismatch.of.startswith(GRADIENT) else axis_names(layer, case, ndim)
 
 
 def axis_names(layer: LayerCases, case: Case, ndim: int) -> list[str]:
@@ -151,9 +154,7 @@ def worst_place(mismatch: Mismatch, names: Sequence[str]) -> tuple[str, tuple[An
 
 def which_output(mismatch: Mismatch) -> str:
     """Which of several outputs, or of several gradients, is off."""
-    if mismatch.of:
-        return f" in the gradient of {mismatch.of}"
-    return "" if mismatch.output == 0 else f" in output {mismatch.output + 1}"
+    return f" in {mismatch.of}" if mismatch.of else ""
 
 
 def relation(mismatch: Mismatch) -> str:

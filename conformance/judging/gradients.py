@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+import reference
 from conformance.base.arrays import Arrays
 from conformance.base.record import FAILED, PASSED
+from conformance.base.words import a, are, counted, listed
 from conformance.cases.case import Case, FunctionCases, LayerCases
+from conformance.cases.gradients import state_names
 from conformance.cases.questions import Answer
+from conformance.judging.arguments import INPUT
 from reference.activations import ACTIVATIONS
 from reference.layers import LayerSpec, spec_of
 from reference.layers.kinds import WrapperSpec
@@ -28,18 +34,43 @@ def flattened(layer: LayerCases, case: Case, arrays: Arrays, weights: Sequence[A
     states = arrays.arguments.get("initial_state", ())
     trainable = tuple(weights[: sum(weight.trained for weight in spec.weights.values())] if spec.normalizes else weights)
     template = (inputs, *_with_removed(spec, case, trainable), *states)
+    names = _names(layer, case, len(template) - len(states), len(states))
     if not isinstance(value, tuple):
-        return _wrong(answer, f"returns {_a(value)}, where a tuple of gradients is expected: of input, weights and states")
+        return _wrong(answer, f"returns {_a(value)}, where a tuple of gradients is expected: of {listed(names)}")
     if not isinstance(spec, WrapperSpec) and len(value) == 1 + len(trainable) + len(states):
         template = (inputs, *trainable, *states)  # nothing stands for a weight that an option removed
+        names = [*names[: 1 + len(trainable)], *names[len(names) - len(states) :]]
     if len(value) != len(template):
-        return _wrong(answer, f"returns {len(value)} gradients, where {len(template)} are expected: of input, weights and states")
+        expected = f"where {len(template)} {are(len(template))} expected: of {listed(names)}"
+        return _wrong(answer, f"returns {counted(len(value), 'gradient')}, {expected}{_missing(value, template, names)}")
     found: list[Any] = []
-    for number, (gradient, source) in enumerate(zip(value, template, strict=True)):
-        complaint = _collect(found, gradient, source)
+    for name, gradient, source in zip(names, value, template, strict=True):
+        complaint = _collect(found, gradient, source, name)
         if complaint:
-            return _wrong(answer, f"returns gradients of which number {number + 1} of {len(template)} {complaint}")
+            return _wrong(answer, complaint)
     return Answer(PASSED, tuple(found) if len(found) != 1 else found[0], changed=answer.changed, printed=answer.printed)
+
+
+def _names(layer: LayerCases, case: Case, arguments: int, states: int) -> list[str]:
+    """What gradients are expected of, in their order: of so many arguments, and of so many initial states."""
+    taken = list(inspect.signature(getattr(reference, layer.function_name("backward"))).parameters)[1 : 1 + arguments]
+    called = [{"x": INPUT, "inputs": "the inputs"}.get(name, name) for name in taken]
+    return [*called, *(f"the initial state {name}" for name in state_names(case, states))]
+
+
+def _missing(value: Sequence[Any], template: Sequence[Any], names: Sequence[str]) -> str:
+    """Which gradients are not there, by the shapes of those that are; empty where that does not tell."""
+    kept = [list(ones) for ones in combinations(range(len(template)), len(value))]
+    ways = [ones for ones in kept if all(_fits(one, template[n]) for one, n in zip(value, ones, strict=True))]
+    left = [name for n, name in enumerate(names) if n not in ways[0]] if len(ways) == 1 else []
+    return f" ({'that' if len(left) == 1 else 'those'} of {listed(left)} {are(len(left))} missing)" if left else ""
+
+
+def _fits(gradient: Any, source: Any) -> bool:
+    """Whether a gradient may be that of an argument, by its form."""
+    if isinstance(source, tuple | list):
+        return isinstance(gradient, type(source)) and len(gradient) == len(source) and all(map(_fits, gradient, source))
+    return gradient is None if source is None else isinstance(gradient, np.ndarray) and gradient.shape == source.shape
 
 
 def _with_removed(spec: LayerSpec, case: Case, weights: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -54,19 +85,22 @@ def _filled(weights: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     return (*weights, *(None,) * (count - len(weights)))
 
 
-def _collect(found: list[Any], gradient: Any, source: Any) -> str:
-    """Add the gradients of one argument; what is wrong with their structure, if anything is."""
+def _collect(found: list[Any], gradient: Any, source: Any, name: str) -> str:
+    """Add the gradients of one argument, which has this name; what is wrong with their structure, if anything is."""
     if isinstance(source, tuple | list):
         kind = type(source)
         if isinstance(gradient, tuple) and len(gradient) < len(source) and all(one is None for one in source[len(gradient) :]):
             source = source[: len(gradient)]
         if not isinstance(gradient, kind) or len(gradient) != len(source):
-            return f"is {_a(gradient)}, where a {kind.__name__} of {len(source)} is expected"
-        return next(filter(None, [_collect(found, one, of) for one, of in zip(gradient, source, strict=True)]), "")
+            return f"returns {_a(gradient)} as the gradient of {name}, where a {kind.__name__} of {len(source)} is expected"
+        return next(filter(None, [_collect(found, one, of, name) for one, of in zip(gradient, source, strict=True)]), "")
+    if gradient is None and source is not None and source.dtype.kind == "f":
+        return f"returns None as the gradient of {name}"
     if source is None or source.dtype.kind != "f":
-        return "" if gradient is None else f"is {_a(gradient)}, where None is expected: nothing there has a gradient"
-    if gradient is None:
-        return "is None"
+        nothing = "where None is expected: nothing there has a gradient"
+        return "" if gradient is None else f"returns {_a(gradient)} as the gradient of {name}, {nothing}"
+    if not isinstance(gradient, np.ndarray | np.generic):
+        return f"returns {_a(gradient)} as the gradient of {name}, where an array is expected"
     found.append(gradient)
     return ""
 
@@ -76,4 +110,4 @@ def _wrong(answer: Answer, sentence: str) -> Answer:
 
 
 def _a(value: Any) -> str:
-    return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, tuple | list) else "")
+    return a(type(value).__name__) + (f" of {len(value)}" if isinstance(value, tuple | list) else "")

@@ -20,6 +20,7 @@ from conformance.judging.again import judged_again
 from conformance.judging.arguments import with_names
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
+from conformance.judging.outputs import named_gradients, named_outputs
 from conformance.judging.refusal import ask
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
@@ -137,6 +138,8 @@ def judged(
     layer: LayerCases, case: Case, arrays: Arrays, question: Question, expectation: Expectation, answer: Answer, strict: bool
 ) -> CaseResult:
     """The verdict on an answer, by an expectation that Keras itself meets."""
+    found = named_gradients(expectation.names) if expectation.names else named_outputs(layer, case, len(expectation.outputs))
+    expectation = replace(expectation, names=found)
     verdict = judge(expectation, with_names(question.function, answer), case.dtype, strict=strict)
     require_of_keras(case, verdict.keras_ratio)
     return CaseResult(layer, case, arrays, question, expectation, answer, verdict)

@@ -4,6 +4,7 @@ An exception is a refusal of option values where (1) the implementation's own co
 (:attr:`conformance.base.call.Answer.refused`), (2) each of the values is refused where it stands alone, too, all other options at Keras's
 defaults, and (3) the same arrays without them are answered. Answered means that the function returns: whether it returns what is right
 is the question of the cases without these options, and a wrong answer to them must not make hundreds of refusals look like mistakes.
+Where they end in another error instead, the case is an error, and its message tells that one: it is the mistake, not the refusal.
 
 ``NotImplementedError`` needs none of this. Everything else stays an error: an exception of NumPy, one where two options meet of which
 each alone is taken, one where no option is in play.
@@ -11,9 +12,11 @@ each alone is taken, one where no option is in play.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
-from conformance.base.call import REFUSES, WEIGHTS, Answer, Question
+from conformance.base.call import REFUSES, WEIGHTS, WITHOUT, Answer, Question
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.protocol import Implementation
 from conformance.judging.variants import REMOVING, options_of, with_options
@@ -34,28 +37,41 @@ ACTS_WITH = {
 """Options that do nothing without others, in some layers at least; where these are in play they count with them."""
 
 
+RAISED_AT = re.compile(r"\([^()]*, line \d+\)$")
+"""The end of an error's message that says where it was raised."""
+
+
 def ask(implementation: Implementation, question: Question) -> Answer:
     """The answer to a question; an error that refuses values of options is unsupported, and its message names them."""
     answer = implementation.ask(question)
-    refused = _refused(implementation, question, answer)
+    refused, without = _refused(implementation, question, answer)
     if not refused:
         return answer
-    said = " and ".join(_words(name, value) for name, value in refused.items())
-    return Answer(UNSUPPORTED, message=f"{question.function}{REFUSES}{said}", printed=answer.printed)
+    message = f"{question.function}{REFUSES}{' and '.join(_words(name, value) for name, value in refused.items())}"
+    if without.status == ERROR:
+        return answer if _one_error(answer, without) else replace(without, message=f"{message}{WITHOUT}{without.message}", refused=())
+    return Answer(UNSUPPORTED, message=message, printed=answer.printed)
 
 
-def _refused(implementation: Implementation, question: Question, answer: Answer) -> dict[str, Any]:
-    """The values that an error refuses, by their options; empty where it is one."""
+def _refused(implementation: Implementation, question: Question, answer: Answer) -> tuple[dict[str, Any], Answer]:
+    """The values that an error refuses, by their options, and what the same arrays are answered without them; none of a mistake."""
     found: dict[str, Any] = {}
     while answer.status == ERROR and answer.refused:
         options = options_of(question)
         name = next((name for name in _likely_first(options, answer) if _refuses_alone(implementation, question, name)), None)
         fewer = None if name is None else with_options(question, options.keys() - {name})
         if name is None or fewer is None:
-            return {}
+            break
         found[name] = options[name]
         question, answer = fewer, implementation.ask(fewer)
-    return found if answer.status in (PASSED, UNSUPPORTED) else {}
+    return (found if answer.status in (PASSED, UNSUPPORTED, ERROR) else {}), answer
+
+
+def _one_error(one: Answer, other: Answer) -> bool:
+    """Whether two errors are the same: by the place where they were raised, where that is known, else by their words."""
+    found = [RAISED_AT.search(answer.message) for answer in (one, other)]
+    places = [place[0] for place in found if place]
+    return places[0] == places[1] if len(places) == 2 else one.message == other.message
 
 
 def _likely_first(options: dict[str, Any], answer: Answer) -> list[str]:

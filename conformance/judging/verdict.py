@@ -14,6 +14,7 @@ import numpy as np
 
 from conformance.base.arrays import EPS, Array
 from conformance.base.record import FAILED, PASSED
+from conformance.base.words import a
 from conformance.cases.questions import Answer
 from conformance.oracle.expectation import Expectation
 
@@ -28,7 +29,8 @@ LARGEST = float(np.finfo(np.float64).max)
 class Mismatch:
     """An output that is off: which one, what was expected and got, the error as a multiple of the tolerance at every place.
 
-    ``of`` names what a gradient is that of; ``keras`` is Keras's own answer in the case's dtype, where it is known and of that shape.
+    ``of`` names the output, where there are several or it is a gradient; ``keras`` is Keras's own answer in the case's dtype, where it is
+    known and of that shape.
     """
 
     output: int
@@ -94,7 +96,8 @@ def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: b
     outputs, complaint = _as_outputs(answer.value, len(expectation.outputs))
     if complaint:
         return Verdict(FAILED, complaint, keras_ratio=of_keras)
-    complaint = _shape_complaint(expectation.outputs, outputs) or _dtype_complaint(expectation.dtypes, outputs)
+    names = expectation.names or _numbered(len(outputs))
+    complaint = _shape_complaint(expectation.outputs, outputs, names) or _dtype_complaint(expectation.dtypes, outputs, names)
     if complaint:
         return Verdict(FAILED, complaint, keras_ratio=of_keras)
     remarks = _dtype_remarks(expectation.dtypes, outputs)
@@ -187,21 +190,21 @@ def _as_outputs(value: Any, count: int) -> tuple[tuple[Array, ...], str]:
         return (), f"it returns {returned} where a tuple of {count} arrays is expected"
     for part in parts:
         if not isinstance(part, np.ndarray | np.generic):
-            return (), f"it returns a {type(part).__name__} where an array is expected"
+            return (), f"it returns {a(type(part).__name__)} where an array is expected"
     return tuple(np.asarray(part) for part in parts), ""
 
 
-def _shape_complaint(expected: Sequence[Array], outputs: Sequence[Array]) -> str:
-    for n, (want, got) in enumerate(zip(expected, outputs, strict=True)):
+def _shape_complaint(expected: Sequence[Array], outputs: Sequence[Array], names: Sequence[str] = ()) -> str:
+    for want, got, name in zip(expected, outputs, names or _numbered(len(outputs)), strict=True):
         if want.shape != got.shape:
-            return f"{_output_name(n, len(expected))} has the shape {got.shape}, expected {want.shape}"
+            return f"{name} has the shape {got.shape}, expected {want.shape}"
     return ""
 
 
-def _dtype_complaint(dtypes: Sequence[np.dtype[Any]], outputs: Sequence[Array]) -> str:
-    for n, (want, got) in enumerate(zip(dtypes, outputs, strict=True)):
+def _dtype_complaint(dtypes: Sequence[np.dtype[Any]], outputs: Sequence[Array], names: Sequence[str]) -> str:
+    for want, got, name in zip(dtypes, outputs, names, strict=True):
         if want != got.dtype and not (want.kind == "f" and got.dtype in (np.float32, np.float64)):
-            return f"{_output_name(n, len(outputs))} has the dtype {got.dtype}, expected {want}"
+            return f"{name} has the dtype {got.dtype}, expected {want}"
     return ""
 
 
@@ -219,5 +222,6 @@ def _value_sentence(mismatch: Mismatch) -> str:
     return f"{count} of {off.size} values {'is' if count == 1 else 'are'} off" if count < off.size else f"all {count} values are off"
 
 
-def _output_name(n: int, count: int) -> str:
-    return "the output" if count == 1 else f"output {n + 1} of {count}"
+def _numbered(count: int) -> Sequence[str]:
+    """What outputs are called of which nothing is known."""
+    return ("the output",) if count == 1 else [f"output {n} of {count}" for n in range(1, count + 1)]

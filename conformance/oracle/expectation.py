@@ -28,7 +28,7 @@ class Expectation:
     keras_ratio : float or None
         Where it was not recorded: its largest error over tolerance.
     names : tuple of str
-        Of a backward pass: what each output is the gradient of.
+        What each output is called, of several; from the oracle, of a backward pass, what each is the gradient of.
     alternatives : sequence of tuples of arrays
         Other answers that are right as well, where Keras's own modes of execution disagree.
     arguments : mapping

@@ -32,7 +32,7 @@ from conformance.judging.judge import CaseResult
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
-from conformance.suite.names import functions_of, remarks
+from conformance.suite.names import functions_of, own_functions_of, remarks
 from conformance.suite.parts import records_of_parts, worth
 from conformance.suite.told import Told
 
@@ -203,7 +203,7 @@ def mode_of(mode: str | None, timeout: float | None) -> str:
 
 def own_layers(implementation: Implementation, layers: Sequence[str]) -> list[str]:
     """Those of some layers that an implementation has any function of; ``UnimportableError`` where that cannot be found out."""
-    return [name for name in layers if any(implementation.has(function) for function in functions_of(name))]
+    return [name for name in layers if any(implementation.has(function) for function in own_functions_of(name))]
 
 
 def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, tuple[Any, ...]]]:

@@ -12,11 +12,14 @@ from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
 from conformance.cases.questions import function_name
 from conformance.implementations.protocol import Implementation
+from reference.activations import ACTIVATIONS
 
 CLOSE = 0.82
 """How alike two names without their pass are: 'desnse' is 'dense', 'lstm_cell' is not 'lstm'."""
 BEGINS = 5
 """Letters of a name that stand for all layers that begin so: 'embed', 'batchnorm'."""
+LONG = 3
+"""Letters of a layer's name, at least, by which a class that holds it among others is known: 'elu', 'gru'."""
 MOST_MEANT = 3
 BACKWARD = re.compile(r"backward|bwd|grad")
 PASS = re.compile(r"forward|fwd|backward|bwd|grads?|step|layer")
@@ -39,6 +42,13 @@ def functions_of(layer: str) -> list[str]:
     return [function_name(layer, part) for part in parts]
 
 
+def own_functions_of(layer: str) -> list[str]:
+    """Those functions of a layer that no activation function has as well: ``softmax_backward`` alone is that of ``softmax``."""
+    names = functions_of(layer)
+    shared = functions_of(layer.lower()) if layer.lower() in ACTIVATIONS and layer not in ACTIVATIONS else ()
+    return [name for name in names if name not in shared]
+
+
 def remarks(implementation: Implementation, layers: Sequence[str]) -> list[str]:
     """What to say of names in an implementation that are nearly those of functions it lacks: a line each, and one for all classes."""
     names = implementation.names()
@@ -51,7 +61,7 @@ def remarks(implementation: Implementation, layers: Sequence[str]) -> list[str]:
     classes: dict[str, str] = {}
     for name in sorted(set(names) - set(wanted)):
         meant = _meant(name, by_stem, is_class=names[name])
-        if not meant or any(map(implementation.has, meant)):
+        if not meant or any(map(implementation.has, meant)) or (names[name] and _is_reached(name, meant, by_stem, implementation)):
             continue
         if names[name]:
             classes[name] = meant[0]
@@ -60,6 +70,13 @@ def remarks(implementation: Implementation, layers: Sequence[str]) -> list[str]:
     if classes:
         lines.append(ADAPTER.format(function=next(iter(classes.values())), classes=", ".join(classes)))
     return lines
+
+
+def _is_reached(name: str, meant: Sequence[str], by_stem: Mapping[str, Sequence[str]], implementation: Implementation) -> bool:
+    """Whether a class whose name holds that of another layer than the likeliest (``Activation_ReLU``) is one that functions serve."""
+    letters = _letters(name)
+    others = [key for key in by_stem if len(key) >= LONG and key in letters and not any(key == _stem(one) for one in meant)]
+    return letters not in map(_stem, meant) and any(implementation.has(one) for key in others for one in by_stem[key])
 
 
 def _meant(name: str, by_stem: Mapping[str, Sequence[str]], *, is_class: bool) -> list[str]:

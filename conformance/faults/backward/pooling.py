@@ -43,8 +43,8 @@ def _geometry(x: Array, options: Any) -> tuple[tuple[int, ...], tuple[int, ...],
     return pool, step, [padding_widths(size, k, s, 1, options.get("padding", "valid").lower()) for size, k, s in axes]
 
 
-def window_by_window(share: Share = right_share, add: bool = True) -> Function:
-    """A pool differentiated window by window: `share` says what goes to the cells of one, `add` whether overlaps add up."""
+def window_by_window(share: Share = right_share, join: Callable[[Array, Array], Array] = np.add) -> Function:
+    """A pool differentiated window by window: `share` says what goes to the cells of one, `join` what that and the ones before make."""
 
     def function(right: Function, grad_output: Array, x: Array, *, data_format: str = "channels_last", **options: Any) -> Any:
         x, grad = to_channels_last(x, data_format), to_channels_last(grad_output, data_format)
@@ -54,7 +54,7 @@ def window_by_window(share: Share = right_share, add: bool = True) -> Function:
             starts = [n * s - before for n, s, (before, _) in zip(place, step, widths, strict=True)]
             window = (slice(None), *(slice(max(0, start), start + k) for start, k in zip(starts, pool, strict=True)))
             over = (slice(None), *(slice(n, n + 1) for n in place))
-            found[window] = share(right, grad[over], x[window]) + (found[window] if add else 0)
+            found[window] = join(share(right, grad[over], x[window]), found[window])
         return (from_channels_last(found, data_format),)
 
     return function
@@ -115,7 +115,7 @@ def pool_strides_ignored(right: Function, grad_output: Array, x: Array, strides:
     return right(grad, x, **options)
 
 
-@pooling.by(window_by_window(add=False))
+@pooling.by(window_by_window(join=lambda share, found: share))
 def overlaps_overwritten() -> None:
     """Where windows overlap, the gradient of the last one replaces those of the others: = instead of +=."""
 
@@ -148,6 +148,11 @@ def spread_like_an_average() -> None:
 
 
 whole_max_pooling = Shared("MaxPooling1D", "MaxPooling2D", part="backward")
+
+
+@whole_max_pooling.by(window_by_window(join=lambda share, found: np.where(share != 0, share, found)))
+def largest_overwritten() -> None:
+    """A cell that is the largest of several windows gets the gradient of the last of them alone: = instead of +=."""
 
 
 @whole_max_pooling

@@ -24,17 +24,32 @@ def with_moving(change: Callable[[Array, Array], tuple[Any, Any]]) -> Function:
     return function
 
 
-def with_update(update: Callable[[Array, Array, float], Any]) -> Function:
-    """In training, new moving statistics that are made of the old ones, those of the batch and momentum."""
+Update = Callable[[Array, Array, float], Any]
+BOTH, MEAN, VARIANCE = (0, 1), (0,), (1,)
+"""Places of the moving statistics."""
+
+
+def with_update(update: Update, places: tuple[int, ...] = BOTH) -> Function:
+    """In training, new moving statistics at these places that are made of the old ones, those of the batch and momentum."""
 
     def function(right: Function, x: Array, *weights: Any, momentum: float = 0.99, **options: Any) -> Any:
         result = right(x, *weights, momentum=0.0, **options)
         if not options.get("training"):
             return result
         y, *batch = result
-        return y, *(np.asarray(update(old, own, momentum), y.dtype) for old, own in zip(weights[2:], batch, strict=True))
+        updates = [update if n in places else _averaged for n in BOTH]
+        return y, *(np.asarray(one(old, own, momentum), y.dtype) for one, old, own in zip(updates, weights[2:], batch, strict=True))
 
     return function
+
+
+def _averaged(old: Array, batch: Array, momentum: float) -> Array:
+    """The right update."""
+    return momentum * old + (1 - momentum) * batch
+
+
+def _inverted(old: Array, batch: Array, momentum: float) -> Array:
+    return momentum * batch + (1 - momentum) * old
 
 
 def with_variance(change: Callable[[Array, Any], Any]) -> Function:
@@ -73,7 +88,7 @@ batch_normalization = Shared("BatchNormalization").table(
 )
 
 
-@batch_normalization.by(with_update(lambda old, batch, momentum: batch * momentum + old * (1 - momentum)))
+@batch_normalization.by(with_update(_inverted))
 def momentum_inverted() -> None:
     """Momentum is the share of the batch, as in PyTorch, instead of that of the old moving statistics."""
 
@@ -81,6 +96,29 @@ def momentum_inverted() -> None:
 @batch_normalization.by(with_update(lambda old, batch, momentum: old * momentum + batch))
 def batch_added() -> None:
     """The statistics of the batch are added as a whole: momentum moving + batch."""
+
+
+for _name, _places in {"mean": MEAN, "variance": VARIANCE}.items():
+    batch_normalization.table(
+        **{
+            f"momentum_inverted_{_name}": (
+                f"in the new moving {_name} alone momentum is the share of the batch instead of that of the old moving {_name}",
+                with_update(_inverted, _places),
+            ),
+            f"{_name}_not_updated": (
+                f"the moving {_name} is not updated in training, the other one is",
+                with_update(lambda old, batch, momentum: old, _places),
+            ),
+            f"{_name}_replaced": (
+                f"the moving {_name} becomes that of the batch, without momentum; the other one moves rightly",
+                with_update(lambda old, batch, momentum: batch, _places),
+            ),
+            f"{_name}_added": (
+                f"in the new moving {_name} alone that of the batch is added as a whole: momentum moving + batch",
+                with_update(lambda old, batch, momentum: old * momentum + batch, _places),
+            ),
+        }
+    )
 
 
 @batch_normalization.by(with_variance(lambda variance, count: variance * (count / max(count - 1, 1))))

@@ -34,6 +34,7 @@ recurrent = Shared("LSTM", "GRU", "SimpleRNN", words={"GRU": {" (PyTorch has two
     return_sequences_ignored=("return_sequences is ignored: only the last output is returned", changed(return_sequences=False)),
     return_sequences_always=("the outputs of all steps are returned although return_sequences is False", changed(return_sequences=True)),
     go_backwards_ignored=("go_backwards is ignored", changed(go_backwards=False)),
+    go_backwards_always=("the sequence is always read from the last step to the first", changed(go_backwards=True)),
     dropout_never=("dropout does not act in training", changed(training=False)),
     recurrent_dropout_never=("recurrent_dropout does not act", changed(recurrent_dropout=0.0)),
 )
@@ -244,6 +245,11 @@ def last_state_as_output() -> None:
 @outputs.by(lambda options, y, *states: (y[:, ::-1] if options.get("go_backwards") and options.get("return_sequences") else y, *states))
 def outputs_in_input_order() -> None:
     """With go_backwards the outputs are put back into the order of the input; Keras returns them as computed, last step first."""
+
+
+@outputs.by(lambda options, y, *states: (y[:, ::-1] if options.get("return_sequences") else y, *states))
+def outputs_in_reverse() -> None:
+    """With return_sequences the outputs stand in the opposite order: that of the last step comes first."""
 
 
 lstm_outputs = Shared("LSTM", wrap=with_outputs).table(

@@ -1,0 +1,27 @@
+"""What the arrays of an answer are called: the output, a state, a new moving mean, the gradient of a weight."""
+
+from __future__ import annotations
+
+from conformance.cases.case import Case, FunctionCases, LayerCases
+from conformance.cases.gradients import state_names
+from reference.layers import spec_of
+
+GRADIENT = "the gradient of "
+NEW_STATISTICS = ("new_moving_mean", "new_moving_variance")
+
+
+def named_outputs(layer: LayerCases, case: Case, count: int) -> tuple[str, ...]:
+    """The names of what a forward pass returns, in its order; none of a single array, which is the output."""
+    if count == 1 or isinstance(layer, FunctionCases):
+        return ()
+    if spec_of(case.layer).normalizes:
+        return ("the output", *NEW_STATISTICS)
+    halves = case.config.get("merge_mode", "") is None
+    outputs = ("the output of the forward half", "the output of the backward half") if halves else ("the output",)
+    states = state_names(case, count - len(outputs))
+    return (*outputs, *(f"the state {name}" for name in states))
+
+
+def named_gradients(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of gradients by those of what they are of."""
+    return tuple(GRADIENT + name for name in names)
