@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from conformance.base.grouping import Group, follows, grouped, simplest_first
+from conformance.base.grouping import Group, dtype_of, follows, grouped, simplest_first
 from conformance.base.record import BLOCKED, CORE, EDGE, FAILED_STATUSES, PASSED, SKIPPED, UNSUPPORTED, Record
 from conformance.base.unsupported import COLUMNS, table, unsupported_rows
 from conformance.base.words import are, counted, listed
@@ -13,8 +13,8 @@ from conformance.base.words import are, counted, listed
 if TYPE_CHECKING:
     from conformance.base.report import Report
 
-MOST_LAYERS, MOST_GROUPS, MOST_NAMES = 5, 3, 5
-"""How many layers are told in full, how many groups of each, and how many names stand in a sentence."""
+MOST_LAYERS, MOST_GROUPS, MOST_NAMES, MOST_REMARKED = 5, 3, 5, 3
+"""How many layers are told in full, how many groups of each, how many names stand in a sentence, how many remarks are looked into."""
 RED, GREEN, YELLOW, BOLD = 31, 32, 33, 1
 Paint = Callable[[str, int], str]
 ALL, AGAIN = "--all", "To run this case alone: "
@@ -218,7 +218,20 @@ def _remarks(report: Report) -> list[str]:
         counts = {name: sum(remark in record.remarks for record in own.records) for name, own in layers.items()}
         said = [f"{name} ({counted(count, 'case')})" for name, count in counts.items() if count]
         lines.append(f"Passed with the remark \"{remark}\": {listed(said, MOST_NAMES)}.")
+        lines += [told for name, own in layers.items() if counts[name] for told in _remarked(name, own, remark)]
     return lines
+
+
+def _remarked(name: str, own: Report, remark: str) -> list[str]:
+    """The mistake that is behind a remark: not where all passes of float64 have it, which then says what there is to say."""
+    passed = [record for record in own.records if record.status == PASSED and dtype_of(record) == "float64"]
+    some = [record for record in passed if remark in record.remarks]
+    if not some or len(some) == len(passed):
+        return []
+    looked_at = simplest_first(some, passed)[:MOST_REMARKED]
+    causes = own.diagnose(looked_at)
+    found = [cause for cause in causes.get(looked_at[0].id, ()) if all(cause in causes.get(record.id, ()) for record in looked_at)]
+    return [f"{name}: you would get exactly these values when {'; or when '.join(found)}."] if found else []
 
 
 def _absent(report: Report) -> list[str]:

@@ -93,11 +93,15 @@ def _plain_answer(result: CaseResult) -> Answer:
 
 def _catalogue(result: CaseResult) -> Iterator[Iterable[Fault]]:
     """The faults that an answer may be compared with, the likeliest first."""
+    from conformance.cases.losses import LOSS_CASES
     from conformance.faults.training.catalogue import TRAINING
+    from conformance.faults.training.loss_calls import added_up
 
     case, part = result.case, result.part
     if case.layer in TRAINING:
-        yield [fault for fault in TRAINING[case.layer] if fault.part == part]
+        yield (own := [fault for fault in TRAINING[case.layer] if fault.part == part])
+        if case.layer in LOSS_CASES:
+            yield added_up(own)
     elif part == "backward":
         from conformance.faults.backward.catalogue import BACKWARD, gradient_faults_of_parts
 
@@ -126,7 +130,7 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
     from conformance.faults.evidence import shown_by_simpler, speaks_for
     from conformance.judging.verdict import SINGLE_ONLY, judge
 
-    dtype = result.case.dtype
+    dtype, strict = result.case.dtype, result.verdict.status == PASSED  # an answer that has the digits of float32 alone
     target = _as_expectation(result, expectation)
 
     def closeness(answer: Answer) -> int:
@@ -136,7 +140,7 @@ def _consistent(result: CaseResult, expectation: Expectation, answers: Iterable[
     found: dict[int, list[Fault]] = {1: [], 2: []}
     for fault, answer in answers:
         close = closeness(answer)
-        if close and judge(expectation, answer, dtype, strict=False).status == FAILED and speaks_for(fault, result):
+        if close and judge(expectation, answer, dtype, strict=strict).status == FAILED and speaks_for(fault, result):
             found[close].append(fault)
     best = max((close for close, faults in found.items() if faults), default=0)
     if best <= closeness(plain):

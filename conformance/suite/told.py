@@ -12,13 +12,14 @@ from conformance.cases.case import Case
 from conformance.judging.details import in_detail
 from conformance.judging.judge import CaseResult
 from conformance.judging.session import Explanation
+from conformance.judging.verdict import SINGLE_ONLY
 from conformance.suite.diagnoses import Diagnoses
 
 NOT_TOLD = (PASSED, UNSUPPORTED, SKIPPED)
 
 
 class Told:
-    """The records of a run, and what is told of those that are no pass, of all where `whole` asks for it.
+    """The records of a run, and what is told of those that are no pass, or a narrow one; of all where `whole` asks for it.
 
     Of records that come from elsewhere, `again` asks the case of an id once more when that is to be told.
     """
@@ -37,7 +38,7 @@ class Told:
         self.records.append(record)
         if record.status == PASSED:
             self.passed.add(record.id)
-        if self.whole or record.status not in NOT_TOLD:
+        if self.whole or record.status not in NOT_TOLD or SINGLE_ONLY in record.remarks:
             self.explanations[record.id] = explanation
 
     def report(self, iut: str, **others: Any) -> Report:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.cases.losses import BINARY, LOSS_CASES
-from conformance.faults.fault import Function, Shared
+from conformance.faults.fault import Fault, Function, Shared
 from reference.losses.reduction import MEAN
 
 Array = NDArray[Any]
@@ -72,12 +74,6 @@ def _ignored() -> list[Shared]:
 every, averaged, summed = Both(*LOSS_CASES), Both(*AVERAGED), Both(*SUMMED)
 entropies, smoothed, sparse, binary = Both(*ENTROPIES), Both(*CATEGORICAL, *BINARY), Both(SPARSE), Both(*BINARY)
 categorical = Both(*CATEGORICAL)
-
-
-@every
-def all_options_ignored(right: Function, y: Any, p: Any, **options: Any) -> Any:
-    """All options are ignored."""
-    return right(y, p) if len(options) > 1 else right(y, p, **options)
 
 
 @every
@@ -200,6 +196,17 @@ def counted_from_1(right: Function, y: Array, p: Array, **options: Any) -> Any:
     return right(moved if ignored is None else np.where(ids == ignored, ignored, moved), p, **options)
 
 
+def added_up(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """The same mistakes in losses that are not averaged either: two that are often made together."""
+
+    def wrong(fault: Fault, y: Any, p: Any, **options: Any) -> Any:
+        return fault.function(y, p, **{"reduction": "sum", **options})
+
+    for fault in faults:
+        sentence = f"{fault.sentence}, and the losses are added up instead of averaged"
+        yield replace(fault, sentence=sentence, function=functools.partial(wrong, fault), of_a_part=True)
+
+
 columns = Shared(*COLUMNS)
 
 
@@ -222,9 +229,20 @@ def divided_by_nothing(right: Function, y: Any, p: Array, **options: Any) -> Any
     return np.asarray(np.nan, p.dtype) if nothing and reduction not in ("sum", "none", None) else right(y, p, **options)
 
 
+all_of_them = Both(*LOSS_CASES)
+"""What says most is told last: one option that is ignored gives the same answer where only that matters."""
+
+
+@all_of_them
+def all_options_ignored(right: Function, y: Any, p: Any, **options: Any) -> Any:
+    """All options are ignored."""
+    return right(y, p) if len(options) > 1 else right(y, p, **options)
+
+
 LAYERS = (
     *(columns, means),
     *(collection for both in (every, averaged, summed, entropies) for collection in both.collections),
     *(collection for both in (categorical, binary, smoothed, sparse) for collection in both.collections),
     *_ignored(),
+    *all_of_them.collections,
 )

@@ -266,6 +266,7 @@ absolute = table(
 squared = table(
     "mean_squared_error",
     part="backward",
+    error_itself=("it is p - y: the factor 2 and the division by the number of predictions are left out", lambda y, p, **options: p - y),
     of_the_absolute_error=("it is the sign of the error, the gradient of the absolute error", reference.mean_absolute_error_backward),
 )
 percentage = table(

@@ -63,12 +63,6 @@ def undecayed(right: Function, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**without(options, "weight_decay"), **({"weight_decay": 0.0} if right is reference.adamw_step else {})}
 
 
-@every
-def all_options_ignored(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    """All options are ignored."""
-    return right(variables, gradients, state) if len(options) > 1 else right(variables, gradients, state, **options)
-
-
 every.table(
     gradient_added=("the gradient is added instead of subtracted", changed(gradients=lambda gradients: of_each(gradients, np.negative))),
     state_lost=("the state is forgotten: every step is like the first", changed(state=None)),
@@ -257,4 +251,15 @@ def ema_momentum_inverted(right: Function, variables: Any, gradients: Any, state
     return averaging(right, average)(variables, gradients, state, **options)
 
 
-LAYERS = (every, adamw, full, *_ignored())
+all_of_them = Shared(*OPTIMIZER_CASES, part="step")
+"""What says most is told last: one option that is ignored gives the same answer where only that matters."""
+
+
+@all_of_them
+def all_options_ignored(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
+    """All options are ignored."""
+    several = len(without(options, "learning_rate")) > 1
+    return right(variables, gradients, state, **({} if several else options))
+
+
+LAYERS = (every, adamw, full, *_ignored(), all_of_them)
