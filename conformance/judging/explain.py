@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ from conformance.judging.verdict import Mismatch, Verdict
 
 NEAR_MISS = 1e4
 PRINTED_AT_MOST = 400
+BETWEEN_WORDS = re.compile(r"(?<![=x])-")
+"""What stands between the words of a title; behind "=" and "x" it is the sign of a number."""
+IN_WORDS = {"their_mean": "the mean of all losses"}
+"""Words of titles that say nothing alone."""
 
 
 def explain(layer: LayerCases, case: Case, kind: str, verdict: Verdict, again: str, printed: str, likely: Sequence[str]) -> str:
@@ -80,8 +85,15 @@ def last_printed(printed: str) -> str:
 
 def headline(case: Case, kind: str) -> str:
     """Layer, pass, what is special about the case, the input's shape and dtype."""
-    title = case.title.replace("-", ", ") or "defaults"
+    title = what_is_special(case) or "defaults"
     return f"{case.layer} {kind}  {title}, input {'x'.join(map(str, case.shape))}, {case.dtype}"
+
+
+def what_is_special(case: Case) -> str:
+    """The title of a case in words: options as they are, everything else without underscores; empty of the plain case."""
+    options = {*case.config, *case.call}
+    parts = BETWEEN_WORDS.split(case.title)
+    return ", ".join(part if "=" in part or part in options else IN_WORDS.get(part, part.replace("_", " ")) for part in parts)
 
 
 def names_of_axes(layer: LayerCases, case: Case, mismatch: Mismatch) -> list[str]:

@@ -13,6 +13,7 @@ from conformance.judging.explain import (
     last_printed,
     names_of_axes,
     relation,
+    what_is_special,
     where,
     which_output,
     worst_place,
@@ -46,7 +47,7 @@ def in_sentences(layer: LayerCases, case: Case, kind: str, verdict: Verdict, aga
 
 def _called(case: Case, kind: str) -> str:
     """What was asked, as the beginning of a sentence."""
-    said = case.title.replace("-", ", ")
+    said = what_is_special(case)
     name = f"The backward pass of {case.layer}" if kind == "backward" else case.layer
     return f"{name} ({said or 'default options'}; input of shape {case.shape}, {case.dtype})"
 
