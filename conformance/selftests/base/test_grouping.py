@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance.base.call import WITHOUT
 from conformance.base.grouping import common, complaint_of, grouped, simplest_first
 from conformance.base.record import BLOCKED, ERROR, FAILED, PASSED, Record
 from conformance.base.report import Report
@@ -125,3 +126,23 @@ def test_an_answer_that_changes_is_one_complaint_whatever_it_was_at_first() -> N
     wrong = [case("a", message=f"{said} all 18 values are off"), case("b", message=f"{said} 3 of 4 values are off")]
     (group,) = grouped(wrong, [], {})
     assert group.complaint == "it gives another answer when asked again", "what stands behind the semicolon differs from case to case"
+
+
+def test_the_group_with_most_cases_stands_first_and_a_cause_counts_twice() -> None:
+    causes = known({"a": ["rare"]})
+    missing = [case(name, kind="backward", message="it returns 2 gradients, where 3 are expected") for name in "bcd"]
+    off = [case(name, kind="backward", mask="gap") for name in "efghijk"]
+    groups = grouped([case("a", activation="relu"), *missing], [], causes)
+    assert ids(groups) == [["b", "c", "d"], ["a"]], "a named mistake of one case stands before a complaint of three"
+    groups = grouped([*missing, *off[:5]], [], {})
+    assert ids(groups)[0] == ["b", "c", "d"], "three cases with a complaint stand behind five of which only values are off"
+    groups = grouped([*missing, *off], [], {})
+    assert ids(groups)[0] == [*"efghijk"], "seven cases stand behind three"
+
+
+def test_a_refusal_and_the_error_behind_it_are_one_group() -> None:
+    raised = "f raised ValueError: no {} (a.py, line 3)"
+    plain = case("a", ERROR, message=raised.format(1))
+    refused = case("b", ERROR, activation="elu", message=f"f refuses activation='elu'{WITHOUT}{raised.format(2)}")
+    (group,) = grouped([refused, plain], [case("c", PASSED)], {})
+    assert ids([group]) == [["a", "b"]] and group.complaint == "f raised ValueError (a.py, line 3)", f"the plain case first: {group}"

@@ -7,11 +7,13 @@ import types
 import pytest
 
 import conformance
+import reference
 from conformance.cases import NAMES
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.process import python_process
 from conformance.selftests.builders.place import Place, said
 from conformance.selftests.cli.test_check import RIGHT
+from conformance.suite.check import own_layers
 from conformance.suite.names import functions_of, remarks
 
 
@@ -59,6 +61,22 @@ def test_classes_are_told_of_adapters_in_one_line():
     lines = remarked("Relu", classes=("Dense", "LSTMLayer", "Layer", "Model"))
     assert len(lines) == 2 and lines[0].startswith("Relu is not asked"), f"a function keeps its own line: {lines}"
     assert "reached through an adapter" in lines[1] and lines[1].endswith("Here: Dense, LSTMLayer."), f"layers are named: {lines}"
+
+
+def test_a_class_whose_layer_functions_serve_needs_no_adapter():
+    named = ("Activation_ReLU", "Layer_Dense")
+    assert remarked(has=("relu", "dense_forward"), classes=named) == [], "functions serve both"
+    for has, told in ((("relu",), "Here: Layer_Dense."), (("dense_forward",), "Here: Activation_ReLU.")):
+        (line,) = remarked(has=has, classes=named)
+        assert line.endswith(told), f"the one that no function serves is told of: {line}"
+
+
+def test_a_gradient_that_a_layer_shares_with_a_function_is_that_of_the_function():
+    space = {"softmax": reference.softmax, "softmax_backward": reference.softmax_backward}
+    mine = ModuleImplementation("mine", space)
+    assert own_layers(mine, NAMES) == ["softmax"], "an activation's gradient makes a row of a layer"
+    space["softmax_forward"] = reference.softmax_forward
+    assert set(own_layers(mine, NAMES)) == {"softmax", "Softmax"}, "the layer is there with its forward pass"
 
 
 def test_what_is_there_by_its_right_name_needs_no_remark():

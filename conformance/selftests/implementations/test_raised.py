@@ -12,6 +12,13 @@ from conformance.implementations.process import python_process
 
 X, KERNEL = np.ones((2, 3)), np.ones((3, 4))
 ANYTHING = ("activation", "mask", WEIGHTS)
+DEEP = """
+import numpy as np
+def product(x, kernel):
+    return np.einsum("ij,jk->ik", x, kernel)
+def dense_forward(x, kernel):
+    return product(x[None], kernel)
+"""
 MODULE = """
 import sys
 import numpy as np
@@ -132,3 +139,13 @@ def test_functions_without_a_file_are_own_code():
     exec("def relu(x, axis=-1): raise ValueError(axis)", space)
     answer = ModuleImplementation("space", space).ask(Question("relu", (X,), {"axis": 1}))
     assert answer.refused == ("axis", WEIGHTS), f"a raise in code from a text may be meant for {answer.refused}"
+
+
+@pytest.mark.parametrize("make", [ModuleImplementation, lambda spec: python_process(spec, 60)], ids=["here", "in a process"])
+def test_an_error_within_numpy_has_the_line_of_the_own_file(make, tmp_path):
+    path = tmp_path / "deep.py"
+    path.write_text(DEEP)
+    there = make(str(path))
+    message = there.ask(Question("dense_forward", (X, KERNEL))).message
+    there.close()
+    assert message.endswith("(deep.py, line 4)") and "raised ValueError" in message, f"it is told where NumPy raised it: {message}"
