@@ -14,9 +14,12 @@ from conformance.base.words import listed
 
 OF_VALUES = re.compile(r"(step \d+: )?(the only value is|all \d+ values are|\d+ of \d+ values are) off")
 """What the message of an answer says whose values alone are wrong: nothing about the cause."""
+OF_VALUES_AT_THE_END = re.compile(f": {OF_VALUES.pattern}$")
+OF_A_MASK = re.compile(r" of \S+ gives\n.*", re.DOTALL)
 RAISED = re.compile(r"raised (\w+): .*?( \([^()]*, line \d+\))?$", re.DOTALL)
-PROPERTY, REPEATED = "property", "repeated"
+PROPERTY, REPEATED, STATEFUL = "property", "repeated", "stateful"
 """Kinds of questions that a layer fails as well which is wrong elsewhere."""
+NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 MOST_VALUES = 3
 
 Feature = tuple[str, str]
@@ -56,7 +59,7 @@ class Group:
 
 def follows(record: Record) -> bool:
     """Whether this may have failed only because the layer is wrong elsewhere: such failures are told last."""
-    return record.kind == PROPERTY or (record.kind == REPEATED and record.status == BLOCKED)
+    return record.kind in (PROPERTY, STATEFUL) or (record.kind == REPEATED and record.status == BLOCKED)
 
 
 def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[str, Sequence[str]]) -> list[Group]:
@@ -129,18 +132,18 @@ def complaint_of(record: Record) -> str:
     message = record.message.partition("; here: ")[2] if record.status == BLOCKED and "; here: " in record.message else record.message
     if OF_VALUES.fullmatch(message):
         return ""
-    message = message.rpartition(WITHOUT)[2]
+    message = OF_A_MASK.sub(" gives another mask than the expected one", OF_VALUES_AT_THE_END.sub("", message.rpartition(WITHOUT)[2]))
     raised = RAISED.search(message) if record.status == ERROR or " raised " in message else None
     if raised:
         return f"{message[: raised.start()]}raised {raised[1]}{raised[2] or ''}"
     # Behind a semicolon stands what is special about the case, and of a property everything that is not the property.
-    return " ".join(re.split(r": | \(|; " if follows(record) else "; ", message, maxsplit=1)[0].split())
+    return " ".join(re.split(r": | \(|; " if record.kind == PROPERTY else "; ", message, maxsplit=1)[0].split())
 
 
 def _key(record: Record) -> str:
     """The complaint with all its numbers blanked: shapes differ from case to case."""
     said = complaint_of(record)
-    return said if " raised " in said else re.sub(r"\d+", "n", said)
+    return said if " raised " in said else NUMBER.sub("n", said)
 
 
 def _by_complaint(wrong: Sequence[Record], others: Sequence[Record]) -> list[Group]:

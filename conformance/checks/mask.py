@@ -12,7 +12,7 @@ from conformance.cases.level import level
 from conformance.cases.masks import MaskCase, mask_cases
 from conformance.cases.questions import Question
 from conformance.judging.exact import ExactResult
-from conformance.judging.session import CaseRunner
+from conformance.judging.session import CaseRunner, ExactExplanation
 from reference.layers import spec_of
 
 
@@ -38,7 +38,8 @@ def check(runner: CaseRunner, case: MaskCase) -> None:
     status, message = runner.exact(result, difference)
     options = {option: str(value) for option, value in case.options.items()}
     record = Record(runner.identifier, case.layer, "mask", status, options, message=message, level=level_of(case))
-    runner.settle(record, lambda: f"{message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
+    told = ExactExplanation(result, lambda: f"{message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
+    runner.settle(record, told)
 
 
 def mask_question(case: MaskCase) -> Question:

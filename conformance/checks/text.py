@@ -12,7 +12,7 @@ from conformance.base.words import a
 from conformance.cases.questions import Question
 from conformance.cases.text import ADAPTED, ASKED, LAYER, in_shape, text_cases
 from conformance.judging.exact import ExactResult
-from conformance.judging.session import CaseRunner
+from conformance.judging.session import CaseRunner, ExactExplanation
 from conformance.oracle.expectation import TextExpectation
 
 PASSES = ("adapt", "idf", "forward")
@@ -48,7 +48,8 @@ def check(runner: CaseRunner, kind: str, options: dict[str, Any]) -> None:
     record = Record(runner.identifier, LAYER, kind, status, {name: str(value) for name, value in options.items()}, message=message)
     said = ", ".join(f"{name}={value!r}" for name, value in options.items()) or "defaults"
     headline = f"{LAYER} {kind}  {said}    {status.upper()}"
-    runner.settle(record, lambda: f"{headline}\n  {message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
+    told = ExactExplanation(result, lambda: f"{headline}\n  {message}{runner.looks_like(result, message)}\n  again   {runner.again()}")
+    runner.settle(record, told)
 
 
 def _with_idf(options: dict[str, Any], expected: TextExpectation) -> dict[str, Any]:

@@ -71,6 +71,18 @@ class Explanation:
         return self.runner.explanation(self.result, self.kind)
 
 
+@dataclass(frozen=True)
+class ExactExplanation:
+    """The same for an answer that is right or wrong as a whole, which `text` tells."""
+
+    result: ExactResult
+    text: Callable[[], str]
+
+    def __call__(self) -> str:
+        """The failure in words."""
+        return self.text()
+
+
 @dataclass
 class CaseRunner:
     """The place of one question.

@@ -22,13 +22,10 @@ from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.questions import function_name
-from conformance.faults import consistent_faults
 from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, TIMEOUT
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.accepted import never_met
-from conformance.judging.exact import ExactResult
-from conformance.judging.judge import CaseResult
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
@@ -117,7 +114,7 @@ class Subject:
 
     def session(self) -> Session:
         """What all questions share: the implementation, and what was recorded of Keras."""
-        session = Session(iut=self.implementation.spec, oracle_name=RECORDED, diagnose=_of_whole_answers)
+        session = Session(iut=self.implementation.spec, oracle_name=RECORDED)
         session.implementation = self.implementation
         return session
 
@@ -144,11 +141,6 @@ class Subject:
             return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
         how = ["--timeout", f"{self.timeout:g}"] if self.timeout else ["--mode", self.mode] if self.mode != IN_PROCESS else []
         return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier, *how])
-
-
-def _of_whole_answers(result: CaseResult | ExactResult) -> Sequence[str]:
-    """The mistakes behind a wrong mask or vocabulary; those behind wrong numbers are looked for when the report is printed, by layer."""
-    return consistent_faults(result) if isinstance(result, ExactResult) else ()
 
 
 def records_of(spec: str, layers: Sequence[str], mode: str, timeout: float | None) -> list[Record]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from conformance.base.record import FAILED, Record
+from conformance.base.record import BLOCKED, FAILED, PASSED, Record
 from conformance.faults import consistent_faults
+from conformance.judging.exact import ExactResult
 from conformance.judging.judge import CaseResult
 from conformance.judging.verdict import SINGLE_ONLY
 
@@ -15,15 +16,18 @@ MOST_SEARCHES, MOST_IN_VAIN = 12, 3
 """How often the whole catalogue of a function is run, and how often without finding anything."""
 
 
+Result = CaseResult | ExactResult
+
+
 class Diagnoses:
     """Asks the catalogue of named mistakes about failures, see :data:`conformance.base.report.Diagnose`.
 
     ``result_of`` gives the judged case of a record's id, or None where there is none.
     """
 
-    def __init__(self, result_of: Callable[[str], CaseResult | None]) -> None:
+    def __init__(self, result_of: Callable[[str], Result | None]) -> None:
         self.result_of = result_of
-        self.results: dict[str, CaseResult] = {}
+        self.results: dict[str, Result] = {}
         self.found: dict[str, list[str]] = {}
 
     def __call__(self, records: Sequence[Record]) -> dict[str, list[str]]:
@@ -34,7 +38,7 @@ class Diagnoses:
         parts: dict[str, list[Record]] = {}
         for record in records:
             result = self.result_of(record.id)
-            if result is not None and (result.verdict.status == FAILED or SINGLE_ONLY in result.verdict.remarks):
+            if result is not None and (record.status in (FAILED, BLOCKED) or SINGLE_ONLY in record.remarks) and _came(result):
                 self.results[record.id] = result
             part = self.results[record.id].part if record.id in self.results else ""
             parts.setdefault(part, []).append(record)
@@ -58,3 +62,8 @@ class Diagnoses:
                 searches, in_vain = searches + 1, in_vain + (not found)
             known.update(dict.fromkeys(found))
             self.found[name] = found
+
+
+def _came(result: Result) -> bool:
+    """Whether there is an answer whose values could be compared with those of a mistake."""
+    return result.answer.status == PASSED if isinstance(result, ExactResult) else result.verdict.status in (FAILED, PASSED)

@@ -10,8 +10,9 @@ from conformance.base.record import PASSED, SKIPPED, UNSUPPORTED, Record
 from conformance.base.report import Report
 from conformance.cases.case import Case
 from conformance.judging.details import in_detail
+from conformance.judging.exact import ExactResult
 from conformance.judging.judge import CaseResult
-from conformance.judging.session import Explanation
+from conformance.judging.session import ExactExplanation, Explanation
 from conformance.judging.verdict import SINGLE_ONLY
 from conformance.suite.diagnoses import Diagnoses
 
@@ -57,6 +58,6 @@ class Told:
             self.explanations |= self.again(name).explanations
         return self.explanations.get(name)
 
-    def _result_of(self, name: str) -> CaseResult | None:
+    def _result_of(self, name: str) -> CaseResult | ExactResult | None:
         found = self._explanation_of(name)
-        return found.result if isinstance(found, Explanation) else None
+        return found.result if isinstance(found, Explanation | ExactExplanation) else None
