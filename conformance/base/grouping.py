@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -47,9 +47,9 @@ class Group:
     common: str = ""
 
     @property
-    def weight(self) -> int:
-        """How much it helps to read this: by the number of cases, which count twice where there is a cause."""
-        return len(self.records) * (2 if self.causes or self.complaint else 1)
+    def has_cause(self) -> bool:
+        """Whether anything is known of what is behind them."""
+        return bool(self.causes or self.complaint)
 
     @property
     def follows(self) -> bool:
@@ -65,9 +65,9 @@ def follows(record: Record) -> bool:
 def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[str, Sequence[str]]) -> list[Group]:
     """The failures of a layer by cause, the likeliest to help first.
 
-    By how many cases they hold, those with a cause before those without one that are not twice as many. A cause is a mistake by name, or
-    one complaint; without one there is only what the cases have in common, or a single case. Of groups alike the one with the simplest
-    case comes first; what fails only because something else does comes last.
+    By how many cases they hold, which count twice where there is a cause, and twice where the simplest has no unusual option. A cause is a
+    mistake by name, or one complaint; without one there is only what the cases have in common, or a single case. Of groups alike the one
+    with the simplest case comes first; what fails only because something else does comes last.
 
     Parameters
     ----------
@@ -86,17 +86,18 @@ def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[s
     for kind in dict.fromkeys(record.kind for record in ordered):
         own = [record for record in ordered if record.kind == kind and not causes.get(record.id)]
         rest += _by_complaint(own, [record for record in apart if record.kind == kind])
-    return sorted(explained + rest, key=lambda group: (group.follows, -group.weight))
+    unusual = _unusual([*wrong, *others])
+
+    def weight(group: Group) -> int:
+        return len(group.records) * (1 + group.has_cause) * (1 + (min(map(unusual, group.records)) == 0))
+
+    return sorted(explained + rest, key=lambda group: (group.follows, -weight(group)))
 
 
 def simplest_first(records: Iterable[Record], others: Iterable[Record] = ()) -> list[Record]:
     """Forward before backward, few unusual options before many, float64 before float32; else in the order in which they were asked."""
     records = list(records)
-    usual = _usual([*records, *others])
-
-    def unusual(record: Record) -> int:
-        return sum(usual[name] != value for name, value in record.options.items())
-
+    unusual = _unusual([*records, *others])
     return sorted(records, key=lambda record: (record.kind != "forward", unusual(record), dtype_of(record) == "float32"))
 
 
@@ -104,6 +105,12 @@ def dtype_of(record: Record) -> str:
     """The float type that a record's id ends with; empty where it names none."""
     found = re.search(r"(float\d\d)(-\w+)?\]?$", record.id)
     return found[1] if found else ""
+
+
+def _unusual(records: Iterable[Record]) -> Callable[[Record], int]:
+    """Counts the options of a record that have another value than most of these have."""
+    usual = _usual(records)
+    return lambda record: sum(usual[name] != value for name, value in record.options.items())
 
 
 def _usual(records: Iterable[Record]) -> dict[str, str]:

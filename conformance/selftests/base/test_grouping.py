@@ -85,9 +85,9 @@ def test_what_has_nothing_in_common_is_parted_by_what_some_have() -> None:
     groups = grouped(wrong, [case("p", PASSED), case("q", PASSED)], {})
     assert [(names, group.common) for names, group in zip(ids(groups), groups, strict=True)] == [
         (["a", "c"], "padding=same"),
-        (["b"], "mask=gap"),
         (["d"], ""),
-    ], "the options with which no case passes, then what is left alone"
+        (["b"], "mask=gap"),
+    ], "the options with which no case passes; of single cases the plain one comes first"
 
 
 def test_what_a_mistake_explains_is_no_obstacle_to_what_others_have_in_common() -> None:
@@ -131,13 +131,20 @@ def test_an_answer_that_changes_is_one_complaint_whatever_it_was_at_first() -> N
 def test_the_group_with_most_cases_stands_first_and_a_cause_counts_twice() -> None:
     causes = known({"a": ["rare"]})
     missing = [case(name, kind="backward", message="it returns 2 gradients, where 3 are expected") for name in "bcd"]
-    off = [case(name, kind="backward", mask="gap") for name in "efghijk"]
-    groups = grouped([case("a", activation="relu"), *missing], [], causes)
+    off = [case(name, kind="backward") for name in "efghijk"]
+    groups = grouped([case("a"), *missing], [], causes)
     assert ids(groups) == [["b", "c", "d"], ["a"]], "a named mistake of one case stands before a complaint of three"
     groups = grouped([*missing, *off[:5]], [], {})
     assert ids(groups)[0] == ["b", "c", "d"], "three cases with a complaint stand behind five of which only values are off"
     groups = grouped([*missing, *off], [], {})
     assert ids(groups)[0] == [*"efghijk"], "seven cases stand behind three"
+
+
+def test_plain_cases_stand_before_as_many_with_an_unusual_option() -> None:
+    causes = known({**{name: ["plain"] for name in "ab"}, **{name: ["of an option"] for name in "cde"}})
+    wrong = [*(case(name, padding="same") for name in "cde"), case("a"), case("b")]
+    passing = [case(name, PASSED) for name in "vwxyz"]
+    assert ids(grouped(wrong, passing, causes)) == [["a", "b"], ["c", "d", "e"]], "what is wrong by default helps more"
 
 
 def test_a_refusal_and_the_error_behind_it_are_one_group() -> None:
