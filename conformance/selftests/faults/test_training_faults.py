@@ -218,3 +218,13 @@ def test_formulas_with_the_mistake_taken_out_are_right(name, part):
         cases = [case for case in declared(name) if case.dtype == "float64"]
         wrong = [case.id for case in cases if judged(own, part, case).verdict.status != PASSED]
         assert not wrong, f"{fault.name} of {name} is a variant of code that is wrong itself in {wrong[:3]}"
+
+
+@pytest.mark.parametrize("layer", TRAINING)
+def test_one_option_that_is_ignored_stands_before_all_of_them(layer):
+    """Where only one matters both give the same answer, and the first is told first."""
+    for part in {fault.part for fault in TRAINING[layer]}:
+        names = [fault.name for fault in TRAINING[layer] if fault.part == part]
+        assert names.count("all_options_ignored") <= 1, f"{layer} {part}: it is there twice"
+        after = names[names.index("all_options_ignored") :] if "all_options_ignored" in names else []
+        assert not [name for name in after[1:] if name.endswith("_ignored")], f"{layer} {part}: {after}"
