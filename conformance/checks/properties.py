@@ -21,6 +21,7 @@ from conformance.cases.questions import Answer, forward_question
 from conformance.cases.tolerance import MEANING
 from conformance.judging.check_grads import check_grads
 from conformance.judging.form import Outputs, UnansweredError, well_formed
+from conformance.judging.outputs import named_outputs
 from conformance.judging.session import CaseRunner
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
@@ -82,12 +83,13 @@ def _judged(one: Property, arrays: Arrays, runner: CaseRunner) -> Verdict:
     except UnansweredError as reason:
         return reason.verdict
     answer = Answer(PASSED, got if len(got) > 1 else got[0])
-    wanted = _expectation(expected, MEANING + one.room, asker.largest)
+    layer = layer_cases(one.case.layer)
+    wanted = _expectation(expected, MEANING + one.room, asker.largest, named_outputs(layer, one.case, len(expected)))
     verdict = judge(wanted, answer, "float64", strict=runner.session.strict)
     if verdict.status == PASSED:
         return replace(verdict, sentence="")
-    function = forward_question(layer_cases(one.case.layer), one.case, arrays, {}).function
-    return replace(verdict, sentence=f"{function} {one.sentence}: {verdict.sentence}{_first(verdict, len(got))}")
+    function = forward_question(layer, one.case, arrays, {}).function
+    return replace(verdict, sentence=f"{function} {one.sentence}: {verdict.sentence}{_first(verdict)}")
 
 
 class Asker:
@@ -106,7 +108,9 @@ class Asker:
     def __call__(self, case: Case, arrays: Arrays) -> Outputs:
         """The answer in its parts, of the right number and shapes, finite; :class:`UnansweredError` where it is anything else."""
         question = forward_question(layer_cases(case.layer), case, arrays, {})
-        found = well_formed(question.function, self.runner.ask(question), _shapes(case, arrays), strict=self.runner.session.strict)
+        shapes, strict = _shapes(case, arrays), self.runner.session.strict
+        names = named_outputs(layer_cases(case.layer), case, len(shapes))
+        found = well_formed(question.function, self.runner.ask(question), shapes, strict=strict, names=names)
         self.largest = max(self.largest, _largest(arrays))
         return found
 
@@ -130,17 +134,17 @@ def _largest(arrays: Arrays) -> float:
     return float(max(np.max(np.abs(x)) for x in xs) * max(sums, default=1))
 
 
-def _expectation(outputs: Outputs, meaning: float, largest: float) -> Expectation:
+def _expectation(outputs: Outputs, meaning: float, largest: float, names: tuple[str, ...]) -> Expectation:
     """These outputs in float64, with room for either rule: ``share (size + |y|)``."""
 
     def room(share: float, size: float) -> Outputs:
         return tuple(share * (size + np.abs(y)) for y in outputs)
 
     dtypes = (np.dtype(np.float64),) * len(outputs)
-    return Expectation(outputs, dtypes, partial(room, meaning, 1.0), partial(room, SUMMED * EPS, largest))
+    return Expectation(outputs, dtypes, partial(room, meaning, 1.0), partial(room, SUMMED * EPS, largest), names=names)
 
 
-def _first(verdict: Verdict, outputs: int) -> str:
+def _first(verdict: Verdict) -> str:
     """Where the first value is that is off, and what stands there."""
     if verdict.mismatch is None:
         return ""
@@ -148,5 +152,5 @@ def _first(verdict: Verdict, outputs: int) -> str:
     place = tuple(int(n) for n in np.argwhere(mismatch.ratio > 1)[0])
     expected, got = mismatch.expected[place], mismatch.got[place]
     digits = 6 if f"{expected:.6g}" != f"{got:.6g}" else 17
-    output = f"in output {mismatch.output + 1} of {outputs} " if outputs > 1 else ""
+    output = f"in {mismatch.of} " if mismatch.of else ""
     return f"; the first {output}at {place}: expected {expected:.{digits}g}, got {got:.{digits}g}"

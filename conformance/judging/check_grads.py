@@ -19,6 +19,7 @@ from conformance.implementations.protocol import Implementation
 from conformance.judging.finite_differences import along, differentiated, slope, weighted
 from conformance.judging.form import Outputs, UnansweredError, well_formed
 from conformance.judging.judge import ask_gradients
+from conformance.judging.outputs import named_gradients, named_outputs
 from conformance.judging.refusal import ask
 from conformance.judging.verdict import SINGLE_ONLY, SMALLEST_NORMAL, Verdict
 from reference.layers import spec_of
@@ -134,7 +135,8 @@ class _Passes:
         self.directions = [part * rng.normal(size=part.shape) for part in differentiated(layer, case, self.arrays)]
         question = backward_question(layer, case, self.arrays, {}, () if self.of_loss else self.grads)
         answer = ask_gradients(layer, case, self.arrays, question, implementation)
-        self.gradients = well_formed(question.function, answer, [one.shape for one in self.directions], strict=strict)
+        shapes = [one.shape for one in self.directions]
+        self.gradients = well_formed(question.function, answer, shapes, strict=strict, names=named_gradients(self.names))
         outputs = self.outputs(self.arrays)
         self.size = weighted([np.abs(y) for y in outputs], [np.abs(grad) for grad in self.grads])
         self.single = all(np.array_equal(y, y.astype(np.float32)) for y in outputs)
@@ -147,7 +149,8 @@ class _Passes:
             answer = replace(answer, value=answer.value[0])  # before the new statistics
         # Whether the losses stay apart, and along which axes, is the question of another check.
         shapes = [np.shape(answer.value)] if self.of_loss else [grad.shape for grad in self.grads]
-        return well_formed(question.function, answer, shapes, strict=self.strict)
+        names = named_outputs(self.layer, self.case, len(shapes))
+        return well_formed(question.function, answer, shapes, strict=self.strict, names=names)
 
     def slopes(self, precision: Precision, part: str = "") -> Slopes:
         """The slopes along the direction, or along a part of it alone, the others being still."""

@@ -26,10 +26,12 @@ class UnansweredError(Exception):
         self.verdict = verdict
 
 
-def well_formed(function: str, answer: Answer, shapes: Sequence[tuple[int, ...]], *, strict: bool) -> Outputs:
-    """The arrays of an answer of `function`, of these shapes, finite; :class:`UnansweredError` where it is anything else."""
+def well_formed(
+    function: str, answer: Answer, shapes: Sequence[tuple[int, ...]], *, strict: bool, names: tuple[str, ...] = ()
+) -> Outputs:
+    """The arrays of an answer of `function`, of these shapes and names, finite; :class:`UnansweredError` where it is anything else."""
     zeros, anything = (tuple(np.full(shape, value) for shape in shapes) for value in (0.0, np.inf))
-    expectation = Expectation(zeros, (np.dtype(np.float64),) * len(zeros), lambda: anything, lambda: anything)
+    expectation = Expectation(zeros, (np.dtype(np.float64),) * len(zeros), lambda: anything, lambda: anything, names=names)
     verdict = judge(expectation, with_names(function, answer), "float64", strict=strict)
     if verdict.mismatch is not None:
         verdict = replace(verdict, sentence="gives NaN or infinity for ordinary numbers", mismatch=None)

@@ -11,15 +11,16 @@ NEW_STATISTICS = ("new_moving_mean", "new_moving_variance")
 
 
 def named_outputs(layer: LayerCases, case: Case, count: int) -> tuple[str, ...]:
-    """The names of what a forward pass returns, in its order; none of a single array, which is the output."""
+    """The names of what a forward pass returns, in its order; none of a single array, which is the output, nor of another number."""
     if count == 1 or isinstance(layer, FunctionCases):
         return ()
     if spec_of(case.layer).normalizes:
-        return ("the output", *NEW_STATISTICS)
+        return ("the output", *NEW_STATISTICS) if count == 1 + len(NEW_STATISTICS) else ()
     halves = case.config.get("merge_mode", "") is None
     outputs = ("the output of the forward half", "the output of the backward half") if halves else ("the output",)
     states = state_names(case, count - len(outputs))
-    return (*outputs, *(f"the state {name}" for name in states))
+    names = (*outputs, *(f"the state {name}" for name in states))
+    return names if len(names) == count else ()
 
 
 def named_gradients(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ MISTAKES = [
     ("BatchNormalization", "statistics_taken_as_constant", "the input", ""),
     ("Conv2D", "gradient_of_the_kernel_turned", "kernel", ""),
     ("MaxPooling2D", "overlaps_overwritten", "the input", ""),
-    ("LSTM", "states_swapped", "initial state 0", ""),
+    ("LSTM", "states_swapped", "the initial state h", ""),
     ("SimpleRNN", "doubled_at_the_last_step", "the input", " (half as much)"),
     ("GRU", "bias_of_the_first_step", "bias", ""),
     ("Bidirectional", "backward_half_not_turned", "backward_kernel", ""),
@@ -220,7 +220,7 @@ ODD = {
     "a shape": (
         {"dense_backward": lambda *a: tuple(one.T for one in right.dense_backward(*a))},
         FAILED,
-        "dense_backward: output 1 of 3 has the shape (5, 3), expected (3, 5)",
+        "dense_backward: the gradient of the input has the shape (5, 3), expected (3, 5)",
     ),
     "NaN": (
         {"dense_backward": lambda *a: tuple(one * np.nan for one in right.dense_backward(*a))},
