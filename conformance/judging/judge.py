@@ -54,6 +54,11 @@ class CaseResult:
         """Which function was asked: 'forward', 'backward' or 'step'."""
         return next((part for part in ("backward", "step") if self.question.function.endswith(f"_{part}")), "forward")
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the question from all others: what is compared, and the id of the case."""
+        return f"{self.part}{' along rows' * self.along_rows}", self.case.id
+
     def ask(self, implementation: Implementation) -> Answer:
         """What another implementation answers to the same question."""
         if self.steps is not None:

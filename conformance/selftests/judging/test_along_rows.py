@@ -107,6 +107,17 @@ def test_both_differ_by_a_constant_in_each_row_in_every_case():
             assert np.all(np.abs(spread) < 1e-6 * np.abs(share).max()), f"{case.id}: a row is no multiple of -y/p along rows"
 
 
+@pytest.mark.parametrize("kind", RIGHT)
+@pytest.mark.parametrize("name", COURSE)
+def test_what_is_right_along_rows_is_repeated_along_rows(name, kind):
+    """And it is not told that it ended otherwise when it was asked first: exactly it may well be another one."""
+    functions = {f"{name}_backward": RIGHT[kind], name: lambda y, p: -np.sum(one_hot(y, p) * np.log(p)) / len(p)}
+    report = conformance.check(functions, [name])
+    (record,) = [record for record in report.records if record.id == f"test_repeated[{name}-backward]"]
+    assert record.status == PASSED, f"{kind}: {record.status}: {record.message}"
+    assert report.ok, f"{kind} is wrong: {[record.id for record in report.failed(CORE)]}"
+
+
 def test_a_check_tells_it_and_its_script_prints_what_is_compared(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
