@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from conformance.base.call import WITHOUT
-from conformance.base.record import BLOCKED, ERROR, Record
+from conformance.base.record import BLOCKED, ERROR, PROPERTY, Record
 from conformance.base.words import listed
 
 OF_VALUES = re.compile(r"(step \d+: )?(the only value is|all \d+ values are|\d+ of \d+ values are) off")
@@ -17,8 +17,8 @@ OF_VALUES = re.compile(r"(step \d+: )?(the only value is|all \d+ values are|\d+ 
 OF_VALUES_AT_THE_END = re.compile(f": {OF_VALUES.pattern}$")
 OF_A_MASK = re.compile(r" of \S+ gives\n.*", re.DOTALL)
 RAISED = re.compile(r"raised (\w+): .*?( \([^()]*, line \d+\))?$", re.DOTALL)
-PROPERTY, REPEATED, STATEFUL = "property", "repeated", "stateful"
-"""Kinds of questions that a layer fails as well which is wrong elsewhere."""
+REPEATED, STATEFUL = "repeated", "stateful"
+"""Kinds of questions that a layer fails as well which is wrong elsewhere, as it does equations."""
 NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 MOST_VALUES = 3
 
