@@ -32,10 +32,7 @@ def _at_kinks(**config: float) -> Special:
 
 AT_KINKS = [_at_kinks(negative_slope=0.25, **more) for more in ({}, {"threshold": 1.0}, {"max_value": 6.0})]
 """Calls of relu that Keras computes each in another way."""
-BELOW_0 = [
-    _at_kinks(**more, threshold=-1.0)
-    for more in ({"max_value": 2.0}, {"negative_slope": 0.25}, {"negative_slope": 0.25, "max_value": 2.0})
-]
+BELOW_0 = [_at_kinks(**more, threshold=-1.0) for more in ({"negative_slope": 0.25}, {"negative_slope": 0.25, "max_value": 2.0})]
 """What the layer refuses and the function does not."""
 MORE = {
     **dict.fromkeys(("linear", "relu6", "exponential", "tanh", "leaky_relu"), WHOLE_NUMBERS),

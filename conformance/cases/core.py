@@ -34,7 +34,7 @@ DENSE = LayerCases(
             for name in ("softmax", "log_softmax", "sigmoid", "log_sigmoid", "tanh", "softplus", "silu", "elu", "selu")
         ],
         *[
-            Special(f"huge_logits-activation={name}-use_bias=False", (3, 5), {"units": 6, "activation": name, "use_bias": False},
+            Special(f"huge_logits-activation={name}-use_bias=False", (8, 5), {"units": 6, "activation": name, "use_bias": False},
                     {"values": "huge"}, ("float64",))
             for name in ("softmax", "log_softmax")
         ],

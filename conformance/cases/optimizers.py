@@ -105,8 +105,8 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
             values={
                 # Lion takes the sign alone, which is seldom another one.
                 **({"beta_1": [0.25]} if "beta_1" in options else {}),
-                # In no table of pairs. Gradients grow where they are divided by 0.5, so that they are clipped.
-                **({"loss_scale_factor": [0.5]} if "loss_scale_factor" in given else {}),
+                # In no table of pairs. Gradients halved are clipped in some of the steps and not in others.
+                **({"loss_scale_factor": [2.0]} if "loss_scale_factor" in given else {}),
                 "weight_decay": [0.0625],
             },
             acts_with=ACT_WITH,
