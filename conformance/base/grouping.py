@@ -38,7 +38,7 @@ class Group:
     complaint : str
         Else what is said of each: an error and its place, a wrong shape. Empty where values are off.
     common : str
-        What these cases have in common that no other has, in words; empty where there is nothing.
+        What these cases have in common that no other has, in words, be it two options or three together; empty where there is nothing.
     """
 
     records: tuple[Record, ...]
@@ -180,7 +180,7 @@ def _by_features(wrong: Sequence[Record], others: Sequence[Record]) -> list[Grou
 
 
 def common(wrong: Sequence[Record], others: Sequence[Record]) -> str:
-    """What all these failures have in common and no other case has: an option's value, "other than" one, or two options together."""
+    """What all these failures have in common and no other case has: an option's value, "other than" one, or options together."""
     if not others:
         return ""
     for name in _options(wrong[0]):
@@ -189,16 +189,34 @@ def common(wrong: Sequence[Record], others: Sequence[Record]) -> str:
             continue
         if len(failing) > 1 and len(passing) == 1:
             usual_value = next(iter(passing))
-            return name if usual_value in ("None", "False") else f"{name} other than {usual_value}"
+            return _unusual(name, {str(value) for value in failing}, str(usual_value))
         if len(failing) <= MOST_VALUES:
             return listed([_words(name, str(value)) for value in sorted(map(str, failing))], word="or")
-    shared = set.intersection(*({*_features(record)} for record in wrong))
-    usual = {*_usual([*wrong, *others]).items()}
-    seen = [{*_features(record)} for record in others]
-    for one, other in combinations((feature for feature in _features(wrong[0]) if feature in shared - usual), 2):
-        if not any(one in features and other in features for features in seen):
-            return f"{_words(*one)} and {_words(*other)}"
+    return _together(wrong, others)
+
+
+def _together(wrong: Sequence[Record], others: Sequence[Record]) -> str:
+    """Two options, or three, of which none is at its usual value in any failure, and that never meet so elsewhere."""
+    usual = _usual([*wrong, *others])
+    values = {name: {record.options.get(name, usual[name]) for record in wrong} for name in wrong[0].options}
+    values = {name: own for name, own in values.items() if usual[name] not in own}
+
+    def has(record: Record, name: str) -> bool:
+        value = record.options.get(name, usual[name])
+        return value in values[name] if len(values[name]) == 1 else value != usual[name]
+
+    for size in (2, 3):
+        for names in combinations(values, size):
+            if not any(all(has(record, name) for name in names) for record in others):
+                return listed([_unusual(name, values[name], usual[name]) for name in names])
     return ""
+
+
+def _unusual(name: str, values: set[str], usual: str) -> str:
+    """An option with its only value, else that it has another than the usual one."""
+    if len(values) == 1:
+        return _words(name, next(iter(values)))
+    return name if usual in ("None", "False") else f"{name} other than {usual}"
 
 
 def _options(record: Record) -> dict[str, str]:

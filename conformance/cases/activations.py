@@ -32,10 +32,11 @@ def _at_kinks(**config: float) -> Special:
 
 AT_KINKS = [_at_kinks(negative_slope=0.25, **more) for more in ({}, {"threshold": 1.0}, {"max_value": 6.0})]
 """Calls of relu that Keras computes each in another way."""
+BELOW_0 = [_at_kinks(**more, threshold=-1.0) for more in ({"negative_slope": 0.25}, {"negative_slope": 0.25, "max_value": 2.0})]
+"""What the layer refuses and the function does not."""
 MORE = {
     **dict.fromkeys(("linear", "relu6", "exponential", "tanh", "leaky_relu"), WHOLE_NUMBERS),
-    # The layer refuses a threshold below 0.
-    "relu": [*WHOLE_NUMBERS, *AT_KINKS, _at_kinks(negative_slope=0.25, max_value=2.0, threshold=-1.0)],
+    "relu": [*WHOLE_NUMBERS, *AT_KINKS, *BELOW_0],
     **dict.fromkeys(("softmax", "log_softmax"), SEVERAL_AXES),
 }
 """What Keras accepts for a few functions only: integers, several axes; and kinks whose place options move."""
@@ -71,7 +72,7 @@ def _defined(config: Any, shape: tuple[int, ...], call: Any, dtype: str) -> bool
 ALONE: dict[str, dict[str, Sequence[Any]]] = {
     # Numbers that float32 holds, so that gradients are asked in float64.
     "relu": {"negative_slope": [0.25], "max_value": [0.5, 0.0], "values": ["tiny", "kinks"]},
-    "leaky_relu": {"negative_slope": [0.25, 0.0]},
+    "leaky_relu": {"negative_slope": [0.25, 0.0, 1.5]},
     **{name: {"axis": [0, 1, -2]} for name in ("softmax", "log_softmax", "sparsemax")},
     "glu": {"axis": [0, -2]},
     # Where thresholds lie.

@@ -90,17 +90,24 @@ class Alone:
         without values is left out; one that the declaration does not vary may stand here.
     acts_with : mapping of option to the values of others
         What an option needs to change anything: ``{"momentum": {"training": True}}``.
+    or_with : mapping of option to the values of others
+        What it may stand with instead, in an implementation that has not those of `acts_with`: its pairs with other options are asked in
+        both ways.
+    shapes_with : mapping of option to shapes
+        Inputs of the pairs of an option that shows little on those of `shapes`.
     """
 
     shapes: Sequence[tuple[int, ...]] = ()
     sizes: Config = field(default_factory=dict)
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     acts_with: Mapping[str, Config] = field(default_factory=dict)
+    or_with: Mapping[str, Config] = field(default_factory=dict)
+    shapes_with: Mapping[str, Sequence[tuple[int, ...]]] = field(default_factory=dict)
 
 
 NOT_OF_CODE = ("activation", "recurrent_activation", "values")
 """Options whose values select a function or numbers and no branch of the layer: beside the default two of them are enough in pairs."""
-OF_THE_CALL = ("training", "mask", "initial_state", "values", "sample_weight", "labels", "others")
+OF_THE_CALL = ("training", "mask", "initial_state", "values", "sample_weight", "labels", "others", "gradients", "steps")
 """What belongs to the call of a layer, and not to its constructor."""
 
 
@@ -293,7 +300,7 @@ def pairs_of_options(layer: LayerCases) -> tuple[Case, ...]:
         if case.dtype == "float64" and _ordinary(case):
             known.setdefault(_asked(layer, case), case)
     found: dict[str, Case] = {}
-    for row in pairs_alone(values, layer.alone.acts_with):
+    for row in (row for way in ways_alone(layer) for row in pairs_alone(*way)):
         small = _small_case(layer, {name: row[name] for name in (*values, *row) if name in row})
         if small is not None:
             there = known.get(_asked(layer, small), small)
@@ -307,7 +314,8 @@ def _small_case(layer: LayerCases, row: Config) -> Case | None:
     config |= {name: value for name, value in row.items() if name not in OF_THE_CALL}
     call = {name: value for name, value in row.items() if name in OF_THE_CALL}
     title = "-".join([*(words(name, value) for name, value in row.items()), "alone"])
-    cases = (make_case(layer, config, shape, call, "float64", title) for shape in layer.alone.shapes or _small_shapes(layer))
+    larger = [shape for name, shapes in layer.alone.shapes_with.items() if name in row for shape in shapes]
+    cases = (make_case(layer, config, shape, call, "float64", title) for shape in larger or layer.alone.shapes or _small_shapes(layer))
     return next((case for case in cases if layer.possible(case.config, case.shape, call, "float64")), None)
 
 
@@ -322,6 +330,15 @@ def values_alone(layer: LayerCases) -> dict[str, Sequence[Any]]:
     """The values, beside its default, that each option takes in pairs alone."""
     declared = {name: values[1:3] if name in NOT_OF_CODE else values[1:] for name, values in _passed(layer).items()}
     return {**declared, **layer.alone.values}
+
+
+def ways_alone(layer: LayerCases) -> Iterator[tuple[Mapping[str, Sequence[Any]], Mapping[str, Config]]]:
+    """The values of options in pairs alone and what options stand with there, for each of the ways in which pairs are asked."""
+    values, alone = values_alone(layer), layer.alone
+    yield values, alone.acts_with
+    if alone.or_with:
+        given = {name for partners in alone.or_with.values() for name in partners}
+        yield {name: own for name, own in values.items() if name not in given}, {**alone.acts_with, **alone.or_with}
 
 
 def _asked(layer: LayerCases, case: Case) -> str:

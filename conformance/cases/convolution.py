@@ -143,7 +143,12 @@ CONV2D = LayerCases(
         ),
         *_geometries((2, 7, 8, 2), [(3, 2)], ["valid", "same"], strides=[(2, 3), (3, 1), (4, 5)], dilation_rate=[(2, 3), (1, 2)]),
     ],
-    alone=Alone(shapes=[(2, 6, 7, 2), (2, 7, 8, 2), (2, 6, 7, 4)], sizes={"filters": 4, "kernel_size": (3, 3)}),
+    alone=Alone(
+        shapes=[(2, 6, 7, 2), (2, 7, 8, 2)],
+        sizes={"filters": 4, "kernel_size": (3, 3)},
+        # Two channels in a group of two, so that their order shows.
+        shapes_with={"groups": [(2, 6, 7, 4), (2, 7, 8, 4)]},
+    ),
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={
         "shape": ((1, 3), (1, 9), (1, 9), (1, 6)),
@@ -204,7 +209,7 @@ CONV1D = LayerCases(
         *_geometries((2, 9, 2), [(2,), (4,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
         *_geometries((2, 10, 2), [(3,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
     ],
-    alone=Alone(shapes=[(2, 11, 2), (2, 11, 4)], sizes={"filters": 4, "kernel_size": (3,)}),
+    alone=Alone(shapes=[(2, 11, 2)], sizes={"filters": 4, "kernel_size": (3,)}, shapes_with={"groups": [(2, 11, 4)]}),
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},
     drawn={
         "shape": ((1, 3), (1, 11), (1, 6)),

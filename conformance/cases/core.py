@@ -33,6 +33,11 @@ DENSE = LayerCases(
             Special(f"huge_logits-activation={name}", (3, 5), {"units": 6, "activation": name}, {"values": "huge"})
             for name in ("softmax", "log_softmax", "sigmoid", "log_sigmoid", "tanh", "softplus", "silu", "elu", "selu")
         ],
+        *[
+            Special(f"huge_logits-activation={name}-use_bias=False", (8, 5), {"units": 6, "activation": name, "use_bias": False},
+                    {"values": "huge"}, ("float64",))
+            for name in ("softmax", "log_softmax")
+        ],
         Special("positive", (3, 300), {"units": 4}, {"values": "positive"}),
         Special("nan", (4, 5), {"units": 6}, {"values": "nan"}),
         Special("infinite", (4, 5), {"units": 6}, {"values": "infinite"}),

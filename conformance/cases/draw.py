@@ -130,6 +130,19 @@ def _softmax_mask(rng: np.random.Generator, case: Case) -> Array:
     return np.where(kept, rng.uniform(0.6, 2, shape), rng.uniform(0, 0.5, shape)) if kind == "numbers" else kept
 
 
+def _mask_row(rng: np.random.Generator, kind: str, row: int, mask: Array) -> None:
+    """Mask steps of one sample: from somewhere on, up to somewhere, or any of them."""
+    steps = len(mask)
+    cut = 1 + (row + int(rng.integers(steps))) % max(1, steps - 1)
+    if kind == "right":
+        mask[cut:] = False
+    elif kind == "left":
+        mask[:-cut] = False
+    elif kind.startswith("gap"):
+        others = [step for step in rng.permutation(steps) if step != row % steps]
+        mask[others[: max(1, steps // 3)]] = False
+
+
 def _mask(rng: np.random.Generator, case: Case) -> Array:
     """Masks (batch, time): every row another one, as the kind asks."""
     if case.layer == "Softmax":
@@ -141,14 +154,9 @@ def _mask(rng: np.random.Generator, case: Case) -> Array:
         return np.zeros((batch, steps), bool)
     mask = np.ones((batch, steps), bool)
     for row in range(batch):
-        cut = 1 + (row + int(rng.integers(steps))) % max(1, steps - 1)
-        if kind == "right":
-            mask[row, cut:] = False
-        elif kind == "left":
-            mask[row, :-cut] = False
-        elif kind.startswith("gap"):
-            others = [step for step in rng.permutation(steps) if step != row % steps]
-            mask[row, others[: max(1, steps // 3)]] = False
+        _mask_row(rng, kind, row, mask[row])
+    if kind == "ends":
+        mask[::2, -1] = mask[1::2, 0] = False
     if kind == "all_masked":
         mask[0] = False
         mask[1:, -1:] = False

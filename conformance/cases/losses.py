@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array, Arrays, cast
-from conformance.cases.case import Alone, Case, FunctionCases, LayerCases, Special, defaults_of
+from conformance.cases.case import OF_THE_CALL, Alone, Case, FunctionCases, LayerCases, Special, defaults_of, words
 from conformance.cases.reduced_set import reduced_cases
 from conformance.cases.tolerance_training import loss
 from reference import losses
@@ -69,6 +69,18 @@ HUGE_ERRORS = Special("huge_errors", SAMPLES, call={"values": "huge", "labels": 
 OTHER_AXIS = Special("axis=1-reduction=None", SEQUENCE, {"axis": 1, "reduction": None})
 """Without weights or masks, with which a wrong axis only raises."""
 ZERO_LABELS = Special("labels_of_zero", SAMPLES, call={"labels": "some_zero"})
+
+
+def _huge(**more: Any) -> Special:
+    """Logits of which a sigmoid or a softmax is 0 or 1, with another option."""
+    call = {name: value for name, value in more.items() if name in OF_THE_CALL}
+    config = {"from_logits": True, **{name: value for name, value in more.items() if name not in OF_THE_CALL}}
+    said = "-".join(words(name, value) for name, value in more.items())
+    return Special(f"from_logits-huge-{said}", SEQUENCE if "axis" in more else SAMPLES, config, {"values": "huge", **call}, ("float64",))
+
+
+OF_HUGE_LOGITS = tuple(_huge(**more) for more in ({"reduction": "sum"}, {"sample_weight": "samples"}, {"mask": "gap"}))
+SMOOTHED = (_huge(label_smoothing=0.1), _huge(axis=1))
 ENTROPY = {"from_logits": [False, True], "label_smoothing": [0.0, 0.1]}
 FOCUS = {"alpha": [0.25, 0.6], "gamma": [2.0, 1.5]}
 
@@ -124,6 +136,8 @@ LOSSES = (
         (
             *OF_PROBABILITIES,
             *OF_LOGITS,
+            *OF_HUGE_LOGITS,
+            _huge(ignore_class=1),
             Special("all_ignored", SAMPLES, {"ignore_class": 2}, {"labels": "all_2"}),
             Special("all_ignored-reduction=none", SEQUENCE, {"ignore_class": 2, "reduction": "none"}, {"labels": "all_2"}),
         ),
@@ -134,14 +148,14 @@ LOSSES = (
     _loss(
         "categorical_crossentropy",
         {**ENTROPY, "axis": [-1, 1]},
-        (*OF_PROBABILITIES, *OF_LOGITS),
+        (*OF_PROBABILITIES, *OF_LOGITS, *OF_HUGE_LOGITS, *SMOOTHED),
         paired=True,
         labels=[None, "soft"],
     ),
     _loss(
         "binary_crossentropy",
         {**ENTROPY, "axis": [-1, 1]},
-        (*OF_PROBABILITIES[::2], *OF_LOGITS, *COLUMN, OTHER_AXIS),
+        (*OF_PROBABILITIES[::2], *OF_LOGITS, *OF_HUGE_LOGITS, *SMOOTHED, *COLUMN, OTHER_AXIS),
         paired=True,
         labels=[None, "soft"],
     ),

@@ -61,9 +61,6 @@ REDUCED = (
     Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
 )
 """For optimizers that few people write; what surrounds their formula is the same code in Keras."""
-DECAYED = Special("weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, dtypes=("float64",))
-"""For those that have it among no other options."""
-DECAYED_BY_SIGN = Special("beta_1=0.25-weight_decay", MATRIX, {"beta_1": 0.25, "weight_decay": 0.0625}, dtypes=("float64",))
 FROM_NOTHING = Special("tiny_gradients-accumulator_of_zero", MATRIX, {**FASTER, "initial_accumulator_value": 0.0}, {"gradients": "tiny"})
 """For Adagrad: where epsilon is larger than what it is added to."""
 COMMON = (
@@ -78,19 +75,19 @@ COMMON = (
     Special("accumulation-five_steps", MATRIX, {**FASTER, "gradient_accumulation_steps": 2}, {"steps": 5}),
     Special("loss_scale_factor-clipvalue", MATRIX, {**FASTER, "loss_scale_factor": 8.0, "clipvalue": 0.3}),
     Special("ema_overwrites", MATRIX, {**FASTER, **AVERAGE}),
-    # An average that is never written back changes no variable, and no other option needs to be there.
-    Special("use_ema", MATRIX, {"use_ema": True}, dtypes=("float64",)),
-    Special("use_ema-gradient_accumulation_steps=2", MATRIX, {"use_ema": True, "gradient_accumulation_steps": 2}, dtypes=("float64",)),
-    *(
-        Special(f"loss_scale_factor-{name}={value}", MATRIX, {"loss_scale_factor": 8.0, name: value}, dtypes=("float64",))
-        for name, value in (("clipvalue", 0.3), ("clipnorm", 0.5), ("gradient_accumulation_steps", 2))
-    ),
 )
 FALLING = Special("amsgrad-falling_gradients", MATRIX, {"amsgrad": True}, {"gradients": "falling", "steps": 20}, ("float64",))
 """For those that have ``amsgrad``: with the default of ``beta_2`` the largest average differs from the last one after many steps only."""
+ACT_WITH: Mapping[str, Mapping[str, Any]] = {
+    "nesterov": {"momentum": 0.875},
+    "amsgrad": {"gradients": "falling", "steps": 8},
+    # Four means of two gradients each.
+    "gradient_accumulation_steps": {"steps": 8},
+    "use_ema": {"ema_momentum": 0.75, "ema_overwrite_frequency": 2},
+}
 
 
-def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = (*REDUCED, DECAYED), **together: Any) -> LayerCases:
+def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = REDUCED, **together: Any) -> LayerCases:
     """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
     if together:
         special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
@@ -105,9 +102,16 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
         possible=possible,
         special=special,
         alone=Alone(
-            # Lion takes the sign alone, which is seldom another one.
-            values={"beta_1": [0.25]} if "beta_1" in options else {},
-            acts_with={"nesterov": {"momentum": 0.875}, "use_ema": {"ema_momentum": 0.75, "ema_overwrite_frequency": 2}},
+            values={
+                # Lion takes the sign alone, which is seldom another one.
+                **({"beta_1": [0.25]} if "beta_1" in options else {}),
+                # In no table of pairs. Gradients halved are clipped in some of the steps and not in others.
+                **({"loss_scale_factor": [2.0]} if "loss_scale_factor" in given else {}),
+                "weight_decay": [0.0625],
+            },
+            acts_with=ACT_WITH,
+            # An average that is never written back changes no variable, and no other option needs to be there.
+            or_with={"use_ema": {}} if "use_ema" in options else {},
         ),
         untested=untested,
     )
@@ -134,11 +138,11 @@ OPTIMIZERS = (
         momentum=0.5,
         centered=True,
     ),
-    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*REDUCED, DECAYED, FROM_NOTHING)),
+    _optimizer("Adagrad", {**ADAPTED, "initial_accumulator_value": [0.1, 0.5]}, (*REDUCED, FROM_NOTHING)),
     _optimizer("Adadelta", {**ADAPTED, "rho": [0.95, 0.75]}),
     _optimizer("Adamax", {**ADAPTED, **BETAS}),
     _optimizer("Nadam", {**ADAPTED, **BETAS}),
-    _optimizer("Lion", {**RATE, "beta_1": [0.9, 0.75], "beta_2": [0.99, 0.875]}, (*REDUCED, DECAYED, DECAYED_BY_SIGN)),
+    _optimizer("Lion", {**RATE, "beta_1": [0.9, 0.75], "beta_2": [0.99, 0.875]}),
     _optimizer(
         "Ftrl",
         {

@@ -89,20 +89,8 @@ ACT_WITH: dict[str, Config] = {
 }
 
 
-def _zeroed(**config: Any) -> Iterator[Special]:
-    """``zero_output_for_mask`` of the last output alone, which is masked in some samples, and of what is returned beside a sequence."""
-    for name, more, call in (
-        ("", {}, {}),
-        ("-return_state", {"return_state": True}, {}),
-        ("-go_backwards", {"go_backwards": True}, {}),
-        ("-initial_state=given", {}, {"initial_state": "given"}),
-        ("-return_sequences-return_state", {"return_sequences": True, "return_state": True}, {}),
-    ):
-        given = {"units": 4, "zero_output_for_mask": True, **config, **more}
-        title = "-".join(["zero_output_for_mask", *(words(one, value) for one, value in config.items()), "mask=right"]) + name
-        yield Special(title, (3, 5, 2), given, {"mask": "right", **call}, ("float64",))
-
-
+OR_WITH: dict[str, Config] = {"zero_output_for_mask": {"mask": "ends"}}
+"""The last output alone is zeroed where it is masked, in some samples and not in others, be it the last in time or the first."""
 GIVEN = {"initial_state": "given"}
 STARTED = (
     Special("mask=left-initial_state=given-return_sequences", (3, 5, 2), {"units": 4, "return_sequences": True}, {"mask": "left", **GIVEN},
@@ -129,11 +117,10 @@ def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCas
             Special("training-dropout-go_backwards", (3, 6, 4), {"units": 5, "dropout": 0.3, "go_backwards": True}, {"training": True}),
             _together("go_backwards", go_backwards=True),
             _together("go_backwards-zero_output_for_mask", go_backwards=True, zero_output_for_mask=True),
-            *_zeroed(),
             *STARTED,
             *more,
         ],
-        alone=Alone(shapes=SMALL, sizes={"units": 4}, values={**GAPS, **DROPPED}, acts_with=ACT_WITH),
+        alone=Alone(shapes=SMALL, sizes={"units": 4}, values={**GAPS, **DROPPED}, acts_with=ACT_WITH, or_with=OR_WITH),
         deviations={"D3": _unrolled_zeros},
         drawn=DRAWN,
         unpassed=("unroll",),
@@ -145,7 +132,6 @@ SIMPLE_RNN = _layer("SimpleRNN", {name: values for name, values in OPTIONS.items
 GRU = _layer(
     "GRU",
     {**OPTIONS, "reset_after": [False]},
-    *_zeroed(reset_after=False),
     *(
         Special(f"training-{special.title.partition('-')[2]}-reset_after=False", special.shape, {**special.config, "reset_after": False},
                 special.call)
@@ -155,11 +141,15 @@ GRU = _layer(
 
 
 def _wrapper_config(config: Config) -> dict[str, Any]:
-    """The wrapped layer's options nested, as Keras has them; ``backward_layer`` holds those in which the backward half differs."""
+    """The wrapped layer's options nested, as Keras has them; ``backward_layer`` holds those in which the backward half differs.
+
+    Keras makes no backward half of a layer that goes backwards itself, so that it is given one.
+    """
     inner = {name: value for name, value in config.items() if name not in ("layer", "merge_mode", "backward_layer")}
     outer: dict[str, Any] = {"merge_mode": config["merge_mode"]} if "merge_mode" in config else {}
-    if "backward_layer" in config:
-        outer["backward_layer"] = {"class_name": config["layer"], "config": {**inner, "go_backwards": True, **config["backward_layer"]}}
+    if "backward_layer" in config or config.get("go_backwards"):
+        other = {**inner, "go_backwards": not config.get("go_backwards"), **config.get("backward_layer", {})}
+        outer["backward_layer"] = {"class_name": config["layer"], "config": other}
     return {"layer": {"class_name": config["layer"], "config": inner}, **outer}
 
 
@@ -216,7 +206,7 @@ BIDIRECTIONAL = LayerCases(
     alone=Alone(
         shapes=SMALL,
         sizes={"units": 4},
-        values={**GAPS, **DROPPED},
+        values={**GAPS, **DROPPED, "go_backwards": [True]},
         acts_with={**ACT_WITH, "reset_after": {"layer": "GRU"}},
     ),
     deviations={"D4": _unrolled_halves},
@@ -231,6 +221,16 @@ def _step_tolerance(ask: Any, case: Any, arrays: Any, outputs: Any) -> Any:
 
 
 INNER = {"Dense": dot_product, "Conv2D": dot_product, "LayerNormalization": layer_normalization, "MaxPooling1D": exact, "Flatten": exact}
+
+WINDOW: Config = {"filters": 4, "kernel_size": (3, 2)}
+
+
+def _inside(layer: str, shape: tuple[int, ...], sizes: Config, *options: Config) -> Iterator[Special]:
+    """A wrapped layer with each of some options, which count the axes of what the wrapper hands it."""
+    for option in options:
+        said = [words(name, value) for name, value in option.items()]
+        yield Special("-".join([f"layer={layer}", *said]), shape, {"layer": layer, **sizes, **option}, dtypes=("float64",))
+
 
 TIME_DISTRIBUTED = LayerCases(
     "TimeDistributed",
@@ -248,6 +248,10 @@ TIME_DISTRIBUTED = LayerCases(
         Special("layer=LayerNormalization", (2, 3, 5), {"layer": "LayerNormalization"}),
         Special("layer=MaxPooling1D", (2, 3, 6, 2), {"layer": "MaxPooling1D"}),
         Special("layer=Flatten", (2, 3, 4, 2), {"layer": "Flatten"}),
+        *_inside("Conv2D", (2, 3, 4, 5, 2), WINDOW, {"activation": "softmax"}, {"use_bias": False}),
+        *_inside("LayerNormalization", (2, 3, 4, 5), {}, {"axis": 1}, {"axis": (1, 2)}, {"center": False}),
+        *_inside("MaxPooling1D", (2, 3, 7, 2), {}, {"pool_size": (3,)}, {"padding": "same"}, {"data_format": "channels_first"}),
+        *_inside("Flatten", (2, 3, 4, 5, 2), {}, {"data_format": "channels_first"}),
         Special("many_steps", (3, 50, 4), {"units": 5}),
     ],
     drawn={"shape": ((1, 3), (1, 5), (1, 6)), "units": (1, 6)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.cases.pairwise import pairwise
+from conformance.cases.pairwise import pairs_alone, pairwise
 
 LAYER = "TextVectorization"
 
@@ -47,6 +47,20 @@ OPTIONS: Mapping[str, Sequence[Any]] = {
 }
 """Options with Keras's default first, and the shapes in which texts can be given."""
 
+ALONE: Mapping[str, Sequence[Any]] = {
+    "max_tokens": [12],
+    "standardize": [None],
+    "split": ["character"],
+    "ngrams": [2],
+    "output_mode": ["multi_hot", "count", "tf_idf"],
+    "output_sequence_length": [3],
+    "pad_to_max_tokens": [True],
+    "ragged": [True],
+}
+"""Values of the options in pairs alone."""
+ACT_WITH: Mapping[str, Mapping[str, Any]] = {"pad_to_max_tokens": {"output_mode": "count", "max_tokens": 12}}
+"""What an option needs to be accepted."""
+
 UNTESTED = ("encoding", "sparse", "vocabulary")
 
 
@@ -64,12 +78,13 @@ def possible(row: Mapping[str, Any]) -> bool:
 
 
 def text_cases(profile: str = "standard") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Ids and the options that differ from Keras's defaults, every value alone and then all pairs."""
+    """Ids and the options that differ from Keras's defaults: every value alone, all pairs among all options, and every pair alone."""
     defaults = {name: values[0] for name, values in OPTIONS.items()}
     rows = [{**defaults, name: value} for name, values in OPTIONS.items() for value in values]
     rows += [{**defaults, "output_mode": mode, "max_tokens": 12, "pad_to_max_tokens": True} for mode in ("multi_hot", "count", "tf_idf")]
     if profile != "smoke":
         rows += pairwise(OPTIONS, possible, 3 if profile == "full" else 2)
+        rows += [{**defaults, **row} for row in pairs_alone(ALONE, ACT_WITH)]
     seen = set()
     for row in rows:
         options = {name: value for name, value in row.items() if value != defaults[name]}

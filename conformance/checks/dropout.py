@@ -54,7 +54,12 @@ def _dropout(x: np.ndarray, rate: float, keywords: dict[str, Any]) -> Any:
 
 
 def _spatial(name: str, places: tuple[int, ...], x: np.ndarray, rate: float, keywords: dict[str, Any]) -> Any:
-    """Places that share a decision where that is asked for; else a place for each value, so that every decision stands alone."""
+    """Places that share a decision where that is asked for; else a place for each value, so that every decision stands alone.
+
+    Where ``data_format`` is given, axis 1 of the values is that of the channels, and the rest are places.
+    """
+    if "data_format" in keywords:
+        return Question(f"{name}_forward", (x.reshape(*x.shape[:2], 3, 5),), {"rate": rate, **keywords})
     shared = "noise_shape" in keywords
     own = {option: value for option, value in keywords.items() if option != "noise_shape"}
     shape = (len(x), *places, x.shape[-1]) if shared else (-1, *(1,) * len(places), x.shape[-1])
@@ -102,7 +107,10 @@ SUBJECTS: dict[str, Any] = {
     },
 }
 """What drops: calls that give every kept value times ``1 / (1 - rate)``, and zeros."""
-NOT_ASKED = {name: ("inference", "noise_shape") for name in SUBJECTS if "-" in name}
+NOT_ASKED = {
+    **{name: ("inference", "noise_shape", "data_format") for name in SUBJECTS if "-" in name},
+    **dict.fromkeys(("Dropout", "SpatialDropout1D"), ("data_format",)),
+}
 
 
 def _share(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
@@ -148,11 +156,11 @@ def _identity(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
     return "" if np.array_equal(answers[0], x) else "changes its input outside training"
 
 
-def _shared(x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
+def _shared(said: str, axis: int, x: np.ndarray, rate: float, answers: list[np.ndarray]) -> str:
     kept = answers[0] != 0
-    if not np.array_equal(kept, np.broadcast_to(kept[:, :1], kept.shape)):
-        return "values along axis 1 are dropped one by one instead of together"
-    return "" if 0 < np.mean(kept[:, 0]) < 1 else "nothing or everything is dropped"
+    if not np.array_equal(kept, np.broadcast_to(kept.take([0], axis), kept.shape)):
+        return f"values along {said} are dropped one by one instead of together"
+    return "" if 0 < np.mean(kept.take(0, axis)) < 1 else "nothing or everything is dropped"
 
 
 TRAINING = {"training": True}
@@ -160,7 +168,8 @@ QUESTIONS: dict[str, tuple[list[dict[str, Any]], Any]] = {
     "share_kept": ([TRAINING], _share),
     "scale_of_kept": ([TRAINING], _scale),
     "independence": ([TRAINING], _independent),
-    "noise_shape": ([{**TRAINING, "noise_shape": (None, 1, None)}], _shared),
+    "noise_shape": ([{**TRAINING, "noise_shape": (None, 1, None)}], partial(_shared, "axis 1", 1)),
+    "data_format": ([{**TRAINING, "data_format": "channels_first"}], partial(_shared, "rows and columns", 2)),
     "seed": ([{**TRAINING, "seed": seed} for seed in (0, 0, 1)], _reproducible),
     "fresh": ([TRAINING, TRAINING], _fresh),
     "inference": ([{}], _identity),

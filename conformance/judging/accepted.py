@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.base.call import Question
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
-from conformance.cases.case import Case, LayerCases, declared_cases, in_words
+from conformance.cases.case import Case, LayerCases, declared_cases, in_words, values_alone
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases, draw_backward
 from conformance.cases.questions import backward_question, forward_question
@@ -23,7 +23,7 @@ from conformance.implementations.protocol import Implementation
 ANSWERED = (PASSED, FAILED, ERROR)
 ATTEMPTS = 4
 """Of cases with the same options so many are tried: a layer may take a value on some inputs only."""
-INPUTS = ("values", "others")
+INPUTS = ("values", "others", "labels", "gradients", "steps")
 """Of what a case is called with, these are no options: they say what its arrays hold."""
 
 
@@ -92,12 +92,20 @@ def never_met(layer: LayerCases, records: Iterable[Record]) -> list[tuple[str, s
     answered: set[tuple[str, str]] = set()
     alone: set[str] = set()
     for record in records:
-        used = [name for name, _ in _used(layer, record.options) if name not in (*INPUTS, *layer.unpassed)]
+        used = [name for name in _told(layer, record.options) if name not in (*INPUTS, *layer.unpassed)]
         asked.update(_pairs(used))
         if record.status in ANSWERED:
             answered.update(_pairs(used))
             alone.update(used)
     return sorted(pair for pair in asked - answered if alone.issuperset(pair))
+
+
+def _told(layer: LayerCases, options: Mapping[str, Any]) -> list[str]:
+    """The options that are not at their default, those among them that stand in special cases and in pairs alone."""
+    defaults, varied = layer.defaults(), {*layer.options, *layer.call, *layer.sizes}
+    others = [name for name in {**defaults, **values_alone(layer)} if name in options and name not in varied]
+    differing = [name for name in others if name not in defaults or in_words(options[name]) != in_words(defaults[name])]
+    return [*(name for name, _ in _used(layer, options)), *differing]
 
 
 def _pairs(names: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ from conformance.base.report import Report
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
+from conformance.cases.optimizers import OPTIMIZER_CASES
 from conformance.cases.questions import function_name
 from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, TIMEOUT
 from conformance.implementations.module import ModuleImplementation
@@ -183,8 +184,9 @@ def _checked(
 
 def _never_met(records: Sequence[Record]) -> list[str]:
     """Pairs of options that the implementation takes, each with the layer in which no case had both of them answered."""
-    layers = dict.fromkeys(record.layer for record in records if record.layer in ALL)
-    found = {name: never_met(ALL[name], [record for record in records if record.layer == name]) for name in layers}
+    declared = {**ALL, **LOSS_CASES, **OPTIMIZER_CASES}
+    layers = dict.fromkeys(record.layer for record in records if record.layer in declared)
+    found = {name: never_met(declared[name], [record for record in records if record.layer == name]) for name in layers}
     return [f"{one} and {other} ({name})" for name, pairs in found.items() for one, other in pairs]
 
 

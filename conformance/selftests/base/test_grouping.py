@@ -70,6 +70,19 @@ def test_wrong_shapes_are_one_group() -> None:
             [{"padding": "same"}, {"mask": "gap"}, {}, {}, {}],
             "padding=same and mask=gap",
         ),
+        (
+            [{"padding": "same", "mask": "gap"}, {"padding": "same", "mask": "right"}],
+            [{"padding": "same"}, {"mask": "gap"}, {"mask": "right"}, {}, {}, {}],
+            "padding=same and mask",
+        ),
+        (
+            [{"padding": "same", "mask": "gap", "activation": "relu"}],
+            [
+                {"padding": "same", "mask": "gap"}, {"padding": "same", "activation": "relu"}, {"mask": "gap", "activation": "relu"},
+                *[{}] * 4,
+            ],
+            "activation=relu, padding=same and mask=gap",
+        ),
         ([{"padding": "same"}, {}], [{"padding": "same"}, {}], ""),
         ([{"padding": "same"}], [], ""),
     ],

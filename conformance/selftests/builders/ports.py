@@ -144,10 +144,9 @@ def options_of(layer: LayerCases, case: Case) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in defaults or defaults[name] != value}
 
 
-def drawn_with(layer: LayerCases, part: str, values: Mapping[str, Any]) -> Iterator[Case]:
+def drawn_with(layer: LayerCases, part: str, row: Mapping[str, Any]) -> Iterator[Case]:
     """Cases with these options, which the port knows, on any declared input, of any sizes: where a mistake could show."""
-    rng = random.Random(zlib.crc32(repr([layer.layer, *values.items()]).encode()))
-    row = {**{name: value for option in values for name, value in layer.alone.acts_with.get(option, {}).items()}, **values}
+    rng = random.Random(zlib.crc32(repr([layer.layer, *row.items()]).encode()))
     said = "-".join(words(name, value) for name, value in row.items())
     shapes = [*layer.alone.shapes, *layer.inputs.values()]
     for number in range(DRAWS):

@@ -163,6 +163,74 @@ def gradient_not_turned_back(grad_output, x, kernel, recurrent_kernel, bias=None
     return (grad_x[:, ::-1] if go_backwards and return_sequences else grad_x, *others)
 
 
+def cell_lost_where_the_last_output_is_zeroed(
+    x, kernel, recurrent_kernel, bias=None, mask=None, initial_state=None, zero_output_for_mask=False
+):
+    if zero_output_for_mask and initial_state is not None:
+        initial_state = (initial_state[0], initial_state[1] * 0)
+    options = {"mask": mask, "initial_state": initial_state, "zero_output_for_mask": zero_output_for_mask}
+    return right.lstm_forward(x, kernel, recurrent_kernel, bias, **options)
+
+
+def both_halves_forwards(x, forward_weights, backward_weights, merge_mode="concat", go_backwards=False):
+    backwards = go_backwards and merge_mode != "sum"
+    return right.bidirectional_forward(x, forward_weights, backward_weights, merge_mode=merge_mode, go_backwards=backwards)
+
+
+def axis_counted_with_that_of_time(x, weights=(), layer="Dense", axis=None):
+    if axis is None:
+        return right.time_distributed_forward(x, weights, layer=layer)
+    moved = axis - 1 if isinstance(axis, int) and axis > 1 else axis
+    if axis == 1:
+        return (x - np.mean(x, 1, keepdims=True)) / np.sqrt(np.var(x, 1, keepdims=True) + 1e-3)
+    return right.time_distributed_forward(x, weights, layer=layer, axis=moved)
+
+
+def groups_interleaved_below_an_activation(x, kernel, bias=None, groups=1, activation="linear"):
+    if groups > 1 and activation != "linear":
+        x = x[..., np.arange(x.shape[-1]).reshape(-1, groups).T.ravel()]
+    return right.conv2d_forward(x, kernel, bias, groups=groups, activation=activation)
+
+
+def overflow_without_a_bias(x, kernel, bias=None, activation="linear"):
+    if activation != "softmax" or bias is not None:
+        return right.dense_forward(x, kernel, bias, activation=activation)
+    with np.errstate(all="ignore"):
+        powers = np.exp(x @ kernel)
+        return powers / np.sum(powers, -1, keepdims=True)
+
+
+def clipped_softmax_of_what_is_smoothed(y_true, y_pred, from_logits=False, label_smoothing=0.0):
+    if from_logits and label_smoothing:
+        y_pred, from_logits = np.clip(right.softmax(y_pred), 1e-7, 1 - 1e-7), False
+    return right.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, label_smoothing=label_smoothing)
+
+
+def amsgrad_lost_where_gradients_are_clipped(variables, gradients, state, amsgrad=False, clipnorm=None):
+    return right.adam_step(variables, gradients, state, amsgrad=amsgrad and clipnorm is None, clipnorm=clipnorm)
+
+
+def momentum_lost_in_averages(variables, gradients, state, momentum=0.0, use_ema=False):
+    return right.sgd_step(variables, gradients, state, momentum=0.0 if use_ema else momentum, use_ema=use_ema)
+
+
+def velocity_of_the_scaled_loss(variables, gradients, state, momentum=0.0, loss_scale_factor=None):
+    return right.sgd_step(variables, gradients, state, momentum=momentum, loss_scale_factor=None if momentum else loss_scale_factor)
+
+
+def updates_after_the_first_made_smaller(variables, gradients, state, beta_1=0.9, gradient_accumulation_steps=None):
+    calls, inner = state or (0, None)
+    options = {"beta_1": beta_1, "gradient_accumulation_steps": gradient_accumulation_steps}
+    moved, inner = right.adam_step(variables, gradients, inner, **options)
+    if gradient_accumulation_steps and beta_1 != 0.9 and calls >= gradient_accumulation_steps:
+        moved = [(old + new) / 2 for old, new in zip(variables, moved, strict=True)]
+    return moved, (calls + 1, inner)
+
+
+def decay_lost_beside_a_beta(variables, gradients, state, beta_1=0.9, weight_decay=None):
+    return right.nadam_step(variables, gradients, state, beta_1=beta_1, weight_decay=None if beta_1 != 0.9 else weight_decay)
+
+
 PORTS: list[tuple[str, str, str, Any]] = [
     ("BatchNormalization", "forward", "batch_normalization_forward", momentum_forgotten_in_training),
     ("BatchNormalization", "forward", "batch_normalization_forward", mask_forgotten_on_another_axis),
@@ -187,5 +255,16 @@ PORTS: list[tuple[str, str, str, Any]] = [
     ("mean_squared_error", "loss", "mean_squared_error", weights_normalised_in_a_sum),
     ("Adam", "optimizer", "adam_step", decayed_after_the_step),
     ("SGD", "optimizer", "sgd_step", clipped_velocity),
+    ("LSTM", "forward", "lstm_forward", cell_lost_where_the_last_output_is_zeroed),
+    ("Bidirectional", "forward", "bidirectional_forward", both_halves_forwards),
+    ("TimeDistributed", "forward", "time_distributed_forward", axis_counted_with_that_of_time),
+    ("Conv2D", "forward", "conv2d_forward", groups_interleaved_below_an_activation),
+    ("Dense", "forward", "dense_forward", overflow_without_a_bias),
+    ("categorical_crossentropy", "loss", "categorical_crossentropy", clipped_softmax_of_what_is_smoothed),
+    ("Adam", "optimizer", "adam_step", amsgrad_lost_where_gradients_are_clipped),
+    ("SGD", "optimizer", "sgd_step", momentum_lost_in_averages),
+    ("SGD", "optimizer", "sgd_step", velocity_of_the_scaled_loss),
+    ("Adam", "optimizer", "adam_step", updates_after_the_first_made_smaller),
+    ("Nadam", "optimizer", "nadam_step", decay_lost_beside_a_beta),
 ]
 """Layer, what is asked of it, the name of the port's function, and the function."""

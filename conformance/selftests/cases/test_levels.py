@@ -173,7 +173,7 @@ CORE_WORDS = {
         "ordinary", "wide", "tiny", "huge", "negative", "positive", "ties", "kinks", "masked_steps", "minus_zero", "large_mean",
         "ids_int64", "repeated_ids", "ids_with_zeros", "equal", "at_delta", "at_margin", "zero_sample",
     },
-    "mask": {"gap", "right", "left", "all_masked", "full", "last_axis", "row_masked"},
+    "mask": {"gap", "right", "left", "all_masked", "ends", "full", "last_axis", "row_masked"},
     "labels": {"soft", "opposite", "signs", "one_sign", "some_zero"},
     "sample_weight": {"samples", "column", "some_zero"},
     "gradients": {"tiny", "huge", "falling"},

@@ -12,7 +12,7 @@ import pytest
 
 import reference
 from conformance.cases import ALL, layer_cases
-from conformance.cases.case import Case, LayerCases, values_alone
+from conformance.cases.case import Case, LayerCases, ways_alone
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES
 from conformance.selftests.builders.ports import (
@@ -34,13 +34,14 @@ ASKED = [(name, part) for name in (*ALL, *LOSS_CASES, *OPTIMIZER_CASES) for part
 
 
 def mistakes(layer):
-    """Every mistake where two options meet: the two with their values, the one that is forgotten, and what a port must accept for it."""
-    values = values_alone(layer)
-    for (first, ones), (second, others) in itertools.combinations(values.items(), 2):
-        partners = {*layer.alone.acts_with.get(first, {}), *layer.alone.acts_with.get(second, {})}
-        for one, other in itertools.product(ones, others):
-            for forgotten in sorted({first, second} - {*KINDS_OF_INPUT}):
-                yield {first: one, second: other}, forgotten, {first, second, *partners, *layer.sizes}
+    """Every mistake where two options meet: the two with their values, the one that is forgotten, and what stands with them."""
+    for way, (values, stand_with) in enumerate(ways_alone(layer)):
+        for (first, ones), (second, others) in itertools.combinations(values.items(), 2):
+            partners = {**stand_with.get(first, {}), **stand_with.get(second, {})}
+            if way == 0 or not {first, second}.isdisjoint(layer.alone.or_with):
+                for one, other in itertools.product(ones, others):
+                    for forgotten in sorted({first, second} - {*KINDS_OF_INPUT}):
+                        yield {first: one, second: other}, forgotten, {**partners, first: one, second: other}
 
 
 def survivors(layer: LayerCases, part: str) -> Iterator[str]:
@@ -58,11 +59,12 @@ def survivors(layer: LayerCases, part: str) -> Iterator[str]:
         asked, right = answers[case.id]
         return right is not None and differs(right, forgetful(layer, asked, part, forgotten))
 
-    for values, forgotten, accepted in mistakes(layer):
+    for values, forgotten, row in mistakes(layer):
+        accepted = {*row, *layer.sizes}
         cases = (case for options, cases in by_options.items() if {*values} <= options <= accepted for case in cases)
         meeting = (case for case in cases if all(_given(layer, case)[option] == value for option, value in values.items()))
         if not any(shows(case, forgotten) for case in meeting):
-            missed = next((case for case in drawn_with(layer, part, values) if shows(case, forgotten)), None)
+            missed = next((case for case in drawn_with(layer, part, row) if shows(case, forgotten)), None)
             if missed is not None:
                 yield f"{values} with {forgotten} forgotten (shows on {missed.shape} of {missed.config})"
 

@@ -112,3 +112,18 @@ def test_pairs_of_options_that_never_met_are_told() -> None:
     lstm = layer_cases("LSTM")
     assert never_met(lstm, records) == [("mask", "return_sequences")], "both are taken alone, and together they were asked in vain"
     assert never_met(lstm, [*records, asked(FAILED, mask="right", return_sequences="True")]) == [], "a wrong answer is one"
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("Adam", {"amsgrad": "True", "gradients": "falling"}, {"loss_scale_factor": "0.5"}),
+        ("categorical_crossentropy", {"from_logits": "True"}, {"sample_weight": "samples"}),
+        ("LSTM", {"dropout": "0.3", "training": "True"}, {"mask": "gap"}),
+    ],
+)
+def test_options_of_pairs_alone_are_told_too_and_no_kinds_of_input(name: str, one: dict[str, str], other: dict[str, str]) -> None:
+    asked = [(one, PASSED), (other, PASSED), ({**one, **other}, UNSUPPORTED)]
+    records = [Record(str(options), name, "forward", status, options) for options, status in asked]
+    wanted = tuple(sorted((next(iter(one)), next(iter(other)))))
+    assert never_met(layer_cases(name), records) == [wanted], f"both are options of {name}, and each was answered alone"

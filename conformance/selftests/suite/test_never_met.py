@@ -1,0 +1,21 @@
+"""What a check says of options that never met: of losses as of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reference
+from conformance.suite.check import check
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0, mask: Any = None) -> Any:
+    if mask is not None and delta != 1.0:
+        raise NotImplementedError("a mask with another delta")
+    return reference.huber(y_true, y_pred, delta=delta, mask=mask)
+
+
+def test_options_of_a_loss_that_never_met_are_told() -> None:
+    report = check({"huber": huber}, ["huber"])
+    assert report.ok and report.never_met == ["delta and mask (huber)"], f"what was not asked is said of a loss, too: {report.never_met}"
+    whole = check({"huber": reference.huber}, ["huber"])
+    assert whole.never_met == [], f"what takes all has met all: {whole.never_met}"
