@@ -21,7 +21,6 @@ from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.protocol import Implementation
 from conformance.judging.variants import REMOVING, acts_with, options_of, with_options
 
-
 RAISED_AT = re.compile(r"\([^()]*, line \d+\)$")
 """The end of an error's message that says where it was raised."""
 
