@@ -86,7 +86,7 @@ def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[s
     for kind in dict.fromkeys(record.kind for record in ordered):
         own = [record for record in ordered if record.kind == kind and not causes.get(record.id)]
         rest += _by_complaint(own, [record for record in apart if record.kind == kind])
-    unusual = _unusual([*wrong, *others])
+    unusual = _count_of_unusual([*wrong, *others])
 
     def weight(group: Group) -> int:
         return len(group.records) * (1 + group.has_cause) * (1 + (min(map(unusual, group.records)) == 0))
@@ -97,7 +97,7 @@ def grouped(wrong: Sequence[Record], others: Sequence[Record], causes: Mapping[s
 def simplest_first(records: Iterable[Record], others: Iterable[Record] = ()) -> list[Record]:
     """Forward before backward, few unusual options before many, float64 before float32; else in the order in which they were asked."""
     records = list(records)
-    unusual = _unusual([*records, *others])
+    unusual = _count_of_unusual([*records, *others])
     return sorted(records, key=lambda record: (record.kind != "forward", unusual(record), dtype_of(record) == "float32"))
 
 
@@ -107,7 +107,7 @@ def dtype_of(record: Record) -> str:
     return found[1] if found else ""
 
 
-def _unusual(records: Iterable[Record]) -> Callable[[Record], int]:
+def _count_of_unusual(records: Iterable[Record]) -> Callable[[Record], int]:
     """Counts the options of a record that have another value than most of these have."""
     usual = _usual(records)
     return lambda record: sum(usual[name] != value for name, value in record.options.items())
