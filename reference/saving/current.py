@@ -20,9 +20,6 @@ from reference.network.errors import ArchiveError
 from reference.network.graph import Graph, Ref, leaves
 from reference.network.shapes import infer_shapes
 
-GONE = ("batch_input_shape", "implementation", "input_length", "time_major")
-"""Options of Keras 2. The reader has seen that none is set to what would make another layer."""
-
 OPERATION = re.compile(r"concatenate(_[0-9]+)?")
 """Names that Keras makes up for the operation that joins masks, and for Concatenate layers alike."""
 
@@ -62,17 +59,11 @@ def _model(model: Mapping[str, Any], graph: Graph, tensors: Tensors, dtype: str)
     layers = []
     for layer in model["config"]["layers"]:
         name = layer["config"]["name"]
-        inner = _model(layer, graph.models[name], tensors, dtype) if layer["class_name"] in MODELS else _layer(layer)
+        inner = _model(layer, graph.models[name], tensors, dtype) if layer["class_name"] in MODELS else dict(layer)
         if "inbound_nodes" in layer:
             inner["inbound_nodes"] = complete(layer["inbound_nodes"])
         layers.append(inner)
     return {**model, "config": {**model["config"], "layers": layers}}
-
-
-def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer and what it wraps, without options that are no longer there."""
-    config = {name: value for name, value in layer["config"].items() if name not in GONE}
-    return {**layer, "config": config | {half: _layer(config[half]) for half in ("layer", "backward_layer") if half in config}}
 
 
 def _check_names(graph: Graph, layers: Mapping[str, Entry]) -> None:

@@ -16,14 +16,11 @@ bytes are read, classes are looked up in a fixed list, and no part of a file is 
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from reference.layers.options import is_int
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
@@ -34,9 +31,20 @@ from reference.network.graph import Graph
 from reference.saving.files import parse_json
 from reference.saving.hdf5 import Weights, read_weights
 from reference.saving.json_document import check_document, is_document, vocabularies_of, weights_of
-from reference.saving.legacy import is_legacy_weights, read_legacy_weights, read_model_config
+from reference.saving.legacy import is_legacy_weights, read_legacy_weights
 from reference.saving.legacy_config import canonical_config
 from reference.saving.new_weights import new_weights
+from reference.saving.source import HDF5, JSON, content, file_kind, member, opened_zip
+from reference.saving.stored_config import (
+    MAX_ASSET_BYTES,
+    MAX_JSON_BYTES,
+    MAX_WEIGHTS_BYTES,
+    config_origin,
+    hdf5_config,
+    weights_origin,
+    zip_config,
+)
+from reference.saving.versions import Origin, turned
 
 __all__ = ["Archive", "ArchiveError", "new_archive", "read_archive", "read_json_archive"]
 
@@ -44,14 +52,6 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 Draw = Callable[[Description], Weights]
 """What makes new weights in place of those of a file."""
 
-MAX_CONFIG_BYTES = 16 * 2**20
-MAX_WEIGHTS_BYTES = 2 * 2**30
-MAX_ASSET_BYTES = 64 * 2**20
-MAX_JSON_BYTES = 128 * 2**20
-MAX_RATIO = 100
-"""Keras stores its members uncompressed; a repacked archive may deflate them, but by no more than this."""
-
-HDF5_SUFFIXES = (".h5", ".hdf5")
 NOT_ALONE = "the file has weights of its own; weights= is for a configuration alone"
 
 
@@ -135,54 +135,54 @@ def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | N
     if isinstance(source, Mapping):
         return _read_beside("the configuration", dict(source), weights, draw)
     path = Path(source)
-    if path.suffix.lower() == ".json":
-        return _read_json(path, weights, draw)
     with naming(path):
-        if weights is not None:
-            raise ArchiveError(NOT_ALONE)
-        return _read_legacy(path, draw) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path, draw)
+        kind = file_kind(path)
+        if kind != JSON:
+            if weights is not None:
+                raise ArchiveError(NOT_ALONE)
+            return (_read_hdf5 if kind == HDF5 else _read_zip)(path, draw)
+    return _read_json(path, weights, draw)
 
 
 def read_json_archive(path: str | os.PathLike[str]) -> Archive:
     """Read a whole model as JSON, whatever the file is called; errors as in :func:`read_archive`."""
     with naming(path):
-        return _read_document(Path(path), parse_json(_content(Path(path), MAX_JSON_BYTES)))
+        return _read_document(Path(path), parse_json(content(Path(path), MAX_JSON_BYTES)))
 
 
-def _read_keras(path: Path, draw: Draw | None) -> Archive:
-    try:
-        with _regular(path) as opened, zipfile.ZipFile(opened) as file:
-            with naming("config.json"):
-                found = describe(parse_json(_member(file, "config.json", MAX_CONFIG_BYTES)))
-            if draw:
-                return _archive(path, found, draw(found), _vocabularies(found.entries, file))
-            if "model.weights.npz" in file.namelist():
-                raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
-            with naming("model.weights.h5"):
-                weights = read_weights(_member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype)
-            return _archive(path, found, weights, _vocabularies(found.entries, file))
-    except FileNotFoundError:
-        raise ArchiveError("there is no such file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ArchiveError(f"not a complete zip archive ({error})") from None
-    except (OSError, NotImplementedError) as error:
-        raise ArchiveError(f"cannot be read ({error})") from None
+def _read_zip(path: Path, draw: Draw | None) -> Archive:
+    with opened_zip(path) as file:
+        config, origin = zip_config(file)
+        with naming(origin), naming("config.json"):
+            found = _describe(config, origin)
+        if draw:
+            return _archive(path, found, draw(found), _vocabularies(found.entries, file))
+        if "model.weights.npz" in file.namelist():
+            raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
+        with naming(origin), naming("model.weights.h5"):
+            weights = read_weights(member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype)
+        return _archive(path, found, weights, _vocabularies(found.entries, file))
 
 
-def _read_legacy(path: Path, draw: Draw | None) -> Archive:
-    data = _content(path, MAX_WEIGHTS_BYTES)
-    text = read_model_config(data)
-    with naming("model_config"):
-        if len(text) > MAX_CONFIG_BYTES:
-            raise ArchiveError(f"{len(text)} bytes are more than the {MAX_CONFIG_BYTES} allowed")
-        found = _describe_any(parse_json(text))
-    weights = draw(found) if draw else read_legacy_weights(data, found.entries, found.dtype)
+def _read_hdf5(path: Path, draw: Draw | None) -> Archive:
+    data = content(path, MAX_WEIGHTS_BYTES)
+    config, origin = hdf5_config(data)
+    with naming(origin):
+        with naming("model_config"):
+            found = _describe(config, origin)
+        weights = draw(found) if draw else _legacy_weights(data, found, origin)
     return _archive(path, found, weights, _vocabularies(found.entries))
+
+
+def _legacy_weights(data: bytes, found: Description, origin: Origin) -> Weights:
+    """The weights of an HDF5 file in the older layout, as a backend of today has them."""
+    weights = read_legacy_weights(data, found.entries, found.dtype)
+    return turned(weights, {entry.path: entry for entry in found.entries}) if origin.is_old and origin.backend == "theano" else weights
 
 
 def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
     with naming(path):
-        value = parse_json(_content(path, MAX_JSON_BYTES))
+        value = parse_json(content(path, MAX_JSON_BYTES))
         if is_document(value):
             if weights is not None:
                 raise ArchiveError(NOT_ALONE)
@@ -203,19 +203,24 @@ def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = 
 
 def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
     """A configuration, with its weights in a file of their own."""
-    with naming(label):
-        if draw:
-            found = _describe_any(config)
+    origin = config_origin(config)
+    if draw:
+        with naming(label):
+            found = _describe(config, origin)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
-        if weights is None:
-            raise ArchiveError("a configuration without weights; weights= names the file that model.save_weights wrote")
-        found = _describe_any(config)
-        vocabularies = _vocabularies(found.entries)
+    if weights is None:
+        raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
     path = Path(weights)
     with naming(path):
-        data = _content(path, MAX_WEIGHTS_BYTES)
-        read = read_legacy_weights if is_legacy_weights(data) else read_weights
-        return _archive(path, found, read(data, found.entries, found.dtype), vocabularies)
+        data = content(path, MAX_WEIGHTS_BYTES)
+        legacy = is_legacy_weights(data)
+        origin = origin if origin.number else weights_origin(data)
+    with naming(label):
+        found = _describe(config, origin)
+        vocabularies = _vocabularies(found.entries)
+    with naming(path):
+        read = _legacy_weights(data, found, origin) if legacy else read_weights(data, found.entries, found.dtype)
+        return _archive(path, found, read, vocabularies)
 
 
 def _archive(path: object, found: Description, weights: Weights, vocabularies: dict[str, tuple[str, ...]]) -> Archive:
@@ -223,52 +228,11 @@ def _archive(path: object, found: Description, weights: Weights, vocabularies: d
     return Archive(str(path), found.config, layers, weights, vocabularies, found.dtype, found.graph)
 
 
-def _describe_any(config: Any) -> Description:
+def _describe(config: Any, origin: Origin) -> Description:
     """A configuration of this or an older form."""
     with malformed("not the configuration of a Keras model"):
-        config = canonical_config(config)
+        config = canonical_config(config, origin)
     return describe(config)
-
-
-@contextmanager
-def _regular(path: Path) -> Iterator[BinaryIO]:
-    """A file opened for reading; ``ArchiveError`` for a folder, a pipe or a device, of which some never end."""
-    with open(path, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ArchiveError("cannot be read (it is not a regular file)")
-        yield file
-
-
-def _content(path: Path, limit: int) -> bytes:
-    """The bytes of a file, after its size has been found acceptable."""
-    try:
-        with _regular(path) as file:
-            if (size := os.fstat(file.fileno()).st_size) > limit:
-                raise ArchiveError(f"{size} bytes are more than the {limit} allowed")
-            return file.read(size)
-    except FileNotFoundError:
-        raise ArchiveError("there is no such file") from None
-    except OSError as error:
-        raise ArchiveError(f"cannot be read ({error})") from None
-
-
-def _member(file: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """The bytes of one member, after its declared sizes have been found acceptable."""
-    infos = [info for info in file.infolist() if info.filename == name]
-    if len(infos) != 1:
-        raise ArchiveError(f"the archive has {'no' if not infos else 'more than one'} member {name}")
-    info = infos[0]
-    if info.flag_bits & 0x1:
-        raise ArchiveError(f"{name}: encrypted members are not supported")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ArchiveError(f"{name}: compression method {info.compress_type} is not supported")
-    if info.file_size > limit:
-        raise ArchiveError(f"{name}: {info.file_size} bytes are more than the {limit} allowed")
-    if info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        raise ArchiveError(f"{name}: {info.file_size} bytes packed into {info.compress_size} look like a zip bomb")
-    # Asking for the declared size is what holds a lying member to it: without a size, zipfile unpacks all there is.
-    with file.open(info) as member:
-        return member.read(info.file_size)
 
 
 def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None) -> dict[str, tuple[str, ...]]:
@@ -281,7 +245,7 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
         if given is None:
             if file is None:
                 raise ArchiveError(f"layer {entry.path!r}: a vocabulary that was learned by adapt is kept in .keras archives alone")
-            given = vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
+            given = vocabulary_lines(member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
         elif not isinstance(given, list) or not all(isinstance(term, str) for term in given):
             raise ArchiveError(f"layer {entry.path!r}: its vocabulary is not a list of terms")
         special = ["", "[UNK]"] if entry.config.get("output_mode", "int") == "int" else ["[UNK]"]
