@@ -16,8 +16,9 @@ from reference._arrays import fitting, floating, times
 __all__ = [
     "celu", "celu_backward", "elu", "elu_backward", "hard_shrink", "hard_shrink_backward", "hard_sigmoid", "hard_sigmoid_backward",
     "hard_sigmoid_keras2", "hard_sigmoid_keras2_backward", "hard_silu", "hard_silu_backward", "hard_tanh", "hard_tanh_backward",
-    "leaky_relu", "leaky_relu_backward", "linear", "linear_backward", "relu", "relu6", "relu6_backward", "relu_backward", "selu", "selu_backward", "soft_shrink", "soft_shrink_backward",
-    "sparse_plus", "sparse_plus_backward", "sparse_sigmoid", "sparse_sigmoid_backward", "threshold", "threshold_backward",
+    "leaky_relu", "leaky_relu_backward", "linear", "linear_backward", "relu", "relu6", "relu6_backward", "relu_backward", "selu",
+    "selu_backward", "soft_shrink", "soft_shrink_backward", "sparse_plus", "sparse_plus_backward", "sparse_sigmoid",
+    "sparse_sigmoid_backward", "threshold", "threshold_backward",
 ]  # fmt: skip
 
 Array = NDArray[Any]

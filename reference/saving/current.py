@@ -19,6 +19,7 @@ from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError
 from reference.network.graph import Graph, Ref, leaves
 from reference.network.shapes import infer_shapes
+from reference.saving.versions import OLD_HARD_SIGMOID
 
 OPERATION = re.compile(r"concatenate(_[0-9]+)?")
 """Names that Keras makes up for the operation that joins masks, and for Concatenate layers alike."""
@@ -35,13 +36,28 @@ def current_config(found: Description) -> dict[str, Any]:
     Raises
     ------
     ArchiveError
+        If a layer has a function of Keras 2 that Keras 3 does not have.
         If Keras would not load the model, because an operation on masks that it adds itself would have the name of a layer.
     """
+    for entry in found.entries:
+        _check_functions(entry.path, entry.config)
     layers = {entry.path: entry for entry in found.entries}
     config = _model(found.config, found.graph, infer_shapes(found.graph, layers).tensors, found.dtype)
     if config != found.config:
         _check_names(found.graph, layers)
     return config
+
+
+def _check_functions(path: str, config: Mapping[str, Any]) -> None:
+    """Keras 3 has every function but one that a file of Keras 2 may mean."""
+    for name, value in config.items():
+        if value == OLD_HARD_SIGMOID:
+            raise ArchiveError(
+                f"layer {path!r}: {name} is the hard_sigmoid of Keras 2, 0.2 x + 0.5, which Keras 3 does not have: "
+                "the model can be saved as .json, or with another activation"
+            )
+        if name in ("layer", "backward_layer"):
+            _check_functions(path, value["config"])
 
 
 def _model(model: Mapping[str, Any], graph: Graph, tensors: Tensors, dtype: str) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry
     for name in layers:
         if name not in root and layers[name].class_name not in MODELS:
             raise ArchiveError(f"layer {name!r}: {prefix}{name} is not in the file; its configuration asks for weights")
+        if name in root and not list_length(child(root, name, f"{prefix}{name}"), "weight_names"):
+            raise ArchiveError(f"layer {name!r}: {prefix}{name}: weight_names has 0 entries; its configuration asks for weights")
     count = list_length(root, "layer_names")
     if count is None:
         raise ArchiveError("the attribute layer_names is missing, which says in which order the layers were saved")

@@ -211,15 +211,15 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
     if weights is None:
         raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
     path = Path(weights)
-    with naming(path):
-        data = content(path, MAX_WEIGHTS_BYTES)
-        legacy = is_legacy_weights(data)
-        origin = origin if origin.number else weights_origin(data)
+    if origin.number is None and isinstance(config, Mapping) and "class_name" in config and "module" not in config:
+        with naming(path):
+            origin = weights_origin(content(path, MAX_WEIGHTS_BYTES))
     with naming(label):
         found = _describe(config, origin)
         vocabularies = _vocabularies(found.entries)
     with naming(path):
-        read = _legacy_weights(data, found, origin) if legacy else read_weights(data, found.entries, found.dtype)
+        data = content(path, MAX_WEIGHTS_BYTES)
+        read = _legacy_weights(data, found, origin) if is_legacy_weights(data) else read_weights(data, found.entries, found.dtype)
         return _archive(path, found, read, vocabularies)
 
 

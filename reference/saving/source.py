@@ -58,7 +58,7 @@ def file_kind(path: Path) -> str:
         if head.startswith(beginning):
             raise ArchiveError(f"no model's file: {sentence}")
     if head[4:8] == b"TFL3":
-        raise ArchiveError("no model's file: it is one of TensorFlow Lite, which holds no layers; what it was made from is read, .keras or .h5")
+        raise ArchiveError("no model's file: it is one of TensorFlow Lite, which holds no layers; the .keras or .h5 before it is read")
     return SUFFIXES.get(path.suffix.lower(), ZIP)
 
 

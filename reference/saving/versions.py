@@ -74,7 +74,7 @@ def check_origin(origin: Origin) -> None:
     """Refuse what Keras 1 wrote: its layers have other options under other names."""
     if origin.number and origin.number < (2,):
         raise ArchiveError(
-            "the options of Keras 1 (output_dim, init, border_mode) are not read; Keras 2.0 to 2.3 loads such a file, and what it saves is read"
+            "the options of Keras 1 (output_dim, init, border_mode) are not read; Keras 2.0 to 2.3 loads the file, what it saves is read"
         )
 
 

@@ -170,7 +170,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_not_a_zip_archive_is_refused(tmp_path: Path) -> None:
-    for content in (b"", b"no zip archive", b"PK\x03\x04" + bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(1000)):
+    for content in (b"", b"no zip archive", b"PK\x03\x04" + bytes(100)):
         path = tmp_path / "file.keras"
         path.write_bytes(content)
         refused(path, "not a complete zip archive")
