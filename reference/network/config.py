@@ -169,7 +169,8 @@ def class_of(layer: Mapping[str, Any], where: str) -> str:
     class_name, module, registered = part(layer, "class_name", str, f"layer {where!r}"), layer.get("module"), layer.get("registered_name")
     kind = kind_of(layer)
     if not is_known(layer):
-        raise ArchiveError(f"layer {where!r}: {described({'config': {}, **layer})} is not supported; supported are {', '.join(sorted(KNOWN))}")
+        title = described({"config": {}, **layer})
+        raise ArchiveError(f"layer {where!r}: {title} is not supported; supported are {', '.join(sorted(KNOWN))}")
     modules = (MASK_MODULE,) if kind.startswith("ops.") else MODULES
     if module not in modules or registered not in (None, class_name):
         raise ArchiveError(
@@ -207,7 +208,8 @@ def check_options(class_name: str, config: Mapping[str, Any], where: str) -> Non
         known = options.get(name)
         if known and known.allowed and not known.allowed.fits(value):
             raise ArchiveError(f"layer {where!r}: {name} is {shown(value)}, not {known.allowed.words}")
-    if class_name not in MODELS and (unknown := [name for name in config if name not in options and name not in unread_options(class_name)]):
+    unknown = [name for name in config if name not in options and name not in unread_options(class_name)]
+    if unknown and class_name not in MODELS:
         raise ArchiveError(f"layer {where!r}: {class_name} has no option {', '.join(map(shown, unknown))}{_near(unknown[0], class_name)}")
 
 

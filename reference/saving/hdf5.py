@@ -12,13 +12,20 @@ of the layers, ``layers/dense_1/vars/0``. The older layout, which goes by names,
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+try:
+    import h5py
+except ImportError:  # the package can be imported without it, and reads JSON
+    h5py = None
 
 from reference.layers import LAYERS
 from reference.layers.shapes import Shape
@@ -26,8 +33,12 @@ from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError, shown
 
-IGNORED = ("optimizer", "optimizer_weights")
-"""Groups at the root that are never opened."""
+IGNORED = ("optimizer", "optimizer_weights", "metrics", "compiled_metrics", "compiled_loss", "loss")
+"""Groups at the root that are never opened: what a model was compiled with."""
+OLD_ROOT = "_layer_checkpoint_dependencies"
+"""In the place of ``layers`` in what tf.keras 2.12 and 2.13 wrote."""
+
+NUMBERED = re.compile(r"_[0-9]+$")
 
 Weights = dict[str, list[NDArray[Any]]]
 """The weights of every layer by its path, in the order of ``get_weights()``."""
@@ -39,8 +50,8 @@ Places = dict[str, list[str]]
 @contextmanager
 def opened(data: bytes) -> Iterator[Any]:
     """An ``h5py.File`` of the bytes of a file; whatever the library stumbles over is an :class:`ArchiveError`."""
-    import h5py  # here, so that the package can be imported without it
-
+    if h5py is None:
+        raise ArchiveError("HDF5 files are read with h5py, which is not installed")
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             yield file
@@ -67,8 +78,10 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
     ArchiveError
         For anything missing, extra, of another shape or dtype, or stored in a way that Keras never uses.
     """
-    places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
     with opened(data) as file:
+        if OLD_ROOT in list(file):
+            entries = _old_groups(entries, set(child(file, OLD_ROOT, OLD_ROOT)))
+        places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
         return read_datasets(file, len(data), entries, places, _groups(entries), dtype)
 
 
@@ -106,8 +119,6 @@ def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places
 
 def child(group: Any, name: str, path: str) -> Any:
     """What stands under a name in a group; ``ArchiveError`` if that is a link to somewhere else."""
-    import h5py
-
     link = group.get(name, getlink=True)
     if type(link) is not h5py.HardLink:
         kind = {"SoftLink": "soft link", "ExternalLink": "external link"}.get(type(link).__name__, type(link).__name__)
@@ -120,14 +131,36 @@ def parents(path: str) -> set[str]:
     return {str(parent) for parent in PurePosixPath(path).parents} - {"."}
 
 
+def _old_groups(entries: Sequence[Entry], names: set[str]) -> list[Entry]:
+    """The entries with the groups that tf.keras 2.12 and 2.13 gave them, of which `names` are those at the top.
+
+    Their tables of layers have every layer with weights twice, so that its number counts for two; later ones count as Keras 3 does.
+    """
+    result = [replace(entry, group=entry.group.replace("layers/", f"{OLD_ROOT}/")) for entry in entries]
+    weighty = {path for entry in entries if entry.shapes for path in (entry.path, *parents(entry.path))}
+    if {entry.group.split("/")[1] for entry in result if entry.path in weighty} <= names:
+        return result
+    moved: dict[str, str] = {}
+    used: dict[str, int] = {}
+    for entry in entries:
+        above = moved.get(entry.path.rpartition("/")[0], "")
+        kind = f"{above}{OLD_ROOT}/{NUMBERED.sub('', entry.group.rpartition('/')[2])}"
+        number = used.get(kind, 0)
+        used[kind] = number + 1 + (entry.path in weighty)
+        moved[entry.path] = f"{kind}_{number}/" if number else f"{kind}/"
+    return [replace(entry, group=moved[entry.path][:-1]) for entry in entries]
+
+
 def _groups(entries: Sequence[Entry]) -> set[str]:
     """Paths at which a group may stand: those of the layers and of everything between them and their datasets."""
-    groups = {"layers", "vars"}
+    groups = {"layers", OLD_ROOT, "vars"}
     for entry in entries:
         inner = {one for name in entry.shapes for one in parents(name)}
         # Groups that Keras writes even if there are no weights in them.
         spec = TEXT_VECTORIZATION if entry.class_name == TEXT_VECTORIZATION.class_name else LAYERS.get(entry.class_name)
-        inner.update(spec.groups if spec else ["layers"] if entry.class_name in MODELS else [])
+        inner.update(spec.groups if spec else ["layers", OLD_ROOT] if entry.class_name in MODELS else [])
+        if entry.class_name == "Bidirectional":  # tf.keras wrote groups of the layer as it was given, which has no weights
+            inner.update(("layer", "layer/cell"))
         for below in ("", *inner):
             path = f"{entry.group}/{below}".rstrip("/")
             groups |= {path, f"{path}/vars"}
@@ -136,15 +169,16 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
 
 def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any]) -> None:
     """Collect the expected datasets below a group; refuse every link and every name that is not expected."""
-    import h5py
-
     for name in group:
-        below = f"{path}/{name}".lstrip("/")
+        # tf.keras on Windows joined the names of groups by its own separator.
+        below = f"{path}/{name}".lstrip("/").replace("\\", "/")
         if below in IGNORED:
             continue
         if below not in groups and below not in wanted:
             raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         item = child(group, name, below)
+        if below in found:
+            raise ArchiveError(f"{shown(below)} stands in the file twice")
         if below in wanted and isinstance(item, h5py.Dataset):
             found[below] = item
         elif below in groups and isinstance(item, h5py.Group):

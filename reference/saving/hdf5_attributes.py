@@ -13,6 +13,13 @@ from collections.abc import Iterator
 from itertools import count, takewhile
 from typing import Any
 
+import numpy as np
+
+try:
+    import h5py
+except ImportError:  # see :mod:`reference.saving.hdf5`
+    h5py = None
+
 from reference.network.errors import ArchiveError, shown
 
 MAX_TEXT = 32 * 2**20
@@ -79,9 +86,6 @@ def read_text(data: bytes, holder: Any, name: str) -> str:
 
 
 def _read(data: bytes, holder: Any, name: str) -> list[str]:
-    import h5py  # here, so that the package can be imported without it
-    import numpy as np
-
     attribute = holder.attrs.get_id(name)
     kind = h5py.check_string_dtype(attribute.dtype)
     if kind is None:

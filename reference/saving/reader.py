@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -193,7 +194,7 @@ def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | 
 def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = None) -> Archive:
     check_document(document)
     found = replace(describe(document["config"]), dtype=document["dtype"])
-    vocabularies = vocabularies_of(document)
+    vocabularies = {path: _terms(path, terms) for path, terms in vocabularies_of(document).items()}
     texts = {entry.path for entry in found.entries if entry.class_name == TEXT_VECTORIZATION.class_name}
     if set(vocabularies) != texts:
         raise ArchiveError(f"there are vocabularies of {shown(sorted(vocabularies))}, the configuration asks for those of {sorted(texts)}")
@@ -249,8 +250,16 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
         elif not isinstance(given, list) or not all(isinstance(term, str) for term in given):
             raise ArchiveError(f"layer {entry.path!r}: its vocabulary is not a list of terms")
         special = ["", "[UNK]"] if entry.config.get("output_mode", "int") == "int" else ["[UNK]"]
-        vocabularies[entry.path] = tuple(given if given[: len(special)] == special else special + given)
+        vocabularies[entry.path] = _terms(entry.path, given if given[: len(special)] == special else special + given)
     return vocabularies
+
+
+def _terms(path: str, terms: Sequence[str]) -> tuple[str, ...]:
+    """The terms of a layer, which are all different: the number of one that stands twice would not be known."""
+    repeated = [term for term, times in Counter(terms).items() if times > 1]
+    if repeated:
+        raise ArchiveError(f"layer {path!r}: its vocabulary has {shown(repeated[0])} more than once")
+    return tuple(terms)
 
 
 def vocabulary_lines(data: bytes, name: str) -> list[str]:

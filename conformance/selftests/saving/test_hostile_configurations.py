@@ -54,7 +54,7 @@ CLASSES: dict[str, tuple[Change, str]] = {
     "a custom module": (keys("leak", module="mine"), "'mine'"),
     "a class registered like one of Keras": (keys("leak", registered_name="mine>LeakyReLU"), "mine>LeakyReLU"),
     "a function": (keys("leak", class_name="system", module="os", config={"name": "leak"}), "'leak': class 'system' is not supported"),
-    "an operation": (keys("leak", class_name="Multiply", module="keras.src.ops.numpy"), "'leak': class 'Multiply' is not supported"),
+    "an operation": (keys("leak", class_name="Multiply", module="keras.src.ops.numpy"), "'leak': the operator x * y"),
     "a class inside a wrapper": (keys("steps/Dense", class_name="Lambda"), "'steps/layer': class 'Lambda' is not supported"),
     "a wrapper inside a wrapper": (keys("both/LSTM", class_name="Bidirectional"), "'both"),
     "a class inside a model": (keys("inner/d", class_name="Lambda"), "'inner/d': class 'Lambda' is not supported"),

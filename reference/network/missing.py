@@ -1,0 +1,122 @@
+"""Which layers of a model cannot be run, all of them in one sentence, and what would work in their place.
+
+A file is refused once: whoever reads the sentence knows everything that stands in the way, not the first of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from reference.layers import LAYERS
+from reference.network.errors import shown
+
+OPERATIONS = "keras.src.ops."
+"""Modules of the operators and functions that were called on the tensors of a functional model."""
+OPERATORS = {
+    "Add": "x + y", "Subtract": "x - y", "Multiply": "x * y", "Divide": "x / y", "TrueDivide": "x / y", "Matmul": "x @ y",
+    "Negative": "-x", "Power": "x ** y", "GetItem": "x[...]", "Absolute": "abs(x)",
+}  # fmt: skip
+"""How an operation is written in Python, where that is not a call of its name."""
+OF_TF = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+"""What tf.keras made of an operation on symbolic tensors."""
+LAYER_FOR = {
+    "Add": "Add", "__operators__.add": "Add", "AddV2": "Add", "math.add": "Add", "Subtract": "Subtract", "math.subtract": "Subtract",
+    "Multiply": "Multiply", "math.multiply": "Multiply", "Concatenate": "Concatenate", "concat": "Concatenate", "ConcatV2": "Concatenate",
+    "Reshape": "Reshape", "reshape": "Reshape", "Relu": "ReLU", "nn.relu": "ReLU", "Softmax": "Softmax", "nn.softmax": "Softmax",
+    "LayerNorm": "LayerNormalization", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization", "SyncBatchNormalization": "BatchNormalization", "Merge": "Concatenate",
+}  # fmt: skip
+"""A layer that does the same."""
+ADVICE = {
+    "Lambda": "its code is never run: write it with layers",
+    "GetItem": "recurrent layers give the last step without return_sequences",
+    "__operators__.getitem": "recurrent layers give the last step without return_sequences",
+    "TFSMLayer": "it needs TensorFlow",
+}
+MAX_NAMED = 20
+MAX_DEPTH = 16
+
+
+def missing_layers(model: Any, is_known: Callable[[Mapping[str, Any]], bool], supported: str) -> str | None:
+    """The sentence that refuses a model for its classes; None where all are known.
+
+    Parameters
+    ----------
+    model : mapping
+        The configuration of a model, of which nothing has been checked.
+    is_known : callable
+        Whether the class of a serialised layer is one that can be run.
+    supported : str
+        The classes that can be.
+    """
+    found: dict[str, list[str]] = {}
+    advice: dict[str, str] = {}
+    for path, layer in _layers(model, "", 0):
+        if not is_known(layer):
+            title = described(layer)
+            found.setdefault(title, []).append(path)
+            advice[title] = _advice(layer)
+    if not found:
+        return None
+    (title, (path, *others)), *rest = found.items()
+    sentence = f"layer {shown(path)}: {title} is not supported"
+    named = [f"{title} ({_paths(paths)})" for title, paths in rest[:MAX_NAMED]]
+    if others:
+        named.insert(0, f"it in {_paths(others)}")
+    if len(rest) > MAX_NAMED:
+        named.append(f"{len(rest) - MAX_NAMED} more")
+    if named:
+        sentence += f", nor is {', '.join(named)}"
+    given = dict.fromkeys(f"{title}: {advice[title]}" if len(found) > 1 else advice[title] for title in found if advice[title])
+    return "; ".join([sentence, *list(given)[:MAX_NAMED], f"supported are {supported}"])
+
+
+def described(layer: Mapping[str, Any]) -> str:
+    """What a layer is, as a sentence calls it: a class; or the operator or function that was called on tensors."""
+    name = layer["class_name"]
+    if name in OF_TF:
+        return f"the operator tf.{_function(layer)} ({name} of tf.keras)"
+    if str(layer.get("module")).startswith(OPERATIONS):
+        return f"the operator {OPERATORS[name]} (keras.ops {name})" if name in OPERATORS else f"the function keras.ops {shown(name)}"
+    return f"class {shown(name)}"
+
+
+def _function(layer: Mapping[str, Any]) -> str:
+    """The function behind a layer that tf.keras made of it."""
+    config = layer["config"]
+    name = config.get("function", config.get("name"))
+    return shown(name)[1:-1] if isinstance(name, str) else "?"
+
+
+def _advice(layer: Mapping[str, Any]) -> str:
+    """What would work, as far as anything is known to."""
+    name = _function(layer) if layer["class_name"] in OF_TF else str(layer["class_name"])
+    instead = LAYER_FOR.get(name)
+    return f"layers.{instead} in its place is read" if instead in LAYERS else ADVICE.get(name, "")
+
+
+def _paths(paths: list[str]) -> str:
+    more = [f"{len(paths) - MAX_NAMED} more"] if len(paths) > MAX_NAMED else []
+    return ", ".join([*map(shown, paths[:MAX_NAMED]), *more])
+
+
+def _layers(model: Any, prefix: str, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every layer in a model with its path, nested and wrapped ones as well; what is no layer at all is left to the checks of each."""
+    config = model.get("config") if isinstance(model, Mapping) else None
+    layers = config.get("layers") if isinstance(config, Mapping) else None
+    if not isinstance(layers, list) or depth > MAX_DEPTH:
+        return
+    for layer in layers:
+        yield from _one(layer, prefix, depth)
+
+
+def _one(layer: Any, prefix: str, depth: int, name: str | None = None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    config = layer.get("config") if isinstance(layer, Mapping) else None
+    if not isinstance(config, Mapping) or not isinstance(layer.get("class_name"), str) or depth > MAX_DEPTH:
+        return
+    path = prefix + (name or str(config.get("name")))
+    yield path, layer
+    yield from _layers(layer, f"{path}/", depth + 1)
+    for half in ("layer", "backward_layer"):
+        yield from _one(config.get(half), f"{path}/", depth + 1, half)
