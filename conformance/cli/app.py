@@ -108,10 +108,27 @@ def compare_command(
 
 
 @app.command("doctor")
-def doctor_command(data: Data = None) -> None:
-    """Say what works on this machine: versions, TensorFlow, data sets, cores."""
+def doctor_command(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="The file of a model: say what is in it instead.")] = None,
+    data: Data = None,
+) -> None:
+    """Say what works on this machine: versions, TensorFlow, data sets, cores. Or what is in the file of a model, and whether it is read.
+
+    Of a file it ends with 0 where the reference reads it, with 1 where it is refused, with 2 where it is no model's file.
+    """
     from conformance.cli.doctor import report
 
+    if model is not None:
+        from reference.saving.contents import contents
+        from reference.saving.reader import ArchiveError
+
+        try:
+            found = contents(model)
+        except ArchiveError as error:
+            raise stop(f"{model}: {error}") from None
+        for line in found.lines:
+            typer.echo(line)
+        raise typer.Exit(DONE if found.is_read else DIFFERENT)
     for line in report(data):
         typer.echo(line)
 

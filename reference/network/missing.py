@@ -52,7 +52,7 @@ def missing_layers(model: Any, is_known: Callable[[Mapping[str, Any]], bool], su
     """
     found: dict[str, list[str]] = {}
     advice: dict[str, str] = {}
-    for path, layer in _layers(model, "", 0):
+    for path, layer in every_layer(model, "", 0):
         if not is_known(layer):
             title = described(layer)
             found.setdefault(title, []).append(path)
@@ -101,22 +101,25 @@ def _paths(paths: list[str]) -> str:
     return ", ".join([*map(shown, paths[:MAX_NAMED]), *more])
 
 
-def _layers(model: Any, prefix: str, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def every_layer(model: Any, prefix: str, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every layer in a model with its path, nested and wrapped ones as well; what is no layer at all is left to the checks of each."""
     config = model.get("config") if isinstance(model, Mapping) else None
-    layers = config.get("layers") if isinstance(config, Mapping) else None
+    # A Sequential model was the list of its layers until Keras 2.2.2.
+    layers = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(layers, list) or depth > MAX_DEPTH:
         return
     for layer in layers:
-        yield from _one(layer, prefix, depth)
+        yield from _with_inner(layer, prefix, depth)
 
 
-def _one(layer: Any, prefix: str, depth: int, name: str | None = None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _with_inner(layer: Any, prefix: str, depth: int, name: str | None = None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     config = layer.get("config") if isinstance(layer, Mapping) else None
-    if not isinstance(config, Mapping) or not isinstance(layer.get("class_name"), str) or depth > MAX_DEPTH:
+    if not isinstance(config, Mapping | list) or not isinstance(layer.get("class_name"), str) or depth > MAX_DEPTH:
         return
+    if isinstance(config, list):
+        config = {"name": layer.get("name", "sequential")}
     path = prefix + (name or str(config.get("name")))
     yield path, layer
-    yield from _layers(layer, f"{path}/", depth + 1)
+    yield from every_layer(layer, f"{path}/", depth + 1)
     for half in ("layer", "backward_layer"):
-        yield from _one(config.get(half), f"{path}/", depth + 1, half)
+        yield from _with_inner(config.get(half), f"{path}/", depth + 1, half)

@@ -79,8 +79,8 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
         For anything missing, extra, of another shape or dtype, or stored in a way that Keras never uses.
     """
     with opened(data) as file:
-        if OLD_ROOT in list(file):
-            entries = _old_groups(entries, set(child(file, OLD_ROOT, OLD_ROOT)))
+        if tops := _old_tops(file):
+            entries = _old_groups(entries, tops)
         places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
         return read_datasets(file, len(data), entries, places, _groups(entries), dtype)
 
@@ -129,6 +129,13 @@ def child(group: Any, name: str, path: str) -> Any:
 def parents(path: str) -> set[str]:
     """The groups on the way to a path."""
     return {str(parent) for parent in PurePosixPath(path).parents} - {"."}
+
+
+def _old_tops(file: Any) -> set[str]:
+    """The names of the groups in the table of layers that tf.keras 2.12 and 2.13 wrote; none where there is no such table."""
+    names = [name.replace("\\", "/").split("/") for name in file]
+    inside = {name[1] for name in names if name[0] == OLD_ROOT and len(name) > 1}
+    return inside | (set(child(file, OLD_ROOT, OLD_ROOT)) if [OLD_ROOT] in names else set())
 
 
 def _old_groups(entries: Sequence[Entry], names: set[str]) -> list[Entry]:

@@ -25,8 +25,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reference.layers import LAYERS
-from reference.network.config import MASK_MODULE, MASK_OPERATIONS, MODELS
+from reference.network.config import KNOWN, MASK_MODULE, MASK_OPERATIONS, MODELS, is_known
 from reference.network.errors import ArchiveError, part, shown
+from reference.network.missing import missing_layers
 from reference.saving.versions import Origin, check_name_of_function, check_origin, with_old_meaning
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
@@ -68,7 +69,14 @@ def canonical_config(model: Any, origin: Origin) -> Any:
             for value in layer["config"].values():
                 check_name_of_function(value, _title(layer))
         return model
+    # Before anything is converted: what an unknown class was called with may have any form.
+    if missing := missing_layers(model, _may_be_known, ", ".join(sorted(KNOWN))):
+        raise ArchiveError(missing)
     return _layer(model, origin, 0)
+
+
+def _may_be_known(layer: Mapping[str, Any]) -> bool:
+    return is_known(layer) or layer["class_name"] in ("Model", *MASK_OPERATIONS)
 
 
 def _has_old_inputs(model: Mapping[str, Any]) -> bool:

@@ -155,7 +155,7 @@ def _read_zip(path: Path, draw: Draw | None) -> Archive:
     with opened_zip(path) as file:
         config, origin = zip_config(file)
         with naming(origin), naming("config.json"):
-            found = _describe(config, origin)
+            found = read_configuration(config, origin)
         if draw:
             return _archive(path, found, draw(found), _vocabularies(found.entries, file))
         if "model.weights.npz" in file.namelist():
@@ -170,7 +170,7 @@ def _read_hdf5(path: Path, draw: Draw | None) -> Archive:
     config, origin = hdf5_config(data)
     with naming(origin):
         with naming("model_config"):
-            found = _describe(config, origin)
+            found = read_configuration(config, origin)
         weights = draw(found) if draw else _legacy_weights(data, found, origin)
     return _archive(path, found, weights, _vocabularies(found.entries))
 
@@ -207,7 +207,7 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
     origin = config_origin(config)
     if draw:
         with naming(label):
-            found = _describe(config, origin)
+            found = read_configuration(config, origin)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
     if weights is None:
         raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
@@ -216,7 +216,7 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
         with naming(path):
             origin = weights_origin(content(path, MAX_WEIGHTS_BYTES))
     with naming(label):
-        found = _describe(config, origin)
+        found = read_configuration(config, origin)
         vocabularies = _vocabularies(found.entries)
     with naming(path):
         data = content(path, MAX_WEIGHTS_BYTES)
@@ -229,7 +229,7 @@ def _archive(path: object, found: Description, weights: Weights, vocabularies: d
     return Archive(str(path), found.config, layers, weights, vocabularies, found.dtype, found.graph)
 
 
-def _describe(config: Any, origin: Origin) -> Description:
+def read_configuration(config: Any, origin: Origin) -> Description:
     """A configuration of this or an older form."""
     with malformed("not the configuration of a Keras model"):
         config = canonical_config(config, origin)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from conformance.cli import doctor
 from conformance.cli.app import app
+from conformance.selftests.builders.old_files import chain, dense, draw, layer, write_h5
 from conformance.studies.reports import generate
 
 
@@ -64,6 +65,19 @@ def test_records_that_cannot_be_used_are_refused_before_anything_is_written(conf
     assert result.exit_code == 2, "such records are a mistake of usage"
     assert "--records" in result.stderr, "and the sentence names the option"
     assert [path.name for path in reports.iterdir()] == ["run.json"], "nothing is written"
+
+
+def test_doctor_says_what_is_in_a_file(conform, tmp_path):
+    config = chain(layer("InputLayer", "x", batch_shape=[None, 4]), dense("a", 3))
+    kernel, bias = draw((4, 3), (3,))
+    path = write_h5(tmp_path / "m.h5", config, {"a": {"kernel": kernel, "bias": bias}})
+    read = conform("doctor", str(path))
+    assert read.exit_code == 0 and "written by Keras 2.2.4" in read.output, read.output
+    refused = conform("doctor", str(write_h5(path, config, {})))
+    assert refused.exit_code == 1 and "load_model refuses it" in refused.output, refused.output
+    path.write_bytes(b"\x80\x04")
+    none = conform("doctor", str(path))
+    assert none.exit_code == 2 and "a pickle" in none.output, none.output
 
 
 def test_doctor_says_what_is_here(conform, tmp_path, monkeypatch):
