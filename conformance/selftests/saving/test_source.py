@@ -151,7 +151,8 @@ def test_the_contents_of_a_file_that_is_refused_name_all_that_stands_in_the_way(
     found = contents(write_zip(tmp_path / "m.keras", with_modules(chain(INPUT, *layers)), {}, "3.15.1"))
     text = "\n".join(found.lines)
     assert not found.is_read and "load_model refuses it: written by Keras 3.15.1" in text, text
-    for words in ("'l': class 'Lambda' is not supported", "'a': Dense has no option 'kind'", "'b': activation is 'nonsense'", "'c': units is 0"):
+    said = "'l': class 'Lambda' is not supported", "'a': Dense has no option 'kind'", "'b': activation is 'nonsense'", "'c': units is 0"
+    for words in said:
         assert words in text, f"{words!r} is not said:\n{text}"
 
 
