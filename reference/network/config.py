@@ -209,7 +209,7 @@ def check_options(class_name: str, config: Mapping[str, Any], where: str) -> Non
         if known and known.allowed and not known.allowed.fits(value):
             raise ArchiveError(f"layer {where!r}: {name} is {shown(value)}, not {known.allowed.words}")
     unknown = [name for name in config if name not in options and name not in unread_options(class_name)]
-    if unknown and class_name not in MODELS:
+    if unknown and class_name not in (*MODELS, "InputLayer"):  # an InputLayer takes anything
         raise ArchiveError(f"layer {where!r}: {class_name} has no option {', '.join(map(shown, unknown))}{_near(unknown[0], class_name)}")
 
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reference.layers import LAYERS
-from reference.network.config import KNOWN, MASK_MODULE, MASK_OPERATIONS, MODELS, is_known
+from reference.network.config import INPUT_DTYPES, KNOWN, MASK_MODULE, MASK_OPERATIONS, MODELS, is_known
 from reference.network.errors import ArchiveError, part, shown
 from reference.network.missing import missing_layers
 from reference.saving.versions import Origin, check_name_of_function, check_origin, with_old_meaning
@@ -64,11 +64,11 @@ def canonical_config(model: Any, origin: Origin) -> Any:
     if not isinstance(model, dict) or "class_name" not in model:
         return model
     check_origin(origin)
-    if "module" in model and not origin.is_old and not _has_old_inputs(model):
+    if "module" in model and not origin.is_old and not (origin.number is None and _has_old_inputs(model)):
         for layer in _all_layers(model, 0):
             for value in layer["config"].values():
                 check_name_of_function(value, _title(layer))
-        return model
+        return _with_inputs(model, 0)
     # Before anything is converted: what an unknown class was called with may have any form.
     if missing := missing_layers(model, _may_be_known, ", ".join(sorted(KNOWN))):
         raise ArchiveError(missing)
@@ -81,6 +81,31 @@ def _may_be_known(layer: Mapping[str, Any]) -> bool:
 
 def _has_old_inputs(model: Mapping[str, Any]) -> bool:
     return any("batch_input_shape" in layer["config"] for layer in _all_layers(model, 0))
+
+
+def _with_inputs(layer: Any, depth: int) -> Any:
+    """A model of today whose Sequential models begin with an InputLayer, and whose InputLayers have a ``batch_shape``."""
+    config = layer.get("config") if isinstance(layer, dict) else None
+    if not isinstance(config, dict) or depth > MAX_LEVELS:
+        return layer
+    if layer.get("class_name") == "InputLayer":
+        return {**layer, "config": _input_options(config)}
+    if layer.get("class_name") not in MODELS or not isinstance(config.get("layers"), list):
+        return layer
+    config = {**config, "layers": [_with_inputs(one, depth + 1) for one in config["layers"]]}
+    if layer["class_name"] == "Sequential" and all(any(_all_layers(one, depth)) for one in config["layers"]):
+        config = _sequential(config, layer)
+    return {**layer, "config": config}
+
+
+def _input_options(config: dict[str, Any]) -> dict[str, Any]:
+    """The options of an InputLayer, whose shape may stand under other names that Keras takes."""
+    config = dict(config)
+    if "batch_input_shape" in config:
+        config["batch_shape"] = config.pop("batch_input_shape")
+    if isinstance(config.get("shape"), list) and "batch_shape" not in config:
+        config["batch_shape"] = [config.pop("batch_size", None), *config.pop("shape")]
+    return config
 
 
 def _all_layers(layer: Any, depth: int) -> Iterator[Mapping[str, Any]]:
@@ -105,7 +130,11 @@ def _layer(layer: Mapping[str, Any], origin: Origin, depth: int) -> dict[str, An
     operation = "module" not in layer and class_name in MASK_OPERATIONS and "trainable" not in config
     if class_name in MODELS:
         config["layers"] = [_layer(one, origin, depth + 1) for one in part(config, "layers", list, where)]
-        config = _sequential(config, origin) if class_name == "Sequential" else _functional(config)
+        if class_name == "Sequential":
+            config = _sequential(config, layer)
+            config["layers"] = [_without_shape(one) for one in config["layers"]]
+        else:
+            config = _functional(config)
     elif not operation:
         config = with_old_meaning(class_name, _options(class_name, config, where), origin, where)
     for half in ("layer", "backward_layer"):
@@ -141,8 +170,8 @@ def _title(layer: Any) -> str:
 def _options(class_name: str, config: dict[str, Any], where: str) -> dict[str, Any]:
     """The options of a layer, by the names that Keras 3 gives them, without those that it has no more."""
     config = {RENAMED.get((class_name, name), name): _plain(value) for name, value in config.items()}
-    if class_name == "InputLayer" and "batch_input_shape" in config:
-        config["batch_shape"] = config.pop("batch_input_shape")
+    if class_name == "InputLayer":
+        config = _input_options(config)
     for name, harmless in ({**GONE, **GONE_FROM.get(class_name, {})} if class_name in LAYERS else {}).items():
         if name in config and (not harmless or config[name] in harmless):
             del config[name]
@@ -157,29 +186,41 @@ def _plain(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) and set(value) == {"type", "value"} and value["type"] == "ndarray" else value
 
 
-def _sequential(config: dict[str, Any], origin: Origin) -> dict[str, Any]:
-    """With an InputLayer in front, and an input shape nowhere else."""
-    if not config["layers"]:
+def _sequential(config: dict[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a Sequential model with an InputLayer in front, if the shape of its input stands anywhere."""
+    if not config["layers"] or config["layers"][0]["class_name"] == "InputLayer":
         return config
     first = config["layers"][0]
-    shape = _input_shape(first) or config.get("build_input_shape")
-    layers = config["layers"]
-    if first["class_name"] != "InputLayer" and shape is not None:
-        name = f"{first['config']['name']}_input"
-        dtype = "string" if first["class_name"] == "TextVectorization" else first["config"].get("dtype")
-        described = {"name": name, "batch_shape": shape, "dtype": dtype if isinstance(dtype, str) else "float32"}
-        layers = [_layer({"class_name": "InputLayer", "config": described}, origin, 0), *layers]
-    return config | {"layers": [_without_shape(one) for one in layers]}
+    shape = _input_shape(first) or config.get("build_input_shape") or _built_shape(model) or _built_shape(first)
+    if shape is None:
+        return config
+    dtype = "string" if first["class_name"] == "TextVectorization" else first["config"].get("dtype")
+    described = {
+        "name": f"{first['config']['name']}_input",
+        "batch_shape": shape,
+        "dtype": dtype if isinstance(dtype, str) and dtype in INPUT_DTYPES else "float32",
+    }
+    layer = {"module": "keras.layers", "class_name": "InputLayer", "config": described, "registered_name": None}
+    return {**config, "layers": [layer, *config["layers"]]}
 
 
 def _input_shape(first: Mapping[str, Any]) -> Any:
     """The input shape that the first layer of a Sequential model, or the first one in a model there, was made with."""
-    given = first["config"].get("batch_input_shape")
-    inside = first["config"].get("layers")
-    if given is None and first["class_name"] in MODELS and inside:
-        inputs = [layer["config"] for layer in inside if layer["class_name"] == "InputLayer"]
-        given = inputs[0].get("batch_shape") if len(inputs) == 1 else None
-    return given
+    config = first["config"]
+    if config.get("batch_input_shape") is not None:
+        return config["batch_input_shape"]
+    inputs = [layer["config"] for layer in config.get("layers") or () if layer["class_name"] == "InputLayer"]
+    if first["class_name"] in MODELS:
+        return inputs[0].get("batch_shape") if len(inputs) == 1 else None
+    if isinstance(config.get("input_shape"), list):
+        return [None, *config["input_shape"]]
+    return [None, config["input_dim"]] if "input_dim" in config and first["class_name"] != "Embedding" else None
+
+
+def _built_shape(layer: Mapping[str, Any]) -> Any:
+    """The input shape that a layer or model of today was built for."""
+    built = layer.get("build_config")
+    return built.get("input_shape") if isinstance(built, Mapping) and isinstance(built.get("input_shape"), list) else None
 
 
 def _without_shape(layer: Mapping[str, Any]) -> dict[str, Any]:

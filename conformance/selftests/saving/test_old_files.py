@@ -240,6 +240,31 @@ def test_a_group_that_stands_under_two_names_is_refused(tmp_path: Path) -> None:
     refused(write_zip(tmp_path / "m.keras", PAIR, weights), "stands in the file twice")
 
 
+# A Sequential model whose input is described elsewhere
+
+
+PLACES: dict[str, Any] = {
+    "build_input_shape": lambda model, first: model["config"].update(build_input_shape=[None, 4]),
+    "the model's build_config": lambda model, first: model.update(build_config={"input_shape": [None, 4]}),
+    "the layer's build_config": lambda model, first: first.update(build_config={"input_shape": [None, 4]}),
+    "input_shape": lambda model, first: first["config"].update(input_shape=[4]),
+    "input_dim": lambda model, first: first["config"].update(input_dim=4),
+    "shape": lambda model, first: model["config"]["layers"].insert(0, {**first, **layer("InputLayer", "x", shape=[4])}),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_input_of_a_sequential_model_is_found_where_keras_finds_it(place: str, tmp_path: Path) -> None:
+    model = with_modules(chain(dense("a", 3, "relu"), dense("b", 2)))
+    weights = {"layers/dense": [KERNEL, BIAS], "layers/dense_1": [SECOND, SECOND_BIAS]}
+    refused(write_zip(tmp_path / "m.keras", model, weights, "3.15.1"), "the model was saved before it was built")
+    PLACES[place](model, model["config"]["layers"][0])
+    loaded = load_model(write_zip(tmp_path / "m.keras", model, weights, "3.15.1"))
+    close(loaded.predict(X), WANTED, place)
+    loaded.save(tmp_path / "again.keras")
+    close(load_model(tmp_path / "again.keras").predict(X), WANTED, "saved again")
+
+
 # Refusals that name everything
 
 

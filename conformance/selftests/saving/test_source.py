@@ -167,7 +167,10 @@ def test_the_contents_of_a_configuration_alone(tmp_path: Path) -> None:
     assert found.is_read and found.lines[-1].endswith("with weights= naming the file of its weights"), found.lines
 
 
-@pytest.mark.parametrize("config", [None, 3, [], {}, {"class_name": "Sequential"}, {"class_name": "Sequential", "config": [3, {"config": []}]}])
+NO_MODELS = [None, 3, [], {}, {"class_name": "Sequential"}, {"class_name": "Sequential", "config": [3, {"config": []}]}]
+
+
+@pytest.mark.parametrize("config", NO_MODELS)
 def test_the_contents_of_what_is_no_configuration(config: Any, tmp_path: Path) -> None:
     for path in (write_h5(tmp_path / "m.h5", config, {}), write_zip(tmp_path / "m.keras", config, {})):
         assert not contents(path).is_read, contents(path).lines
