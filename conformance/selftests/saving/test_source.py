@@ -167,7 +167,7 @@ def test_the_contents_of_a_configuration_alone(tmp_path: Path) -> None:
     assert found.is_read and found.lines[-1].endswith("with weights= naming the file of its weights"), found.lines
 
 
-NO_MODELS = [None, 3, [], {}, {"class_name": "Sequential"}, {"class_name": "Sequential", "config": [3, {"config": []}]}]
+NO_MODELS: list[Any] = [None, 3, [], {}, {"class_name": "Sequential"}, {"class_name": "Sequential", "config": [3, {"config": []}]}]
 
 
 @pytest.mark.parametrize("config", NO_MODELS)
