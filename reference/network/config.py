@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from reference.layers import LAYERS
+from reference.layers import LAYERS, record_of
+from reference.layers.identities import IDENTITIES
 from reference.layers.kinds import WrapperSpec
+from reference.layers.operators import OPERATORS
 from reference.layers.options import Allowed, is_int, is_list
 from reference.layers.shapes import Shape
 from reference.layers.spec import COMMON, REQUIRED, Option
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.errors import MAX_SHOWN, ArchiveError, part, shown
+from reference.network.operations import refused_operator
 
 MODELS = {"Sequential": "sequential", "Functional": "functional"}
 INPUT_DTYPES = ("bool", "string", "bfloat16", "float16", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
@@ -35,14 +38,17 @@ INPUT_OPTIONS = {
 OTHER_LAYERS: dict[str, tuple[str, Mapping[str, Option]]] = {
     "InputLayer": ("input_layer", INPUT_OPTIONS),
     TEXT_VECTORIZATION.class_name: (TEXT_VECTORIZATION.name, TEXT_VECTORIZATION.options),
+    **{name: (spec.name, spec.options) for name, spec in IDENTITIES.items()},
 }
-"""Layers that compute no arrays: their snake-case names and their options."""
+"""Layers that compute no arrays, or none but their input: their snake-case names and their options."""
 UNSUPPORTED = ("stateful", "sparse", "ragged", "quantization_config", "lora_rank", "renorm", "rms_scaling", "time_major")
 """Options that make a layer compute something else than its function does: refused wherever they are set."""
 ANY_CLASS: dict[str, Option] = {name: option for spec in reversed(LAYERS.values()) for name, option in spec.options.items()} | COMMON
 """By the name of an option, one that has it: an option that a class does not have must be what it is elsewhere."""
-MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
+MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike")
 """Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks; here ``ops.NotEqual``."""
+OPERATIONS = (*MASK_OPERATIONS, *(kind.removeprefix("ops.") for kind in OPERATORS))
+"""All that are run: those on masks, and operators between tensors."""
 
 MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
 MASK_MODULE = "keras.src.ops.numpy"
@@ -131,7 +137,7 @@ def _name_of(layer: Mapping[str, Any], names: set[str], where: str) -> str:
 
 def kind_of(layer: Mapping[str, Any]) -> str:
     """The class of a serialised layer; an operation, which may be named like a layer, is ``ops.NotEqual``."""
-    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in MASK_OPERATIONS
+    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in OPERATIONS
     return f"ops.{layer['class_name']}" if operation else str(layer["class_name"])
 
 
@@ -139,6 +145,8 @@ def class_of(layer: Mapping[str, Any], where: str) -> str:
     """Return the class of a serialised layer if it is a known class of Keras; ``ArchiveError`` names any other."""
     class_name, module, registered = part(layer, "class_name", str, f"layer {where!r}"), layer.get("module"), layer.get("registered_name")
     kind = kind_of(layer)
+    if str(module).startswith("keras.src.ops.") and not kind.startswith("ops."):
+        raise ArchiveError(f"layer {where!r}: {refused_operator(class_name)}")
     known = {*MODELS, *OTHER_LAYERS, *LAYERS}
     if class_name not in known and not kind.startswith("ops."):
         names = ", ".join(sorted(known))
@@ -177,7 +185,7 @@ def check_options(class_name: str, config: Mapping[str, Any], where: str) -> Non
         if option.default is REQUIRED and name not in config:
             raise ArchiveError(f"layer {where!r}: {class_name} has no {name}")
     for name, value in config.items():
-        known = options.get(name) or ANY_CLASS.get(name)
+        known = options.get(name) or (ANY_CLASS.get(name) if class_name not in IDENTITIES else None)
         if known and known.allowed and not known.allowed.fits(value):
             raise ArchiveError(f"layer {where!r}: {name} is {shown(value)}, not {known.allowed.words}")
 
@@ -207,7 +215,7 @@ def model_dtype(entries: list[Entry]) -> str:
     """Return the one dtype in which all layers of a model compute; ``ArchiveError`` for mixed or low precision."""
     found: dict[str, str] = {}
     for entry in entries:
-        if entry.class_name in LAYERS:
+        if record_of(entry.class_name) not in (None, TEXT_VECTORIZATION):
             inner = [entry.config[half] for half in ("layer", "backward_layer") if half in entry.config]
             for config in (entry.config, *(half["config"] for half in inner)):
                 policy, where = config.get("dtype") or "float32", f"layer {entry.path!r}: dtype"

@@ -24,8 +24,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reference.layers import LAYERS
-from reference.network.config import MASK_MODULE, MASK_OPERATIONS, MODELS
+from reference.network.config import MASK_MODULE, MODELS, OPERATIONS
 from reference.network.errors import ArchiveError, part, shown
+from reference.network.operations import REFUSED
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
@@ -54,7 +55,7 @@ def _layer(layer: Mapping[str, Any], depth: int) -> dict[str, Any]:
     where = _title(layer)
     class_name, config = part(layer, "class_name", str, where), dict(part(layer, "config", dict, where))
     class_name = "Functional" if class_name == "Model" else class_name
-    operation = "module" not in layer and class_name in MASK_OPERATIONS and "trainable" not in config
+    operation = "module" not in layer and "trainable" not in config and (class_name in OPERATIONS or class_name in REFUSED)
     if class_name in MODELS:
         config["layers"] = [_layer(one, depth + 1) for one in part(config, "layers", list, where)]
         config = _sequential(config) if class_name == "Sequential" else _functional(config)
