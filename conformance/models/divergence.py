@@ -267,5 +267,5 @@ def _handed_in(
     given = match_structure(inner.inputs, resolved(call.args[0], values))
     mask = resolved(call.kwargs.get("mask"), values)
     named = match_structure(inner.inputs, resolved(call.args[0], masks) if mask is None else mask, masks=True)
-    inside = {Ref(name, 0, 0): as_input(spec, given[name], model.dtype) for name, spec in inner.specs.items()}
+    inside = {Ref(name, 0, 0): as_input(spec, given[name]) for name, spec in inner.specs.items()}
     return inside, {Ref(name, 0, 0): one for name, one in named.items()}

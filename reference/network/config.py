@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from reference.layers import LAYERS
+from reference.layers import LAYERS, record_of
+from reference.layers.identities import IDENTITIES
 from reference.layers.kinds import WrapperSpec
+from reference.layers.operators import OPERATORS
 from reference.layers.options import Allowed, is_int, is_list
 from reference.layers.shapes import Shape
 from reference.layers.spec import COMMON, REQUIRED, Option
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.errors import MAX_SHOWN, ArchiveError, part, shown
-from reference.network.missing import OPERATIONS, described, missing_layers
+from reference.network.missing import OPERATION_MODULES, described, missing_layers
 
 MODELS = {"Sequential": "sequential", "Functional": "functional"}
 INPUT_DTYPES = ("bool", "string", "bfloat16", "float16", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
@@ -36,8 +38,9 @@ INPUT_OPTIONS = {
 OTHER_LAYERS: dict[str, tuple[str, Mapping[str, Option]]] = {
     "InputLayer": ("input_layer", INPUT_OPTIONS),
     TEXT_VECTORIZATION.class_name: (TEXT_VECTORIZATION.name, TEXT_VECTORIZATION.options),
+    **{name: (spec.name, spec.options) for name, spec in IDENTITIES.items()},
 }
-"""Layers that compute no arrays: their snake-case names and their options."""
+"""Layers that compute no arrays, or none but their input: their snake-case names and their options."""
 KNOWN = {*MODELS, *OTHER_LAYERS, *LAYERS}
 """The classes that can be run."""
 UNSUPPORTED = ("stateful", "sparse", "ragged", "quantization_config", "lora_rank", "renorm", "rms_scaling", "time_major")
@@ -62,8 +65,10 @@ NOT_READ: dict[str, tuple[str, ...]] = {
 }
 """What Keras takes beside the options of a record and those that go with its weights: none of it changes what the layer computes, or what
 does is refused elsewhere."""
-MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
+MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike")
 """Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks; here ``ops.NotEqual``."""
+OPERATIONS = (*MASK_OPERATIONS, *(kind.removeprefix("ops.") for kind in OPERATORS))
+"""All that are run: those on masks, and operators between tensors."""
 
 MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
 MASK_MODULE = "keras.src.ops.numpy"
@@ -154,14 +159,14 @@ def _name_of(layer: Mapping[str, Any], names: set[str], where: str) -> str:
 
 def kind_of(layer: Mapping[str, Any]) -> str:
     """The class of a serialised layer; an operation, which may be named like a layer, is ``ops.NotEqual``."""
-    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in MASK_OPERATIONS
+    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in OPERATIONS
     return f"ops.{layer['class_name']}" if operation else str(layer["class_name"])
 
 
 def is_known(layer: Mapping[str, Any]) -> bool:
     """Whether a serialised layer is of a class, or an operation, that can be run."""
     kind = kind_of(layer)
-    return kind.startswith("ops.") or (kind in KNOWN and not str(layer.get("module")).startswith(OPERATIONS))
+    return kind.startswith("ops.") or (kind in KNOWN and not str(layer.get("module")).startswith(OPERATION_MODULES))
 
 
 def class_of(layer: Mapping[str, Any], where: str) -> str:
@@ -209,7 +214,7 @@ def check_options(class_name: str, config: Mapping[str, Any], where: str) -> Non
         if known and known.allowed and not known.allowed.fits(value):
             raise ArchiveError(f"layer {where!r}: {name} is {shown(value)}, not {known.allowed.words}")
     unknown = [name for name in config if name not in options and name not in unread_options(class_name)]
-    if unknown and class_name not in (*MODELS, "InputLayer"):  # an InputLayer takes anything
+    if unknown and class_name not in (*MODELS, *IDENTITIES, "InputLayer"):  # an InputLayer takes anything
         raise ArchiveError(f"layer {where!r}: {class_name} has no option {', '.join(map(shown, unknown))}{_near(unknown[0], class_name)}")
 
 
@@ -263,7 +268,7 @@ def model_dtype(entries: list[Entry]) -> str:
     """Return the one dtype in which all layers of a model compute; ``ArchiveError`` for mixed or low precision."""
     found: dict[str, str] = {}
     for entry in entries:
-        if entry.class_name in LAYERS:
+        if record_of(entry.class_name) not in (None, TEXT_VECTORIZATION):
             inner = [entry.config[half] for half in ("layer", "backward_layer") if half in entry.config]
             for config in (entry.config, *(half["config"] for half in inner)):
                 policy, where = config.get("dtype") or "float32", f"layer {entry.path!r}: dtype"

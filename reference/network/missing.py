@@ -10,27 +10,20 @@ from typing import Any
 
 from reference.layers import LAYERS
 from reference.network.errors import shown
+from reference.network.operations import INSTEAD, REFUSED, operation_title
 
-OPERATIONS = "keras.src.ops."
+OPERATION_MODULES = "keras.src.ops."
 """Modules of the operators and functions that were called on the tensors of a functional model."""
-OPERATORS = {
-    "Add": "x + y", "Subtract": "x - y", "Multiply": "x * y", "Divide": "x / y", "TrueDivide": "x / y", "Matmul": "x @ y",
-    "Negative": "-x", "Power": "x ** y", "GetItem": "x[...]", "Absolute": "abs(x)",
-}  # fmt: skip
-"""How an operation is written in Python, where that is not a call of its name."""
 OF_TF = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 """What tf.keras made of an operation on symbolic tensors."""
 LAYER_FOR = {
-    "Add": "Add", "__operators__.add": "Add", "AddV2": "Add", "math.add": "Add", "Subtract": "Subtract", "math.subtract": "Subtract",
-    "Multiply": "Multiply", "math.multiply": "Multiply", "Concatenate": "Concatenate", "concat": "Concatenate", "ConcatV2": "Concatenate",
-    "Reshape": "Reshape", "reshape": "Reshape", "Relu": "ReLU", "nn.relu": "ReLU", "Softmax": "Softmax", "nn.softmax": "Softmax",
-    "LayerNorm": "LayerNormalization", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "BatchNormalizationV1": "BatchNormalization",
+    "__operators__.add": "Add", "AddV2": "Add", "math.add": "Add", "concat": "Concatenate", "ConcatV2": "Concatenate", "reshape": "Reshape",
+    "nn.relu": "ReLU", "nn.softmax": "Softmax", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization", "SyncBatchNormalization": "BatchNormalization", "Merge": "Concatenate",
 }  # fmt: skip
 """A layer that does the same."""
 ADVICE = {
     "Lambda": "its code is never run: write it with layers",
-    "GetItem": "recurrent layers give the last step without return_sequences",
     "__operators__.getitem": "recurrent layers give the last step without return_sequences",
     "TFSMLayer": "it needs TensorFlow",
 }
@@ -77,9 +70,16 @@ def described(layer: Mapping[str, Any]) -> str:
     name = layer["class_name"]
     if name in OF_TF:
         return f"the operator tf.{_function(layer)} ({name} of tf.keras)"
-    if str(layer.get("module")).startswith(OPERATIONS):
-        return f"the operator {OPERATORS[name]} (keras.ops {name})" if name in OPERATORS else f"the function keras.ops {shown(name)}"
+    if _is_operation(layer):
+        return operation_title(name)
     return f"class {shown(name)}"
+
+
+def _is_operation(layer: Mapping[str, Any]) -> bool:
+    """Whether a layer is none, but an operation, which files of the older form write without a module."""
+    if "module" not in layer:
+        return layer["class_name"] in REFUSED and "trainable" not in layer["config"]
+    return str(layer["module"]).startswith(OPERATION_MODULES)
 
 
 def _function(layer: Mapping[str, Any]) -> str:
@@ -91,6 +91,8 @@ def _function(layer: Mapping[str, Any]) -> str:
 
 def _advice(layer: Mapping[str, Any]) -> str:
     """What would work, as far as anything is known to."""
+    if _is_operation(layer):
+        return INSTEAD.get(layer["class_name"], "of operations + - * / and concatenate are run, and layers compute most others")
     name = _function(layer) if layer["class_name"] in OF_TF else str(layer["class_name"])
     instead = LAYER_FOR.get(name)
     return f"layers.{instead} in its place is read" if instead in LAYERS else ADVICE.get(name, "")

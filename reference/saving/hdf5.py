@@ -27,9 +27,8 @@ try:
 except ImportError:  # the package can be imported without it, and reads JSON
     h5py = None
 
-from reference.layers import LAYERS
+from reference.layers import record_of
 from reference.layers.shapes import Shape
-from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError, shown
 
@@ -164,7 +163,7 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
     for entry in entries:
         inner = {one for name in entry.shapes for one in parents(name)}
         # Groups that Keras writes even if there are no weights in them.
-        spec = TEXT_VECTORIZATION if entry.class_name == TEXT_VECTORIZATION.class_name else LAYERS.get(entry.class_name)
+        spec = record_of(entry.class_name)
         inner.update(spec.groups if spec else ["layers", OLD_ROOT] if entry.class_name in MODELS else [])
         if entry.class_name == "Bidirectional":  # tf.keras wrote groups of the layer as it was given, which has no weights
             inner.update(("layer", "layer/cell"))

@@ -25,9 +25,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reference.layers import LAYERS
-from reference.network.config import INPUT_DTYPES, KNOWN, MASK_MODULE, MASK_OPERATIONS, MODELS, is_known
+from reference.network.config import INPUT_DTYPES, KNOWN, MASK_MODULE, MODELS, OPERATIONS, is_known
 from reference.network.errors import ArchiveError, part, shown
 from reference.network.missing import missing_layers
+from reference.network.operations import REFUSED
 from reference.saving.versions import Origin, check_name_of_function, check_origin, with_old_meaning
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
@@ -76,7 +77,7 @@ def canonical_config(model: Any, origin: Origin) -> Any:
 
 
 def _may_be_known(layer: Mapping[str, Any]) -> bool:
-    return is_known(layer) or layer["class_name"] in ("Model", *MASK_OPERATIONS)
+    return is_known(layer) or layer["class_name"] in ("Model", *OPERATIONS)
 
 
 def _has_old_inputs(model: Mapping[str, Any]) -> bool:
@@ -127,7 +128,7 @@ def _layer(layer: Mapping[str, Any], origin: Origin, depth: int) -> dict[str, An
     class_name = part(layer, "class_name", str, where)
     config = _listed(layer) if class_name == "Sequential" else dict(part(layer, "config", dict, where))
     class_name = "Functional" if class_name == "Model" else class_name
-    operation = "module" not in layer and class_name in MASK_OPERATIONS and "trainable" not in config
+    operation = "module" not in layer and "trainable" not in config and (class_name in OPERATIONS or class_name in REFUSED)
     if class_name in MODELS:
         config["layers"] = [_layer(one, origin, depth + 1) for one in part(config, "layers", list, where)]
         if class_name == "Sequential":

@@ -23,12 +23,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reference.layers.options import is_int
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.assembly import Description, describe
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, malformed, naming, shown
-from reference.network.graph import Graph
+from reference.network.graph import Graph, with_float_inputs
 from reference.saving.files import parse_json
 from reference.saving.hdf5 import Weights, read_weights
 from reference.saving.json_document import check_document, is_document, vocabularies_of, weights_of
@@ -193,7 +195,9 @@ def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | 
 
 def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = None) -> Archive:
     check_document(document)
-    found = replace(describe(document["config"]), dtype=document["dtype"])
+    found = describe(document["config"])
+    if found.dtype != document["dtype"]:  # that of a model whose dtype was changed when it had been read
+        found = replace(found, dtype=document["dtype"], graph=with_float_inputs(found.graph, np.dtype(document["dtype"])))
     vocabularies = {path: _terms(path, terms) for path, terms in vocabularies_of(document).items()}
     texts = {entry.path for entry in found.entries if entry.class_name == TEXT_VECTORIZATION.class_name}
     if set(vocabularies) != texts:
