@@ -116,7 +116,8 @@ def load_model(source: Source, functions: Any = None, *, weights: str | os.PathL
     Parameters
     ----------
     source : path or mapping
-        A Sequential or functional model in a file of any form that :mod:`.saving.reader` reads: ``.keras``, legacy ``.h5``, ``.json``;
+        A Sequential or functional model in a file of any form that :mod:`.saving.reader` reads, whatever it is called: ``.keras``, legacy
+        ``.h5``, ``.json``; one of Keras 2 keeps the meaning that it had there (:mod:`.saving.versions`);
         or the configuration alone, as ``model.to_json()`` gives it, in a ``.json`` file or as a mapping.
     functions : module, object or mapping, optional
         Where ``dense_forward`` and the other functions of the model's layers are found; the reference by default.

@@ -38,7 +38,7 @@ def read_attributes(data: bytes, names: Sequence[str]) -> dict[str, str | None]:
     Who wrote a file stands at its root or, in files of weights alone and some of Keras 2, at the group of the weights.
     """
     with opened(data) as file:
-        places = [file, child(file, ROOT, ROOT)] if ROOT in file else [file]
+        places = [file, child(file, ROOT, ROOT)] if ROOT in set(file) else [file]
         found = {name: next((place for place in places if name in place.attrs), None) for name in names}
         return {name: read_text(data, place, name) if place is not None else None for name, place in found.items()}
 
@@ -46,7 +46,7 @@ def read_attributes(data: bytes, names: Sequence[str]) -> dict[str, str | None]:
 def is_legacy_weights(data: bytes) -> bool:
     """Whether an HDF5 file holds weights in the older layout, by the names of layers."""
     with opened(data) as file:
-        return has_texts(file, "layer_names") or ROOT in file
+        return has_texts(file, "layer_names") or ROOT in set(file)
 
 
 def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
@@ -70,7 +70,7 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
     places: Places = {entry.path: [""] * len(entry.shapes) for entry in entries}
     groups = {TOP_LEVEL, ROOT, f"{ROOT}/{TOP_LEVEL}"}
     with opened(data) as file:
-        prefix = f"{ROOT}/" if ROOT in file else ""
+        prefix = f"{ROOT}/" if ROOT in set(file) else ""
         root = child(file, ROOT, ROOT) if prefix else file
         orders = {name: _saved_order(parts) for name, parts in layers.items()}
         groups |= {f"{prefix}{name}" for name, order in orders.items() if not order}
@@ -89,10 +89,11 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
 
 def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry]) -> list[str]:
     """The groups of the layers that have weights, one for each: those that ``layer_names`` lists and that have weights, in its order."""
+    present = set(root)  # asked of the group itself, a link would be followed
     for name in layers:
-        if name not in root and layers[name].class_name not in MODELS:
+        if name not in present and layers[name].class_name not in MODELS:
             raise ArchiveError(f"layer {name!r}: {prefix}{name} is not in the file; its configuration asks for weights")
-        if name in root and not list_length(child(root, name, f"{prefix}{name}"), "weight_names"):
+        if name in present and not list_length(child(root, name, f"{prefix}{name}"), "weight_names"):
             raise ArchiveError(f"layer {name!r}: {prefix}{name}: weight_names has 0 entries; its configuration asks for weights")
     count = list_length(root, "layer_names")
     if count is None:
@@ -100,15 +101,15 @@ def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry
     if count > MAX_NAMES:
         raise ArchiveError(f"layer_names has {count} entries, more than the {MAX_NAMES} allowed")
     given = read_texts(data, root, "layer_names", count)
-    if len(set(given)) < len(given) or not all(map(_is_path, given)):
+    if len(set(given)) < len(given) or any("/" in name for name in given):
         raise ArchiveError(f"layer_names {shown(given)} are not the names of layers, each once")
-    missing = [name for name in given if name not in root]
+    missing = [name for name in given if name not in present]
     if missing:
         raise ArchiveError(f"layer_names has {shown(missing[0])}, for which there is no group")
     kept = [name for name in given if list_length(child(root, name, f"{prefix}{name}"), "weight_names")]
     # A model in a list of layers, as Keras wrote them until 2.2.2, has no name in the configuration.
     fits = len(kept) == len(layers) and all(
-        name == stored or (entry.class_name in MODELS and name not in root)
+        name == stored or (entry.class_name in MODELS and name not in present)
         for (name, entry), stored in zip(layers.items(), kept, strict=True)
     )
     if not fits:

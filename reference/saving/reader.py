@@ -9,7 +9,8 @@ file                    what is in it
 ``.json`` or a dict     what ``model.to_json()`` gives, with the weights in another file, ``*.weights.h5`` or legacy
 ======================  ==========================================================================================
 
-The reader treats them as coming from a stranger: members are read by exact name and never extracted, every size is checked before the
+What a file is follows from its content, not from its name (:mod:`reference.saving.source`), and what its options mean from the Keras that
+wrote it (:mod:`reference.saving.versions`). The reader treats files as coming from a stranger: members are read by exact name and never extracted, every size is checked before the
 bytes are read, classes are looked up in a fixed list, and no part of a file is ever executed. A file is read completely or not at all.
 """
 

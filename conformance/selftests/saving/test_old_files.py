@@ -324,6 +324,7 @@ def attributes(change: Any, tmp_path: Path) -> Path:
         (lambda file: names(file, [b"a", b"b", b"c"]), "layer_names has 'c'"),
         (lambda file: names(file, [b"a", b"a"]), "each once"),
         (lambda file: names(file, b"a"), "layer_names is not a list"),
+        (lambda file: names(file, [b"a", b"b/b"]), "each once"),
         (lambda file: file["model_weights/b"].attrs.__delitem__("weight_names"), "weight_names has 0 entries"),
         (lambda file: file.attrs.__setitem__("keras_version", 3), "keras_version has the dtype"),
     ],
