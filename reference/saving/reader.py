@@ -10,8 +10,9 @@ file                    what is in it
 ======================  ==========================================================================================
 
 What a file is follows from its content, not from its name (:mod:`reference.saving.source`), and what its options mean from the Keras that
-wrote it (:mod:`reference.saving.versions`). The reader treats files as coming from a stranger: members are read by exact name and never extracted, every size is checked before the
-bytes are read, classes are looked up in a fixed list, and no part of a file is ever executed. A file is read completely or not at all.
+wrote it (:mod:`reference.saving.versions`). The reader treats files as coming from a stranger: members are read by exact name and never
+extracted, every size is checked before the bytes are read, classes are looked up in a fixed list, and no part of a file is ever executed. A
+file is read completely or not at all.
 """
 
 from __future__ import annotations
