@@ -91,10 +91,10 @@ def _with_inputs(layer: Any, depth: int) -> Any:
         return layer
     if layer.get("class_name") == "InputLayer":
         return {**layer, "config": _input_options(config)}
-    if layer.get("class_name") not in MODELS or not isinstance(config.get("layers"), list):
+    if str(layer.get("class_name")) not in MODELS or not isinstance(config.get("layers"), list):
         return layer
     config = {**config, "layers": [_with_inputs(one, depth + 1) for one in config["layers"]]}
-    if layer["class_name"] == "Sequential" and all(any(_all_layers(one, depth)) for one in config["layers"]):
+    if layer["class_name"] == "Sequential" and all(isinstance(one, dict) and "class_name" in one for one in config["layers"]):
         config = _sequential(config, layer)
     return {**layer, "config": config}
 
@@ -211,7 +211,7 @@ def _input_shape(first: Mapping[str, Any]) -> Any:
     if config.get("batch_input_shape") is not None:
         return config["batch_input_shape"]
     inputs = [layer["config"] for layer in config.get("layers") or () if layer["class_name"] == "InputLayer"]
-    if first["class_name"] in MODELS:
+    if str(first["class_name"]) in MODELS:
         return inputs[0].get("batch_shape") if len(inputs) == 1 else None
     if isinstance(config.get("input_shape"), list):
         return [None, *config["input_shape"]]
