@@ -94,7 +94,7 @@ def test_doctor_says_what_is_here(conform, tmp_path, monkeypatch):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = ("tensorflow", "keras", "sklearn", "pytest", "hypothesis", "h5py", "tabulate")
+    heavy = ("tensorflow", "keras", "sklearn", "pytest", "hypothesis", "tabulate")
     script = f"import sys, conformance.cli.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", "help is quick and works where TensorFlow is not installed"
