@@ -44,14 +44,14 @@ def is_legacy_weights(data: bytes) -> bool:
         return has_texts(file, "layer_names") or ROOT in file
 
 
-def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
+def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Sequence[Entry] = ()) -> Weights:
     """Return the weights of every layer from the bytes of a legacy ``.h5`` file.
 
     Parameters
     ----------
     data : bytes
         The whole HDF5 file.
-    entries, dtype
+    entries, dtype, left_out
         As in :func:`reference.saving.hdf5.read_weights`.
 
     Raises
@@ -83,7 +83,7 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
             for weight, variable in zip(order, variables, strict=True):
                 places[weight.layer][weight.place] = f"{prefix}{name}/{variable}"
                 groups |= parents(f"{prefix}{name}/{variable}")
-        return read_datasets(file, len(data), entries, places, groups, dtype)
+        return read_datasets(file, len(data), entries, places, groups, dtype, [f"{prefix}{entry.path}" for entry in left_out])
 
 
 def _check_variables(order: Sequence[StoredWeight], variables: Sequence[str], where: str) -> None:

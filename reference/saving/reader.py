@@ -43,6 +43,8 @@ __all__ = ["Archive", "ArchiveError", "new_archive", "read_archive", "read_json_
 Source = str | os.PathLike[str] | Mapping[str, Any]
 Draw = Callable[[Description], Weights]
 """What makes new weights in place of those of a file."""
+Describe = Callable[[Any], Description]
+"""What looks through a configuration in the form of ``config.json``: :func:`.assembly.describe`, or what takes a part of it."""
 
 MAX_CONFIG_BYTES = 16 * 2**20
 MAX_WEIGHTS_BYTES = 2 * 2**30
@@ -86,7 +88,7 @@ class Archive:
     graph: Graph
 
 
-def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) -> Archive:
+def read_archive(source: Source, weights: str | os.PathLike[str] | None = None, describing: Describe = describe) -> Archive:
     """Read a model's file or files.
 
     Parameters
@@ -96,6 +98,8 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         the configuration that ``model.to_json()`` gives, as a file or as the mapping that it stands for.
     weights : path, optional
         With a configuration alone: what ``model.save_weights`` wrote.
+    describing : callable, optional
+        What looks through the configuration, where not all of it is to be read.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         If a file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
         and the member or layer.
     """
-    return _read(source, weights, None)
+    return _read(source, weights, None, describing)
 
 
 def new_archive(source: Source, seed: int) -> Archive:
@@ -130,17 +134,17 @@ def new_archive(source: Source, seed: int) -> Archive:
     return _read(source, None, draw)
 
 
-def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe = describe) -> Archive:
     """Read a source of any form, with its own weights, those of a file beside it, or new ones."""
     if isinstance(source, Mapping):
-        return _read_beside("the configuration", dict(source), weights, draw)
+        return _read_beside("the configuration", dict(source), weights, draw, describing)
     path = Path(source)
     if path.suffix.lower() == ".json":
-        return _read_json(path, weights, draw)
+        return _read_json(path, weights, draw, describing)
     with naming(path):
         if weights is not None:
             raise ArchiveError(NOT_ALONE)
-        return _read_legacy(path, draw) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path, draw)
+        return (_read_legacy if path.suffix.lower() in HDF5_SUFFIXES else _read_keras)(path, draw, describing)
 
 
 def read_json_archive(path: str | os.PathLike[str]) -> Archive:
@@ -149,17 +153,17 @@ def read_json_archive(path: str | os.PathLike[str]) -> Archive:
         return _read_document(Path(path), parse_json(_content(Path(path), MAX_JSON_BYTES)))
 
 
-def _read_keras(path: Path, draw: Draw | None) -> Archive:
+def _read_keras(path: Path, draw: Draw | None, describing: Describe) -> Archive:
     try:
         with _regular(path) as opened, zipfile.ZipFile(opened) as file:
             with naming("config.json"):
-                found = describe(parse_json(_member(file, "config.json", MAX_CONFIG_BYTES)))
+                found = describing(parse_json(_member(file, "config.json", MAX_CONFIG_BYTES)))
             if draw:
                 return _archive(path, found, draw(found), _vocabularies(found.entries, file))
             if "model.weights.npz" in file.namelist():
                 raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
             with naming("model.weights.h5"):
-                weights = read_weights(_member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype)
+                weights = read_weights(_member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype, found.left_out)
             return _archive(path, found, weights, _vocabularies(found.entries, file))
     except FileNotFoundError:
         raise ArchiveError("there is no such file") from None
@@ -169,25 +173,25 @@ def _read_keras(path: Path, draw: Draw | None) -> Archive:
         raise ArchiveError(f"cannot be read ({error})") from None
 
 
-def _read_legacy(path: Path, draw: Draw | None) -> Archive:
+def _read_legacy(path: Path, draw: Draw | None, describing: Describe) -> Archive:
     data = _content(path, MAX_WEIGHTS_BYTES)
     text = read_model_config(data)
     with naming("model_config"):
         if len(text) > MAX_CONFIG_BYTES:
             raise ArchiveError(f"{len(text)} bytes are more than the {MAX_CONFIG_BYTES} allowed")
-        found = _describe_any(parse_json(text))
-    weights = draw(found) if draw else read_legacy_weights(data, found.entries, found.dtype)
+        found = _describe_any(parse_json(text), describing)
+    weights = draw(found) if draw else read_legacy_weights(data, found.entries, found.dtype, found.left_out)
     return _archive(path, found, weights, _vocabularies(found.entries))
 
 
-def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe) -> Archive:
     with naming(path):
         value = parse_json(_content(path, MAX_JSON_BYTES))
         if is_document(value):
             if weights is not None:
                 raise ArchiveError(NOT_ALONE)
             return _read_document(path, value, draw)
-    return _read_beside(path, value, weights, draw)
+    return _read_beside(path, value, weights, draw, describing)
 
 
 def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = None) -> Archive:
@@ -201,21 +205,23 @@ def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = 
     return _archive(path, found, weights, vocabularies)
 
 
-def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read_beside(
+    label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe
+) -> Archive:
     """A configuration, with its weights in a file of their own."""
     with naming(label):
         if draw:
-            found = _describe_any(config)
+            found = _describe_any(config, describing)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
         if weights is None:
             raise ArchiveError("a configuration without weights; weights= names the file that model.save_weights wrote")
-        found = _describe_any(config)
+        found = _describe_any(config, describing)
         vocabularies = _vocabularies(found.entries)
     path = Path(weights)
     with naming(path):
         data = _content(path, MAX_WEIGHTS_BYTES)
         read = read_legacy_weights if is_legacy_weights(data) else read_weights
-        return _archive(path, found, read(data, found.entries, found.dtype), vocabularies)
+        return _archive(path, found, read(data, found.entries, found.dtype, found.left_out), vocabularies)
 
 
 def _archive(path: object, found: Description, weights: Weights, vocabularies: dict[str, tuple[str, ...]]) -> Archive:
@@ -223,11 +229,11 @@ def _archive(path: object, found: Description, weights: Weights, vocabularies: d
     return Archive(str(path), found.config, layers, weights, vocabularies, found.dtype, found.graph)
 
 
-def _describe_any(config: Any) -> Description:
+def _describe_any(config: Any, describing: Describe) -> Description:
     """A configuration of this or an older form."""
     with malformed("not the configuration of a Keras model"):
         config = canonical_config(config)
-    return describe(config)
+    return describing(config)
 
 
 @contextmanager
