@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,11 @@ def _read(path: Path, weights: Path | None) -> tuple[Archive, Part | None]:
     try:
         return read_archive(path, weights, part), part
     except ArchiveError:
+        whole = re.sub(r"(?<!-)weights=", "--weights=", whole)
         if WEIGHTS_ONLY in whole:
             whole += " (conform compare model.json DATA.npz --weights=FILE.weights.h5, with model.to_json() in model.json)"
+        if path.suffix.lower() not in (*WHOLE_FILES, ".json"):
+            whole += "; a model is a .keras, .h5 or .json file"
         if part.refused:
             whole = f"{path}: no layer can be compared; {listed(part.refused)}"
         raise UnusableError(f"{whole}.") from None

@@ -41,9 +41,9 @@ def markdown(result: Result) -> str:
 def headline(result: Result) -> str:
     """What was compared with what, what came of it, and what to do next."""
     said = [*_limits(result), _verdict(result)]
-    if result.advice.looks_like:
-        first = code(result.wrong[0].path)
-        said += [f"What {first} answers looks like this mistake: {_told(one)}." for one in result.advice.looks_like]
+    if likely := result.advice.looks_like:
+        this = "this mistake" if len(likely) == 1 else "any of these mistakes"
+        said.append(f"What {code(result.wrong[0].path)} answers looks like {this}: {'; '.join(map(_told, likely))}.")
     if result.advice.command:
         said += ["To see what is wrong, option by option:", f"    {result.advice.command}"]
     return "\n\n".join(said)
@@ -55,13 +55,13 @@ def _limits(result: Result) -> list[str]:
     if result.no_keras:
         said.append(f"**Compared with the reference, not with Keras**: {_told(result.no_keras)}.")
     if result.part:
-        refused = "; ".join(f"{code(one.path)} ({escaped(one.class_name)}): {_told(one.why)}" for one in result.part.refused)
-        many = len(result.part.refused) > 1
+        refused = "; ".join(f"{code(one.path)} ({_told(one.class_name)}): {_told(one.why)}" for one in result.part.refused)
+        it, makes = ("it", "it makes") if len(result.part.refused) == 1 else ("them", "they make")
         after = ", ".join(map(code, result.part.after))
-        told = f" Not compared either, since they take what {'these make' if many else 'it makes'}: {after}." if after else ""
+        told = f", nor is what takes what {makes}: {after}" if after else ""
         said.append(
-            f"**Only a part of the model is compared**, up to the layer{'s' * many} that cannot be read, and all that needs none of "
-            f"{'them' if many else 'it'}: {refused}.{told}"
+            f"**Only a part of the model is compared.** The reference does not read {refused}. What goes into {it} is an output here; "
+            f"{'they are' if it == 'them' else 'it is'} not compared{told}."
         )
     if result.dispute and (first := result.dispute.first):
         finding = first.forced if first.forced.diverges else first.free
@@ -90,7 +90,7 @@ def _verdict(result: Result) -> str:
     if result.misplaced:
         get = "gets" if result.misplaced == 1 else "get"
         said.append(f"{result.misplaced:,} of {_samples(result.samples)} {get} another class that rounding does not explain.")
-    if any(check.finding.diverges for check in result.batches):
+    if result.depends_on_batch:
         said.append("The answer depends on how many samples are asked about at once.")
     if first := next(iter(result.wrong), None):
         said.append(f"The first layer that goes wrong by itself is {_first(first)}: {_told(words(first.forced))}.")
@@ -99,6 +99,8 @@ def _verdict(result: Result) -> str:
             f"Every layer is right on what {oracle} gives it; run alone, {iut} first differs at {_first(free)}: "
             f"{_told(words(free.free))}."
         )
+    elif result.no_layers:
+        said.append(f"In which layer cannot be told: {_told(result.no_layers)}")
     return " ".join(["**They differ.**", *said, *_lacks(result)])
 
 
@@ -113,9 +115,9 @@ def _agreement_in_words(result: Result) -> str:
         return " ".join([said, *_lacks(result)])
     compared = [one for one in layers.compared if not (result.dispute and result.dispute.by_itself(one.path))] if layers else []
     outputs = "are not judged" if result.outputs else "could not be compared"
-    total = len(layers.layers) if layers else 0
+    total, are = len(layers.layers) if layers else 0, "is" if len(compared) == 1 else "are"
     said = (
-        f"**They agree as far as they can be compared**: on {_samples(result.samples)} {len(compared)} of {total} layers of {iut} are "
+        f"**They agree as far as they can be compared**: on {_samples(result.samples)} {len(compared)} of {total} layers of {iut} {are} "
         f"{never}; the outputs of the model {outputs}."
     )
     return " ".join([said, *_lacks(result)])
@@ -133,8 +135,8 @@ def _lacks(result: Result) -> list[str]:
 
 
 def _told(text: str) -> str:
-    """A sentence that names functions: an underscore within a word is no mark of Markdown."""
-    return re.sub(r"(?<=\w)\\_(?=\w)", "_", escaped(text))
+    """A sentence that names functions and classes: an underscore within a word is no mark of Markdown, nor is ``>``."""
+    return re.sub(r"(?<=\w)\\_(?=\w)", "_", escaped(text)).replace("&gt;", ">")
 
 
 def _samples(count: int) -> str:
