@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array
-from conformance.base.errors import UnimportableError, reason
+from conformance.base.errors import UnimportableError
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.models.advice import Advice, advise
 from conformance.models.bounds import rows_with
@@ -150,7 +150,7 @@ def compare_files(model: Path, data: Path, iut: str, weights: Path | None = None
         if subject.no_keras and iut == REFERENCE:
             raise UnusableError(
                 f"{subject.no_keras}, so that the reference takes the place of Keras, and cannot be compared with itself: "
-                "name an implementation with --iut."
+                "name an implementation with --iut, or install Keras and TensorFlow (pip install tensorflow)."
             )
         require_file(data)
         given = read_data(data, subject.model.graph.specs, subject.model.dtype)
@@ -174,7 +174,7 @@ def _compared(subject: Subject, implementation: Implementation, model: Path, dat
         check_classes(data, given.labels, max(2, expected[0].shape[1]))
     own, predict = _predictor(implementation, subject)
     found: dict[str, Any] = {"own": own}
-    got = answers(predict, implementation.spec, names, given.x, expected, oracle.name)
+    got = answers(predict, names, given.x, expected, oracle.name)
     worst, allowed = np.zeros(0, np.int64), [0.0] * len(expected)
     if got.outputs:
         columns = [columns_of(values[0], kind) for values in (expected, got.outputs)] if kind else []
@@ -211,7 +211,7 @@ def _predictor(implementation: Implementation, subject: Subject) -> tuple[bool, 
     try:
         own = implementation.has("load_model")
     except UnimportableError as error:
-        raise UnusableError(f"{implementation.spec}: {reason(error)}.") from None
+        raise UnusableError(f"{error}.") from None
     if not own:
         return False, lambda: run_by(subject.model, implementation).predict
 

@@ -79,7 +79,7 @@ class Answers:
 
 
 def answers(
-    predict: Callable[[], Callable[[Any], Any]], spec: str, names: list[str], x: Mapping[str, Array], expected: list[Array], oracle: str
+    predict: Callable[[], Callable[[Any], Any]], names: list[str], x: Mapping[str, Array], expected: list[Array], oracle: str
 ) -> Answers:
     """Ask an implementation for the outputs of a model.
 
@@ -87,8 +87,6 @@ def answers(
     ----------
     predict : callable
         Makes the function that predicts.
-    spec : str
-        The implementation's name.
     names : list of str
         Of the outputs.
     x : mapping of input name to array
@@ -104,7 +102,7 @@ def answers(
         ask = _asked(predict())
         parts = [ask(batch) for batch in batches(x, BATCH_SIZE)]
     except UnimportableError as error:
-        raise UnusableError(f"{spec}: {reason(error)}.") from None
+        raise UnusableError(f"{error}.") from None
     except NotImplementedError as error:
         return Answers([], _nothing, unsupported=reason(error))
     except (Exception, SystemExit) as error:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from reference.network.assembly import Description, describe
-from reference.network.config import MODELS, Entry, layer_entries
+from reference.network.config import MASK_OPERATIONS, MODELS, Entry, layer_entries
 from reference.network.errors import ArchiveError, malformed
 from reference.saving.reader import Archive, read_archive
 
@@ -25,6 +25,7 @@ Node = tuple[str, int]
 Tensor = tuple[str, int, int]
 """Name of a layer, number of its call, number of the output."""
 
+NOTHING_LEFT = "no layer can be computed without those that are refused"
 SUPPORTED = re.compile(r"; supported are .*", re.DOTALL)
 
 
@@ -37,36 +38,47 @@ class Refused:
     why: str
 
 
+class PartError(ArchiveError):
+    """Nothing of a file can be read; `part` tells which layers are missing, as far as that is known."""
+
+    def __init__(self, sentence: str, part: Part) -> None:
+        super().__init__(sentence)
+        self.part = part
+
+
 @dataclass
 class Part:
-    """What was cut away: the layers that are refused, and those that are not but take something of them."""
+    """What was cut away: the layers that are refused, and those that are not but take something of them.
 
+    `deep` says whether models within the model are cut as well, or left out whole; legacy files keep the weights of one in a single row.
+    """
+
+    deep: bool = True
     refused: tuple[Refused, ...] = ()
-    after: tuple[str, ...] = field(default_factory=tuple)
+    after: tuple[str, ...] = ()
 
-    def __call__(self, config: Any) -> Description:
+    def __call__(self, whole: Any) -> Description:
         """Look through a configuration, all of it if that can be, and note what is not in the description."""
         with malformed("not the configuration of a Keras model"):
-            refused = [one for layer in config["config"]["layers"] for one in _refused(layer)]
-            graph = _Graph(config)
-            cut: set[Node] = {node for node in graph.takes if any(one.path.split("/")[0] == node[0] for one in refused)}
-            while True:
-                kept = graph.computable(cut)
-                part = graph.part(kept)
+            refused = [one for layer in whole["config"]["layers"] for one in _refused(layer)]
+            config, extra, cut = _with_parts(whole, {one.path for one in refused}, self.deep)
+            graph = _Graph(config, extra)
+            gone = {node for node in graph.takes if node[0] in cut}
+            found, part = None, graph.part(graph.computable(gone))
+            while part and found is None:
+                kept = graph.computable(gone)
                 try:
-                    found = describe(part) if part else None
-                    break
+                    found = describe(part)
                 except ArchiveError as error:
                     culprit, why = graph.first_refused(kept, error)
-                    cut.add(culprit)
+                    gone.add(culprit)
                     refused.append(Refused(culprit[0], graph.layers[culprit[0]]["class_name"], _alone(culprit[0], why)))
-            names = [layer["config"]["name"] for layer in part["config"]["layers"]] if part else []
-            gone = {one.path.split("/")[0] for one in refused}
-            self.refused = tuple(refused)
-            self.after = tuple(name for name in graph.computing() if name not in names and name not in gone)
+                    part = graph.part(graph.computable(gone))
+            left = {*(_paths(part) if part else ()), *(one.path for one in refused)}
+            self.refused, self.after = tuple(refused), tuple(path for path in _paths(whole) if path not in left)
             if found is None or part is None:
-                raise ArchiveError("no layer can be computed without those that are refused")
-            return _with_groups(found, config, part)
+                raise ArchiveError(NOTHING_LEFT)
+            return _with_groups(found, whole)
 
 
 def read_part(path: Path, weights: Path | None = None) -> tuple[Archive, Part]:
@@ -74,11 +86,15 @@ def read_part(path: Path, weights: Path | None = None) -> tuple[Archive, Part]:
 
     Raises
     ------
-    ArchiveError
-        If nothing can.
+    PartError
+        If nothing can; it has the part, which tells what is missing.
     """
-    part = Part()
-    return read_archive(path, weights, part), part
+    for part in (Part(), Part(deep=False)):
+        try:
+            return read_archive(path, weights, part), part
+        except ArchiveError as error:
+            failure = PartError(str(error), part)
+    raise failure
 
 
 def _refused(layer: Mapping[str, Any], prefix: str = "") -> Iterator[Refused]:
@@ -100,11 +116,77 @@ def _alone(name: str, sentence: str) -> str:
     return SUPPORTED.sub("", sentence.removeprefix(f"layer {name!r}: "))
 
 
-class _Graph:
-    """The calls of a configuration, and what each takes."""
+def _with_parts(model: Mapping[str, Any], refused: set[str], deep: bool) -> tuple[Mapping[str, Any], dict[str, list[int]], set[str]]:
+    """The configuration with models cut that have something refused within.
 
-    def __init__(self, model: Mapping[str, Any]) -> None:
-        self.model = model
+    Returns
+    -------
+    model : mapping
+        In its calls, an output of such a model that is not there any more has the number -1.
+    extra : mapping of name to numbers
+        The outputs that a model has instead: what goes into what is refused.
+    cut : set of str
+        The names of the layers that are refused, and of models of which nothing is left.
+    """
+    extra: dict[str, list[int]] = {}
+    cut = {path for path in refused if "/" not in path}
+    for name in dict.fromkeys(path.split("/")[0] for path in sorted(refused) if "/" in path):
+        layers = {layer["config"]["name"]: layer for layer in model["config"]["layers"]}
+        inside = {path.partition("/")[2] for path in refused if path.startswith(f"{name}/")}
+        inner, its_extra, its_cut = _with_parts(layers[name], inside, deep)
+        graph = _Graph(inner, its_extra)
+        kept = graph.computable({node for node in graph.takes if node[0] in its_cut})
+        part = graph.part(kept) if deep else None
+        if part is None or part["config"].get("input_layers") != inner["config"].get("input_layers"):
+            cut.add(name)
+            continue
+        outputs, before = graph.outputs_of(kept), graph.own_outputs()
+        places = {number: outputs.index(one) for number, one in enumerate(before) if one in outputs}
+        extra[name] = [number for number in range(len(outputs)) if number not in places.values()]
+        changed = [{**layer, "config": part["config"]} if layer["config"]["name"] == name else layer for layer in model["config"]["layers"]]
+        model = _redirected(_as_functional({**model, "config": {**model["config"], "layers": changed}}), name, places)
+    return model, extra, cut
+
+
+def _as_functional(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A Sequential model as the functional one that it is."""
+    if model["class_name"] != "Sequential":
+        return model
+    layers = model["config"]["layers"]
+    names = [layer["config"]["name"] for layer in layers]
+    nodes = [[], *([{"args": [_tensor(name, 0, 0)], "kwargs": {}}] for name in names)]
+    called = [{**layer, "name": name, "inbound_nodes": own} for layer, name, own in zip(layers, names, nodes, strict=False)]
+    last = [names[-1], int(layers[-1]["class_name"] == "Functional"), 0]
+    config = {"name": model["config"]["name"], "trainable": True, "layers": called, "input_layers": [names[0], 0, 0], "output_layers": last}
+    return {**model, "class_name": "Functional", "module": "keras.src.models.functional", "registered_name": None, "config": config}
+
+
+def _tensor(name: str, number: int, output: int) -> dict[str, Any]:
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, number, output]}}
+
+
+def _redirected(model: Mapping[str, Any], name: str, places: Mapping[int, int]) -> Mapping[str, Any]:
+    """The outputs of a layer by other numbers, -1 where one is gone, in all that takes them."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(one) for key, one in value.items()}
+        if not isinstance(value, list):
+            return value
+        if len(value) == 3 and value[0] == name and isinstance(value[1], int) and isinstance(value[2], int):
+            return [*value[:2], places.get(value[2], -1)]
+        return [moved(one) for one in value]
+
+    config = model["config"]
+    layers = [{**layer, "inbound_nodes": moved(layer["inbound_nodes"])} for layer in config["layers"]]
+    return {**model, "config": {**config, "layers": layers, "output_layers": moved(config["output_layers"])}}
+
+
+class _Graph:
+    """The calls of a configuration, what each takes, and which outputs models have beside those that are taken."""
+
+    def __init__(self, model: Mapping[str, Any], extra: Mapping[str, Sequence[int]]) -> None:
+        self.model, self.extra = model, extra
         self.layers = {layer["config"]["name"]: layer for layer in model["config"]["layers"]}
         self.inputs = [name for name, layer in self.layers.items() if layer["class_name"] == "InputLayer"]
         self.sequential = model["class_name"] == "Sequential"
@@ -119,15 +201,11 @@ class _Graph:
         order = TopologicalSorter({node: [tensor[:2] for tensor in taken] for node, taken in takes.items()}).static_order()
         self.takes = {node: takes[node] for node in order if node in takes}
 
-    def computing(self) -> list[str]:
-        """The names of the layers, in the order of the configuration, inputs and operations on masks left out."""
-        return [name for name, layer in self.layers.items() if name not in self.inputs and not _is_operation(layer)]
-
     def computable(self, cut: set[Node]) -> list[Node]:
         """The calls that need nothing of those that are cut, in an order in which they can be run."""
         there: set[Node] = {(name, 0) for name in self.inputs}
         for node, taken in self.takes.items():
-            if node not in cut and all(tensor[:2] in there for tensor in taken):
+            if node not in cut and all(tensor[:2] in there and tensor[2] >= 0 for tensor in taken):
                 there.add(node)
         return [node for node in self.takes if node in there]
 
@@ -151,12 +229,7 @@ class _Graph:
         if self.sequential:
             layers = config["layers"][: len(kept) + 1]
             return {**self.model, "config": {**config, "layers": layers}} if kept else None
-        there = set(kept)
-        outputs = [one for one in self._outputs(config["output_layers"]) if one[:2] in there]
-        for node, taken in self.takes.items():
-            if node not in there:
-                outputs += [one for one in taken if one[:2] in there and not _is_operation(self.layers[one[0]])]
-        outputs = list(dict.fromkeys(outputs))
+        outputs = self.outputs_of(kept)
         if not outputs:
             return None
         needed = self._needed(outputs)
@@ -171,6 +244,24 @@ class _Graph:
         inputs = config["input_layers"] if whole else starts[0] if len(starts) == 1 else [list(one) for one in starts]
         changed = {"layers": layers, "input_layers": inputs, "output_layers": ends[0] if len(ends) == 1 else ends}
         return {**self.model, "config": {**config, **changed}}
+
+    def own_outputs(self) -> list[Tensor]:
+        """Those that the model has as a whole."""
+        if self.sequential:
+            return [(*list(self.takes)[-1], 0)]
+        return self._outputs(self.model["config"]["output_layers"])
+
+    def outputs_of(self, kept: Sequence[Node]) -> list[Tensor]:
+        """The outputs of a part: those of the whole that are left, what goes into what is cut, and what models have instead of others."""
+        there = set(kept)
+        if self.sequential:
+            return [(*kept[-1], 0)] if kept else []
+        outputs = [one for one in self.own_outputs() if one[:2] in there and one[2] >= 0]
+        for node, taken in self.takes.items():
+            if node not in there:
+                outputs += [one for one in taken if one[:2] in there and one[2] >= 0 and not _carries_masks(self.layers[one[0]])]
+        outputs += [(*node, number) for node in kept for number in self.extra.get(node[0], ())]
+        return list(dict.fromkeys(outputs))
 
     def _needed(self, outputs: Iterable[Tensor]) -> set[Node]:
         """The calls and inputs that these tensors are made by."""
@@ -209,6 +300,20 @@ def _is_operation(layer: Mapping[str, Any]) -> bool:
     return ".ops." in str(layer.get("module"))
 
 
+def _carries_masks(layer: Mapping[str, Any]) -> bool:
+    return _is_operation(layer) and layer["class_name"] in MASK_OPERATIONS
+
+
+def _paths(model: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The paths of all layers that compute, in the order of the configuration."""
+    for layer in model["config"]["layers"]:
+        path = prefix + layer["config"]["name"]
+        if layer["class_name"] in MODELS and isinstance(layer["config"].get("layers"), list):
+            yield from _paths(layer, f"{path}/")
+        elif layer["class_name"] != "InputLayer" and not _carries_masks(layer):
+            yield path
+
+
 def _tensors(value: Any) -> Iterator[Tensor]:
     """The tensors in the arguments of a call."""
     if isinstance(value, dict):
@@ -234,28 +339,27 @@ def _renumbered(value: Any, numbers: Mapping[Node, int]) -> Any:
     return {key: _renumbered(one, numbers) for key, one in value.items()}
 
 
-def _with_groups(found: Description, whole: Mapping[str, Any], part: Mapping[str, Any]) -> Description:
+def _with_groups(found: Description, whole: Mapping[str, Any]) -> Description:
     """The description of a part, with the places at which the file of the whole keeps the weights."""
-    here, there = _groups(part), _groups(whole)
-    entries = []
-    for entry in found.entries:
-        top = entry.path.split("/")[0]
-        entries.append(replace(entry, group=there[top] + entry.group.removeprefix(here[top])) if top in there else entry)
-    left_out = [Entry(name, group, "", {}) for name, group in there.items() if name not in here]
+    groups = dict(_groups(whole, "", ""))
+    entries = [replace(entry, group=groups.get(entry.path, entry.group)) for entry in found.entries]
+    left = {entry.path for entry in entries}
+    left_out = [Entry(path, group, "", {}) for path, group in groups.items() if path not in left]
     return replace(found, entries=entries, left_out=tuple(left_out))
 
 
-def _groups(model: Mapping[str, Any]) -> dict[str, str]:
+def _groups(model: Mapping[str, Any], prefix: str, within: str) -> Iterator[tuple[str, str]]:
     """The groups of the layers in a file of weights: by their classes, numbered; Sequential models leave their InputLayer out."""
     used: Counter[str] = Counter()
-    groups = {}
     for layer in model["config"]["layers"]:
         if _is_operation(layer) or (model["class_name"] == "Sequential" and layer["class_name"] == "InputLayer"):
             continue
-        snake = _snake_case(layer["class_name"])
-        groups[layer["config"]["name"]] = f"layers/{snake}" + (f"_{used[snake]}" if used[snake] else "")
+        path, snake = prefix + layer["config"]["name"], _snake_case(layer["class_name"])
+        group = f"{within}layers/{snake}" + (f"_{used[snake]}" if used[snake] else "")
         used[snake] += 1
-    return groups
+        yield path, group
+        if layer["class_name"] in MODELS and isinstance(layer["config"].get("layers"), list):
+            yield from _groups(layer, f"{path}/", f"{group}/")
 
 
 def _snake_case(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.models.data import UnusableError
 from conformance.models.oracles import KerasOracle, ModelOracle, ReferenceOracle
-from conformance.models.partial import Part, Refused
+from conformance.models.partial import NOTHING_LEFT, Part, PartError, Refused, read_part
 from conformance.oracle.environment import import_keras, missing_package
 from conformance.oracle.live.whole_model import keras_model, keras_model_of
 from reference.models import Model, model_of
@@ -78,21 +78,24 @@ def require_file(path: Path) -> None:
 
 
 def _read(path: Path, weights: Path | None) -> tuple[Archive, Part | None]:
-    part = Part()
     try:
         return read_archive(path, weights), None
     except ArchiveError as error:
         whole = str(error)
     try:
-        return read_archive(path, weights, part), part
-    except ArchiveError:
+        return read_part(path, weights)
+    except PartError as error:
         whole = re.sub(r"(?<!-)weights=", "--weights=", whole)
         if WEIGHTS_ONLY in whole:
             whole += " (conform compare model.json DATA.npz --weights=FILE.weights.h5, with model.to_json() in model.json)"
         if path.suffix.lower() not in (*WHOLE_FILES, ".json"):
             whole += "; a model is a .keras, .h5 or .json file"
-        if part.refused:
-            whole = f"{path}: no layer can be compared; {listed(part.refused)}"
+        if error.part.refused:
+            whole = f"{path}: no layer can be compared; {listed(error.part.refused)}"
+            if NOTHING_LEFT not in str(error):
+                whole += f"; and of the rest: {str(error).removeprefix(f'{path}: ')}"
+            elif path.suffix.lower() != ".keras" and any("/" in one.path for one in error.part.refused):
+                whole += "; saved as .keras, a model within the model can be compared up to it"
         raise UnusableError(f"{whole}.") from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from conformance.base.files import checksum
-from conformance.models.compare import Result
+from conformance.models.compare import REFERENCE, Result
 from conformance.models.divergence import Finding, LayerFindings, words
 from conformance.reporting.classes import class_tables, share
 from conformance.reporting.tables import code, escaped, table
@@ -84,6 +84,7 @@ def _verdict(result: Result) -> str:
     iut, oracle = code(result.iut), result.oracle
     if result.agrees:
         return _agreement_in_words(result)
+    neutral = result.iut == REFERENCE
     said = [_told(result.broken)] if result.broken else []
     for one in result.wrong_outputs:
         said.append(f"Output {code(one.name)} is off by up to {_number(one.largest)}; float32 arithmetic explains {one.bound:.1e}.")
@@ -93,7 +94,8 @@ def _verdict(result: Result) -> str:
     if result.depends_on_batch:
         said.append("The answer depends on how many samples are asked about at once.")
     if first := next(iter(result.wrong), None):
-        said.append(f"The first layer that goes wrong by itself is {_first(first)}: {_told(words(first.forced))}.")
+        goes = "that differs" if neutral else "that goes wrong"
+        said.append(f"The first layer {goes} by itself is {_first(first)}: {_told(words(first.forced))}.")
     elif (free := result.first_free) and free.free:
         said.append(
             f"Every layer is right on what {oracle} gives it; run alone, {iut} first differs at {_first(free)}: "
@@ -101,7 +103,8 @@ def _verdict(result: Result) -> str:
         )
     elif result.no_layers:
         said.append(f"In which layer cannot be told: {_told(result.no_layers)}")
-    return " ".join(["**They differ.**", *said, *_lacks(result)])
+    opening = "**Keras and the reference disagree about this file.**" if neutral else "**They differ.**"
+    return " ".join([opening, *said, *_lacks(result)])
 
 
 def _agreement_in_words(result: Result) -> str:

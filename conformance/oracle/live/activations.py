@@ -32,7 +32,7 @@ def layer_tensors(model: Any, where: str = "") -> dict[str, Traced]:
             within = keras.Model(_functional(layer).input, flat(inner), name=f"conform_within_{len(found)}")
             answer = within(*node.arguments.args, **node.arguments.kwargs)
             found |= folded(inner, answer if isinstance(answer, list | tuple) else [answer])
-        elif isinstance(layer, keras.Operation) and not isinstance(layer, keras.layers.InputLayer):
+        elif isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.layers.InputLayer):
             found[path] = Traced(tuple(node.output_tensors), tuple(_mask(model, tensor) for tensor in node.output_tensors))
     return found
 

@@ -1,4 +1,4 @@
-"""`conform compare` where not all can be compared with Keras: a part of a file, the reference in Keras's place, a file they disagree about."""
+"""`conform compare` where not all can be compared with Keras: parts of files, the reference in its place, files they disagree about."""
 
 from __future__ import annotations
 
@@ -136,6 +136,49 @@ def test_a_lambda_is_never_made_and_what_is_beside_it_is_compared(tmp_path: Path
     assert sorted(paths(result)) == ["first", "good"], "what does not need the Lambda is compared"
     assert result.part is not None, "the rest is told"
     assert {one.path for one in result.part.refused} == {"bad", "worse"}, "every layer that is missing is listed"
+
+
+def transfer(keras: Any) -> Any:
+    """A model within a Sequential one, with a layer in the midst of it that is not in the reference."""
+    layers = keras.layers
+    image = keras.Input((6, 6, 2))
+    stem = layers.ReLU(name="relu")(layers.Conv2D(3, 3, padding="same", name="stem")(image))
+    deep = layers.BatchNormalization(name="second")(layers.DepthwiseConv2D(3, padding="same", name="depthwise")(stem))
+    base = keras.Model(image, layers.Add(name="add")([deep, layers.BatchNormalization(name="first")(stem)]), name="base")
+    behind = [layers.GlobalAveragePooling2D(name="mean"), layers.Dense(2, name="last")]
+    return keras.Sequential([keras.Input((6, 6, 2), name="x"), base, *behind])
+
+
+def test_a_model_within_a_model_is_compared_up_to_the_layer_that_is_not_read(tmp_path: Path) -> None:
+    keras, rng = import_keras(), np.random.default_rng(SEED)
+    model = transfer(keras)
+    model.set_weights([np.abs(redrawn(rng, weight)) + 0.1 for weight in model.get_weights()])
+    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / "m.h5")
+    np.savez(tmp_path / "m.npz", x=rng.normal(size=(5, 6, 6, 2)))
+    result = compare_files(tmp_path / "m.keras", tmp_path / "m.npz", "reference")
+    assert result.agrees, f"each layer has the weights of its own: {headline(result)}"
+    assert sorted(paths(result)) == ["base/first", "base/relu", "base/stem"], "all of the inner model is compared that can be"
+    assert result.part is not None, "the rest is told"
+    assert set(result.part.after) == {"base/second", "base/add", "mean", "last"}, "with all that comes after it, within and without"
+    with pytest.raises(UnusableError, match=r"'base/depthwise' \(DepthwiseConv2D\): .*; saved as .keras, a model within the model"):
+        compare_files(tmp_path / "m.h5", tmp_path / "m.npz", "reference")
+
+
+def test_an_output_of_an_inner_model_that_is_left_is_used(tmp_path: Path) -> None:
+    keras, rng = import_keras(), np.random.default_rng(SEED)
+    layers = keras.layers
+    y, x = keras.Input((4,)), keras.Input((4,), name="x")
+    first = layers.Dense(4, name="first")(y)
+    inner = keras.Model(y, [layers.Permute((1,), name="permute")(first), layers.Dense(3, name="good")(first)], name="inner")
+    lost, left = inner(x)
+    model = keras.Model(x, [layers.Dense(2, name="behind")(lost), layers.Dense(2, name="beside")(left)])
+    model.set_weights([redrawn(rng, weight) for weight in model.get_weights()])
+    model.save(tmp_path / "m.keras")
+    np.savez(tmp_path / "m.npz", x=rng.normal(size=(5, 4)))
+    result = compare_files(tmp_path / "m.keras", tmp_path / "m.npz", "reference")
+    assert result.agrees, f"outputs are counted anew: {headline(result)}"
+    assert sorted(paths(result)) == ["beside", "inner/first", "inner/good"], "what takes the other output is compared"
 
 
 def test_where_nothing_can_be_read_all_missing_layers_are_named(tmp_path: Path) -> None:
