@@ -210,7 +210,7 @@ def test_the_bounds_of_the_reference_are_about_those_of_keras(saved: Path, imple
     monkeypatch.setattr(subject, "missing_package", lambda: "tensorflow")
     of_reference = compared(saved, "plain.keras", implementation(""))
     ratio = of_reference.outputs[0].bound / of_keras.outputs[0].bound
-    assert 0.5 < ratio < 2, f"both are the response of the same function to disturbances of the same size: {ratio}"
+    assert 0.8 < ratio < 1.25, f"both are the response of the same function to disturbances of the same size: {ratio}"
 
 
 def test_a_file_that_keras_cannot_load_is_compared_with_the_reference(
@@ -318,18 +318,18 @@ def test_a_name_that_a_shell_would_take_apart_is_quoted(saved: Path, tmp_path: P
 def test_a_wrapped_layer_has_its_mistake_named(tmp_path: Path, implementation: Any) -> None:
     keras, rng = import_keras(), np.random.default_rng(SEED)
     layers = keras.layers
-    model = keras.Sequential([keras.Input((5, 3), name="x"), layers.Bidirectional(layers.SimpleRNN(4, return_sequences=True), name="both")])
+    model = keras.Sequential([keras.Input((5, 3), name="x"), layers.Bidirectional(layers.LSTM(4), name="both")])
     model.set_weights([redrawn(rng, weight) for weight in model.get_weights()])
     model.save(tmp_path / "m.keras")
     np.savez(tmp_path / "m.npz", x=rng.normal(size=(6, 5, 3)))
-    unturned = """
+    swapped = """
 def bidirectional_forward(x, forward, backward, **options):
-    a = reference.simple_rnn_forward(x, *forward, return_sequences=True)
-    b = reference.simple_rnn_forward(x[:, ::-1], *backward, return_sequences=True)
-    return np.concatenate([a, b], axis=-1)
+    def other(weights):
+        return [np.concatenate([np.split(one, 4, -1)[n] for n in (0, 2, 1, 3)], -1) for one in weights]
+    return reference.bidirectional_forward(x, other(forward), other(backward), **options)
 """
-    advice = compare_files(tmp_path / "m.keras", tmp_path / "m.npz", implementation(unturned)).advice
-    assert any("revers" in one or "turned" in one for one in advice.looks_like), f"the second half is not turned round again: {advice}"
+    advice = compare_files(tmp_path / "m.keras", tmp_path / "m.npz", implementation(swapped)).advice
+    assert any("in both halves: the gates stand in the order" in one for one in advice.looks_like), f"the mistake is within: {advice}"
 
 
 def test_the_report_holds_what_the_first_lines_say(saved: Path, implementation: Any) -> None:
