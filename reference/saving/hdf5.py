@@ -60,7 +60,7 @@ def opened(data: bytes) -> Iterator[Any]:
         raise ArchiveError(f"not a readable HDF5 file ({type(error).__name__}: {str(error)[:200]})") from None
 
 
-def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
+def read_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Sequence[Entry] = ()) -> Weights:
     """Return the weights of every layer from the bytes of a ``*.weights.h5`` file.
 
     Parameters
@@ -71,6 +71,8 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
         The layers, with the shapes that their weights must have.
     dtype : str
         The dtype that every weight must have.
+    left_out : sequence of Entry
+        Layers of the file whose weights are not looked at.
 
     Raises
     ------
@@ -79,12 +81,15 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
     """
     with opened(data) as file:
         if tops := _old_tops(file):
-            entries = _old_groups(entries, tops)
+            both = _old_groups([*entries, *left_out], tops)
+            entries, left_out = both[: len(entries)], both[len(entries) :]
         places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
-        return read_datasets(file, len(data), entries, places, _groups(entries), dtype)
+        return read_datasets(file, len(data), entries, places, _groups(entries), dtype, [entry.group for entry in left_out])
 
 
-def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places, groups: set[str], dtype: str) -> Weights:
+def read_datasets(
+    file: Any, size: int, entries: Sequence[Entry], places: Places, groups: set[str], dtype: str, ignored: Sequence[str] = ()
+) -> Weights:
     """The datasets at these places and no others, after the headers of all of them have been checked.
 
     Parameters
@@ -97,12 +102,14 @@ def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places
     places : Places
     groups : set of str
         All paths at which a group may stand.
+    ignored : sequence of str
+        Paths of groups that are never opened, beside :data:`IGNORED`.
     """
     wanted = {
         place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)
     }
     found: dict[str, Any] = {}
-    _find(file, "", groups, wanted, found)
+    _find(file, "", groups, wanted, found, {*IGNORED, *ignored})
     for entry in entries:
         missing = [place for place in places[entry.path] if place not in found]
         if missing:
@@ -173,12 +180,14 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
     return groups
 
 
-def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any]) -> None:
+def _find(
+    group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]
+) -> None:
     """Collect the expected datasets below a group; refuse every link and every name that is not expected."""
     for name in group:
         # tf.keras on Windows joined the names of groups by its own separator.
         below = f"{path}/{name}".lstrip("/").replace("\\", "/")
-        if below in IGNORED:
+        if below in ignored:
             continue
         if below not in groups and below not in wanted:
             raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
@@ -188,7 +197,7 @@ def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], fo
         if below in wanted and isinstance(item, h5py.Dataset):
             found[below] = item
         elif below in groups and isinstance(item, h5py.Group):
-            _find(item, below, groups, wanted, found)
+            _find(item, below, groups, wanted, found, ignored)
         else:
             raise ArchiveError(f"{shown(below)} is a {type(item).__name__}, which is not expected there")
 

@@ -49,14 +49,14 @@ def is_legacy_weights(data: bytes) -> bool:
         return has_texts(file, "layer_names") or ROOT in set(file)
 
 
-def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
+def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Sequence[Entry] = ()) -> Weights:
     """Return the weights of every layer from the bytes of a legacy ``.h5`` file.
 
     Parameters
     ----------
     data : bytes
         The whole HDF5 file.
-    entries, dtype
+    entries, dtype, left_out
         As in :func:`reference.saving.hdf5.read_weights`.
 
     Raises
@@ -75,7 +75,7 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
         orders = {name: _saved_order(parts) for name, parts in layers.items()}
         groups |= {f"{prefix}{name}" for name, order in orders.items() if not order}
         orders = {name: order for name, order in orders.items() if order}
-        given = _layer_names(data, root, prefix, {name: layers[name][0] for name in orders})
+        given = _layer_names(data, root, prefix, {name: layers[name][0] for name in orders}, {entry.path for entry in left_out})
         for (name, order), stored in zip(orders.items(), given, strict=True):
             where = f"layer {name!r}: {prefix}{stored}"
             with naming(where):
@@ -84,10 +84,10 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
             for weight, variable in zip(order, variables, strict=True):
                 places[weight.layer][weight.place] = f"{prefix}{stored}/{variable}"
                 groups |= parents(f"{prefix}{stored}/{variable}")
-        return read_datasets(file, len(data), entries, places, groups, dtype)
+        return read_datasets(file, len(data), entries, places, groups, dtype, [f"{prefix}{entry.path}" for entry in left_out])
 
 
-def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry]) -> list[str]:
+def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry], left_out: set[str]) -> list[str]:
     """The groups of the layers that have weights, one for each: those that ``layer_names`` lists and that have weights, in its order."""
     present = set(root)  # asked of the group itself, a link would be followed
     for name in layers:
@@ -106,7 +106,7 @@ def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry
     missing = [name for name in given if name not in present]
     if missing:
         raise ArchiveError(f"layer_names has {shown(missing[0])}, for which there is no group")
-    kept = [name for name in given if list_length(child(root, name, f"{prefix}{name}"), "weight_names")]
+    kept = [name for name in given if name not in left_out and list_length(child(root, name, f"{prefix}{name}"), "weight_names")]
     # A model in a list of layers, as Keras wrote them until 2.2.2, has no name in the configuration.
     fits = len(kept) == len(layers) and all(
         name == stored or (entry.class_name in MODELS and name not in present)

@@ -70,10 +70,13 @@ def canonical_config(model: Any, origin: Origin) -> Any:
             for value in layer["config"].values():
                 check_name_of_function(value, _title(layer))
         return _with_inputs(model, 0)
-    # Before anything is converted: what an unknown class was called with may have any form.
-    if missing := missing_layers(model, _may_be_known, ", ".join(sorted(KNOWN))):
-        raise ArchiveError(missing)
-    return _layer(model, origin, 0)
+    try:
+        return _layer(model, origin, 0)
+    except (ArchiveError, LookupError, TypeError, AttributeError, ValueError):
+        # What an unknown class was called with may have any form.
+        if missing := missing_layers(model, _may_be_known, ", ".join(sorted(KNOWN))):
+            raise ArchiveError(missing) from None
+        raise
 
 
 def _may_be_known(layer: Mapping[str, Any]) -> bool:

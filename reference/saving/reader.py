@@ -56,6 +56,8 @@ __all__ = ["Archive", "ArchiveError", "new_archive", "read_archive", "read_json_
 Source = str | os.PathLike[str] | Mapping[str, Any]
 Draw = Callable[[Description], Weights]
 """What makes new weights in place of those of a file."""
+Describe = Callable[[Any], Description]
+"""What looks through a configuration in the form of ``config.json``: :func:`.assembly.describe`, or what takes a part of it."""
 
 NOT_ALONE = "the file has weights of its own; weights= is for a configuration alone"
 
@@ -91,7 +93,7 @@ class Archive:
     graph: Graph
 
 
-def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) -> Archive:
+def read_archive(source: Source, weights: str | os.PathLike[str] | None = None, describing: Describe = describe) -> Archive:
     """Read a model's file or files.
 
     Parameters
@@ -101,6 +103,8 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         the configuration that ``model.to_json()`` gives, as a file or as the mapping that it stands for.
     weights : path, optional
         With a configuration alone: what ``model.save_weights`` wrote.
+    describing : callable, optional
+        What looks through the configuration, where not all of it is to be read.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         If a file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
         and the member or layer.
     """
-    return _read(source, weights, None)
+    return _read(source, weights, None, describing)
 
 
 def new_archive(source: Source, seed: int) -> Archive:
@@ -135,18 +139,18 @@ def new_archive(source: Source, seed: int) -> Archive:
     return _read(source, None, draw)
 
 
-def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe = describe) -> Archive:
     """Read a source of any form, with its own weights, those of a file beside it, or new ones."""
     if isinstance(source, Mapping):
-        return _read_beside("the configuration", dict(source), weights, draw)
+        return _read_beside("the configuration", dict(source), weights, draw, describing)
     path = Path(source)
     with naming(path):
         kind = file_kind(path)
         if kind != JSON:
             if weights is not None:
                 raise ArchiveError(NOT_ALONE)
-            return (_read_hdf5 if kind == HDF5 else _read_zip)(path, draw)
-    return _read_json(path, weights, draw)
+            return (_read_hdf5 if kind == HDF5 else _read_zip)(path, draw, describing)
+    return _read_json(path, weights, draw, describing)
 
 
 def read_json_archive(path: str | os.PathLike[str]) -> Archive:
@@ -155,44 +159,44 @@ def read_json_archive(path: str | os.PathLike[str]) -> Archive:
         return _read_document(Path(path), parse_json(content(Path(path), MAX_JSON_BYTES)))
 
 
-def _read_zip(path: Path, draw: Draw | None) -> Archive:
+def _read_zip(path: Path, draw: Draw | None, describing: Describe) -> Archive:
     with opened_zip(path) as file:
         config, origin = zip_config(file)
         with naming(origin), naming("config.json"):
-            found = read_configuration(config, origin)
+            found = read_configuration(config, origin, describing)
         if draw:
             return _archive(path, found, draw(found), _vocabularies(found.entries, file))
         if "model.weights.npz" in file.namelist():
             raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
         with naming(origin), naming("model.weights.h5"):
-            weights = read_weights(member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype)
+            weights = read_weights(member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype, found.left_out)
         return _archive(path, found, weights, _vocabularies(found.entries, file))
 
 
-def _read_hdf5(path: Path, draw: Draw | None) -> Archive:
+def _read_hdf5(path: Path, draw: Draw | None, describing: Describe) -> Archive:
     data = content(path, MAX_WEIGHTS_BYTES)
     config, origin = hdf5_config(data)
     with naming(origin):
         with naming("model_config"):
-            found = read_configuration(config, origin)
+            found = read_configuration(config, origin, describing)
         weights = draw(found) if draw else _legacy_weights(data, found, origin)
     return _archive(path, found, weights, _vocabularies(found.entries))
 
 
 def _legacy_weights(data: bytes, found: Description, origin: Origin) -> Weights:
     """The weights of an HDF5 file in the older layout, as a backend of today has them."""
-    weights = read_legacy_weights(data, found.entries, found.dtype)
+    weights = read_legacy_weights(data, found.entries, found.dtype, found.left_out)
     return turned(weights, {entry.path: entry for entry in found.entries}) if origin.is_old and origin.backend == "theano" else weights
 
 
-def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe) -> Archive:
     with naming(path):
         value = parse_json(content(path, MAX_JSON_BYTES))
         if is_document(value):
             if weights is not None:
                 raise ArchiveError(NOT_ALONE)
             return _read_document(path, value, draw)
-    return _read_beside(path, value, weights, draw)
+    return _read_beside(path, value, weights, draw, describing)
 
 
 def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = None) -> Archive:
@@ -208,12 +212,12 @@ def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = 
     return _archive(path, found, weights, vocabularies)
 
 
-def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe) -> Archive:
     """A configuration, with its weights in a file of their own."""
     origin = config_origin(config)
     if draw:
         with naming(label):
-            found = read_configuration(config, origin)
+            found = read_configuration(config, origin, describing)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
     if weights is None:
         raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
@@ -222,11 +226,14 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
         with naming(path):
             origin = weights_origin(content(path, MAX_WEIGHTS_BYTES))
     with naming(label):
-        found = read_configuration(config, origin)
+        found = read_configuration(config, origin, describing)
         vocabularies = _vocabularies(found.entries)
     with naming(path):
         data = content(path, MAX_WEIGHTS_BYTES)
-        read = _legacy_weights(data, found, origin) if is_legacy_weights(data) else read_weights(data, found.entries, found.dtype)
+        if is_legacy_weights(data):
+            read = _legacy_weights(data, found, origin)
+        else:
+            read = read_weights(data, found.entries, found.dtype, found.left_out)
         return _archive(path, found, read, vocabularies)
 
 
@@ -235,11 +242,11 @@ def _archive(path: object, found: Description, weights: Weights, vocabularies: d
     return Archive(str(path), found.config, layers, weights, vocabularies, found.dtype, found.graph)
 
 
-def read_configuration(config: Any, origin: Origin) -> Description:
+def read_configuration(config: Any, origin: Origin, describing: Describe = describe) -> Description:
     """A configuration of this or an older form."""
     with malformed("not the configuration of a Keras model"):
         config = canonical_config(config, origin)
-    return describe(config)
+    return describing(config)
 
 
 def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None) -> dict[str, tuple[str, ...]]:
