@@ -155,7 +155,12 @@ def _old_groups(entries: Sequence[Entry], names: set[str]) -> list[Entry]:
         return result
     moved: dict[str, str] = {}
     used: dict[str, int] = {}
-    for entry in entries:
+
+    def order(entry: Entry) -> tuple[int, int]:
+        number = NUMBERED.search(entry.group)
+        return entry.path.count("/"), int(number[0][1:]) if number else 0
+
+    for entry in sorted(entries, key=order):
         above = moved.get(entry.path.rpartition("/")[0], "")
         kind = f"{above}{OLD_ROOT}/{NUMBERED.sub('', entry.group.rpartition('/')[2])}"
         number = used.get(kind, 0)
