@@ -116,7 +116,8 @@ def load_model(source: Source, functions: Any = None, *, weights: str | os.PathL
     Parameters
     ----------
     source : path or mapping
-        A Sequential or functional model in a file of any form that :mod:`.saving.reader` reads: ``.keras``, legacy ``.h5``, ``.json``;
+        A Sequential or functional model in a file of any form that :mod:`.saving.reader` reads, whatever it is called: ``.keras``, legacy
+        ``.h5``, ``.json``; one of Keras 2 keeps the meaning that it had there (:mod:`.saving.versions`);
         or the configuration alone, as ``model.to_json()`` gives it, in a ``.json`` file or as a mapping.
     functions : module, object or mapping, optional
         Where ``dense_forward`` and the other functions of the model's layers are found; the reference by default.
@@ -130,7 +131,7 @@ def load_model(source: Source, functions: Any = None, *, weights: str | os.PathL
     NotImplementedError
         If the function of a layer is missing; the sentence names both.
     """
-    return _model(read_archive(source, weights), functions)
+    return model_of(read_archive(source, weights), functions)
 
 
 def new_model(source: Source, seed: int = 0, functions: Any = None) -> Model:
@@ -153,15 +154,15 @@ def new_model(source: Source, seed: int = 0, functions: Any = None) -> Model:
     ArchiveError
         As :func:`load_model`; and for initializers that are not Keras's own, or weights whose sizes do not follow from the inputs.
     """
-    return _model(new_archive(source, seed), functions)
+    return model_of(new_archive(source, seed), functions)
 
 
 def load_json(path: str | os.PathLike[str], functions: Any = None) -> Model:
     """Read what :meth:`Model.save_json` wrote, whatever the file is called; the rest as in :func:`load_model`."""
-    return _model(read_json_archive(path), functions)
+    return model_of(read_json_archive(path), functions)
 
 
-def _model(archive: Archive, functions: Any) -> Model:
+def model_of(archive: Archive, functions: Any = None) -> Model:
     """The model of an archive; every function that it needs must be there."""
     layers = {
         entry.path: Layer(entry.path, entry.class_name, entry.config, archive.weights[entry.path])

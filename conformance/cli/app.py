@@ -72,14 +72,18 @@ def bench_command(data: Data = None) -> None:
 
 @app.command("compare")
 def compare_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="A model that Keras saved.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="A model that Keras saved: .keras, .h5; or .json, with --weights.")],
     data: Annotated[Path, typer.Argument(metavar="DATA.npz", help="Its inputs: x, or arrays named as the inputs; class numbers in y.")],
     iut: Annotated[str, typer.Option("--iut", metavar="MODULE|FILE.py[:ATTR]|exec:COMMAND", help="What is compared.")] = "reference",
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE.weights.h5", help="What save_weights wrote, beside model.to_json() as MODEL.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE.md", help="Write the report there instead.")] = None,
 ) -> None:
     """Compare an implementation with Keras on a model and data of your own, layer by layer.
 
-    Ends with 0 where they agree, with 1 where they differ by more than float32 arithmetic explains, with 2 where nothing can be compared.
+    Ends with 0 where they agree in all that can be compared, with 1 where they differ by more than float32 arithmetic explains, with 2
+    where nothing can be compared.
     """
     import contextlib
     import sys
@@ -88,6 +92,8 @@ def compare_command(
     from conformance.models.data import UnusableError
     from reference.saving.files import write_text
 
+    if output is not None and any(one is not None and output.resolve() == one.resolve() for one in (model, data, weights)):
+        raise stop(f"--output: {output} is what is compared; name another file for the report.")
     try:
         # What an implementation prints when it is imported is no part of the report.
         with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
@@ -95,7 +101,7 @@ def compare_command(
             from conformance.models.compare import compare_files
             from conformance.reporting.comparison import headline, markdown
 
-            result = compare_files(model, data, iut)
+            result = compare_files(model, data, iut, weights)
             text = markdown(result)
         if output is not None:
             write_text(output, text)

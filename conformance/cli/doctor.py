@@ -17,16 +17,38 @@ DATA_FILES: dict[str, list[tuple[str, ...]]] = {
     "CIFAR-10": [("cifar10.npz",), ("cifar-10-binary.tar.gz",)],
 }
 """Of each data set the sets of files that would do."""
+DONE, REFUSED, USAGE = 0, 1, 2
 IMPORT = "import conformance.oracle.environment as e; e.import_keras()"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; needs the standard library alone, since it is called where something is missing."""
-    about = "Say what works on this machine: versions, TensorFlow, data sets, cores."
+    """The command; without a model it needs the standard library alone, since it is called where something is missing.
+
+    Of a model's file it ends with 0 where the reference reads it, with 1 where it is refused, with 2 where it is none.
+    """
+    about = "Say what works on this machine: versions, TensorFlow, data sets, cores. Or what is in the file of a model."
     parser = argparse.ArgumentParser(prog="conform doctor", description=about, allow_abbrev=False)
+    parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="The file of a model: say what is in it, and whether it is read.")
     parser.add_argument("--data", type=Path, metavar="DIR", help="Folder with the data sets; without it CONFORM_DATA, or a download.")
-    print("\n".join(report(parser.parse_args(arguments).data)))
-    return 0
+    given = parser.parse_args(arguments)
+    if given.model is not None:
+        return _file(given.model)
+    print("\n".join(report(given.data)))
+    return DONE
+
+
+def _file(path: Path) -> int:
+    """What is in the file of a model."""
+    from reference.saving.contents import contents
+    from reference.saving.reader import ArchiveError
+
+    try:
+        found = contents(path)
+    except ArchiveError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return USAGE
+    print("\n".join(found.lines))
+    return DONE if found.is_read else REFUSED
 
 
 def installed(package: str) -> str:

@@ -12,7 +12,7 @@ no float64 kernel, how far Keras is off is not known, and both shares are from t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -66,42 +66,80 @@ def bounds(model: Any, watch: Watch, x: Fed, batch_size: int = 256, seed: int = 
     x : mapping of input name to array
         All of it is asked about, `batch_size` samples at a time.
     """
-    with np.errstate(all="ignore"):
-        own = asking(model, watch, x)
-        try:
-            wide = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in x.items()}
-            return _bounds(float64_model(model), watch, wide, batch_size, seed, 1, lambda place: own(part(x, place)))
-        except tensorflow().errors.OpError:
-            return _bounds(model, watch, x, batch_size, seed, FLOAT32_STEP / EPS, lambda place: own(part(x, place)))
+    own = asking(model, watch, x)
+    try:
+        wide = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in x.items()}
+        return _of_keras(float64_model(model), watch, wide, batch_size, seed, 1, lambda place: own(part(x, place)))
+    except tensorflow().errors.OpError:
+        return _of_keras(model, watch, x, batch_size, seed, FLOAT32_STEP / EPS, lambda place: own(part(x, place)))
 
 
-def _bounds(
-    model: Any, watch: Watch, x: Fed, batch_size: int, seed: int, times: float, keras: Callable[[slice], list[Array]]
+def _of_keras(
+    model: Any, watch: Watch, x: Fed, batch_size: int, seed: int, times: float, own: Callable[[slice], list[Array]]
 ) -> list[float]:
-    """The bounds, with disturbances of `times` eps, beside Keras's own answers; the weights are what they were when it returns."""
+    """The bounds of a Keras model; its weights are what they were when it returns."""
+    ask, weights = asking(model, watch, x), tuple(model.get_weights())
+
+    held: list[Sequence[Array]] = [weights]
+
+    def answer(moved: Sequence[Array], batch: Fed) -> list[Array]:
+        if moved is not held[0]:
+            model.set_weights(moved)
+            held[0] = moved
+        return ask(batch)
+
+    layers = list(innermost(model))
+    values = [layer.mask_value for layer in layers if type(layer).__name__ == "Masking"]
+    looks_up = any(type(layer).__name__ == "Embedding" for layer in layers)
+    try:
+        return response_bounds(answer, weights, x, own, lambda array: names_in(array, looks_up, values), batch_size, seed, times)
+    finally:
+        model.set_weights(weights)
+
+
+def response_bounds(
+    answer: Callable[[Sequence[Array], Fed], list[Array]],
+    weights: Sequence[Array],
+    x: Fed,
+    own: Callable[[slice], list[Array]],
+    named: Callable[[Array], Array],
+    batch_size: int = 256,
+    seed: int = 0,
+    times: float = 1,
+) -> list[float]:
+    """The bounds of whatever computes a model in float64, by its response to disturbances of `times` eps.
+
+    Parameters
+    ----------
+    answer : callable
+        From weights and a batch to the values that are asked about.
+    weights, x
+        As they are.
+    own : callable
+        From the place of a batch to the oracle's own float32 answer.
+    named : callable
+        Where the floats of an input are names and no amounts: these stay.
+    """
     rng = np.random.default_rng(seed)
-    weights = tuple(model.get_weights())
     disturbed = []
     for _ in range(PERTURBATIONS):
         moved = tuple(_moved(rng, weight, times) for weight in weights)
-        disturbed.append((moved, {name: np.where(_named(model, a), a, _moved(rng, a, times)) for name, a in x.items()}))
-    ask = asking(model, watch, x)
+        disturbed.append((moved, {name: np.where(named(a), a, _moved(rng, a, times)) for name, a in x.items()}))
     found: list[list[float]] = []
-    for place in slices(x, batch_size):
-        centre = ask(part(x, place))
-        floats = [value.dtype.kind == "f" for value in centre]
-        responses = []
-        for moved, fed in disturbed:
-            model.set_weights(moved)
-            changed = ask(part(fed, place))
-            responses.append([_largest(a - b) if wide else 0.0 for a, b, wide in zip(changed, centre, floats, strict=True)])
-        model.set_weights(weights)
-        response = np.max(responses, axis=0) / times
-        sizes = [EPS * max(1.0, _largest(o)) for o in centre]
-        shares = [SHARE * (p + size) for p, size in zip(response, sizes, strict=True)]
-        errors = [_largest(a - b) if wide else 0.0 for a, b, wide in zip(keras(place), centre, floats, strict=True)]
-        allowed = [(BETWEEN_TWO - 1) * share + max(share, error) for share, error in zip(shares, errors, strict=True)]
-        found.append([bound if wide else 0.0 for bound, wide in zip(allowed, floats, strict=True)])
+    with np.errstate(all="ignore"):
+        for place in slices(x, batch_size):
+            centre, rounded = answer(weights, part(x, place)), own(place)
+            floats = [value.dtype.kind == "f" for value in centre]
+            responses = []
+            for moved, fed in disturbed:
+                changed = answer(moved, part(fed, place))
+                responses.append([_largest(a - b) if wide else 0.0 for a, b, wide in zip(changed, centre, floats, strict=True)])
+            response = np.max(responses, axis=0) / times
+            sizes = [EPS * max(1.0, _largest(o)) for o in centre]
+            shares = [SHARE * (p + size) for p, size in zip(response, sizes, strict=True)]
+            errors = [_largest(a - b) if wide else 0.0 for a, b, wide in zip(rounded, centre, floats, strict=True)]
+            allowed = [(BETWEEN_TWO - 1) * share + max(share, error) for share, error in zip(shares, errors, strict=True)]
+            found.append([bound if wide else 0.0 for bound, wide in zip(allowed, floats, strict=True)])
     return [float(value) for value in np.max(found, axis=0)]
 
 
@@ -111,14 +149,11 @@ def _moved(rng: np.random.Generator, value: Array, times: float) -> Array:
     return moved if times == 1 or value.dtype.kind != "f" else (value + (moved - value) * times).astype(value.dtype)
 
 
-def _named(model: Any, array: Array) -> Array:
-    """Where the floats of an input are names and no amounts: token ids, and the value that a Masking layer looks for."""
-    layers = list(innermost(model))
-    whole = array.dtype.kind == "f" and np.array_equal(array, np.rint(array))
-    if whole and any(type(layer).__name__ == "Embedding" for layer in layers):
+def names_in(array: Array, looks_up: bool, mask_values: Sequence[float]) -> Array:
+    """Where the floats of an input are names and no amounts: ids that are looked up, and the value that a Masking layer looks for."""
+    if array.dtype.kind == "f" and looks_up and np.array_equal(array, np.rint(array)):
         return np.ones(array.shape, bool)
-    values = [layer.mask_value for layer in layers if type(layer).__name__ == "Masking"]
-    return np.isin(array, values) if array.dtype.kind == "f" and values else np.zeros(array.shape, bool)
+    return np.isin(array, mask_values) if array.dtype.kind == "f" and mask_values else np.zeros(array.shape, bool)
 
 
 def rows_with(count: int, also: Array | None, samples: int = SAMPLES) -> Array:

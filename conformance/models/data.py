@@ -67,7 +67,7 @@ def read_data(path: Path, specs: Mapping[str, Input], dtype: np.dtype[Any]) -> D
         array = _finite(path, stored[name], _array(path, stored[name]))
         try:
             with np.errstate(over="ignore"):
-                x[name] = as_input(spec, array, dtype)
+                x[name] = as_input(spec, array)
         except ValueError as error:
             raise UnusableError(f"{path}: {error}.") from None
         _finite(path, stored[name], x[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from conformance.judging.verdict import LARGEST_RATIO, Verdict
 from conformance.models.agreement import FURTHEST, compare
 from conformance.models.bounds import BETWEEN_TWO, SHARE, perturbation_bound, rows_with
 from conformance.models.divergence import LAYER_SAMPLES, find_divergence, largest_difference
+from conformance.models.oracles import KerasOracle
 from conformance.oracle.live.whole_model import keras_model, keras_probabilities
-from reference.models import load_model
+from reference.models import Model, load_model
 
 BOUND_SAMPLES = 100
 """The bound is taken over so many samples, which makes it no larger than over all; reports take ten times as many."""
@@ -46,6 +48,26 @@ class Functions:
             return answer.value
 
         return call
+
+
+class EveryFunction(Functions):
+    """The same, with a function in the place of every one that is missing: when it is called it says so."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if not name.endswith("_forward") or self._implementation.has(name):
+            return super().__getattr__(name)
+
+        def missing(*positional: Any, **keywords: Any) -> Any:
+            raise NotImplementedError(f"there is no function {name}")
+
+        return missing
+
+
+def run_by(model: Model, implementation: Implementation) -> Model:
+    """The same model, computing with the layer functions of an implementation."""
+    functions = EveryFunction(implementation)
+    context = replace(model.context, find=lambda name: getattr(functions, name, None))
+    return replace(model, context=context, threaded=False)
 
 
 def predictor(implementation: Implementation, path: Path) -> Callable[[Any], Any]:
@@ -95,6 +117,6 @@ def diverging_layers(implementation: Implementation, path: Path, x: Array, also:
     try:
         model = load_model(path, Functions(implementation))
         (name,) = model.graph.specs
-        return find_divergence(keras_model(path), model, {name: x[rows_with(len(x), also, LAYER_SAMPLES)]}).sentence
+        return find_divergence(KerasOracle(keras_model(path)), model, {name: x[rows_with(len(x), also, LAYER_SAMPLES)]}).sentence
     except Exception as error:
         return f"its layers cannot be compared one by one: {reason(error)}"

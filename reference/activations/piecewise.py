@@ -15,9 +15,10 @@ from reference._arrays import fitting, floating, times
 
 __all__ = [
     "celu", "celu_backward", "elu", "elu_backward", "hard_shrink", "hard_shrink_backward", "hard_sigmoid", "hard_sigmoid_backward",
-    "hard_silu", "hard_silu_backward", "hard_tanh", "hard_tanh_backward", "leaky_relu", "leaky_relu_backward", "linear",
-    "linear_backward", "relu", "relu6", "relu6_backward", "relu_backward", "selu", "selu_backward", "soft_shrink", "soft_shrink_backward",
-    "sparse_plus", "sparse_plus_backward", "sparse_sigmoid", "sparse_sigmoid_backward", "threshold", "threshold_backward",
+    "hard_sigmoid_keras2", "hard_sigmoid_keras2_backward", "hard_silu", "hard_silu_backward", "hard_tanh", "hard_tanh_backward",
+    "leaky_relu", "leaky_relu_backward", "linear", "linear_backward", "relu", "relu6", "relu6_backward", "relu_backward", "selu",
+    "selu_backward", "soft_shrink", "soft_shrink_backward", "sparse_plus", "sparse_plus_backward", "sparse_sigmoid",
+    "sparse_sigmoid_backward", "threshold", "threshold_backward",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -87,6 +88,24 @@ def hard_sigmoid(x: ArrayLike) -> Array:
 def hard_sigmoid_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
     """``grad_output / 6`` where ``-3 < x < 3``, otherwise 0."""
     return times(grad_output, _hard_sigmoid_slope(floating(x)))
+
+
+def hard_sigmoid_keras2(x: ArrayLike) -> Array:
+    """``min(max(0.2 * x + 0.5, 0), 1)``: what :func:`hard_sigmoid` was in Keras 2, under the same name.
+
+    Files of Keras 2 mean this function; no option of Keras 3 has it.
+
+    Source: keras.activations.hard_sigmoid of Keras 2 (Courbariaux et al. 2016, arXiv:1602.02830, with another slope).
+    """
+    x = floating(x)
+    return np.clip(0.2 * x + 0.5, 0, 1)
+
+
+def hard_sigmoid_keras2_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
+    """``0.2 * grad_output`` from -2.5 to 2.5, otherwise 0."""
+    x = floating(x)
+    line = 0.2 * x + 0.5
+    return times(grad_output, 0.2 * _ones_where((line >= 0) & (line <= 1), x))
 
 
 def hard_silu(x: ArrayLike) -> Array:

@@ -19,11 +19,20 @@ from reference.layers import (  # noqa: F401 - each enters its records into LAYE
     reshaping,
     wrappers,
 )
+from reference.layers.identities import IDENTITIES
 from reference.layers.rnn import recurrent  # noqa: F401
 from reference.layers.spec import LAYERS, LayerCall, LayerSpec, layer_call, spec_of
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 
-__all__ = ["FUNCTIONS", "LAYERS", "LayerCall", "LayerSpec", "layer_call", "spec_of"]
+__all__ = ["FUNCTIONS", "LAYERS", "LayerCall", "LayerSpec", "layer_call", "record_of", "spec_of"]
+
+
+def record_of(class_name: str) -> LayerSpec | None:
+    """The record of whatever may stand in a model beside inputs and models; None for them and for a class that is not known."""
+    if class_name == TEXT_VECTORIZATION.class_name:
+        return TEXT_VECTORIZATION
+    return LAYERS.get(class_name) or IDENTITIES.get(class_name)
+
 
 FUNCTIONS = {
     function.__name__: function

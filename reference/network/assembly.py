@@ -30,12 +30,15 @@ class Description:
     graph : Graph
     dtype : str
         ``"float32"`` or ``"float64"``, in which all layers compute.
+    left_out : tuple of Entry
+        Where this is a part of what a file describes: layers that the file has and the part has not.
     """
 
     config: dict[str, Any]
     entries: list[Entry]
     graph: Graph
     dtype: str
+    left_out: tuple[Entry, ...] = ()
 
 
 def describe(config: Any) -> Description:

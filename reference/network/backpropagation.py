@@ -92,7 +92,7 @@ class Tape(Recorder):
         result, saved = layer.spec.run(x, *weights, **options)
         if normalizes and training:
             self.moved[layer.name] = result[1:]
-        first = not self.prefix and all(ref.layer in self.graph.specs for ref in leaves(self.graph.calls[node].args[0]))
+        first = not self.prefix and all(ref.layer in self.graph.specs for ref in _refs(self.graph.calls[node].args[0]))
         self.steps[node] = Step(layer, layer.spec.output_count(layer.config), first, saved)
         return result
 
@@ -144,10 +144,16 @@ class Tape(Recorder):
                 continue
             grad_x, grad_states = _through_layer(step, grads, logits[0], found)
             for ref, back in zip(leaves(call.args[0]), grad_x, strict=True):
-                _add(gradients, ref, back)
+                if isinstance(ref, Ref):  # an operand may be a number
+                    _add(gradients, ref, back)
             for ref, back in zip(leaves(call.kwargs.get("initial_state")), grad_states, strict=False):
                 _add(gradients, ref, back)
         return gradients
+
+
+def _refs(structure: Any) -> list[Ref]:
+    """The tensors among the arguments of a call."""
+    return [leaf for leaf in leaves(structure) if isinstance(leaf, Ref)]
 
 
 def numbered(node: Node) -> str:

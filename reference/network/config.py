@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from reference.layers import LAYERS
+from reference.layers import LAYERS, record_of
+from reference.layers.identities import IDENTITIES
 from reference.layers.kinds import WrapperSpec
+from reference.layers.operators import OPERATORS
 from reference.layers.options import Allowed, is_int, is_list
 from reference.layers.shapes import Shape
 from reference.layers.spec import COMMON, REQUIRED, Option
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.errors import MAX_SHOWN, ArchiveError, part, shown
+from reference.network.missing import OPERATION_MODULES, described, missing_layers
 
 MODELS = {"Sequential": "sequential", "Functional": "functional"}
 INPUT_DTYPES = ("bool", "string", "bfloat16", "float16", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
@@ -35,14 +38,37 @@ INPUT_OPTIONS = {
 OTHER_LAYERS: dict[str, tuple[str, Mapping[str, Option]]] = {
     "InputLayer": ("input_layer", INPUT_OPTIONS),
     TEXT_VECTORIZATION.class_name: (TEXT_VECTORIZATION.name, TEXT_VECTORIZATION.options),
+    **{name: (spec.name, spec.options) for name, spec in IDENTITIES.items()},
 }
-"""Layers that compute no arrays: their snake-case names and their options."""
+"""Layers that compute no arrays, or none but their input: their snake-case names and their options."""
+KNOWN = {*MODELS, *OTHER_LAYERS, *LAYERS}
+"""The classes that can be run."""
 UNSUPPORTED = ("stateful", "sparse", "ragged", "quantization_config", "lora_rank", "renorm", "rms_scaling", "time_major")
 """Options that make a layer compute something else than its function does: refused wherever they are set."""
-ANY_CLASS: dict[str, Option] = {name: option for spec in reversed(LAYERS.values()) for name, option in spec.options.items()} | COMMON
-"""By the name of an option, one that has it: an option that a class does not have must be what it is elsewhere."""
-MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate")
+OF_ANY_LAYER = ("name", "dtype", "autocast", "activity_regularizer", "input_shape", "input_dim")
+OF_RECURRENT = ("cell", "seed", "stateful", "unroll", "use_cudnn", "implementation")
+OF_CONVOLUTIONS = ("lora_rank", "lora_alpha")
+NOT_READ: dict[str, tuple[str, ...]] = {
+    "InputLayer": ("sparse", "ragged", "optional", "shape", "batch_size"),
+    "TextVectorization": ("encoding", "idf_weights", "ragged", "sparse", "vocabulary", "vocabulary_size", "has_input_vocabulary"),
+    "Dense": ("lora_rank", "lora_alpha", "quantization_config"),
+    "Embedding": ("lora_rank", "lora_alpha", "quantization_config", "input_length"),
+    "BatchNormalization": ("renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
+    "LayerNormalization": ("rms_scaling",),
+    "LeakyReLU": ("alpha",),
+    **dict.fromkeys(("Conv1D", "Conv2D"), OF_CONVOLUTIONS),
+    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D"), ("seed",)),
+    **dict.fromkeys(("SimpleRNN", "GRU"), OF_RECURRENT),
+    "LSTM": (*OF_RECURRENT, "unit_forget_bias"),
+    "Bidirectional": ("layer", "backward_layer"),
+    "TimeDistributed": ("layer",),
+}
+"""What Keras takes beside the options of a record and those that go with its weights: none of it changes what the layer computes, or what
+does is refused elsewhere."""
+MASK_OPERATIONS = ("NotEqual", "Any", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike")
 """Operations of ``keras.src.ops.numpy`` that Keras itself adds to a functional model to carry masks; here ``ops.NotEqual``."""
+OPERATIONS = (*MASK_OPERATIONS, *(kind.removeprefix("ops.") for kind in OPERATORS))
+"""All that are run: those on masks, and operators between tensors."""
 
 MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
 MASK_MODULE = "keras.src.ops.numpy"
@@ -84,6 +110,8 @@ def layer_entries(model: Mapping[str, Any]) -> list[Entry]:
     """
     if class_of(model, "the model") not in MODELS:
         raise ArchiveError(f"the configuration is that of a {model['class_name']}, not of a Sequential or Functional model")
+    if missing := missing_layers(model, is_known, ", ".join(sorted(KNOWN))):
+        raise ArchiveError(missing)
     entries = list(islice(_walk(model, "", "", 0), MAX_LAYERS + 1))
     if len(entries) > MAX_LAYERS:
         raise ArchiveError(f"the configuration describes more than {MAX_LAYERS} layers")
@@ -131,18 +159,23 @@ def _name_of(layer: Mapping[str, Any], names: set[str], where: str) -> str:
 
 def kind_of(layer: Mapping[str, Any]) -> str:
     """The class of a serialised layer; an operation, which may be named like a layer, is ``ops.NotEqual``."""
-    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in MASK_OPERATIONS
+    operation = layer.get("module") == MASK_MODULE and layer["class_name"] in OPERATIONS
     return f"ops.{layer['class_name']}" if operation else str(layer["class_name"])
+
+
+def is_known(layer: Mapping[str, Any]) -> bool:
+    """Whether a serialised layer is of a class, or an operation, that can be run."""
+    kind = kind_of(layer)
+    return kind.startswith("ops.") or (kind in KNOWN and not str(layer.get("module")).startswith(OPERATION_MODULES))
 
 
 def class_of(layer: Mapping[str, Any], where: str) -> str:
     """Return the class of a serialised layer if it is a known class of Keras; ``ArchiveError`` names any other."""
     class_name, module, registered = part(layer, "class_name", str, f"layer {where!r}"), layer.get("module"), layer.get("registered_name")
     kind = kind_of(layer)
-    known = {*MODELS, *OTHER_LAYERS, *LAYERS}
-    if class_name not in known and not kind.startswith("ops."):
-        names = ", ".join(sorted(known))
-        raise ArchiveError(f"layer {where!r}: class {shown(class_name)} is not supported; supported are {names}")
+    if not is_known(layer):
+        title = described({"config": {}, **layer})
+        raise ArchiveError(f"layer {where!r}: {title} is not supported; supported are {', '.join(sorted(KNOWN))}")
     modules = (MASK_MODULE,) if kind.startswith("ops.") else MODULES
     if module not in modules or registered not in (None, class_name):
         raise ArchiveError(
@@ -172,14 +205,42 @@ def check_options(class_name: str, config: Mapping[str, Any], where: str) -> Non
     for name in UNSUPPORTED:
         if config.get(name):
             raise ArchiveError(f"layer {where!r}: {name}={shown(config[name])} is not supported")
-    options = OTHER_LAYERS[class_name][1] if class_name in OTHER_LAYERS else LAYERS[class_name].options if class_name in LAYERS else {}
+    options = _options_of(class_name)
     for name, option in options.items():
         if option.default is REQUIRED and name not in config:
             raise ArchiveError(f"layer {where!r}: {class_name} has no {name}")
     for name, value in config.items():
-        known = options.get(name) or ANY_CLASS.get(name)
+        known = options.get(name)
         if known and known.allowed and not known.allowed.fits(value):
             raise ArchiveError(f"layer {where!r}: {name} is {shown(value)}, not {known.allowed.words}")
+    unknown = [name for name in config if name not in options and name not in unread_options(class_name)]
+    if unknown and class_name not in (*MODELS, *IDENTITIES, "InputLayer"):  # an InputLayer takes anything
+        raise ArchiveError(f"layer {where!r}: {class_name} has no option {', '.join(map(shown, unknown))}{_near(unknown[0], class_name)}")
+
+
+def _options_of(class_name: str) -> Mapping[str, Option]:
+    """The options of a class that are read."""
+    own = OTHER_LAYERS[class_name][1] if class_name in OTHER_LAYERS else LAYERS[class_name].options if class_name in LAYERS else {}
+    return {**own, **COMMON}
+
+
+def unread_options(class_name: str) -> set[str]:
+    """The options of a class that are taken and not read, since they change nothing of what is computed."""
+    weights = LAYERS[class_name].weights if class_name in LAYERS else {}
+    of_weights = {
+        f"{weight.prefix or name}_{what}"
+        for name, weight in weights.items()
+        for what in ("initializer", *(("regularizer", "constraint") if weight.trained else ()))
+    }
+    return {*OF_ANY_LAYER, *NOT_READ.get(class_name, ()), *of_weights}
+
+
+def _near(name: str, class_name: str) -> str:
+    """The option that was meant, if one has nearly that name."""
+    from difflib import get_close_matches  # here, because only this message needs it
+
+    near = get_close_matches(name, [*_options_of(class_name), *unread_options(class_name)], 1)
+    return f"; it has {near[0]}" if near else ""
 
 
 def _check_wrapped(wrapper: WrapperSpec, config: Mapping[str, Any], where: str) -> None:
@@ -207,7 +268,7 @@ def model_dtype(entries: list[Entry]) -> str:
     """Return the one dtype in which all layers of a model compute; ``ArchiveError`` for mixed or low precision."""
     found: dict[str, str] = {}
     for entry in entries:
-        if entry.class_name in LAYERS:
+        if record_of(entry.class_name) not in (None, TEXT_VECTORIZATION):
             inner = [entry.config[half] for half in ("layer", "backward_layer") if half in entry.config]
             for config in (entry.config, *(half["config"] for half in inner)):
                 policy, where = config.get("dtype") or "float32", f"layer {entry.path!r}: dtype"

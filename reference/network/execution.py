@@ -14,12 +14,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers import LAYERS, LayerCall, LayerSpec
+from reference.layers import LayerCall, LayerSpec, record_of
+from reference.layers.identities import IdentitySpec
 from reference.layers.kinds import WrapperSpec
-from reference.layers.spec import FORWARD, MASK
+from reference.layers.operators import OPERATORS
+from reference.layers.spec import FORWARD, MASK, spec_of
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS
-from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
+from reference.network.graph import Constant, Graph, Ref, as_input, leaves, map_leaves, match_structure
 
 Array = NDArray[Any]
 
@@ -30,7 +32,6 @@ MASK_OPERATIONS: dict[str, Callable[..., Array]] = {
     "ops.ExpandDims": lambda config, x: np.expand_dims(x, config["axis"]),
     "ops.ZerosLike": lambda config, x: np.zeros_like(x, dtype=bool),
     "ops.OnesLike": lambda config, x: np.ones_like(x, dtype=bool),
-    "ops.Concatenate": lambda config, xs: np.concatenate(xs, axis=config["axis"]),
 }
 """What Keras writes into a functional archive to carry masks."""
 
@@ -50,7 +51,7 @@ class Layer(NamedTuple):
     @property
     def spec(self) -> LayerSpec:
         """The record of its class, or the one in its place."""
-        return self.record or LAYERS.get(self.class_name, TEXT_VECTORIZATION)
+        return self.record or record_of(self.class_name) or spec_of(self.class_name)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ class Context:
     dtype: np.dtype[Any]
 
     def function(self, layer: Layer) -> Callable[..., Any]:
-        """The forward function of a layer; ``NotImplementedError`` names both if it is missing."""
+        """The forward function of a layer; ``NotImplementedError`` names both if it is missing. Identities are the reference's own."""
+        if isinstance(layer.spec, IdentitySpec):
+            return layer.spec.forward
         name = f"{layer.spec.name}_forward"
         function = self.find(name)
         if function is None:
@@ -168,10 +171,15 @@ def _run_call(
     """The outputs of one call and their masks."""
     call = graph.calls[node]
 
+    def value(leaf: Any) -> Any:
+        return values[leaf] if isinstance(leaf, Ref) else leaf.value if isinstance(leaf, Constant) else leaf
+
     def resolved(structure: Any) -> Any:
-        return map_leaves(lambda leaf: values[leaf] if isinstance(leaf, Ref) else leaf, structure)
+        return map_leaves(value, structure)
 
     args, kwargs = resolved(call.args), resolved(call.kwargs)
+    if call.class_name in OPERATORS:
+        return [_operated(graph, node, args[0], recorder)], [None]
     if call.class_name.startswith("ops."):
         return [MASK_OPERATIONS[call.class_name](graph.configs[call.layer], *args)], [None]
     mask = kwargs.get("mask")
@@ -180,7 +188,7 @@ def _run_call(
     if call.class_name in MODELS:
         inner = graph.models[call.layer]
         given = match_structure(inner.inputs, args[0])
-        inputs = {name: as_input(spec, given[name], context.dtype) for name, spec in inner.specs.items()}
+        inputs = {name: as_input(spec, given[name]) for name, spec in inner.specs.items()}
         inner_masks = match_structure(inner.inputs, mask, masks=True)
         inner_recorder = None if recorder is None else recorder.nested(node, given)
         values, masks = run_graph(context, inner, inputs, inner_masks, trace, inner_recorder)
@@ -195,13 +203,22 @@ def _run_call(
     return _run_layer(context, layer, x, mask, kwargs, node, recorder)
 
 
+def _operated(graph: Graph, node: Node, operands: list[Any], recorder: Recorder | None) -> Array:
+    """The result of an operator, which runs by the reference's own function whatever those of the layers are."""
+    kind, config = graph.calls[node].class_name, graph.configs[node[0]]
+    layer = Layer(graph.prefix + node[0], kind, config, [], OPERATORS[kind])
+    call = layer.spec.call(config)
+    result = layer.spec.forward(operands, **call.options) if recorder is None else recorder.call(node, layer, call, operands)
+    return np.asarray(result)
+
+
 def _run_layer(
     context: Context, layer: Layer, x: Any, mask: Any, kwargs: Mapping[str, Any], node: Node, recorder: Recorder | None
 ) -> tuple[list[Any], list[Any]]:
     """Call a layer function by the contract, and find out the masks of its outputs."""
     spec = layer.spec
-    asked = kwargs.get("training") is True if recorder is None else recorder.training(layer)
-    training = asked and spec.acts(layer.config)
+    # As in Keras the run alone says whether it is one of training: a ``training`` that the graph gives a call is never heard.
+    training = recorder is not None and recorder.training(layer) and spec.acts(layer.config)
     call = spec.call(layer.config, layer.weights, training=training)
     options = dict(call.options)
     if training:

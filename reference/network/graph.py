@@ -6,8 +6,9 @@ call follows those it depends on. A Sequential model becomes the chain that it i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
@@ -15,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers import LAYERS
-from reference.layers.kinds import WrapperSpec
+from reference.layers import LAYERS, record_of
+from reference.layers.operators import OPERATORS
 from reference.layers.shapes import Shape
-from reference.layers.spec import IN_TRAINING
 from reference.network.config import MODELS, kind_of
 from reference.network.errors import ArchiveError, part, shown
 
@@ -40,6 +40,13 @@ class Ref:
         return self.layer, self.call
 
 
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array that stands in the configuration itself, as an operand."""
+
+    value: NDArray[Any]
+
+
 @dataclass(frozen=True)
 class Input:
     """An input of a model: its declared shape (the batch first) and dtype."""
@@ -51,9 +58,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer, nested model or mask operation; in its arguments a :class:`Ref` stands for each tensor.
+    """One call of a layer, nested model or operation; in its arguments a :class:`Ref` stands for each tensor.
 
-    A layer or model has one positional argument, its input; all others are in `kwargs`, whatever way they were given.
+    A layer or model has one positional argument, its input; all others are in `kwargs`, whatever way they were given. An operator has one
+    as well, the list of its operands.
     """
 
     layer: str
@@ -75,7 +83,7 @@ class Graph:
     specs : dict of layer name to Input
     calls : dict of (layer name, number of the call) to Call
     configs : dict of layer name to configuration
-        Of the mask operations alone.
+        Of the operations alone.
     models : dict of layer name to Graph
         The nested models.
     """
@@ -162,10 +170,13 @@ def _call(path: str, layer: Mapping[str, Any], node: Mapping[str, Any]) -> Call:
     kind, name, where = kind_of(layer), layer["config"]["name"], f"layer {path!r}: a call"
     args = [_tensors(value, where) for value in part(node, "args", list, where)]
     kwargs = {str(key): _tensors(value, where) for key, value in part(node, "kwargs", dict, where).items()}
+    if kind in OPERATORS:
+        return Call(name, kind, [_operands(path, kind, args, kwargs)], {})
     if kind.startswith("ops."):
         _check_operation(path, kind, args)
         return Call(name, kind, args, {})
-    takes = LAYERS[kind].takes if kind in LAYERS else ("training", "mask")
+    record = record_of(kind)
+    takes = ("training", "mask") if record is None else record.takes
     named = dict(zip(takes, args[1:], strict=False))
     unknown = sorted(set(kwargs) - {*takes, "training", "mask"}) + sorted(set(kwargs) & set(named))
     if not args or len(args) > 1 + len(takes) or unknown:
@@ -176,11 +187,11 @@ def _call(path: str, layer: Mapping[str, Any], node: Mapping[str, Any]) -> Call:
     if kind not in MODELS and (not isinstance(args[0], list) if merges else not isinstance(args[0], Ref)):
         raise ArchiveError(f"layer {path!r}: a call of {kind} takes {'a list of tensors' if merges else 'one tensor'}")
     call = Call(name, kind, args[:1], named | kwargs)
-    _check_keywords(path, call, layer["config"])
+    _check_keywords(path, call)
     return call
 
 
-def _check_keywords(path: str, call: Call, config: Mapping[str, Any]) -> None:
+def _check_keywords(path: str, call: Call) -> None:
     """The arguments of a call beside its input are tensors where arrays are taken, and a bool for ``training``."""
     for key in ("mask", "initial_state"):
         given = call.kwargs.get(key)
@@ -193,17 +204,25 @@ def _check_keywords(path: str, call: Call, config: Mapping[str, Any]) -> None:
     training = call.kwargs.get("training")
     if not (training is None or isinstance(training, bool)):
         raise ArchiveError(f"layer {path!r}: training is {shown(training)}, not True or False")
-    wrapper = LAYERS.get(call.class_name)
-    if training and isinstance(wrapper, WrapperSpec) and len(wrapper.halves) == 1:
-        inner, _ = wrapper.inner(config)
-        if inner.drops or inner.defaults(IN_TRAINING):
-            raise ArchiveError(f"layer {path!r}: {call.class_name}({inner.class_name}) with training=True is not supported")
+
+
+def _operands(path: str, kind: str, args: list[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """The operands of an operator: tensors, numbers and arrays, at least one of them a tensor; of ``concatenate`` tensors alone."""
+    joins = kind == "ops.Concatenate"
+    operands = args[0] if joins and len(args) == 1 and isinstance(args[0], list) else args
+    kinds = (Ref,) if joins else (Ref, Constant, int, float)
+    fit = all(isinstance(one, kinds) and (not isinstance(one, float) or math.isfinite(one)) for one in operands)
+    alone = not any(isinstance(one, Ref) for one in operands)
+    if kwargs or not fit or alone or (operands is args if joins else len(args) != 2):
+        wanted = "a list of tensors" if joins else "two operands, tensors or finite numbers, at least one of them a tensor"
+        raise ArchiveError(f"layer {path!r}: the operator {kind} takes {wanted}")
+    return operands
 
 
 def _check_operation(path: str, kind: str, args: list[Any]) -> None:
     """The arguments of an operation on masks: tensors, or a number to compare with."""
     both = kind in ("ops.NotEqual", "ops.LogicalOr")
-    values = args[0] if kind == "ops.Concatenate" and args and isinstance(args[0], list) else args
+    values = args
     if kind == "ops.NotEqual" and len(args) == 2 and isinstance(args[1], int | float):
         values = args[:1]
     if len(args) != 1 + both or not values or not all(isinstance(value, Ref) for value in values):
@@ -217,10 +236,21 @@ def _tensors(value: Any, where: str, depth: int = 0) -> Any:
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             return _ref(part(part(value, "config", dict, where), "keras_history", list, where))
+        if value.get("class_name") in ("__numpy__", "__tensor__"):
+            return _constant(part(value, "config", dict, where), where)
         if "class_name" in value or "module" in value:
             raise ArchiveError(f"{where} takes a {shown(value.get('class_name'))}, which is not supported")
         return {str(name): _tensors(one, where, depth + 1) for name, one in value.items()}
     return [_tensors(one, where, depth + 1) for one in value] if isinstance(value, list) else value
+
+
+def _constant(config: Mapping[str, Any], where: str) -> Constant:
+    """An array of numbers as Keras serialises it."""
+    dtype = config.get("dtype")
+    array = np.array(config.get("value"), dtype if dtype in ("float16", "float32", "float64", "int32", "int64", "uint8") else None)
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ArchiveError(f"{where} takes {shown(config.get('value'))}, which is no array of finite numbers")
+    return Constant(array)
 
 
 def _endpoints(value: Any, layers: Mapping[str, Any], depth: int = 0) -> Any:
@@ -313,10 +343,22 @@ def match_structure(structure: Any, given: Any, *, masks: bool = False) -> dict[
     raise ValueError(f"the model takes the inputs {names}; {_described(given)} does not fit")
 
 
-def as_input(spec: Input, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """`value` as the declared input: of its rank, shape and kind, floats in the dtype of the model.
+def with_float_inputs(graph: Graph, dtype: np.dtype[Any]) -> Graph:
+    """The same graph, whose inputs of floats, those of nested models included, are declared in another dtype."""
+    specs = {name: replace(spec, dtype=dtype.name) if is_floating(spec) else spec for name, spec in graph.specs.items()}
+    return replace(graph, specs=specs, models={name: with_float_inputs(model, dtype) for name, model in graph.models.items()})
 
-    As in Keras, a last axis of length 1 may be left out or be too many, and values are converted to the declared kind.
+
+def is_floating(spec: Input) -> bool:
+    """Whether an input takes floats."""
+    return spec.dtype.startswith(("float", "bfloat"))
+
+
+def as_input(spec: Input, value: Any) -> NDArray[Any]:
+    """`value` as the declared input: of its rank, shape and dtype.
+
+    As in Keras, a last axis of length 1 may be left out or be too many, and values are converted to the declared dtype, which may be
+    coarser than that of the layers. (Of bfloat16, which NumPy has not, there are the values in float32.)
 
     Raises
     ------
@@ -333,9 +375,14 @@ def as_input(spec: Input, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         return array
     if array.dtype.kind not in "fiub":
         raise ValueError(f"input {spec.name!r} takes {spec.dtype} numbers, got an array of {array.dtype}")
-    if spec.dtype.startswith(("float", "bfloat")):
-        return array.astype(dtype, copy=False)
-    return array if array.dtype.kind in "iub" else array.astype(spec.dtype)
+    return _as_bfloat16(array.astype(np.float32)) if spec.dtype == "bfloat16" else array.astype(spec.dtype, copy=False)
+
+
+def _as_bfloat16(array: NDArray[Any]) -> NDArray[Any]:
+    """The nearest numbers of 8 binary digits, those of even ones where two are as near."""
+    bits = array.view(np.uint32)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return np.where(np.isfinite(array), rounded, array)
 
 
 def fit_shape(name: str, declared: Shape, shape: Shape) -> Shape:

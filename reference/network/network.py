@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from reference._arrays import Array
 from reference.network.execution import Context, Layer, frozen, run_graph
-from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
+from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure, with_float_inputs
 from reference.network.parallel import in_threads, shares
 from reference.network.shapes import GraphShapes, infer_shapes
 
@@ -78,7 +78,8 @@ class Network:
     def astype(self, dtype: DTypeLike) -> Self:
         """The same model computing in another floating dtype; float64 shows how large float32 errors are."""
         model = self.with_weights({path: [one.astype(dtype) for one in arrays] for path, arrays in self.weights.items()})
-        return replace(model, context=replace(model.context, dtype=np.dtype(dtype)))
+        graph = with_float_inputs(model.graph, np.dtype(dtype))
+        return replace(model, graph=graph, context=replace(model.context, dtype=np.dtype(dtype)))
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         """The outputs for `x`, computed `batch_size` samples at a time.
@@ -142,7 +143,7 @@ class Network:
     def as_inputs(self, x: Any) -> tuple[dict[str, Array], GraphShapes]:
         """Arrays by input name, of the declared shape and dtype and of one batch size; and the shapes that follow from them."""
         given = match_structure(self.graph.inputs, x)
-        inputs = {name: as_input(spec, given[name], self.dtype) for name, spec in self.graph.specs.items()}
+        inputs = {name: as_input(spec, given[name]) for name, spec in self.graph.specs.items()}
         sizes = {name: len(value) for name, value in inputs.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"the inputs have different numbers of samples: {sizes}")

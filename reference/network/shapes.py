@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reference.layers import LAYERS
-from reference.layers.shapes import Shape, broadcast, concatenated, size_of
-from reference.layers.spec import FORWARD, LayerSpec
-from reference.layers.text_vectorization import TEXT_VECTORIZATION
+from reference.layers import record_of
+from reference.layers.operators import OPERATORS
+from reference.layers.shapes import Shape, broadcast, size_of
+from reference.layers.spec import FORWARD, LayerSpec, spec_of
 from reference.network.config import MODELS
-from reference.network.graph import Call, Graph, Ref, fit_shape, leaves, map_leaves, match_structure
+from reference.network.graph import Call, Constant, Graph, Ref, fit_shape, leaves, map_leaves, match_structure
 
 MAX_NUMBERS = 2**28
 """Most numbers that one sample may take, in the outputs of all layers together."""
@@ -127,6 +127,8 @@ def _run(graph: Graph, layers: Mapping[str, Described], inputs: Mapping[str, Sha
 
 def _call(graph: Graph, call: Call, layers: Mapping[str, Described], shapes: Mapping[Ref, Shape], found: GraphShapes) -> list[Shape]:
     """The shapes of the outputs of one call."""
+    if call.class_name in OPERATORS:
+        return [_operator(call, graph.configs[call.layer], _shapes_of(call.args[0], shapes))]
     if call.class_name.startswith("ops."):
         return [_operation(call.class_name, graph.configs[call.layer], _shapes_of(call.args, shapes))]
     given = _shapes_of(call.args[0], shapes)
@@ -139,7 +141,7 @@ def _call(graph: Graph, call: Call, layers: Mapping[str, Described], shapes: Map
     path = graph.prefix + call.layer
     taken = tuple(given) if isinstance(given, list) else (given,)
     found.inputs.setdefault(path, {})[taken] = None
-    spec, config = LAYERS.get(call.class_name, TEXT_VECTORIZATION), layers[path].config
+    spec, config = record_of(call.class_name) or spec_of(call.class_name), layers[path].config
     found.steps += spec.steps(config, taken[0])
     _check_states(call, spec.state_widths(config), shapes)
     _check_mask(call, spec, taken, shapes)
@@ -154,7 +156,10 @@ class _Leaf:
 
 
 def _shapes_of(value: Any, shapes: Mapping[Ref, Shape]) -> Any:
-    return map_leaves(lambda leaf: shapes[leaf] if isinstance(leaf, Ref) else (), value)
+    def shape(leaf: Any) -> Shape:
+        return shapes[leaf] if isinstance(leaf, Ref) else leaf.value.shape if isinstance(leaf, Constant) else ()
+
+    return map_leaves(shape, value)
 
 
 def _check_mask(call: Call, spec: LayerSpec, taken: Sequence[Shape], shapes: Mapping[Ref, Shape]) -> None:
@@ -183,15 +188,22 @@ def _check_states(call: Call, wanted: Sequence[int], shapes: Mapping[Ref, Shape]
         raise ValueError(f"its states are {len(wanted)} arrays of the widths {wanted}, initial_state has the shapes {states}")
 
 
+def _operator(call: Call, config: Mapping[str, Any], shapes: list[Shape]) -> Shape:
+    """The shape that an operator gives; the batch of a tensor must meet nothing but other batches."""
+    rank = max(map(len, shapes))
+    for operand, shape in zip(call.args[0], shapes, strict=True):
+        if (len(shape) < rank) if isinstance(operand, Ref) else (len(shape) == rank and shape[0] != 1):
+            raise ValueError(f"operands of the shapes {', '.join(map(str, shapes))}: the batch of one meets another axis")
+    return OPERATORS[call.class_name].output_shapes(config, shapes)[0]
+
+
 def _operation(class_name: str, config: Mapping[str, Any], shapes: list[Any]) -> Shape:
     """The shape that an operation on masks gives; a number among its arguments has the shape ``()``."""
-    if class_name not in ("ops.Concatenate", "ops.ExpandDims", "ops.Any"):
+    if class_name not in ("ops.ExpandDims", "ops.Any"):
         return broadcast(shapes)
     axis, keepdims, (shape, *_) = config.get("axis"), config.get("keepdims", False), shapes
     if type(axis) is not int or not isinstance(keepdims, bool | None):
         raise ValueError(f"axis={axis!r} and keepdims={keepdims!r} are not options of an operation on masks")
-    if class_name == "ops.Concatenate":
-        return concatenated(shape, axis)
     rank = len(shape) + (class_name == "ops.ExpandDims")
     if not -rank <= axis < rank or axis % rank == 0:
         raise ValueError(f"axis {axis} is no axis of an array of the shape {shape} beside the batch")

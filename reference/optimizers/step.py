@@ -88,6 +88,8 @@ def apply_step(
 ) -> Result:
     """Make one step with an optimizer's formula; the new variables and the new state.
 
+    A learning rate is rounded to float32, in which Keras holds it, but for a NumPy number, which has a precision of its own.
+
     ValueError if no gradient is given at all, their number is not that of the variables, or options contradict each other; TypeError for
     an option that there is not.
     """
@@ -103,7 +105,8 @@ def apply_step(
     if every > 1:
         given, after["accumulated"] = _accumulated(given, values, before.get("accumulated"), every, moves)
     if moves:
-        rate, clipped = single(learning_rate), _clipped(given, values, options)
+        rate = learning_rate if isinstance(learning_rate, np.floating) else single(learning_rate)
+        clipped = _clipped(given, values, options)
         values, after["slots"] = _updated(update, values, clipped, before["slots"], rate, count // every + 1, options)
     if options.get("use_ema"):
         values, after["average"] = _averaged(values, before.get("average"), count // every, options)

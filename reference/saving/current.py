@@ -19,9 +19,7 @@ from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError
 from reference.network.graph import Graph, Ref, leaves
 from reference.network.shapes import infer_shapes
-
-GONE = ("batch_input_shape", "implementation", "input_length", "time_major")
-"""Options of Keras 2. The reader has seen that none is set to what would make another layer."""
+from reference.saving.versions import OLD_HARD_SIGMOID
 
 OPERATION = re.compile(r"concatenate(_[0-9]+)?")
 """Names that Keras makes up for the operation that joins masks, and for Concatenate layers alike."""
@@ -38,13 +36,28 @@ def current_config(found: Description) -> dict[str, Any]:
     Raises
     ------
     ArchiveError
+        If a layer has a function of Keras 2 that Keras 3 does not have.
         If Keras would not load the model, because an operation on masks that it adds itself would have the name of a layer.
     """
+    for entry in found.entries:
+        _check_functions(entry.path, entry.config)
     layers = {entry.path: entry for entry in found.entries}
     config = _model(found.config, found.graph, infer_shapes(found.graph, layers).tensors, found.dtype)
     if config != found.config:
         _check_names(found.graph, layers)
     return config
+
+
+def _check_functions(path: str, config: Mapping[str, Any]) -> None:
+    """Keras 3 has every function but one that a file of Keras 2 may mean."""
+    for name, value in config.items():
+        if value == OLD_HARD_SIGMOID:
+            raise ArchiveError(
+                f"layer {path!r}: {name} is the hard_sigmoid of Keras 2, 0.2 x + 0.5, which Keras 3 does not have: "
+                "the model can be saved as .json, or with another activation"
+            )
+        if name in ("layer", "backward_layer"):
+            _check_functions(path, value["config"])
 
 
 def _model(model: Mapping[str, Any], graph: Graph, tensors: Tensors, dtype: str) -> dict[str, Any]:
@@ -62,17 +75,11 @@ def _model(model: Mapping[str, Any], graph: Graph, tensors: Tensors, dtype: str)
     layers = []
     for layer in model["config"]["layers"]:
         name = layer["config"]["name"]
-        inner = _model(layer, graph.models[name], tensors, dtype) if layer["class_name"] in MODELS else _layer(layer)
+        inner = _model(layer, graph.models[name], tensors, dtype) if layer["class_name"] in MODELS else dict(layer)
         if "inbound_nodes" in layer:
             inner["inbound_nodes"] = complete(layer["inbound_nodes"])
         layers.append(inner)
     return {**model, "config": {**model["config"], "layers": layers}}
-
-
-def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer and what it wraps, without options that are no longer there."""
-    config = {name: value for name, value in layer["config"].items() if name not in GONE}
-    return {**layer, "config": config | {half: _layer(config[half]) for half in ("layer", "backward_layer") if half in config}}
 
 
 def _check_names(graph: Graph, layers: Mapping[str, Entry]) -> None:

@@ -12,22 +12,32 @@ of the layers, ``layers/dense_1/vars/0``. The older layout, which goes by names,
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.layers import LAYERS
+try:
+    import h5py
+except ImportError:  # the package can be imported without it, and reads JSON
+    h5py = None
+
+from reference.layers import record_of
 from reference.layers.shapes import Shape
-from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS, Entry
 from reference.network.errors import ArchiveError, shown
 
-IGNORED = ("optimizer", "optimizer_weights")
-"""Groups at the root that are never opened."""
+IGNORED = ("optimizer", "optimizer_weights", "metrics", "compiled_metrics", "compiled_loss", "loss")
+"""Groups at the root that are never opened: what a model was compiled with."""
+OLD_ROOT = "_layer_checkpoint_dependencies"
+"""In the place of ``layers`` in what tf.keras 2.12 and 2.13 wrote."""
+
+NUMBERED = re.compile(r"_[0-9]+$")
 
 Weights = dict[str, list[NDArray[Any]]]
 """The weights of every layer by its path, in the order of ``get_weights()``."""
@@ -39,8 +49,8 @@ Places = dict[str, list[str]]
 @contextmanager
 def opened(data: bytes) -> Iterator[Any]:
     """An ``h5py.File`` of the bytes of a file; whatever the library stumbles over is an :class:`ArchiveError`."""
-    import h5py  # here, so that the package can be imported without it
-
+    if h5py is None:
+        raise ArchiveError("HDF5 files are read with h5py, which is not installed")
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             yield file
@@ -50,7 +60,7 @@ def opened(data: bytes) -> Iterator[Any]:
         raise ArchiveError(f"not a readable HDF5 file ({type(error).__name__}: {str(error)[:200]})") from None
 
 
-def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
+def read_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Sequence[Entry] = ()) -> Weights:
     """Return the weights of every layer from the bytes of a ``*.weights.h5`` file.
 
     Parameters
@@ -61,18 +71,25 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
         The layers, with the shapes that their weights must have.
     dtype : str
         The dtype that every weight must have.
+    left_out : sequence of Entry
+        Layers of the file whose weights are not looked at.
 
     Raises
     ------
     ArchiveError
         For anything missing, extra, of another shape or dtype, or stored in a way that Keras never uses.
     """
-    places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
     with opened(data) as file:
-        return read_datasets(file, len(data), entries, places, _groups(entries), dtype)
+        if tops := _old_tops(file):
+            both = _old_groups([*entries, *left_out], tops)
+            entries, left_out = both[: len(entries)], both[len(entries) :]
+        places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
+        return read_datasets(file, len(data), entries, places, _groups(entries), dtype, [entry.group for entry in left_out])
 
 
-def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places, groups: set[str], dtype: str) -> Weights:
+def read_datasets(
+    file: Any, size: int, entries: Sequence[Entry], places: Places, groups: set[str], dtype: str, ignored: Sequence[str] = ()
+) -> Weights:
     """The datasets at these places and no others, after the headers of all of them have been checked.
 
     Parameters
@@ -85,12 +102,14 @@ def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places
     places : Places
     groups : set of str
         All paths at which a group may stand.
+    ignored : sequence of str
+        Paths of groups that are never opened, beside :data:`IGNORED`.
     """
     wanted = {
         place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)
     }
     found: dict[str, Any] = {}
-    _find(file, "", groups, wanted, found)
+    _find(file, "", groups, wanted, found, {*IGNORED, *ignored})
     for entry in entries:
         missing = [place for place in places[entry.path] if place not in found]
         if missing:
@@ -106,8 +125,6 @@ def read_datasets(file: Any, size: int, entries: Sequence[Entry], places: Places
 
 def child(group: Any, name: str, path: str) -> Any:
     """What stands under a name in a group; ``ArchiveError`` if that is a link to somewhere else."""
-    import h5py
-
     link = group.get(name, getlink=True)
     if type(link) is not h5py.HardLink:
         kind = {"SoftLink": "soft link", "ExternalLink": "external link"}.get(type(link).__name__, type(link).__name__)
@@ -120,35 +137,72 @@ def parents(path: str) -> set[str]:
     return {str(parent) for parent in PurePosixPath(path).parents} - {"."}
 
 
+def _old_tops(file: Any) -> set[str]:
+    """The names of the groups in the table of layers that tf.keras 2.12 and 2.13 wrote; none where there is no such table."""
+    names = [name.replace("\\", "/").split("/") for name in file]
+    inside = {name[1] for name in names if name[0] == OLD_ROOT and len(name) > 1}
+    return inside | (set(child(file, OLD_ROOT, OLD_ROOT)) if [OLD_ROOT] in names else set())
+
+
+def _old_groups(entries: Sequence[Entry], names: set[str]) -> list[Entry]:
+    """The entries with the groups that tf.keras 2.12 and 2.13 gave them, of which `names` are those at the top.
+
+    Their tables of layers have every layer with weights twice, so that its number counts for two; later ones count as Keras 3 does.
+    """
+    result = [replace(entry, group=entry.group.replace("layers/", f"{OLD_ROOT}/")) for entry in entries]
+    weighty = {path for entry in entries if entry.shapes for path in (entry.path, *parents(entry.path))}
+    if {entry.group.split("/")[1] for entry in result if entry.path in weighty} <= names:
+        return result
+    moved: dict[str, str] = {}
+    used: dict[str, int] = {}
+
+    def order(entry: Entry) -> tuple[int, int]:
+        number = NUMBERED.search(entry.group)
+        return entry.path.count("/"), int(number[0][1:]) if number else 0
+
+    for entry in sorted(entries, key=order):
+        above = moved.get(entry.path.rpartition("/")[0], "")
+        kind = f"{above}{OLD_ROOT}/{NUMBERED.sub('', entry.group.rpartition('/')[2])}"
+        number = used.get(kind, 0)
+        used[kind] = number + 1 + (entry.path in weighty)
+        moved[entry.path] = f"{kind}_{number}/" if number else f"{kind}/"
+    return [replace(entry, group=moved[entry.path][:-1]) for entry in entries]
+
+
 def _groups(entries: Sequence[Entry]) -> set[str]:
     """Paths at which a group may stand: those of the layers and of everything between them and their datasets."""
-    groups = {"layers", "vars"}
+    groups = {"layers", OLD_ROOT, "vars"}
     for entry in entries:
         inner = {one for name in entry.shapes for one in parents(name)}
         # Groups that Keras writes even if there are no weights in them.
-        spec = TEXT_VECTORIZATION if entry.class_name == TEXT_VECTORIZATION.class_name else LAYERS.get(entry.class_name)
-        inner.update(spec.groups if spec else ["layers"] if entry.class_name in MODELS else [])
+        spec = record_of(entry.class_name)
+        inner.update(spec.groups if spec else ["layers", OLD_ROOT] if entry.class_name in MODELS else [])
+        if entry.class_name == "Bidirectional":  # tf.keras wrote groups of the layer as it was given, which has no weights
+            inner.update(("layer", "layer/cell"))
         for below in ("", *inner):
             path = f"{entry.group}/{below}".rstrip("/")
             groups |= {path, f"{path}/vars"}
     return groups
 
 
-def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any]) -> None:
+def _find(
+    group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]
+) -> None:
     """Collect the expected datasets below a group; refuse every link and every name that is not expected."""
-    import h5py
-
     for name in group:
-        below = f"{path}/{name}".lstrip("/")
-        if below in IGNORED:
+        # tf.keras on Windows joined the names of groups by its own separator.
+        below = f"{path}/{name}".lstrip("/").replace("\\", "/")
+        if below in ignored:
             continue
         if below not in groups and below not in wanted:
             raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         item = child(group, name, below)
+        if below in found:
+            raise ArchiveError(f"{shown(below)} stands in the file twice")
         if below in wanted and isinstance(item, h5py.Dataset):
             found[below] = item
         elif below in groups and isinstance(item, h5py.Group):
-            _find(item, below, groups, wanted, found)
+            _find(item, below, groups, wanted, found, ignored)
         else:
             raise ArchiveError(f"{shown(below)} is a {type(item).__name__}, which is not expected there")
 

@@ -10,8 +10,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import Any
+
+import numpy as np
+
+try:
+    import h5py
+except ImportError:  # see :mod:`reference.saving.hdf5`
+    h5py = None
 
 from reference.network.errors import ArchiveError, shown
 
@@ -29,7 +36,18 @@ def has_texts(holder: Any, name: str) -> bool:
     return name in holder.attrs or f"{name}0" in holder.attrs
 
 
-def read_texts(data: bytes, holder: Any, name: str, count: int) -> list[str]:
+def list_length(holder: Any, name: str) -> int | None:
+    """How many texts a list has, in one piece or in several; None where there is none."""
+    if not has_texts(holder, name):
+        return None
+    pieces = [name] if name in holder.attrs else list(takewhile(lambda piece: piece in holder.attrs, (f"{name}{n}" for n in count())))
+    shapes = [holder.attrs.get_id(piece).shape for piece in pieces]
+    if any(len(shape) != 1 for shape in shapes):
+        raise ArchiveError(f"{name} is not a list")
+    return int(sum(shape[0] for shape in shapes))
+
+
+def read_texts(data: bytes, holder: Any, name: str, length: int) -> list[str]:
     """A list of texts, which Keras splits into ``name0``, ``name1`` ... where it is long.
 
     Parameters
@@ -39,7 +57,7 @@ def read_texts(data: bytes, holder: Any, name: str, count: int) -> list[str]:
     holder : h5py.Group
         What has the attribute.
     name : str
-    count : int
+    length : int
         How many texts there must be.
 
     Raises
@@ -47,14 +65,14 @@ def read_texts(data: bytes, holder: Any, name: str, count: int) -> list[str]:
     ArchiveError
         If there are more or fewer, or what stands there is no list of texts.
     """
-    pieces = takewhile(lambda piece: piece in holder.attrs, (f"{name}{number}" for number in range(count + 1)))
+    pieces = takewhile(lambda piece: piece in holder.attrs, (f"{name}{number}" for number in range(length + 1)))
     names = [name] if name in holder.attrs else list(pieces)
     attributes = [holder.attrs.get_id(one) for one in names]
     if any(len(attribute.shape) != 1 for attribute in attributes):
         raise ArchiveError(f"{name} is not a list")
     given = sum(attribute.shape[0] for attribute in attributes)
-    if given != count:
-        raise ArchiveError(f"{name} has {given} entries, the configuration asks for {count}")
+    if given != length:
+        raise ArchiveError(f"{name} has {given} entries, the configuration asks for {length}")
     return [text for one, attribute in zip(names, attributes, strict=True) if attribute.shape[0] for text in _read(data, holder, one)]
 
 
@@ -68,9 +86,6 @@ def read_text(data: bytes, holder: Any, name: str) -> str:
 
 
 def _read(data: bytes, holder: Any, name: str) -> list[str]:
-    import h5py  # here, so that the package can be imported without it
-    import numpy as np
-
     attribute = holder.attrs.get_id(name)
     kind = h5py.check_string_dtype(attribute.dtype)
     if kind is None:

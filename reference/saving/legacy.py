@@ -2,7 +2,8 @@
 
 The weights of a top-level layer lie in ``model_weights/<its name>`` under the paths of its variables, ``bi/forward_lstm/lstm_cell/kernel``
 (with ``:0`` in Keras 2), in the order that the attribute ``weight_names`` says: trained ones first. The configuration is the attribute
-``model_config`` of the root; :mod:`reference.saving.legacy_config` brings it into today's form. Source: keras.src.legacy.saving.
+``model_config`` of the root; :mod:`reference.saving.legacy_config` brings it into today's form. Keras reads the layers in the order of the
+attribute ``layer_names``, so one that names them in another order is refused. Source: keras.src.legacy.saving.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reference.layers import LAYERS
-from reference.network.config import Entry
-from reference.network.errors import ArchiveError, shown
+from reference.network.config import MAX_LAYERS, MODELS, Entry
+from reference.network.errors import ArchiveError, naming, shown
 from reference.saving.hdf5 import Places, Weights, child, opened, parents, read_datasets
-from reference.saving.hdf5_attributes import has_texts, read_text, read_texts
+from reference.saving.hdf5_attributes import has_texts, list_length, read_text, read_texts
 
 ROOT = "model_weights"
 TOP_LEVEL = "top_level_model_weights"
 MAX_LEVELS = 64
+MAX_NAMES = MAX_LAYERS
 
 
 class StoredWeight(NamedTuple):
@@ -30,28 +32,31 @@ class StoredWeight(NamedTuple):
     trained: bool
 
 
-def read_model_config(data: bytes) -> bytes:
-    """The configuration in a legacy ``.h5`` file, as it stands there; ``ArchiveError`` if the file has none."""
+def read_attributes(data: bytes, names: Sequence[str]) -> dict[str, str | None]:
+    """Texts among the attributes of an HDF5 file, None for those that are not there.
+
+    Who wrote a file stands at its root or, in files of weights alone and some of Keras 2, at the group of the weights.
+    """
     with opened(data) as file:
-        if "model_config" not in file.attrs:
-            raise ArchiveError("the file holds weights alone, or no model; weights are read beside a configuration, with weights=")
-        return read_text(data, file, "model_config").encode()
+        places = [file, child(file, ROOT, ROOT)] if ROOT in set(file) else [file]
+        found = {name: next((place for place in places if name in place.attrs), None) for name in names}
+        return {name: read_text(data, place, name) if place is not None else None for name, place in found.items()}
 
 
 def is_legacy_weights(data: bytes) -> bool:
     """Whether an HDF5 file holds weights in the older layout, by the names of layers."""
     with opened(data) as file:
-        return has_texts(file, "layer_names") or ROOT in file
+        return has_texts(file, "layer_names") or ROOT in set(file)
 
 
-def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
+def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Sequence[Entry] = ()) -> Weights:
     """Return the weights of every layer from the bytes of a legacy ``.h5`` file.
 
     Parameters
     ----------
     data : bytes
         The whole HDF5 file.
-    entries, dtype
+    entries, dtype, left_out
         As in :func:`reference.saving.hdf5.read_weights`.
 
     Raises
@@ -65,25 +70,51 @@ def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> We
     places: Places = {entry.path: [""] * len(entry.shapes) for entry in entries}
     groups = {TOP_LEVEL, ROOT, f"{ROOT}/{TOP_LEVEL}"}
     with opened(data) as file:
-        prefix = f"{ROOT}/" if ROOT in file else ""
+        prefix = f"{ROOT}/" if ROOT in set(file) else ""
         root = child(file, ROOT, ROOT) if prefix else file
-        for name, parts in layers.items():
-            groups.add(f"{prefix}{name}")
-            order = _saved_order(parts)
-            if not order:
-                continue
-            where = f"layer {name!r}: {prefix}{name}"
-            if name not in root:
-                raise ArchiveError(f"{where} is not in the file; the configuration asks for {len(order)} weights")
-            try:
-                variables = read_texts(data, child(root, name, f"{prefix}{name}"), "weight_names", len(order))
-            except ArchiveError as error:
-                raise ArchiveError(f"{where}: {error}") from None
+        orders = {name: _saved_order(parts) for name, parts in layers.items()}
+        groups |= {f"{prefix}{name}" for name, order in orders.items() if not order}
+        orders = {name: order for name, order in orders.items() if order}
+        given = _layer_names(data, root, prefix, {name: layers[name][0] for name in orders}, {entry.path for entry in left_out})
+        for (name, order), stored in zip(orders.items(), given, strict=True):
+            where = f"layer {name!r}: {prefix}{stored}"
+            with naming(where):
+                variables = read_texts(data, child(root, stored, f"{prefix}{stored}"), "weight_names", len(order))
             _check_variables(order, variables, where)
             for weight, variable in zip(order, variables, strict=True):
-                places[weight.layer][weight.place] = f"{prefix}{name}/{variable}"
-                groups |= parents(f"{prefix}{name}/{variable}")
-        return read_datasets(file, len(data), entries, places, groups, dtype)
+                places[weight.layer][weight.place] = f"{prefix}{stored}/{variable}"
+                groups |= parents(f"{prefix}{stored}/{variable}")
+        return read_datasets(file, len(data), entries, places, groups, dtype, [f"{prefix}{entry.path}" for entry in left_out])
+
+
+def _layer_names(data: bytes, root: Any, prefix: str, layers: Mapping[str, Entry], left_out: set[str]) -> list[str]:
+    """The groups of the layers that have weights, one for each: those that ``layer_names`` lists and that have weights, in its order."""
+    present = set(root)  # asked of the group itself, a link would be followed
+    for name in layers:
+        if name not in present and layers[name].class_name not in MODELS:
+            raise ArchiveError(f"layer {name!r}: {prefix}{name} is not in the file; its configuration asks for weights")
+        if name in present and not list_length(child(root, name, f"{prefix}{name}"), "weight_names"):
+            raise ArchiveError(f"layer {name!r}: {prefix}{name}: weight_names has 0 entries; its configuration asks for weights")
+    count = list_length(root, "layer_names")
+    if count is None:
+        raise ArchiveError("the attribute layer_names is missing, which says in which order the layers were saved")
+    if count > MAX_NAMES:
+        raise ArchiveError(f"layer_names has {count} entries, more than the {MAX_NAMES} allowed")
+    given = read_texts(data, root, "layer_names", count)
+    if len(set(given)) < len(given) or any("/" in name for name in given):
+        raise ArchiveError(f"layer_names {shown(given)} are not the names of layers, each once")
+    missing = [name for name in given if name not in present]
+    if missing:
+        raise ArchiveError(f"layer_names has {shown(missing[0])}, for which there is no group")
+    kept = [name for name in given if name not in left_out and list_length(child(root, name, f"{prefix}{name}"), "weight_names")]
+    # A model in a list of layers, as Keras wrote them until 2.2.2, has no name in the configuration.
+    fits = len(kept) == len(layers) and all(
+        name == stored or (entry.class_name in MODELS and name not in present)
+        for (name, entry), stored in zip(layers.items(), kept, strict=True)
+    )
+    if not fits:
+        raise ArchiveError(f"layer_names lists the layers with weights {shown(kept)}, the configuration has {shown(list(layers))}")
+    return kept
 
 
 def _check_variables(order: Sequence[StoredWeight], variables: Sequence[str], where: str) -> None:

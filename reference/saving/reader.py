@@ -9,49 +9,56 @@ file                    what is in it
 ``.json`` or a dict     what ``model.to_json()`` gives, with the weights in another file, ``*.weights.h5`` or legacy
 ======================  ==========================================================================================
 
-The reader treats them as coming from a stranger: members are read by exact name and never extracted, every size is checked before the
-bytes are read, classes are looked up in a fixed list, and no part of a file is ever executed. A file is read completely or not at all.
+What a file is follows from its content, not from its name (:mod:`reference.saving.source`), and what its options mean from the Keras that
+wrote it (:mod:`reference.saving.versions`). The reader treats files as coming from a stranger: members are read by exact name and never
+extracted, every size is checked before the bytes are read, classes are looked up in a fixed list, and no part of a file is ever executed. A
+file is read completely or not at all.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+import numpy as np
 
 from reference.layers.options import is_int
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.assembly import Description, describe
 from reference.network.config import Entry
 from reference.network.errors import ArchiveError, malformed, naming, shown
-from reference.network.graph import Graph
+from reference.network.graph import Graph, with_float_inputs
 from reference.saving.files import parse_json
 from reference.saving.hdf5 import Weights, read_weights
 from reference.saving.json_document import check_document, is_document, vocabularies_of, weights_of
-from reference.saving.legacy import is_legacy_weights, read_legacy_weights, read_model_config
+from reference.saving.legacy import is_legacy_weights, read_legacy_weights
 from reference.saving.legacy_config import canonical_config
 from reference.saving.new_weights import new_weights
+from reference.saving.source import HDF5, JSON, content, file_kind, member, opened_zip
+from reference.saving.stored_config import (
+    MAX_ASSET_BYTES,
+    MAX_JSON_BYTES,
+    MAX_WEIGHTS_BYTES,
+    config_origin,
+    hdf5_config,
+    weights_origin,
+    zip_config,
+)
+from reference.saving.versions import Origin, turned
 
 __all__ = ["Archive", "ArchiveError", "new_archive", "read_archive", "read_json_archive"]
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 Draw = Callable[[Description], Weights]
 """What makes new weights in place of those of a file."""
+Describe = Callable[[Any], Description]
+"""What looks through a configuration in the form of ``config.json``: :func:`.assembly.describe`, or what takes a part of it."""
 
-MAX_CONFIG_BYTES = 16 * 2**20
-MAX_WEIGHTS_BYTES = 2 * 2**30
-MAX_ASSET_BYTES = 64 * 2**20
-MAX_JSON_BYTES = 128 * 2**20
-MAX_RATIO = 100
-"""Keras stores its members uncompressed; a repacked archive may deflate them, but by no more than this."""
-
-HDF5_SUFFIXES = (".h5", ".hdf5")
 NOT_ALONE = "the file has weights of its own; weights= is for a configuration alone"
 
 
@@ -86,7 +93,7 @@ class Archive:
     graph: Graph
 
 
-def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) -> Archive:
+def read_archive(source: Source, weights: str | os.PathLike[str] | None = None, describing: Describe = describe) -> Archive:
     """Read a model's file or files.
 
     Parameters
@@ -96,6 +103,8 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         the configuration that ``model.to_json()`` gives, as a file or as the mapping that it stands for.
     weights : path, optional
         With a configuration alone: what ``model.save_weights`` wrote.
+    describing : callable, optional
+        What looks through the configuration, where not all of it is to be read.
 
     Raises
     ------
@@ -103,7 +112,7 @@ def read_archive(source: Source, weights: str | os.PathLike[str] | None = None) 
         If a file is missing, damaged, hostile, or holds something that is not supported; the sentence names the file
         and the member or layer.
     """
-    return _read(source, weights, None)
+    return _read(source, weights, None, describing)
 
 
 def new_archive(source: Source, seed: int) -> Archive:
@@ -130,70 +139,72 @@ def new_archive(source: Source, seed: int) -> Archive:
     return _read(source, None, draw)
 
 
-def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read(source: Source, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe = describe) -> Archive:
     """Read a source of any form, with its own weights, those of a file beside it, or new ones."""
     if isinstance(source, Mapping):
-        return _read_beside("the configuration", dict(source), weights, draw)
+        return _read_beside("the configuration", dict(source), weights, draw, describing)
     path = Path(source)
-    if path.suffix.lower() == ".json":
-        return _read_json(path, weights, draw)
     with naming(path):
-        if weights is not None:
-            raise ArchiveError(NOT_ALONE)
-        return _read_legacy(path, draw) if path.suffix.lower() in HDF5_SUFFIXES else _read_keras(path, draw)
+        kind = file_kind(path)
+        if kind != JSON:
+            if weights is not None:
+                raise ArchiveError(NOT_ALONE)
+            return (_read_hdf5 if kind == HDF5 else _read_zip)(path, draw, describing)
+    return _read_json(path, weights, draw, describing)
 
 
 def read_json_archive(path: str | os.PathLike[str]) -> Archive:
     """Read a whole model as JSON, whatever the file is called; errors as in :func:`read_archive`."""
     with naming(path):
-        return _read_document(Path(path), parse_json(_content(Path(path), MAX_JSON_BYTES)))
+        return _read_document(Path(path), parse_json(content(Path(path), MAX_JSON_BYTES)))
 
 
-def _read_keras(path: Path, draw: Draw | None) -> Archive:
-    try:
-        with _regular(path) as opened, zipfile.ZipFile(opened) as file:
-            with naming("config.json"):
-                found = describe(parse_json(_member(file, "config.json", MAX_CONFIG_BYTES)))
-            if draw:
-                return _archive(path, found, draw(found), _vocabularies(found.entries, file))
-            if "model.weights.npz" in file.namelist():
-                raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
-            with naming("model.weights.h5"):
-                weights = read_weights(_member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype)
-            return _archive(path, found, weights, _vocabularies(found.entries, file))
-    except FileNotFoundError:
-        raise ArchiveError("there is no such file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ArchiveError(f"not a complete zip archive ({error})") from None
-    except (OSError, NotImplementedError) as error:
-        raise ArchiveError(f"cannot be read ({error})") from None
+def _read_zip(path: Path, draw: Draw | None, describing: Describe) -> Archive:
+    with opened_zip(path) as file:
+        config, origin = zip_config(file)
+        with naming(origin), naming("config.json"):
+            found = read_configuration(config, origin, describing)
+        if draw:
+            return _archive(path, found, draw(found), _vocabularies(found.entries, file))
+        if "model.weights.npz" in file.namelist():
+            raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
+        with naming(origin), naming("model.weights.h5"):
+            weights = read_weights(member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype, found.left_out)
+        return _archive(path, found, weights, _vocabularies(found.entries, file))
 
 
-def _read_legacy(path: Path, draw: Draw | None) -> Archive:
-    data = _content(path, MAX_WEIGHTS_BYTES)
-    text = read_model_config(data)
-    with naming("model_config"):
-        if len(text) > MAX_CONFIG_BYTES:
-            raise ArchiveError(f"{len(text)} bytes are more than the {MAX_CONFIG_BYTES} allowed")
-        found = _describe_any(parse_json(text))
-    weights = draw(found) if draw else read_legacy_weights(data, found.entries, found.dtype)
+def _read_hdf5(path: Path, draw: Draw | None, describing: Describe) -> Archive:
+    data = content(path, MAX_WEIGHTS_BYTES)
+    config, origin = hdf5_config(data)
+    with naming(origin):
+        with naming("model_config"):
+            found = read_configuration(config, origin, describing)
+        weights = draw(found) if draw else _legacy_weights(data, found, origin)
     return _archive(path, found, weights, _vocabularies(found.entries))
 
 
-def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _legacy_weights(data: bytes, found: Description, origin: Origin) -> Weights:
+    """The weights of an HDF5 file in the older layout, as a backend of today has them."""
+    weights = read_legacy_weights(data, found.entries, found.dtype, found.left_out)
+    return turned(weights, {entry.path: entry for entry in found.entries}) if origin.is_old and origin.backend == "theano" else weights
+
+
+def _read_json(path: Path, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe) -> Archive:
     with naming(path):
-        value = parse_json(_content(path, MAX_JSON_BYTES))
+        value = parse_json(content(path, MAX_JSON_BYTES))
         if is_document(value):
             if weights is not None:
                 raise ArchiveError(NOT_ALONE)
             return _read_document(path, value, draw)
-    return _read_beside(path, value, weights, draw)
+    return _read_beside(path, value, weights, draw, describing)
 
 
 def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = None) -> Archive:
     check_document(document)
-    found = replace(describe(document["config"]), dtype=document["dtype"])
-    vocabularies = vocabularies_of(document)
+    found = describe(document["config"])
+    if found.dtype != document["dtype"]:  # that of a model whose dtype was changed when it had been read
+        found = replace(found, dtype=document["dtype"], graph=with_float_inputs(found.graph, np.dtype(document["dtype"])))
+    vocabularies = {path: _terms(path, terms) for path, terms in vocabularies_of(document).items()}
     texts = {entry.path for entry in found.entries if entry.class_name == TEXT_VECTORIZATION.class_name}
     if set(vocabularies) != texts:
         raise ArchiveError(f"there are vocabularies of {shown(sorted(vocabularies))}, the configuration asks for those of {sorted(texts)}")
@@ -201,21 +212,29 @@ def _read_document(path: Path, document: Mapping[str, Any], draw: Draw | None = 
     return _archive(path, found, weights, vocabularies)
 
 
-def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None) -> Archive:
+def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | None, draw: Draw | None, describing: Describe) -> Archive:
     """A configuration, with its weights in a file of their own."""
-    with naming(label):
-        if draw:
-            found = _describe_any(config)
+    origin = config_origin(config)
+    if draw:
+        with naming(label):
+            found = read_configuration(config, origin, describing)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
-        if weights is None:
-            raise ArchiveError("a configuration without weights; weights= names the file that model.save_weights wrote")
-        found = _describe_any(config)
-        vocabularies = _vocabularies(found.entries)
+    if weights is None:
+        raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
     path = Path(weights)
+    if origin.number is None and isinstance(config, Mapping) and "class_name" in config and "module" not in config:
+        with naming(path):
+            origin = weights_origin(content(path, MAX_WEIGHTS_BYTES))
+    with naming(label):
+        found = read_configuration(config, origin, describing)
+        vocabularies = _vocabularies(found.entries)
     with naming(path):
-        data = _content(path, MAX_WEIGHTS_BYTES)
-        read = read_legacy_weights if is_legacy_weights(data) else read_weights
-        return _archive(path, found, read(data, found.entries, found.dtype), vocabularies)
+        data = content(path, MAX_WEIGHTS_BYTES)
+        if is_legacy_weights(data):
+            read = _legacy_weights(data, found, origin)
+        else:
+            read = read_weights(data, found.entries, found.dtype, found.left_out)
+        return _archive(path, found, read, vocabularies)
 
 
 def _archive(path: object, found: Description, weights: Weights, vocabularies: dict[str, tuple[str, ...]]) -> Archive:
@@ -223,52 +242,11 @@ def _archive(path: object, found: Description, weights: Weights, vocabularies: d
     return Archive(str(path), found.config, layers, weights, vocabularies, found.dtype, found.graph)
 
 
-def _describe_any(config: Any) -> Description:
+def read_configuration(config: Any, origin: Origin, describing: Describe = describe) -> Description:
     """A configuration of this or an older form."""
     with malformed("not the configuration of a Keras model"):
-        config = canonical_config(config)
-    return describe(config)
-
-
-@contextmanager
-def _regular(path: Path) -> Iterator[BinaryIO]:
-    """A file opened for reading; ``ArchiveError`` for a folder, a pipe or a device, of which some never end."""
-    with open(path, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ArchiveError("cannot be read (it is not a regular file)")
-        yield file
-
-
-def _content(path: Path, limit: int) -> bytes:
-    """The bytes of a file, after its size has been found acceptable."""
-    try:
-        with _regular(path) as file:
-            if (size := os.fstat(file.fileno()).st_size) > limit:
-                raise ArchiveError(f"{size} bytes are more than the {limit} allowed")
-            return file.read(size)
-    except FileNotFoundError:
-        raise ArchiveError("there is no such file") from None
-    except OSError as error:
-        raise ArchiveError(f"cannot be read ({error})") from None
-
-
-def _member(file: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """The bytes of one member, after its declared sizes have been found acceptable."""
-    infos = [info for info in file.infolist() if info.filename == name]
-    if len(infos) != 1:
-        raise ArchiveError(f"the archive has {'no' if not infos else 'more than one'} member {name}")
-    info = infos[0]
-    if info.flag_bits & 0x1:
-        raise ArchiveError(f"{name}: encrypted members are not supported")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ArchiveError(f"{name}: compression method {info.compress_type} is not supported")
-    if info.file_size > limit:
-        raise ArchiveError(f"{name}: {info.file_size} bytes are more than the {limit} allowed")
-    if info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        raise ArchiveError(f"{name}: {info.file_size} bytes packed into {info.compress_size} look like a zip bomb")
-    # Asking for the declared size is what holds a lying member to it: without a size, zipfile unpacks all there is.
-    with file.open(info) as member:
-        return member.read(info.file_size)
+        config = canonical_config(config, origin)
+    return describing(config)
 
 
 def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None) -> dict[str, tuple[str, ...]]:
@@ -281,12 +259,20 @@ def _vocabularies(entries: Sequence[Entry], file: zipfile.ZipFile | None = None)
         if given is None:
             if file is None:
                 raise ArchiveError(f"layer {entry.path!r}: a vocabulary that was learned by adapt is kept in .keras archives alone")
-            given = vocabulary_lines(_member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
+            given = vocabulary_lines(member(file, name := f"assets/{entry.group}/vocabulary.txt", MAX_ASSET_BYTES), name)
         elif not isinstance(given, list) or not all(isinstance(term, str) for term in given):
             raise ArchiveError(f"layer {entry.path!r}: its vocabulary is not a list of terms")
         special = ["", "[UNK]"] if entry.config.get("output_mode", "int") == "int" else ["[UNK]"]
-        vocabularies[entry.path] = tuple(given if given[: len(special)] == special else special + given)
+        vocabularies[entry.path] = _terms(entry.path, given if given[: len(special)] == special else special + given)
     return vocabularies
+
+
+def _terms(path: str, terms: Sequence[str]) -> tuple[str, ...]:
+    """The terms of a layer, which are all different: the number of one that stands twice would not be known."""
+    repeated = [term for term, times in Counter(terms).items() if times > 1]
+    if repeated:
+        raise ArchiveError(f"layer {path!r}: its vocabulary has {shown(repeated[0])} more than once")
+    return tuple(terms)
 
 
 def vocabulary_lines(data: bytes, name: str) -> list[str]:

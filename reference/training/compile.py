@@ -19,7 +19,7 @@ import numpy as np
 from reference._arrays import Array
 from reference.losses.loss import LOSSES
 from reference.network.execution import Layer
-from reference.network.graph import Graph, Ref, leaves
+from reference.network.graph import Graph, Ref, is_floating, leaves
 from reference.network.network import Network
 from reference.optimizers import formulas
 from reference.optimizers.step import Options
@@ -81,6 +81,8 @@ class Plan:
     trained : list of Variable
     frozen : set of layer path
         Layers whose own ``trainable`` is False.
+    rates : type
+        In what a learning rate is kept: ``numpy.float32``, or ``numpy.float64`` for a model that was made under ``floatx="float64"``.
     """
 
     outputs: dict[str, Ref]
@@ -89,6 +91,7 @@ class Plan:
     metrics: dict[str, list[Any]]
     trained: list[Variable]
     frozen: frozenset[str]
+    rates: type[np.float32 | np.float64] = np.float32
 
     def acts(self, layer: Layer) -> bool:
         """Whether a layer acts as in training: a frozen BatchNormalization does not."""
@@ -136,7 +139,13 @@ def make_plan(model: Network, optimizer: Any, loss: Any, loss_weights: Any = Non
     trained = trained_weights(model.context.layers, training)
     if training and not trained:
         warnings.warn("the model has no weights that are trained: all layers are frozen, or have none", stacklevel=3)
-    return Plan(outputs, objectives, optimizer_named(optimizer), _metrics(outputs, metrics), trained, frozen)
+    return Plan(outputs, objectives, optimizer_named(optimizer), _metrics(outputs, metrics), trained, frozen, _rates(model))
+
+
+def _rates(model: Network) -> type[np.float32 | np.float64]:
+    """In what Keras keeps a learning rate: its ``floatx``, which is the dtype of inputs that are declared without one."""
+    inputs = {spec.dtype for spec in model.graph.specs.values() if is_floating(spec)}
+    return np.float64 if {model.dtype.name, *inputs} == {"float64"} else np.float32
 
 
 def output_names(graph: Graph) -> dict[str, Ref]:
@@ -170,10 +179,11 @@ def by_output(what: str, outputs: Mapping[str, Ref], given: Any) -> dict[str, An
 
 def _metrics(outputs: Mapping[str, Ref], given: Any) -> dict[str, list[Any]]:
     """The metrics that are asked for, by output."""
-    if given is None:
+    if given is None or (isinstance(given, list | tuple | dict) and not given):
         return {}
     if len(outputs) == 1 and not isinstance(given, dict):
-        given = {next(iter(outputs)): given}
+        nested = isinstance(given, list) and len(given) == 1 and isinstance(given[0], list)
+        given = {next(iter(outputs)): given[0] if nested else given}
     found = by_output("metrics", outputs, given)
     return {name: some if isinstance(some, list) else [] if some is None else [some] for name, some in found.items()}
 

@@ -8,7 +8,6 @@ from typing import Any, Generic
 
 from reference._arrays import Array
 from reference.network.network import AnyNetwork
-from reference.optimizers.step import single
 from reference.training.data import Samples
 from reference.training.metrics import Metric, metric_keys
 from reference.training.step import Batch, TrainingState
@@ -76,7 +75,7 @@ class Run(Generic[AnyNetwork]):
     def learning_rate(self, value: float) -> None:
         if callable(self.state.plan.optimizer.options["learning_rate"]):
             raise ValueError("the learning rate follows a schedule: it cannot be set")
-        self.state = replace(self.state, learning_rate=single(value))
+        self.state = replace(self.state, learning_rate=float(self.state.plan.rates(value)))
 
     def set_weights(self, flat: Mapping[str, Array]) -> None:
         """Go on with other weights, by ``path/number``."""
@@ -92,20 +91,23 @@ class Totals:
     """What the batches of an epoch add up to."""
 
     def __init__(self, run: Run[Any]) -> None:
-        self.plan, self.metrics, self.samples = run.state.plan, run.metrics, 0
+        self.plan, self.metrics, self.samples, self.batches = run.state.plan, run.metrics, 0, 0
+        self.loss = 0.0
         self.sums: dict[str, float] = {}
         self.counts: dict[str, Array] = {}
 
     def add(self, found: Batch, batch: Samples) -> None:
-        """Losses count by the size of the batch."""
+        """The loss counts by the size of the batch; those of single outputs do not, as in Keras, which does not know it there."""
         self.samples += found.size
-        for name, value in {"loss": found.loss, **found.losses}.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value * found.size
+        self.batches += 1
+        self.loss += found.loss * found.size
+        for name, value in found.losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
         for key, output, metric in metric_keys(self.metrics, self.plan):
             counts = metric.count(batch.targets[output], found.predictions[output], found.masks[output])
             self.counts[key] = self.counts[key] + counts if key in self.counts else counts
 
     def logs(self) -> Logs:
         """The numbers so far."""
-        losses = {name: value / self.samples for name, value in self.sums.items()}
+        losses = {"loss": self.loss / self.samples} | {name: value / self.batches for name, value in self.sums.items()}
         return losses | {key: metric.result(self.counts[key]) for key, _, metric in metric_keys(self.metrics, self.plan)}

@@ -23,7 +23,7 @@ from reference._arrays import Array
 from reference.network.backpropagation import Tape, add_gradients
 from reference.network.execution import Layer, run_graph
 from reference.network.network import AnyNetwork, Network
-from reference.optimizers.step import Gradient, State, single
+from reference.optimizers.step import Gradient, State
 from reference.training.compile import Plan, make_plan
 from reference.training.data import Samples, samples_of
 from reference.training.metrics import metric_keys, metrics_of
@@ -122,7 +122,7 @@ def start_training(
     seed : int
         Of all random numbers; not negative.
 
-    A learning rate is rounded to float32, in which Keras keeps it (but for ``floatx="float64"``).
+    A learning rate is rounded to float32, in which Keras keeps it, but for ``floatx="float64"``: where model and inputs are of float64.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def start_training(
 def first_state(model: Network, plan: Plan, seed: int = 0) -> TrainingState:
     """The state before the first step of a plan."""
     rate = plan.optimizer.options["learning_rate"]
-    return TrainingState(plan, model.weights, None, 0, seed, float("nan") if callable(rate) else single(rate))
+    return TrainingState(plan, model.weights, None, 0, seed, float("nan") if callable(rate) else float(plan.rates(rate)))
 
 
 def with_weights(model: AnyNetwork, state: TrainingState) -> AnyNetwork:
@@ -248,7 +248,8 @@ def _moved(
         # In a training the loss is multiplied by loss_scale_factor, and its gradients are divided by it: nothing is left of it.
         passed = ("learning_rate", "loss_scale_factor")
         options = {name: value for name, value in plan.optimizer.options.items() if name not in passed}
-        variables, optimizer = plan.optimizer.function(variables, gradients, optimizer, learning_rate=state.rate(), **options)
+        rate = plan.rates(state.rate())
+        variables, optimizer = plan.optimizer.function(variables, gradients, optimizer, learning_rate=rate, **options)
     return replace(state, weights=weights, optimizer=optimizer, step=state.step + 1).with_variables(variables)
 
 

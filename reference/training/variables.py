@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.layers.identities import IdentitySpec
 from reference.layers.kinds import WrapperSpec
 from reference.layers.spec import Weight
 from reference.network.execution import Layer
@@ -120,6 +121,10 @@ def _penalty(layer: Layer, title: str, options: Mapping[str, Any]) -> tuple[floa
 def _refuse(layer: Layer, training: bool) -> None:
     """Refuse what changes the loss, or acts in training, and is not implemented."""
     wrapper = layer.spec if isinstance(layer.spec, WrapperSpec) else None
+    identity = layer.spec if isinstance(layer.spec, IdentitySpec) else None
+    if identity and identity.acts(layer.config) and (training or identity.in_loss):
+        when = "training and evaluation, whose loss it changes" if identity.in_loss else "training, only where a model predicts"
+        raise NotImplementedError(f"layer {layer.name!r}: {layer.class_name} is not supported in {when}")
     for options in [layer.config, *([wrapper.inner(layer.config)[1]] if wrapper else [])]:
         for name in options:
             if options[name] and (name == "activity_regularizer" or (training and name.endswith("_constraint"))):

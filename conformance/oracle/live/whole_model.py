@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,30 @@ Fed = Mapping[str, Array]
 Watch = Callable[[Any], Sequence[Any]]
 """From a Keras model to the tensors of its graph that are asked about."""
 
-def keras_model(path: str | PathLike[str]) -> Any:
-    """The Keras model of an archive, not compiled."""
-    return import_keras().saving.load_model(path, compile=False)
+
+def keras_model(path: str | PathLike[str], weights: str | PathLike[str] | None = None) -> Any:
+    """The Keras model of a file, not compiled; of a configuration as JSON with the weights in another file."""
+    if weights is None:
+        return import_keras().saving.load_model(path, compile=False)
+    model = import_keras().models.model_from_json(Path(path).read_text())
+    model.load_weights(weights)
+    return model
+
+
+def keras_model_of(config: Mapping[str, Any], weights: Mapping[str, Sequence[Array]], vocabularies: Mapping[str, Sequence[str]]) -> Any:
+    """The Keras model of a configuration, with weights and vocabularies by the paths of its layers."""
+    model = import_keras().models.model_from_json(json.dumps(config))
+    for path, arrays in weights.items():
+        if not arrays and path not in vocabularies:
+            continue
+        layer = model
+        for name in path.split("/"):
+            layer = layer.get_layer(name)
+        if path in vocabularies:
+            layer.set_vocabulary(list(vocabularies[path]))
+        else:
+            layer.set_weights(list(arrays))
+    return model
 
 
 def float64_model(model: Any) -> Any:

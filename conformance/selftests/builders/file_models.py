@@ -83,7 +83,7 @@ def recurrent(keras: Any) -> Any:
 def _halves(layers: Any) -> Any:
     yield "concat", layers.SimpleRNN(2)
     yield "sum", layers.GRU(2, reset_after=False, use_bias=False)
-    yield "mul", layers.LSTM(2, recurrent_activation="hard_sigmoid")
+    yield "mul", layers.LSTM(2, recurrent_activation="softsign")
     yield "ave", layers.GRU(3, return_sequences=True)
 
 

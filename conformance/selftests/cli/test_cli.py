@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from conformance.cli import doctor
 from conformance.cli.app import app
+from conformance.selftests.builders.old_files import chain, dense, draw, layer, write_h5
 from conformance.studies.reports import generate
 
 
@@ -66,6 +67,19 @@ def test_records_that_cannot_be_used_are_refused_before_anything_is_written(conf
     assert [path.name for path in reports.iterdir()] == ["run.json"], "nothing is written"
 
 
+def test_doctor_says_what_is_in_a_file(capsys, tmp_path):
+    config = chain(layer("InputLayer", "x", batch_shape=[None, 4]), dense("a", 3))
+    kernel, bias = draw((4, 3), (3,))
+    path = write_h5(tmp_path / "m.h5", config, {"a": {"kernel": kernel, "bias": bias}})
+    code, output = doctor.main([str(path)]), capsys.readouterr().out
+    assert code == 0 and "written by Keras 2.2.4" in output, output
+    code, output = doctor.main([str(write_h5(path, config, {}))]), capsys.readouterr().out
+    assert code == 1 and "load_model refuses it" in output, output
+    path.write_bytes(b"\x80\x04")
+    code, output = doctor.main([str(path)]), capsys.readouterr().err
+    assert code == 2 and "a pickle" in output, output
+
+
 def test_doctor_says_what_is_here(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "oracle_line", lambda: "oracle checked")
     folder = tmp_path / "nusax-indonesian"
@@ -80,7 +94,7 @@ def test_doctor_says_what_is_here(tmp_path, monkeypatch, capsys):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = ("tensorflow", "keras", "sklearn", "pytest", "hypothesis", "h5py", "tabulate")
+    heavy = ("tensorflow", "keras", "sklearn", "pytest", "hypothesis", "tabulate")
     script = f"import sys, conformance.cli.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", "help is quick and works where TensorFlow is not installed"

@@ -16,9 +16,9 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from conformance.base.record import ERROR, FAILED, PASSED
 from conformance.implementations.module import ModuleImplementation
-from conformance.models import compare as comparison
 from conformance.models import divergence
 from conformance.models import judge as whole_model
+from conformance.models import outputs as comparison
 from conformance.models.compare import Result, compare_files
 from conformance.models.data import UnusableError
 from conformance.models.divergence import Divergence, Finding, LayerFindings
@@ -187,7 +187,7 @@ def test_a_layer_of_another_shape_is_named(saved: Path, implementation: Any) -> 
 def test_a_shape_that_only_the_output_has_is_told(saved: Path, implementation: Any) -> None:
     column = "def dense_forward(x, kernel, bias, **options):\n    return reference.dense_forward(x, kernel, bias, **options)[..., 0]\n"
     result = compared(saved, "text", implementation(column))
-    assert result.broken == "Its output 'positive' has the shape (70,), Keras's (70, 1).", "with both shapes"
+    assert result.broken == "Its output 'positive' has the shape (70,), that of Keras (70, 1).", "with both shapes"
     assert firsts(result) == ("positive", "positive"), "and its layer is named"
 
 
@@ -272,7 +272,7 @@ def test_an_implementation_may_have_a_model_of_its_own_and_no_layers(saved: Path
     result = compared(saved, "two", implementation(OWN_MODEL, alone=True))
     assert result.agrees, f"its predictions are those of Keras: {headline(result)}"
     assert result.layers is None, "it has no layer functions"
-    assert "needs the function lstm_forward" in result.no_layers, f"which is said: {result.no_layers}"
+    assert "there is no function lstm_forward, for 'reader' (LSTM)" in result.no_layers, f"which is said: {result.no_layers}"
     assert "The layers cannot be compared one by one" in markdown(result), "in the report as well"
 
 
@@ -281,7 +281,7 @@ def test_a_model_of_its_own_that_fails_is_a_difference(saved: Path, implementati
     assert not result.agrees, "what raises does not compute what Keras computes"
     assert "ZeroDivisionError" in headline(result), f"the reason is told: {headline(result)}"
     result = compared(saved, "two", implementation(OWN_MODEL.replace("predict(x)\n", "predict(x)[0]\n"), alone=True))
-    assert result.broken == "It gives 1 outputs, Keras 2.", "an output too few is told"
+    assert result.broken == "It gives 1 output, Keras 2.", "an output too few is told"
 
 
 # The command and the report

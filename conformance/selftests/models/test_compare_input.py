@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.models import compare as comparison
+from conformance.models import subject
 from conformance.oracle.environment import import_keras
-from conformance.selftests.builders.comparing import ON_REFERENCE, invoke, save_models
+from conformance.selftests.builders.comparing import invoke, save_models
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +41,17 @@ def stored(tmp: Path, **arrays: Any) -> Path:
     return tmp / "data.npz"
 
 
-@bad(r"missing.keras: there is no such file\.$")
+@bad(r"^There is no file .*missing.keras\.$")
 def no_model(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return tmp / "missing.keras", saved / "cnn.npz"
 
 
-@bad(r"cnn.npz: config.json: the archive has no member config.json\.$")
+@bad(r"cnn.npz: config.json: the archive has no member config.json; a model is a .keras, .h5 or .json file\.$")
 def swapped(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return saved / "cnn.npz", saved / "cnn.keras"
 
 
-@bad(r"lambda.keras: config.json: layer 'lambda': class 'Lambda' is not supported")
+@bad(r"lambda.keras: no layer can be compared; layer 'lambda' \(Lambda\): class 'Lambda' is not supported; its code is never run: .*\.$")
 def refused_by_the_reader(saved: Path, tmp: Path) -> tuple[Any, ...]:
     keras = import_keras()
     keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x, name="lambda")]).save(tmp / "lambda.keras")
@@ -170,16 +171,41 @@ def not_importable(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return saved / "cnn.keras", saved / "cnn.npz", f"--iut={tmp / 'zero.py'}"
 
 
-@bad(r"part.py: layer 'edges' \(Conv2D\) needs the function conv2d_forward\.$")
+@bad(
+    r"part.py: nothing can be compared: there is no function conv2d_forward, for 'edges' \(Conv2D\); .*flatten_forward.*; "
+    r"dense_forward does not accept the option activation, for 'hidden' \(Dense\) and 'classes' \(Dense\); .*dropout_forward.*\.$"
+)
 def a_function_is_missing(saved: Path, tmp: Path) -> tuple[Any, ...]:
     (tmp / "part.py").write_text("def dense_forward(x, kernel, bias):\n    return x @ kernel + bias\n")
     return saved / "cnn.keras", saved / "cnn.npz", f"--iut={tmp / 'part.py'}"
 
 
-@bad(r"few.py: conv2d_forward does not accept the option padding, activation in layer 'edges' \(Conv2D\)\.$")
-def an_option_is_missing(saved: Path, tmp: Path) -> tuple[Any, ...]:
-    (tmp / "few.py").write_text(ON_REFERENCE + "def conv2d_forward(x, kernel, bias):\n    return x\n")
-    return saved / "cnn.keras", saved / "cnn.npz", f"--iut={tmp / 'few.py'}"
+@bad(r"model.weights.h5: the file holds weights alone.*--weights=FILE")
+def weights_alone(saved: Path, tmp: Path) -> tuple[Any, ...]:
+    import_keras().saving.load_model(saved / "cnn.keras").save_weights(tmp / "model.weights.h5")
+    return tmp / "model.weights.h5", saved / "cnn.npz"
+
+
+@bad(r"pipe is not a regular file")
+def a_named_pipe(saved: Path, tmp: Path) -> tuple[Any, ...]:
+    os.mkfifo(tmp / "pipe")
+    return tmp / "pipe", saved / "cnn.npz"
+
+
+@bad(r"pipe.npz is not a regular file")
+def a_pipe_of_data(saved: Path, tmp: Path) -> tuple[Any, ...]:
+    os.mkfifo(tmp / "pipe.npz")
+    return saved / "cnn.keras", tmp / "pipe.npz"
+
+
+@bad(r"is a folder, not a file\.$")
+def a_folder(saved: Path, tmp: Path) -> tuple[Any, ...]:
+    return tmp, saved / "cnn.npz"
+
+
+@bad(r"^--output: .*cnn.npz is what is compared; name another file")
+def output_over_the_data(saved: Path, tmp: Path) -> tuple[Any, ...]:
+    return saved / "cnn.keras", saved / "cnn.npz", f"--output={saved / 'cnn.npz'}"
 
 
 @bad(r"^--output: .*cannot be written \(")
@@ -200,8 +226,9 @@ def test_what_cannot_be_compared_is_one_sentence_and_2(saved: Path, tmp_path: Pa
     assert result.stdout == "", "there is no report"
 
 
-def test_without_the_oracle_there_is_one_sentence(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "missing_package", lambda: "tensorflow")
+def test_without_keras_the_reference_is_not_compared_with_itself(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "missing_package", lambda: "tensorflow")
     result = invoke(saved / "cnn.keras", saved / "cnn.npz")
-    assert result.exit_code == 2, "nothing can be compared without TensorFlow"
-    assert "tensorflow cannot be imported here" in result.stderr, f"the sentence names it: {result.stderr}"
+    assert result.exit_code == 2, "there is nothing to compare the reference with"
+    assert result.stderr.startswith("tensorflow is not installed here, so that the reference takes"), f"which is said: {result.stderr}"
+    assert len(result.stderr.strip().splitlines()) == 1, "in one sentence"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -68,6 +70,27 @@ def test_threads_follow_the_settings_of_their_caller(two_threads: None) -> None:
 
 
 def test_without_threadpoolctl_there_is_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_controller", lambda: None)
+    monkeypatch.setattr(parallel, "_CONTROLLER", None)
     assert parallel.threads() == 1, "what cannot be limited is not multiplied"
     assert parallel.shares(0, 1000, MANY) == [slice(0, 1000)], "one thread has one share"
+
+
+WATCHED = """
+import sys
+import numpy as np
+import reference
+from reference.network import parallel
+
+model, found = reference.load_model(sys.argv[1]), []
+parallel.SMALLEST_WORK = 1
+sys.addaudithook(lambda event, _: found.append(event) if event in ("import", "exec", "ctypes.dlopen", "subprocess.Popen") else None)
+for samples in (3, 200):
+    model.predict(np.zeros((samples, 8, 8, 1), np.float32))
+print(found)
+"""
+
+
+def test_a_prediction_loads_nothing() -> None:
+    """No module and no shared library, in one thread or in several: whoever watches a process for what a file makes it load sees none."""
+    done = subprocess.run([sys.executable, "-c", WATCHED, str(DIGITS)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", f"predict loads: {done.stdout}"

