@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     about = "Say what works on this machine: versions, TensorFlow, data sets, cores. Or what is in the file of a model."
     parser = argparse.ArgumentParser(prog="conform doctor", description=about, allow_abbrev=False)
-    parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="The file of a model: say what is in it, and whether it is read.")
+    parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="The file of a model: say what is in it.")
     parser.add_argument("--data", type=Path, metavar="DIR", help="Folder with the data sets; without it CONFORM_DATA, or a download.")
     given = parser.parse_args(arguments)
     if given.model is not None:
