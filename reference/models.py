@@ -168,6 +168,7 @@ def _model(archive: Archive, functions: Any) -> Model:
         for entry in archive.layers.values()
         if entry.class_name not in MODELS and entry.class_name != "InputLayer"
     }
+    layers |= {entry.path: layers[entry.same_as or entry.path] for entry in archive.layers.values() if entry.path in layers}
     own = functions is None
     given = FUNCTIONS if own else functions
     find = given.get if isinstance(given, Mapping) else lambda name: getattr(given, name, None)

@@ -61,6 +61,7 @@ class Context:
     Attributes
     ----------
     layers : dict of path to Layer
+        One that two models share stands at both its paths, and has the first one for its name.
     vocabularies : mapping of path to terms
     find : callable
         Returns the function of a name, or None.

@@ -66,8 +66,16 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str) -> Weights:
     ArchiveError
         For anything missing, extra, of another shape or dtype, or stored in a way that Keras never uses.
     """
-    places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
     with opened(data) as file:
+        groups = {entry.path: entry.group for entry in entries}
+        for entry in entries:
+            # Of a layer that two models share Keras writes the weights once, wherever it comes to it first.
+            first = groups.get(entry.same_as, entry.group)
+            if entry.shapes and first != entry.group:
+                here, there = (f"{group}/{next(iter(entry.shapes))}" in file for group in (entry.group, first))
+                if here != there:
+                    groups[entry.path] = groups[entry.same_as] = entry.group if here else first
+        places = {entry.path: [f"{groups[entry.path]}/{name}" for name in entry.shapes] for entry in entries}
         return read_datasets(file, len(data), entries, places, _groups(entries), dtype)
 
 
