@@ -169,6 +169,7 @@ def model_of(archive: Archive, functions: Any = None) -> Model:
         for entry in archive.layers.values()
         if entry.class_name not in MODELS and entry.class_name != "InputLayer"
     }
+    layers |= {entry.path: layers[entry.same_as or entry.path] for entry in archive.layers.values() if entry.path in layers}
     own = functions is None
     given = FUNCTIONS if own else functions
     find = given.get if isinstance(given, Mapping) else lambda name: getattr(given, name, None)

@@ -57,6 +57,7 @@ def describe(config: Any) -> Description:
     try:
         found = infer_shapes(graph, {entry.path: entry for entry in entries})
         entries = [_with_shapes(entry, found.inputs.get(entry.path, ())) for entry in entries]
+        _check_shared(entries)
         _check_parameters(entries)
         found.check()
     except ArchiveError:
@@ -80,6 +81,15 @@ def _with_shapes(entry: Entry, inputs: Iterable[tuple[Shape, ...]]) -> Entry:
                 raise ArchiveError(f"layer {entry.path!r} is called on inputs that need different weights, {whole[name]} and {shape}")
             whole[name] = tuple(one if two is None else two for one, two in pairs)
     return replace(entry, shapes=whole)
+
+
+def _check_shared(entries: list[Entry]) -> None:
+    """A layer that two models share has the same weights in both."""
+    shapes = {entry.path: list(entry.shapes.values()) for entry in entries}
+    for entry in entries:
+        if entry.same_as and shapes[entry.path] != shapes[entry.same_as]:
+            known = f"{shapes[entry.same_as]} and {shapes[entry.path]}"
+            raise ArchiveError(f"layers {entry.same_as!r} and {entry.path!r} are one layer, called on inputs that need weights of {known}")
 
 
 def _check_parameters(entries: list[Entry]) -> None:

@@ -8,7 +8,7 @@ the table here or in :data:`reference.layers.LAYERS`, and every other one is ref
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -75,6 +75,8 @@ MASK_MODULE = "keras.src.ops.numpy"
 DTYPES = ("float32", "float64")
 MAX_DEPTH = 16
 MAX_LAYERS = 10_000
+MAX_SHARED = 16
+"""How many layers of one name are looked at where it is asked which of them is meant."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Entry:
         As in ``config.json``.
     shapes : mapping of dataset (below the group) to shape
         In the order of ``get_weights()``; empty as long as the shape of the layer's input is not known.
+    same_as : str
+        The path of the first layer in the configuration that is this very layer, shared by two models; else its own.
     """
 
     path: str
@@ -98,6 +102,7 @@ class Entry:
     class_name: str
     config: dict[str, Any]
     shapes: dict[str, Shape] = field(default_factory=dict)
+    same_as: str = ""
 
 
 def layer_entries(model: Mapping[str, Any]) -> list[Entry]:
@@ -112,14 +117,42 @@ def layer_entries(model: Mapping[str, Any]) -> list[Entry]:
         raise ArchiveError(f"the configuration is that of a {model['class_name']}, not of a Sequential or Functional model")
     if missing := missing_layers(model, is_known, ", ".join(sorted(KNOWN))):
         raise ArchiveError(missing)
-    entries = list(islice(_walk(model, "", "", 0), MAX_LAYERS + 1))
+    numbers: dict[str, int] = {}
+    entries = list(islice(_walk(model, "", "", 0, numbers), MAX_LAYERS + 1))
     if len(entries) > MAX_LAYERS:
         raise ArchiveError(f"the configuration describes more than {MAX_LAYERS} layers")
-    return entries
+    return _shared(entries, numbers) if numbers else entries
 
 
-def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterator[Entry]:
-    """The entries of one model and of the models within it."""
+def _shared(entries: list[Entry], numbers: Mapping[str, int]) -> list[Entry]:
+    """The entries, with the first place of every layer that stands in several models.
+
+    Keras numbers an object that it writes again; where the first place is in an inner model, that has lost its number, and the only layer
+    of the same name and options is meant.
+    """
+    found: dict[tuple[str, str], list[Entry]] = {}
+    result = []
+    for entry in entries:
+        same = found.setdefault((entry.class_name, entry.config["name"]), [])
+        if entry.path in numbers:
+            number, config = numbers[entry.path], _without_ids(entry.config)
+            first = {one.same_as for one in same if numbers.get(one.path, number) == number and _without_ids(one.config) == config}
+            entry = replace(entry, same_as=first.pop()) if len(first) == 1 else entry
+        if entry.class_name in LAYERS and len(same) < MAX_SHARED:
+            same.append(entry)
+        result.append(entry)
+    return result
+
+
+def _without_ids(value: Any) -> Any:
+    """A configuration without the numbers by which Keras tells that it has written one object twice."""
+    if isinstance(value, dict):
+        return {name: _without_ids(one) for name, one in value.items() if name != "shared_object_id"}
+    return [_without_ids(one) for one in value] if isinstance(value, list) else value
+
+
+def _walk(model: Mapping[str, Any], path: str, group: str, depth: int, numbers: dict[str, int]) -> Iterator[Entry]:
+    """The entries of one model and of the models within it; `numbers` receives those of layers that Keras has numbered."""
     where = path.rstrip("/") or "the model"
     if depth > MAX_DEPTH:
         raise ArchiveError(f"layer {where!r}: models are nested more than {MAX_DEPTH} deep")
@@ -142,9 +175,12 @@ def _walk(model: Mapping[str, Any], path: str, group: str, depth: int) -> Iterat
             used[snake] = used.get(snake, -1) + 1
         own_group = f"{group}layers/{snake}" + (f"_{used[snake]}" if used.get(snake) else "")
         _check_options(class_name, layer["config"], path + name)
-        yield Entry(path + name, own_group, class_name, layer["config"])
+        entry = Entry(path + name, own_group, class_name, layer["config"], same_as=path + name)
+        if class_name in LAYERS and is_int(shared := layer.get("shared_object_id"), highest=2**64):
+            numbers[entry.path] = shared
+        yield entry
         if class_name in MODELS:
-            yield from _walk(layer, f"{path}{name}/", f"{own_group}/", depth + 1)
+            yield from _walk(layer, f"{path}{name}/", f"{own_group}/", depth + 1, numbers)
 
 
 def _name_of(layer: Mapping[str, Any], names: set[str], where: str) -> str:

@@ -21,7 +21,8 @@ from reference.layers.operators import OPERATORS
 from reference.layers.spec import FORWARD, MASK, spec_of
 from reference.layers.text_vectorization import TEXT_VECTORIZATION
 from reference.network.config import MODELS
-from reference.network.graph import Constant, Graph, Ref, as_input, leaves, map_leaves, match_structure
+from reference.network.graph import Graph, Ref, as_input, leaves, map_leaves, match_structure
+from reference.network.operations import Constant
 
 Array = NDArray[Any]
 
@@ -61,6 +62,7 @@ class Context:
     Attributes
     ----------
     layers : dict of path to Layer
+        One that two models share stands at both its paths, and has the first one for its name.
     vocabularies : mapping of path to terms
     find : callable
         Returns the function of a name, or None.

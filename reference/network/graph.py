@@ -21,6 +21,7 @@ from reference.layers.operators import OPERATORS
 from reference.layers.shapes import Shape
 from reference.network.config import MODELS, kind_of
 from reference.network.errors import ArchiveError, part, shown
+from reference.network.operations import Constant, constant_of
 
 MAX_STRUCTURE = 8
 """How deep the structures of a model's inputs and outputs may be nested."""
@@ -38,13 +39,6 @@ class Ref:
     def node(self) -> tuple[str, int]:
         """The call alone."""
         return self.layer, self.call
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """An array that stands in the configuration itself, as an operand."""
-
-    value: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -237,20 +231,11 @@ def _tensors(value: Any, where: str, depth: int = 0) -> Any:
         if value.get("class_name") == "__keras_tensor__":
             return _ref(part(part(value, "config", dict, where), "keras_history", list, where))
         if value.get("class_name") in ("__numpy__", "__tensor__"):
-            return _constant(part(value, "config", dict, where), where)
+            return constant_of(part(value, "config", dict, where), where)
         if "class_name" in value or "module" in value:
             raise ArchiveError(f"{where} takes a {shown(value.get('class_name'))}, which is not supported")
         return {str(name): _tensors(one, where, depth + 1) for name, one in value.items()}
     return [_tensors(one, where, depth + 1) for one in value] if isinstance(value, list) else value
-
-
-def _constant(config: Mapping[str, Any], where: str) -> Constant:
-    """An array of numbers as Keras serialises it."""
-    dtype = config.get("dtype")
-    array = np.array(config.get("value"), dtype if dtype in ("float16", "float32", "float64", "int32", "int64", "uint8") else None)
-    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        raise ArchiveError(f"{where} takes {shown(config.get('value'))}, which is no array of finite numbers")
-    return Constant(array)
 
 
 def _endpoints(value: Any, layers: Mapping[str, Any], depth: int = 0) -> Any:

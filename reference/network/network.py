@@ -53,7 +53,7 @@ class Network:
     @property
     def layers(self) -> list[Layer]:
         """The layers that compute, each once; a layer ``dense`` of a nested model ``encoder`` is ``encoder/dense``."""
-        return list(self.context.layers.values())
+        return [layer for path, layer in self.context.layers.items() if path == layer.name]
 
     @property
     def weights(self) -> dict[str, list[Array]]:
@@ -72,7 +72,7 @@ class Network:
 
     def with_weights(self, weights: Mapping[str, Sequence[Array]]) -> Self:
         """The same model with other weights, given as :attr:`weights` gives them."""
-        layers = {path: layer._replace(weights=[frozen(one) for one in weights[path]]) for path, layer in self.context.layers.items()}
+        layers = {path: layer._replace(weights=[frozen(one) for one in weights[layer.name]]) for path, layer in self.context.layers.items()}
         return replace(self, context=replace(self.context, layers=layers))
 
     def astype(self, dtype: DTypeLike) -> Self:

@@ -1,8 +1,15 @@
-"""What a sentence calls the operations of ``keras.ops`` that a functional model may hold and that are not run, and what works instead."""
+"""Operations of ``keras.ops`` in a functional model: arrays among their operands, and what a sentence says of those that are not run."""
 
 from __future__ import annotations
 
-from reference.network.errors import shown
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.network.errors import ArchiveError, shown
 
 WORDS = {
     "GetItem": "x[...]", "Power": "x ** y", "Matmul": "x @ y", "FloorDivide": "x // y", "Mod": "x % y", "Negative": "-x",
@@ -42,3 +49,19 @@ def operation_title(class_name: str) -> str:
     if class_name in WORDS:
         return f"the operator {WORDS[class_name]} (keras.ops {class_name})"
     return f"the operation keras.ops {class_name if class_name.isidentifier() else shown(class_name)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array that stands in the configuration itself, as an operand."""
+
+    value: NDArray[Any]
+
+
+def constant_of(config: Mapping[str, Any], where: str) -> Constant:
+    """An array of numbers as Keras serialises it."""
+    dtype = config.get("dtype")
+    array = np.array(config.get("value"), dtype if dtype in ("float16", "float32", "float64", "int32", "int64", "uint8") else None)
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ArchiveError(f"{where} takes {shown(config.get('value'))}, which is no array of finite numbers")
+    return Constant(array)

@@ -15,7 +15,8 @@ from reference.layers.operators import OPERATORS
 from reference.layers.shapes import Shape, broadcast, size_of
 from reference.layers.spec import FORWARD, LayerSpec, spec_of
 from reference.network.config import MODELS
-from reference.network.graph import Call, Constant, Graph, Ref, fit_shape, leaves, map_leaves, match_structure
+from reference.network.graph import Call, Graph, Ref, fit_shape, leaves, map_leaves, match_structure
+from reference.network.operations import Constant
 
 MAX_NUMBERS = 2**28
 """Most numbers that one sample may take, in the outputs of all layers together."""

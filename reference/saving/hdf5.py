@@ -83,7 +83,15 @@ def read_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Se
         if tops := _old_tops(file):
             both = _old_groups([*entries, *left_out], tops)
             entries, left_out = both[: len(entries)], both[len(entries) :]
-        places = {entry.path: [f"{entry.group}/{name}" for name in entry.shapes] for entry in entries}
+        groups = {entry.path: entry.group for entry in entries}
+        for entry in entries:
+            # Of a layer that two models share Keras writes the weights once, wherever it comes to it first.
+            first = groups.get(entry.same_as, entry.group)
+            if entry.shapes and first != entry.group:
+                here, there = (f"{group}/{next(iter(entry.shapes))}" in file for group in (entry.group, first))
+                if here != there:
+                    groups[entry.path] = groups[entry.same_as] = entry.group if here else first
+        places = {entry.path: [f"{groups[entry.path]}/{name}" for name in entry.shapes] for entry in entries}
         return read_datasets(file, len(data), entries, places, _groups(entries), dtype, [entry.group for entry in left_out])
 
 

@@ -35,7 +35,8 @@ def json_document(model: Network) -> Any:
     dtype = model.dtype.name
     if dtype not in DTYPES:
         raise ValueError(f"a model of {dtype} cannot be saved, only {' and '.join(DTYPES)}")
-    listed = {path: [_listed(array) for array in arrays] for path, arrays in model.weights.items() if len(arrays)}
+    paths = {path: layer.weights for path, layer in model.context.layers.items()}
+    listed = {path: [_listed(array) for array in arrays] for path, arrays in paths.items() if len(arrays)}
     terms = {path: list(vocabulary) for path, vocabulary in model.context.vocabularies.items()}
     return {"format": FORMAT, "version": VERSION, "dtype": dtype, "config": model.config, "weights": listed, "vocabularies": terms}
 

@@ -73,7 +73,7 @@ def save_archive(model: Network, path: str | os.PathLike[str]) -> None:
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION}).encode(),
         "config.json": json.dumps({**current_config(found), "compile_config": {}}).encode(),
-        "model.weights.h5": _weights_file(found, model.weights),
+        "model.weights.h5": _weights_file(found, {path: layer.weights for path, layer in model.context.layers.items()}),
         **dict(_assets(found, model.context.vocabularies)),
     }
     with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:

@@ -62,7 +62,7 @@ def trained_weights(layers: Mapping[str, Layer], training: bool = True) -> list[
         is not implemented; the sentence names the layer.
     """
     found = []
-    for layer in layers.values():
+    for layer in {layer.name: layer for layer in layers.values()}.values():
         _refuse(layer, training)
         for index, (name, weight, options) in enumerate(_weights(layer) if layer.weights else ()):
             penalty = _penalty(layer, weight.prefix or name, options)

@@ -191,3 +191,26 @@ def test_an_input_is_rounded_to_its_own_dtype(dtype: str, keras: Any, tmp_path: 
     theirs = keras.Model(x, keras.layers.Dense(2, dtype="float64")(x))
     theirs.save(tmp_path / "m.keras")
     assert_same(load_model(tmp_path / "m.keras").predict(X), theirs.predict(X, verbose=0), 1e-14, f"an input of {dtype}")
+
+
+@pytest.mark.parametrize("inside_first", [True, False])
+def test_a_layer_shared_by_two_models_is_one_layer(inside_first: bool, keras: Any, tmp_path: Path) -> None:
+    """Keras writes its weights once, and cannot load that itself: what it predicted and trained before is the measure."""
+    layers = keras.layers
+    with float64(keras):
+        shared, inside, x = layers.Dense(4, activation="tanh", name="shared"), keras.Input((4,)), keras.Input((4,))
+        inner = keras.Model(inside, layers.Dense(4)(shared(inside)))
+        theirs = keras.Model(x, layers.Dense(2)(shared(inner(x)) if inside_first else inner(shared(x))))
+        redraw(theirs)
+        theirs.save(tmp_path / "m.keras")
+        model, values = load_model(tmp_path / "m.keras"), RNG.normal(size=(8, 4))
+        targets = RNG.normal(size=(8, 2))
+        assert_same(model.predict(values), theirs.predict(values, verbose=0), 1e-12, "the shared layer")
+        assert model.parameters == theirs.count_params(), "the shared layer is counted twice, or not at all"
+        for name in ("again.keras", "again.json"):
+            model.save(tmp_path / name)
+            assert_same(load_model(tmp_path / name).predict(values), model.predict(values), 1e-15, name)
+        theirs.compile(optimizer=keras.optimizers.SGD(RATE), loss="mse")
+        theirs.fit(values, targets, batch_size=4, shuffle=False, verbose=0)
+        model.fit(values, targets, optimizer=("sgd", {"learning_rate": RATE}), loss="mse", batch_size=4, shuffle=False, verbose=0)
+        assert_same(model.predict(values), theirs.predict(values, verbose=0), 1e-12, "after training, which moves it by both gradients")
