@@ -66,6 +66,8 @@ class ProcessImplementation:
         Environment variables that it has beside those of this process.
     """
 
+    starting = STARTING
+
     def __init__(self, command: Sequence[str], spec: str, timeout: float, variables: Mapping[str, str] | None = None) -> None:
         self.command, self.spec, self.timeout, self.variables = list(command), spec, timeout, variables or {}
         self._program: Program | None = None
@@ -177,14 +179,18 @@ class ProcessImplementation:
         if not self._asked:
             atexit.register(self.close)
         try:
-            self._program = Program(self.command, {**os.environ, **self.variables})
-            self._description = self._exchange("describe", Frame({"op": "describe"}), _description, max(self.timeout, STARTING))
+            self._program = self._launch()
+            self._description = self._exchange("describe", Frame({"op": "describe"}), _description, max(self.timeout, self.starting))
             self._failed_starts = 0
         except (OSError, BrokenError) as error:
             self._failed_starts += 1
             answer = error.answer if isinstance(error, BrokenError) else Answer(ERROR, message=f"{self.spec} cannot be started: {error}")
             self._given_up = answer if self._failed_starts == STARTS else None
             raise BrokenError(answer) from None
+
+    def _launch(self) -> Program:
+        """Start the program."""
+        return Program(self.command, {**os.environ, **self.variables})
 
     def _exchange(self, what: str, message: Frame, read: Callable[[Frame], T], seconds: float) -> T:
         """One request and its reply; a program that does not keep to the protocol is ended."""

@@ -1,0 +1,133 @@
+"""A sandboxed process from outside: started with nothing of this one, asked whether its locks hold, and stopped by what it computes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.base.errors import SandboxError
+from conformance.base.record import PASSED
+from conformance.implementations.frames import Frame, ProtocolError, decode, encode
+from conformance.implementations.program import EndedError, Program
+from conformance.implementations.sandbox.limits import Limits
+
+ROOT = Path(__file__).resolve().parents[3]
+BEGIN = "import sys; sys.path += sys.argv[2:]; from conformance.implementations.sandbox.child import main; main()"
+STARTS_WITHIN = 60.0
+"""Seconds by the clock for Python and NumPy to start and be locked, which is not the submission's time."""
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": "/nonexistent", "PATH": "", **dict.fromkeys(THREADS, "1")}
+
+
+@dataclass
+class Usage:
+    """What a submission has used so far, over all its processes.
+
+    Attributes
+    ----------
+    computed, waited : float
+        Seconds of computing, and seconds by the clock, in imports and calls.
+    timeouts, crashes : int
+        How often a call or an import took too long, and how often its process ended.
+    locks : str
+        What holds it, in words; empty before the first start.
+    """
+
+    computed: float = 0.0
+    waited: float = 0.0
+    timeouts: int = 0
+    crashes: int = 0
+    locks: str = ""
+
+    def left(self, limits: Limits) -> float:
+        """Seconds of computing that the submission still has; none as well where it has waited too long."""
+        return 0.0 if self.waited > limits.wall * limits.submission else limits.submission - self.computed
+
+
+class LockedProgram(Program):
+    """A process in the sandbox, whose deadlines are in seconds that it computes.
+
+    Parameters
+    ----------
+    told : mapping
+        What :mod:`conformance.implementations.sandbox.child` is told, in JSON, but what follows from the other arguments.
+    limits : Limits
+    usage : Usage
+        What the submission has used before; what this process uses is added.
+
+    Raises
+    ------
+    SandboxError
+        If the process cannot be locked. Nothing of the submission was run.
+    """
+
+    def __init__(self, told: Mapping[str, Any], limits: Limits, usage: Usage) -> None:
+        self._limits, self._usage, self._locked, self._last = limits, usage, False, 0.0
+        left = usage.left(limits)
+        seconds = left if math.isfinite(left) else "inf"
+        homes = list(dict.fromkeys([str(ROOT), told["packages"]["numpy"]]))
+        settings = {**told, "homes": homes, "parent": os.getpid(), "memory": limits.memory, "seconds": seconds}
+        command = [sys.executable, "-I", "-S", "-B", "-c", BEGIN, json.dumps(settings), *homes]
+        try:
+            super().__init__(command, ENVIRONMENT, folder=told["folder"], at_most=limits.reply)
+        except OSError as error:
+            raise SandboxError(f"the sandbox cannot be started: {error}") from None
+        try:
+            usage.locks = self._locks()
+            self._locked = True
+        except BaseException:
+            self.close()
+            raise
+
+    def _locks(self) -> str:
+        """What the process says of its locks, before the submission can say anything."""
+        try:
+            reply = decode(super().exchange(encode(Frame({"id": "locks"})), STARTS_WITHIN)).metadata
+        except (TimeoutError, EndedError, ProtocolError) as error:
+            raise SandboxError(f"the sandbox cannot be started: {error or 'it gave no sign within a minute'}: {self.last_words()}") from None
+        if reply.get("status") != PASSED:
+            raise SandboxError(f"the sandbox does not hold here: {reply.get('message', 'it does not say why')}")
+        return reply["locks"]
+
+    def exchange(self, request: bytes, seconds: float) -> bytes:
+        """As that of any program, for so many seconds of computing; what is used and how it ends is noted."""
+        computed, began = self._computed(), time.monotonic()
+        try:
+            return super().exchange(request, seconds)
+        except TimeoutError as error:
+            self._usage.timeouts += 1
+            spent = self._usage.left(self._limits) <= self._computed() - computed
+            idle = self._computed() - computed < seconds
+            why = "the submission has used up its time" if spent else f"it waits, since {time.monotonic() - began:.0f} s" if idle else ""
+            raise TimeoutError(why or str(error)) from None
+        except EndedError:
+            self._usage.crashes += 1
+            raise
+        finally:
+            self._usage.computed += self._computed() - computed
+            self._usage.waited += time.monotonic() - began
+
+    def _clock(self, seconds: float) -> Callable[[], float]:
+        if not self._locked:
+            return super()._clock(seconds)
+        computed, by_the_clock = self._computed(), super()._clock(seconds * self._limits.wall)
+        allowed = min(seconds, self._usage.left(self._limits))
+        return lambda: min(allowed - (self._computed() - computed), by_the_clock())
+
+    def _computed(self) -> float:
+        """Seconds that all threads of the process have computed."""
+        with contextlib.suppress(OSError):  # it is gone
+            # The number of a process's clock, as glibc's clock_getcpuclockid makes it.
+            self._last = time.clock_gettime(~self._process.pid << 3 | 2)
+        return self._last
+
+    def _started_as(self, command: Sequence[str]) -> Sequence[str]:
+        return command  # it asks for its end with this process itself
