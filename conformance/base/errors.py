@@ -21,7 +21,7 @@ class UnimportableError(Exception):
 
 
 class SandboxError(Exception):
-    """The sandbox cannot be made here, or does not hold; the text says why. Nothing of an implementation was run, and it is not at fault."""
+    """The sandbox cannot be made here, or does not hold; the text says why. Nothing of the submission was run, nor is it at fault."""
 
 
 class ImplementationError(Exception):

@@ -67,6 +67,7 @@ class ProcessImplementation:
     """
 
     starting = STARTING
+    starts: int | None = None
 
     def __init__(self, command: Sequence[str], spec: str, timeout: float, variables: Mapping[str, str] | None = None) -> None:
         self.command, self.spec, self.timeout, self.variables = list(command), spec, timeout, variables or {}
@@ -185,7 +186,7 @@ class ProcessImplementation:
         except (OSError, BrokenError) as error:
             self._failed_starts += 1
             answer = error.answer if isinstance(error, BrokenError) else Answer(ERROR, message=f"{self.spec} cannot be started: {error}")
-            self._given_up = answer if self._failed_starts == STARTS else None
+            self._given_up = answer if self._failed_starts == (self.starts or STARTS) else None
             raise BrokenError(answer) from None
 
     def _launch(self) -> Program:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from conformance.implementations import launcher
 from conformance.implementations.frames import FRAME_AT_MOST, LENGTH, ProtocolError, frame_length
+from conformance.implementations.messages import readable
 
 CHUNK = 2**20
 LOOK = 0.5
@@ -161,8 +162,7 @@ class Program:
         while not self._err.closed and before != self._words:
             before = self._words
             self._listen()
-        text = self._words.decode("utf-8", "replace")
-        return "".join(c if c.isprintable() or c == "\n" else " " for c in text)[-LAST_WORDS:].strip()
+        return readable(self._words.decode("utf-8", "replace"))[-LAST_WORDS:].strip()
 
     def close(self, *, gently: bool = False) -> None:
         """End the process and all that it started; gently, it has a moment to end by itself when its input does."""

@@ -49,8 +49,8 @@ class Finder:
         # Who only asks whether there is a module, by `importlib.util.find_spec`, is told that there is none.
         if found is not None or sys._getframe(2).f_code.co_name == "find_spec":
             return found
-        allowed = ", ".join(sorted(self.packages))
-        raise NotAllowedError(f"{name} may not be imported here, only the standard library, {allowed} and the submission's own files", name=name)
+        allowed = f"the standard library, {', '.join(sorted(self.packages))} and the submission's own files"
+        raise NotAllowedError(f"{name} may not be imported here, only {allowed}", name=name)
 
     def install(self) -> None:
         """Import by this finder alone."""

@@ -6,6 +6,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class SandboxImplementation(ProcessImplementation):
     folder : path, optional
     """
 
+    starts = 2
+
     def __init__(self, spec: str, limits: Limits = UNLIMITED, folder: Path | None = None) -> None:
         super().__init__([], spec, limits.call)
         self.limits, self.folder, self.usage = limits, folder, Usage()
@@ -62,7 +65,9 @@ class SandboxImplementation(ProcessImplementation):
 
     def predictor(self, path: Path) -> Callable[[Any], Any] | None:
         """As that of a process; the model's file is copied to where the submission can read it."""
-        raise NotImplementedError
+        if not self.has("load_model") or self._copy is None:
+            return None
+        return super().predictor(self._copy.add(path))
 
     def close(self) -> None:
         """End the process, and remove the copy of the submission."""
@@ -87,6 +92,11 @@ class SandboxImplementation(ProcessImplementation):
             "forbidden": self.limits.forbidden,
         }
         return LockedProgram(told, self.limits, self.usage)
+
+
+def sandboxed(spec: str, timeout: float | None = None) -> SandboxImplementation:
+    """A file or a module in the sandbox with the usual limits, where a call may compute for `timeout` seconds."""
+    return SandboxImplementation(spec, UNLIMITED if timeout is None else replace(UNLIMITED, call=timeout))
 
 
 def unsupported() -> str | None:

@@ -26,10 +26,10 @@ class Limits:
         Seconds of computing (of all its threads together) that a call may take.
     start : float
         The same for importing the submission.
+    idle : float
+        Seconds by the clock that each of these may sleep or wait, which is not the same as waiting for a processor.
     submission : float
-        The same for all calls and imports together; infinite if not given.
-    wall : float
-        How many times as long each of these may take by the clock, for what sleeps or waits.
+        Seconds that all calls and imports may compute and wait together; infinite if not given.
     memory : int
         MiB that it may have beyond what Python and NumPy take.
     reply : int
@@ -40,8 +40,8 @@ class Limits:
     forbidden: tuple[str, ...] = ()
     call: float = 2.0
     start: float = 5.0
+    idle: float = 5.0
     submission: float = math.inf
-    wall: float = 5.0
     memory: int = 1024
     reply: int = 64 * MIB
 

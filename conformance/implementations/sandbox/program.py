@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from conformance.base.errors import SandboxError
 from conformance.base.record import PASSED
@@ -23,8 +23,20 @@ ROOT = Path(__file__).resolve().parents[3]
 BEGIN = "import sys; sys.path += sys.argv[2:]; from conformance.implementations.sandbox.child import main; main()"
 STARTS_WITHIN = 60.0
 """Seconds by the clock for Python and NumPy to start and be locked, which is not the submission's time."""
+WALL = 30.0
+"""How many times as long as its seconds of computing anything may take by the clock, where nothing else stops it."""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": "/nonexistent", "PATH": "", **dict.fromkeys(THREADS, "1")}
+
+
+class Spent(NamedTuple):
+    """Seconds that a process has computed, and seconds that it waited, from some moment on."""
+
+    computed: float
+    idle: float
+
+    def __sub__(self, before: Spent) -> Spent:
+        return Spent(self.computed - before.computed, self.idle - before.idle)
 
 
 @dataclass
@@ -33,8 +45,8 @@ class Usage:
 
     Attributes
     ----------
-    computed, waited : float
-        Seconds of computing, and seconds by the clock, in imports and calls.
+    computed, idle : float
+        Seconds of imports and calls in which it computed, and in which it slept or waited.
     timeouts, crashes : int
         How often a call or an import took too long, and how often its process ended.
     locks : str
@@ -42,14 +54,14 @@ class Usage:
     """
 
     computed: float = 0.0
-    waited: float = 0.0
+    idle: float = 0.0
     timeouts: int = 0
     crashes: int = 0
     locks: str = ""
 
     def left(self, limits: Limits) -> float:
-        """Seconds of computing that the submission still has; none as well where it has waited too long."""
-        return 0.0 if self.waited > limits.wall * limits.submission else limits.submission - self.computed
+        """Seconds that the submission still has."""
+        return limits.submission - self.computed - self.idle
 
 
 class LockedProgram(Program):
@@ -70,7 +82,7 @@ class LockedProgram(Program):
     """
 
     def __init__(self, told: Mapping[str, Any], limits: Limits, usage: Usage) -> None:
-        self._limits, self._usage, self._locked, self._last = limits, usage, False, 0.0
+        self._limits, self._usage, self._locked, self._last = limits, usage, False, Spent(0.0, 0.0)
         left = usage.left(limits)
         seconds = left if math.isfinite(left) else "inf"
         homes = list(dict.fromkeys([str(ROOT), told["packages"]["numpy"]]))
@@ -92,41 +104,52 @@ class LockedProgram(Program):
         try:
             reply = decode(super().exchange(encode(Frame({"id": "locks"})), STARTS_WITHIN)).metadata
         except (TimeoutError, EndedError, ProtocolError) as error:
-            raise SandboxError(f"the sandbox cannot be started: {error or 'it gave no sign within a minute'}: {self.last_words()}") from None
+            why = str(error) or f"it gave no sign within {STARTS_WITHIN:g} s"
+            raise SandboxError(f"the sandbox cannot be started: {why} {self.last_words()}") from None
         if reply.get("status") != PASSED:
             raise SandboxError(f"the sandbox does not hold here: {reply.get('message', 'it does not say why')}")
         return reply["locks"]
 
     def exchange(self, request: bytes, seconds: float) -> bytes:
         """As that of any program, for so many seconds of computing; what is used and how it ends is noted."""
-        computed, began = self._computed(), time.monotonic()
+        before = self._spent()
         try:
             return super().exchange(request, seconds)
         except TimeoutError as error:
             self._usage.timeouts += 1
-            spent = self._usage.left(self._limits) <= self._computed() - computed
-            idle = self._computed() - computed < seconds
-            why = "the submission has used up its time" if spent else f"it waits, since {time.monotonic() - began:.0f} s" if idle else ""
-            raise TimeoutError(why or str(error)) from None
+            spent = self._spent() - before
+            if spent.computed + spent.idle >= self._usage.left(self._limits):
+                raise TimeoutError(f"the submission has used up its {self._limits.submission:g} s") from None
+            if spent.computed < seconds:
+                raise TimeoutError(f"it computed for {spent.computed:.1f} s and waited for {spent.idle:.1f} s") from None
+            raise error
         except EndedError:
             self._usage.crashes += 1
             raise
         finally:
-            self._usage.computed += self._computed() - computed
-            self._usage.waited += time.monotonic() - began
+            spent = self._spent() - before
+            self._usage.computed += spent.computed
+            self._usage.idle += spent.idle
 
     def _clock(self, seconds: float) -> Callable[[], float]:
         if not self._locked:
             return super()._clock(seconds)
-        computed, by_the_clock = self._computed(), super()._clock(seconds * self._limits.wall)
-        allowed = min(seconds, self._usage.left(self._limits))
-        return lambda: min(allowed - (self._computed() - computed), by_the_clock())
+        before, left, by_the_clock = self._spent(), self._usage.left(self._limits), super()._clock(seconds * WALL)
 
-    def _computed(self) -> float:
-        """Seconds that all threads of the process have computed."""
+        def remaining() -> float:
+            spent = self._spent() - before
+            of_all = left - spent.computed - spent.idle
+            return min(seconds - spent.computed, self._limits.idle - spent.idle, of_all, by_the_clock())
+
+        return remaining
+
+    def _spent(self) -> Spent:
+        """What the process has computed, all its threads together, and how long it waited for anything but a processor."""
         with contextlib.suppress(OSError):  # it is gone
             # The number of a process's clock, as glibc's clock_getcpuclockid makes it.
-            self._last = time.clock_gettime(~self._process.pid << 3 | 2)
+            computed = time.clock_gettime(~self._process.pid << 3 | 2)
+            queued = int(Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+            self._last = Spent(computed, time.monotonic() - computed - queued)
         return self._last
 
     def _started_as(self, command: Sequence[str]) -> Sequence[str]:

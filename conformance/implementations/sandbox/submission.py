@@ -28,6 +28,15 @@ class Copy:
     spec: str
     read: tuple[str, ...]
 
+    def add(self, path: Path) -> Path:
+        """Put another file beside it, and say where that is."""
+        beside = self.folder / "given"
+        beside.mkdir(mode=0o755, exist_ok=True)
+        beside.chmod(0o755)
+        if not (beside / path.name).exists():
+            _copy(path, beside / path.name)
+        return beside / path.name
+
     def remove(self) -> None:
         """Remove the copy."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -137,7 +137,7 @@ CLONE3 = 435
 THREAD, NAMESPACES = 0x00010000, 0x7E020080
 """Flags of ``clone``: a thread of this process; name spaces of its own."""
 OPEN_MODE, TRUNCATE = 0o3, 0o1000
-"""Flags of ``open``: the bits for reading and writing, which together mean neither; cutting the file, which old Landlock lets a reader do."""
+"""Flags of ``open``: the bits for reading and writing, together for neither; cutting the file, which old Landlock leaves to readers."""
 SAFE_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """Whether it is a terminal, of what size, how much can be read, not to block, whether programs inherit it."""
 SAFE_FILE_COMMANDS = (0, 1, 2, 3, 4, 1030, 1032)

@@ -1,0 +1,20 @@
+"""Where the sandbox can be tested."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.implementations.sandbox import landlock, launcher
+
+
+def _missing() -> str | None:
+    """What the kernel lacks, found out without the sandbox itself: where the kernel has the locks, the tests run, and fail if it is at fault."""
+    complaint = launcher.unsupported()
+    try:
+        return complaint or (None if landlock.version() else "the kernel has no Landlock")
+    except OSError as error:
+        return f"the kernel has no Landlock ({error.strerror})"
+
+
+needs_locks = pytest.mark.skipif(_missing() is not None, reason=str(_missing()))
+"""Tests that are left out where the kernel lacks the locks."""
