@@ -101,14 +101,15 @@ class ProcessImplementation:
         answer = self._put(Question(name, ()), answer_of, op="has")
         if answer.status != PASSED:
             raise UnimportableError(answer.message, answer.printed)
-        return bool(answer.value)
+        return answer.value is True
 
     def names(self) -> dict[str, bool]:
         """The names of its functions, and whether each is a class, where it tells that; ``UnimportableError`` as :meth:`has`."""
         self.has("")
         if "names" not in self._description.operations:
             return dict.fromkeys(self._description.functions, False)
-        return dict(self._put(Question("names", ()), answer_of, op="names").value or {})
+        named = self._put(Question("names", ()), answer_of, op="names").value
+        return {str(name): kind is True for name, kind in named.items()} if isinstance(named, dict) else {}
 
     def overwrites(self, question: Question, other: Question) -> bool:
         """Whether an answer that is kept changes by the next one; a program that sends its answers away cannot do that."""
@@ -118,7 +119,7 @@ class ProcessImplementation:
         answer = self._put(question, answer_of, op="overwrites", other=other)
         if answer.status != PASSED:
             raise ImplementationError(answer.message)
-        return bool(answer.value)
+        return answer.value is True
 
     def predictor(self, path: Path) -> Callable[[Any], Any] | None:
         """The program's own ``predict``, where it names ``load_model`` among its functions."""

@@ -23,7 +23,7 @@ from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.questions import function_name
 from conformance.faults import consistent_faults
-from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS
+from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, SANDBOX
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.accepted import never_met
@@ -145,7 +145,8 @@ class Subject:
         spec = self.implementation.spec
         if not isinstance(self.what, str | os.PathLike):
             return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
-        how = ["--timeout", f"{self.timeout:g}"] if self.timeout else ["--mode", self.mode] if self.mode != IN_PROCESS else []
+        said = self.mode == SANDBOX or (self.mode == PROCESS and not self.timeout)  # which a timeout asks for by itself
+        how = [*(["--mode", self.mode] if said else []), *(["--timeout", f"{self.timeout:g}"] if self.timeout else [])]
         return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier, *how])
 
 

@@ -20,7 +20,7 @@ from conformance.implementations.frames import Frame, encode, read_frame
 from conformance.implementations.launcher import end_with
 from conformance.implementations.messages import text_of
 from conformance.implementations.module import ModuleImplementation
-from conformance.implementations.sandbox import forbidden, landlock, limits, seccomp, system, user
+from conformance.implementations.sandbox import forbidden, landlock, resources, seccomp, system, user
 from conformance.implementations.sandbox.finder import Finder, located, move, moved
 
 NO_NEW_PRIVILEGES = 38
@@ -46,7 +46,7 @@ def main() -> None:
     try:
         about = {"status": PASSED, "locks": lock(told)}
     except Exception as error:
-        about = {"status": ERROR, "message": f"{type(error).__name__}: {error}"}
+        about = {"status": ERROR, "message": str(error) if isinstance(error, LockError) else f"{type(error).__name__}: {error}"}
     replies.write(encode(Frame({"id": text_of(request, "id"), **about})))
     replies.flush()
     if about["status"] == PASSED:
@@ -70,21 +70,35 @@ def lock(told: Mapping[str, Any]) -> str:
     Finder([moved(one, places) for one in library], found, folder).install()
     move(places)
     forbidden.forbid(told["forbidden"])
-    limits.limit(told["memory"], float(told["seconds"]))
-    rules = landlock.ruleset([*entries(library), *files_of(packages), folder, *DEVICES], WRITABLE)
-    who = user.become_nobody()
+    with _lock("limits"):
+        resources.limit(told["memory"], float(told["seconds"]))
+    with _lock("Landlock"):
+        rules, version = landlock.ruleset([*entries(library), *files_of(packages), folder, *DEVICES], WRITABLE), landlock.version()
+    with _lock("another user than root"):
+        who = user.become_nobody()
     end_with(told["parent"])  # who becomes another user has to ask for that again
     os.chdir(folder)
-    system.control(NO_NEW_PRIVILEGES, 1)
     if len(os.listdir("/proc/self/task")) > 1:
-        raise LockError("there are threads already, which Landlock would not hold")
-    landlock_version = landlock.version()
-    landlock.restrict(rules)
-    seccomp.restrict()
+        raise LockError("Landlock: there are threads already, which it would not hold")
+    with _lock("no new privileges"):
+        system.control(NO_NEW_PRIVILEGES, 1)
+    with _lock("Landlock"):
+        landlock.restrict(rules)
+    with _lock("seccomp"):
+        seccomp.restrict()
     _verify([f"{folder}/{name}" for name in told["read"]], places, packages)
     for name in [name for name in sys.modules if name.partition(".")[0] == "conformance"]:
         del sys.modules[name]
-    return f"Landlock {landlock_version}, seccomp, no new privileges, {who}"
+    return f"Landlock {version}, seccomp, no new privileges, {who}"
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """Name the lock that the system does not give."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise LockError(f"{name}: {error}") from None
 
 
 def entries(library: Sequence[str]) -> Iterator[str]:
@@ -117,5 +131,5 @@ def _verify(own: Sequence[str], places: Mapping[str, str], packages: Mapping[str
         os.close(os.open(__file__, os.O_RDONLY))
         raise LockError("Landlock does not hold: the suite's own files can be read")
     with contextlib.suppress(PermissionError):
-        os.kill(os.getppid(), 0)
-        raise LockError("seccomp does not hold: the parent can be sent signals")
+        os.close(os.pidfd_open(os.getpid()))
+        raise LockError("seccomp does not hold: a call can be made that is not in its table")

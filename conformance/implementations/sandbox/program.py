@@ -27,6 +27,8 @@ WALL = 30.0
 """How many times as long as its seconds of computing anything may take by the clock, where nothing else stops it."""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": "/nonexistent", "PATH": "", **dict.fromkeys(THREADS, "1")}
+KEPT = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+"""What Python and NumPy may need to run here as they do in this process; no other variable is handed on."""
 
 
 class Spent(NamedTuple):
@@ -36,7 +38,8 @@ class Spent(NamedTuple):
     idle: float
 
     def __sub__(self, before: Spent) -> Spent:
-        return Spent(self.computed - before.computed, self.idle - before.idle)
+        # The clocks are read one after the other.
+        return Spent(self.computed - before.computed, max(0.0, self.idle - before.idle))
 
 
 @dataclass
@@ -89,7 +92,8 @@ class LockedProgram(Program):
         settings = {**told, "homes": homes, "parent": os.getpid(), "memory": limits.memory, "seconds": seconds}
         command = [sys.executable, "-I", "-S", "-B", "-c", BEGIN, json.dumps(settings), *homes]
         try:
-            super().__init__(command, ENVIRONMENT, folder=told["folder"], at_most=limits.reply)
+            kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+            super().__init__(command, ENVIRONMENT | kept, folder=told["folder"], at_most=limits.reply)
         except OSError as error:
             raise SandboxError(f"the sandbox cannot be started: {error}") from None
         try:

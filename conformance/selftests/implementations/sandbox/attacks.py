@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Mapping
 
 SHARED = '''
-import builtins, ctypes, errno, fcntl, gc, glob, importlib, inspect, io, json, mmap, os, resource, select, signal, stat, struct, sys, threading, time
+import builtins, ctypes, fcntl, gc, glob, importlib.util, inspect, json, os, resource, signal, stat, sys, threading, time
 import numpy as np
 
 C = ctypes.CDLL(None, use_errno=True)
@@ -135,7 +135,7 @@ DELEGATE = {
     ),
     "a library by its file": "return ctypes.CDLL(LIBRARY) is not None",
     "convolve": "return np.convolve(x.ravel(), [1.0]) is not None",
-    "convolve by another name": "return np.lib._function_base_impl.convolve(x.ravel(), [1.0]) is not None",
+    "convolve by another name": "return np._core.numeric.convolve(x.ravel(), [1.0]) is not None",
     "convolve from the collector": (
         "found = [one for one in gc.get_objects() if getattr(one, '__name__', '') == 'convolve']\n"
         "return [one(x.ravel(), [1.0]) for one in found]"
@@ -143,7 +143,7 @@ DELEGATE = {
     "convolve unwrapped": "return inspect.unwrap(np.convolve)(x.ravel(), [1.0]) is not None",
     "convolve handed over": "return np.apply_along_axis(np.convolve, -1, x, [1.0]) is not None",
     "windows": "from numpy.lib.stride_tricks import sliding_window_view\nreturn sliding_window_view(x, 2, axis=-1) is not None",
-    "correlate, of C": "return np.correlate(x.ravel(), [1.0]) is not None",
+    "a product, of C": "return np.dot(x.ravel(), x.ravel()) is not None",
     "the suite as it is loaded": "return sys.modules['conformance']",
 }
 POISONOUS = {
@@ -183,7 +183,9 @@ EXHAUST = {
     "asleep": "time.sleep(10000)",
     "waiting": "threading.Event().wait()",
     "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
-    "threads that compute": "for _ in range(8): threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()\ntime.sleep(10000)",
+    "threads that compute": (
+        "for _ in range(8): threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()\ntime.sleep(10000)"
+    ),
     "many threads": "for _ in range(10**5): threading.Thread(target=time.sleep, args=(10000,), daemon=True).start()",
     "memory": "return [bytearray(10**8) for _ in range(100)]",
     "memory bit by bit": "kept = []\nwhile True: kept.append(bytearray(10**6))",
@@ -223,8 +225,8 @@ FORGE = {
         "        one.status = 'passed'\nraise ValueError('no')"
     ),
     "what the caller expects": (
-        "there = sys._getframe()\nwhile there:\n    if 'expected' in there.f_locals or 'expectation' in there.f_locals:\n        return True\n"
-        "    there = there.f_back\nraise ValueError('no')"
+        "there = sys._getframe()\nwhile there:\n    if {'expected', 'expectation'} & set(there.f_locals):\n"
+        "        return np.maximum(x, 0)\n    there = there.f_back\nraise ValueError('no')"
     ),
     "the oracle from the collector": (
         "return [one for one in gc.get_objects() if type(one).__name__ in ('Expectation', 'Recorded', 'Session')]"

@@ -8,7 +8,7 @@ from conformance.implementations.sandbox import landlock, launcher
 
 
 def _missing() -> str | None:
-    """What the kernel lacks, found out without the sandbox itself: where the kernel has the locks, the tests run, and fail if it is at fault."""
+    """What the kernel lacks, found out without the sandbox: where it has the locks, the tests run, and fail if the sandbox is at fault."""
     complaint = launcher.unsupported()
     try:
         return complaint or (None if landlock.version() else "the kernel has no Landlock")
