@@ -140,8 +140,6 @@ def _described_array(described: dict[str, Any]) -> Any:
         dtype = _dtype(described.get("dtype"))
         if values is None:
             array = np.broadcast_to(np.zeros((), dtype), shape)
-            if array.nbytes > FRAME_AT_MOST:  # which takes no memory until somebody computes with it
-                raise ValueError(f"it would take {array.nbytes} bytes")
         elif isinstance(values, list) and all(map(_is_plain, values)) and dtype.itemsize * len(values) <= LISTED_AT_MOST:
             array = np.array(values, dtype).reshape(shape)
         else:

@@ -59,7 +59,8 @@ def find(spec: str, mode: str = IN_PROCESS) -> str | None:
         return "a process of its own is only to be had on Linux, macOS and other POSIX systems"
     if mode == SANDBOX and not spec.startswith(EXEC):
         # Looking for a part of a package would import the package.
-        return unsupported() or module.find(spec if ".py" in spec else spec.partition(".")[0].partition(":")[0])
+        target, _ = module.split_name(spec)
+        return unsupported() or module.find(target if target.endswith(".py") else target.partition(".")[0])
     if mode == SANDBOX:
         return "a program is not put into the sandbox, only Python code"
     return process.find(spec) if spec.startswith(EXEC) else module.find(spec)

@@ -12,12 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from conformance.base.call import Answer
+from conformance.base.call import Answer, Question
 from conformance.base.errors import SandboxError, UnimportableError
-from conformance.base.record import TIMEOUT
+from conformance.base.record import ERROR, TIMEOUT
+from conformance.implementations.frames import Frame
 from conformance.implementations.process import BrokenError, ProcessImplementation
 from conformance.implementations.program import Program
-from conformance.implementations.sandbox.limits import Limits
+from conformance.implementations.sandbox import limits as smallest
+from conformance.implementations.sandbox.finder import NotAllowedError
+from conformance.implementations.sandbox.forbidden import ForbiddenCallError
+from conformance.implementations.sandbox.limits import MIB, Limits
 from conformance.implementations.sandbox.program import LockedProgram, Usage
 from conformance.implementations.sandbox.seccomp import MACHINES
 from conformance.implementations.sandbox.submission import Copy, copied
@@ -53,21 +57,26 @@ class SandboxImplementation(ProcessImplementation):
     @property
     def ending(self) -> str:
         """How it has ended so far, one of :data:`ENDINGS`; the worst where there are several."""
-        if self.usage.timeouts:
-            return TIMED_OUT
-        if self.usage.crashes:
-            return CRASHED
         try:
             self.has("")
+            found = OK
         except UnimportableError as error:
-            return REJECTED if "NotAllowedError" in str(error) or "ForbiddenCallError" in str(error) else UNGRADABLE
-        return OK
+            refused = any(f"{kind.__name__}: " in str(error) for kind in (NotAllowedError, ForbiddenCallError))
+            found = REJECTED if refused else UNGRADABLE if "cannot be imported" in str(error) else CRASHED
+        return TIMED_OUT if self.usage.timeouts else CRASHED if self.usage.crashes else found
 
     def predictor(self, path: Path) -> Callable[[Any], Any] | None:
         """As that of a process; the model's file is copied to where the submission can read it."""
         if not self.has("load_model") or self._copy is None:
             return None
         return super().predictor(self._copy.add(path))
+
+    def _put(self, question: Question, read: Callable[[Frame], Answer], other: Question | None = None, **metadata: str) -> Answer:
+        answer = super()._put(question, read, other, **metadata)
+        # An array of which only dtype and shape are told takes no memory until somebody computes with it.
+        if size_of(answer.value) <= self.limits.reply:
+            return answer
+        return Answer(ERROR, message=f"{question.function} returned more than {self.limits.reply // MIB} MiB")
 
     def close(self) -> None:
         """End the process, and remove the copy of the submission."""
@@ -92,6 +101,13 @@ class SandboxImplementation(ProcessImplementation):
             "forbidden": self.limits.forbidden,
         }
         return LockedProgram(told, self.limits, self.usage)
+
+
+def size_of(value: Any) -> int:
+    """Bytes that the arrays of an answer have, or would have if somebody computed with them."""
+    if isinstance(value, dict | list | tuple):
+        return sum(map(size_of, value.values() if isinstance(value, dict) else value))
+    return int(getattr(value, "nbytes", 0))
 
 
 def sandboxed(spec: str, timeout: float | None = None) -> SandboxImplementation:
@@ -121,7 +137,7 @@ def homes(limits: Limits) -> dict[str, str]:
 
 def locks() -> str:
     """What holds a sandbox here, in words, found out by making one; :class:`SandboxError` where something is missing."""
-    implementation = SandboxImplementation("reference.initializers")
+    implementation = SandboxImplementation(smallest.__file__)  # a file like any other
     try:
         implementation.has("")
         return implementation.usage.locks

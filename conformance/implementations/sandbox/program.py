@@ -25,8 +25,10 @@ STARTS_WITHIN = 60.0
 """Seconds by the clock for Python and NumPy to start and be locked, which is not the submission's time."""
 WALL = 30.0
 """How many times as long as its seconds of computing anything may take by the clock, where nothing else stops it."""
+GLANCE = 0.05
+"""Seconds after which it is looked at how far a call is."""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": "/nonexistent", "PATH": "", **dict.fromkeys(THREADS, "1")}
+ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": "/nonexistent", "PATH": "", "MALLOC_ARENA_MAX": "1", **dict.fromkeys(THREADS, "1")}
 KEPT = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """What Python and NumPy may need to run here as they do in this process; no other variable is handed on."""
 
@@ -96,6 +98,9 @@ class LockedProgram(Program):
             super().__init__(command, ENVIRONMENT | kept, folder=told["folder"], at_most=limits.reply)
         except OSError as error:
             raise SandboxError(f"the sandbox cannot be started: {error}") from None
+        # How long it waited for a processor; of a kernel that does not tell, no waiting counts.
+        queue = Path(f"/proc/{self._process.pid}/schedstat")
+        self._queue = queue.open("rb", buffering=0) if queue.exists() else None
         try:
             usage.locks = self._locks()
             self._locked = True
@@ -141,6 +146,8 @@ class LockedProgram(Program):
         before, left, by_the_clock = self._spent(), self._usage.left(self._limits), super()._clock(seconds * WALL)
 
         def remaining() -> float:
+            if seconds * WALL - by_the_clock() < GLANCE:  # most calls are done by then
+                return GLANCE
             spent = self._spent() - before
             of_all = left - spent.computed - spent.idle
             return min(seconds - spent.computed, self._limits.idle - spent.idle, of_all, by_the_clock())
@@ -152,9 +159,15 @@ class LockedProgram(Program):
         with contextlib.suppress(OSError):  # it is gone
             # The number of a process's clock, as glibc's clock_getcpuclockid makes it.
             computed = time.clock_gettime(~self._process.pid << 3 | 2)
-            queued = int(Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+            queued = int(os.pread(self._queue.fileno(), 100, 0).split()[1]) / 1e9 if self._queue else time.monotonic() - computed
             self._last = Spent(computed, time.monotonic() - computed - queued)
         return self._last
+
+    def close(self, *, gently: bool = False) -> None:
+        """As that of any program."""
+        super().close(gently=gently)
+        if self._queue:
+            self._queue.close()
 
     def _started_as(self, command: Sequence[str]) -> Sequence[str]:
         return command  # it asks for its end with this process itself

@@ -178,7 +178,7 @@ EXHAUST = {
     "endless": "while True: pass",
     "endless in C": "return 10 ** 10 ** 9",
     "endless in a pattern": "import re\nreturn re.match('(a+)+$', 'a' * 40 + 'b')",
-    "endless in NumPy": "a = np.ones((3000, 3000))\nwhile True: a = np.linalg.svd(a)[0]",
+    "endless in NumPy": "a = np.ones((1000, 1000))\nwhile True: a = np.linalg.svd(a)[0]",
     "deaf": "signal.signal(signal.SIGALRM, signal.SIG_IGN)\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))\nwhile True: pass",
     "asleep": "time.sleep(10000)",
     "waiting": "threading.Event().wait()",

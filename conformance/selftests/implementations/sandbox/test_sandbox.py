@@ -165,6 +165,17 @@ def test_an_endless_import_is_tried_twice_and_no_more(submitted):
     assert implementation.usage.timeouts == 2, f"it was imported {implementation.usage.timeouts} times"
 
 
+def test_an_array_that_is_only_told_is_no_trap(submitted):
+    text = "import numpy as np\ndef relu(x): return [1.0, np.broadcast_to(np.complex64(0), (10**6, 10**6))]\n"
+    answer = asked(submitted(text), "relu")
+    assert (answer.status, answer.message) == (ERROR, "relu returned more than 64 MiB"), f"{answer}"
+
+
+def test_an_import_that_ends_the_process_is_a_crash(submitted):
+    implementation = submitted("import os\nos._exit(0)\n")
+    assert asked(implementation, "relu").status == ERROR and implementation.ending == CRASHED, f"it ended as {implementation.ending}"
+
+
 def test_who_asks_whether_a_package_is_there_goes_on_without_it(submitted):
     text = "import importlib.util\ntry:\n    import torch\nexcept ImportError:\n    torch = None\ndef relu(x):\n    return x\n"
     implementation = submitted(text + "def found(x): return importlib.util.find_spec('torch')\n")
