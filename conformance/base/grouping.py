@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from conformance.base.record import BLOCKED, ERROR, Record
+from conformance.base.record import BLOCKED, ERROR, PROPERTY, Record
 from conformance.base.words import listed
 
 OF_VALUES = re.compile(r"(step \d+: )?(the only value is|all \d+ values are|\d+ of \d+ values are) off")
 """What the message of an answer says whose values alone are wrong: nothing about the cause."""
 RAISED = re.compile(r"raised (\w+): .*?( \([^()]*, line \d+\))?$", re.DOTALL)
-PROPERTY, REPEATED = "property", "repeated"
-"""Kinds of questions that a layer fails as well which is wrong elsewhere."""
+REPEATED = "repeated"
+"""The kind of record of a question that is asked again; a layer that is wrong elsewhere fails it as well, as it does equations."""
 MOST_VALUES = 3
 
 Feature = tuple[str, str]

@@ -144,12 +144,17 @@ def _ordered(own: Report, wrong: Sequence[Record]) -> list[Record]:
 def _waiting(wrong: Sequence[Record]) -> list[str]:
     """What those cases wait for that are built on a layer which is wrong."""
     blocked = [record for record in wrong if record.status == BLOCKED and record.message.startswith("blocked by ")]
-    causes = dict.fromkeys(record.message.removeprefix("blocked by ").partition(", which")[0] for record in blocked)
+    causes = _causes(blocked)
     if not blocked:
         return []
     some = f"{counted(len(blocked), 'case')} {'waits' if len(blocked) == 1 else 'wait'}"
     who = "It waits" if len(blocked) == len(wrong) else some
     return [f"  {who} for {listed([*causes])}, which {are(len(causes))} wrong as well: begin there."]
+
+
+def _causes(blocked: Sequence[Record]) -> dict[str, None]:
+    """The layers for which cases wait."""
+    return dict.fromkeys(record.message.removeprefix("blocked by ").partition(", which")[0] for record in blocked)
 
 
 def _headline(group: Group) -> str:
@@ -218,7 +223,13 @@ def _remarks(report: Report) -> list[str]:
         counts = {name: sum(remark in record.remarks for record in own.records) for name, own in layers.items()}
         said = [f"{name} ({counted(count, 'case')})" for name, count in counts.items() if count]
         lines.append(f"Passed with the remark \"{remark}\": {listed(said, MOST_NAMES)}.")
-    return lines
+    return lines + [_compared(name, waiting) for name, own in layers.items() if (waiting := [one for one in own.records if one.waits])]
+
+
+def _compared(name: str, waiting: Sequence[Record]) -> str:
+    """What cannot be said of a layer, since it is compared with another one that is wrong itself."""
+    cases = f"{counted(len(waiting), 'case')} of {name} {'compares' if len(waiting) == 1 else 'compare'} it"
+    return f"{cases} with {listed([*_causes(waiting)])}, which {are(len(_causes(waiting)))} wrong: asked when that is right."
 
 
 def _absent(report: Report) -> list[str]:

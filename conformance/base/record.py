@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ STATUSES = (PASSED, FAILED, UNSUPPORTED, ERROR, TIMEOUT, BLOCKED, SKIPPED)
 FAILED_STATUSES = (FAILED, ERROR, TIMEOUT)
 KNOWABLE = (FAILED, ERROR)
 """What a known failure (``--conform-xfail``) may be."""
+PROPERTY = "property"
+"""The kind of record of an equation between answers."""
 CORE, EDGE = "core", "edge"
 LEVELS = (CORE, EDGE)
 """Whether a question is what everybody means by the layer, or about an unusual input that many right layers do not care for."""
@@ -67,6 +69,11 @@ class Record:
         """Whether this is a failure that was expected."""
         return bool(self.known_failure) and self.status in KNOWABLE
 
+    @property
+    def waits(self) -> bool:
+        """Whether this is an equation with another layer that is wrong itself, so that nothing follows for this one."""
+        return self.status == BLOCKED and self.kind == PROPERTY
+
     def as_json(self) -> dict[str, Any]:
         """The record as ``--conform-json`` writes it."""
         return {
@@ -81,3 +88,8 @@ class Record:
             "level": self.level,
             **({"known_failure": self.known_failure} if self.known_failure else {}),
         }
+
+
+def blocked_by(causes: Sequence[str], message: str) -> str:
+    """What is said of a failure for which others are to blame; `message` is what was seen."""
+    return f"blocked by {', '.join(causes)}, which fails on its own; here: {message}"

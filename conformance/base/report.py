@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base import printing
-from conformance.base.record import BLOCKED, CORE, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED, Record
+from conformance.base.record import BLOCKED, CORE, FAILED_STATUSES, PASSED, SKIPPED, STATUSES, UNSUPPORTED, Record, blocked_by
 from reference.saving.files import write_document
 
 SCHEMA = 1
@@ -98,8 +98,12 @@ class Report:
         return sum(record.fails_as_known for record in self.records)
 
     def failed(self, level: str | None = None) -> list[Record]:
-        """What is wrong: failures, errors, calls that took too long, and what they block; of 'core' or 'edge' alone where that is named."""
-        return [record for record in self.records if record.status in (*FAILED_STATUSES, BLOCKED) and level in (None, record.level)]
+        """What is wrong: failures, errors, calls that took too long, and what they block; of 'core' or 'edge' alone where that is named.
+
+        An equation with another layer that is wrong itself is not: which of the two it fails for nobody knows.
+        """
+        wrong = (record for record in self.records if record.status in (*FAILED_STATUSES, BLOCKED) and not record.waits)
+        return [record for record in wrong if level in (None, record.level)]
 
     def by_layer(self) -> dict[str, Report]:
         """A report for each layer, in the order of the records."""
@@ -193,5 +197,4 @@ def _blocked(record: Record, failed: set[str]) -> Record:
     causes = [name for name in record.needs if name in failed and name != record.layer]
     if record.status not in FAILED_STATUSES or not causes:
         return record
-    message = f"blocked by {', '.join(causes)}, which fails on its own; here: {record.message}"
-    return replace(record, status=BLOCKED, message=message)
+    return replace(record, status=BLOCKED, message=blocked_by(causes, record.message))

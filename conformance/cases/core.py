@@ -161,6 +161,9 @@ def _dropout_possible(config: Config, shape: tuple[int, ...], call: Config, dtyp
     return fits and (config["rate"] > 0 or "training" not in call)
 
 
+DRAWING = ("seed", "dropout_mask")
+"""Arguments that say what is dropped in training; no case varies them."""
+
 DROPOUT = LayerCases(
     "Dropout",
     inputs={"sequence": (3, 4, 5), "features": (6, 7), "images": (2, 3, 4, 5), "one_row": (1, 9)},
@@ -175,7 +178,7 @@ DROPOUT = LayerCases(
         Special("rate=0-training", (3, 5), {"rate": 0.0}, {"training": True}),
         Special("empty_batch-training", (0, 5), {"rate": 0.4}, {"training": True}),
     ],
-    alone=Alone(acts_with={"noise_shape": {"training": True}, "rate": {"training": True}}),
+    alone=Alone(acts_with={name: {"training": True} for name in ("rate", "noise_shape", *DRAWING)}),
     drawn={"shape": ((1, 4), (1, 6), (1, 6)), "rate": None},
 )
 
@@ -197,7 +200,7 @@ def _spatial_dropout(name: str, inputs: dict[str, tuple[int, ...]], drawn: objec
             Special("rate=0-training", (3, *(4,) * (rank - 2), 5), {"rate": 0.0}, {"training": True}),
             Special("empty_batch-training", (0, *(4,) * (rank - 2), 5), {"rate": 0.4}, {"training": True}),
         ],
-        alone=Alone(acts_with={name: {"training": True} for name in ("rate", *options)}),
+        alone=Alone(acts_with={name: {"training": True} for name in ("rate", *options, *DRAWING)}),
         drawn={"shape": drawn},
     )
 

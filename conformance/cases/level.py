@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from conformance.base.record import CORE, EDGE
-from conformance.cases.case import Case
-from conformance.cases.losses import BINARY, CLASSIFIED
+from conformance.cases.case import Case, shapes_of_inputs
+from conformance.cases.losses import BINARY, CLASSIFIED, divides_by_sums
 from reference.activations import ACTIVATIONS, rowwise, smooth
 from reference.layers import LAYERS
 from reference.layers.windows import spatial_tuple
 
-FORWARD, BACKWARD = "forward", "backward"
+FORWARD, BACKWARD, ALONG_ROWS = "forward", "backward", "along rows"
+"""Directions; the last is that of a gradient along which rows of probabilities go on adding up to 1."""
 Meets = Callable[[Case, str], bool]
 
 RANKS = (2, 3, 4)
@@ -51,6 +52,10 @@ OUTSIDE: Mapping[str, tuple[str, ...]] = {
     "UnitNormalization": ("masked_steps",),
 }
 """Predictions and labels of a loss, rows of zeros to be brought to length 1: here the formula has no value, or another one was meant."""
+OTHER_FORM = ("flat", "upright", "vector", "column", "first_column")
+"""Labels of another rank than the predictions, in a column, or one for a row."""
+SIGNS = ("signs", "one_sign")
+"""Labels of a hinge that are 1 and -1, as its formula takes them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Rule:
 
 
 def level(case: Case, direction: str = FORWARD) -> str:
-    """'edge' if any rule is met, else 'core'; `direction` is 'forward', 'backward' or 'step'."""
+    """'edge' if any rule is met, else 'core'; `direction` is 'forward', 'backward', 'step', or 'along rows' of a loss's gradient."""
     return EDGE if any(rule.meets(case, direction) for rule in RULES) else CORE
 
 
@@ -108,6 +113,19 @@ def _larger_window(case: Case, direction: str) -> bool:
 
 def _along_the_batch(case: Case, direction: str) -> bool:
     return case.layer == "Concatenate" and case.config.get("axis", -1) in (0, -len(case.shape))
+
+
+def _unequal_inputs(case: Case, direction: str) -> bool:
+    """Of what is concatenated, other sizes along the axis are the ordinary case."""
+    return "others" in case.call and case.layer != "Concatenate" and len({*shapes_of_inputs(case.shape, case.config, case.call)}) > 1
+
+
+def _loss_of_rows(case: Case, direction: str) -> bool:
+    return case.layer in CLASSIFIED and len(case.shape) > 2 and "axis" not in case.config
+
+
+def _other_signs(case: Case, direction: str) -> bool:
+    return case.layer in ("hinge", "squared_hinge") and case.call.get("labels") not in SIGNS
 
 
 RULES = (
@@ -184,6 +202,37 @@ RULES = (
         "The axis is that of the samples.",
         _along_the_batch,
         "test_forward[Concatenate-axis=0-images-float64]",
+    ),
+    Rule(
+        "inputs of unequal shapes",
+        "A layer that merges its inputs one by one gets arrays that must be broadcast, and their gradients be added up again.",
+        _unequal_inputs,
+        "test_forward[Add-others=row-images-float64]",
+    ),
+    Rule(
+        "labels of another form than the predictions",
+        "Labels and predictions of a loss differ in rank ((5,) for (5, 1)), class ids stand in a column, or one label is meant for a row.",
+        _says(labels=OTHER_FORM),
+        "test_loss[mean_squared_error-labels_without_last_axis-float64-value]",
+    ),
+    Rule(
+        "classes of more than a batch",
+        "A loss over classes gets predictions with more axes than (batch, classes), and no `axis` is named: a class for each step.",
+        _loss_of_rows,
+        "test_loss[categorical_crossentropy-sequence-float64-value]",
+    ),
+    Rule(
+        "0 and 1 for a hinge",
+        "The labels are 0 and 1, where the formula takes -1 and 1: Keras makes the one of the other.",
+        _other_signs,
+        "test_loss[hinge-samples-float64-value]",
+    ),
+    Rule(
+        "the division by the sum",
+        "The gradient of probabilities by which Keras divides them by their sum first. A course's -y/p has no such division; along "
+        "rows that go on adding up to 1 both are the same, and that is a question of the core (`-gradient_along_rows`).",
+        lambda case, direction: direction == BACKWARD and divides_by_sums(case),
+        "test_loss[categorical_crossentropy-samples-float64-gradient]",
     ),
     Rule(
         "outside of the formula",

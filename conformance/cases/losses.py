@@ -208,6 +208,12 @@ def loss_cases(name: str, profile: str = "standard") -> Iterator[Case]:
     return reduced_cases(LOSS_CASES[name], profile, options_in_float32=paired)
 
 
+def divides_by_sums(case: Case) -> bool:
+    """Whether Keras divides the predictions of this case by their sums, which are 1: that adds a constant to each row of the gradient."""
+    normal = case.call.get("values") not in PROBABILITIES
+    return normal and case.layer in DIVIDED and not case.config.get("from_logits")
+
+
 def losses_shape(case: Case) -> tuple[int, ...]:
     """The shape of the losses before they are reduced."""
     axis = case.config.get("axis", -1) % len(case.shape)
@@ -229,6 +235,8 @@ def draw_loss(case: Case, seed: int) -> Arrays:
 
 BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 CLASSIFIED = ("categorical_crossentropy", "categorical_focal_crossentropy", "sparse_categorical_crossentropy", "kl_divergence")
+DIVIDED = ("categorical_crossentropy", "categorical_focal_crossentropy", "sparse_categorical_crossentropy")
+"""Losses of which Keras divides probabilities by their sum."""
 POSITIVE = ("mean_squared_logarithmic_error", "poisson")
 
 

@@ -83,7 +83,8 @@ SMALL = [(3, 5, 2)]
 DROPPED = {"dropout": [0.3], "recurrent_dropout": [0.4]}
 GAPS = {"mask": ["gap", "right", "left", "all_masked"]}
 ACT_WITH: dict[str, Config] = {
-    **{name: {"training": True} for name in DROPPED},
+    **{name: {"training": True} for name in ("seed", *DROPPED)},
+    **{f"{name}_mask": {"training": True, name: values[0]} for name, values in DROPPED.items()},
     "zero_output_for_mask": {"mask": "gap", "return_sequences": True},
 }
 

@@ -289,15 +289,19 @@ def meaning_of_gradients(gradients: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(np.full(g.shape, MEANING * (1 + np.max(np.abs(np.nan_to_num(g)), initial=0))) for g in gradients)
 
 
+ROUNDED = ("large_mean",)
+"""Special inputs without a kink or a tie that float32 does not hold: of a float64 case, code that computes in float32 rounds them first."""
+
+
 def responses_of_gradients(ask: Ask, case: Case, backward: Any, gradients: tuple[Array, ...]) -> Array:
     """P of :func:`rounding_of_gradients`, one number for each gradient: its largest change when everything is off by a relative eps.
 
-    Special inputs stay as they are: at a kink or a tie the last digit decides, and float32 has these values exactly. For the input of a
-    normalisation P is at least the rounding of one of the terms that cancel.
+    Special inputs stay as they are: at a kink or a tie the last digit decides, and float32 has these values exactly; those apart that it
+    does not hold (:data:`ROUNDED`). For the input of a normalisation P is at least the rounding of one of the terms that cancel.
     """
     rng = np.random.default_rng(case.seed())
     moved = perturbed(rng, backward.arrays)
-    if "values" in case.call:
+    if "values" in case.call and not (case.dtype == "float64" and case.call["values"] in ROUNDED):
         moved = type(moved)(backward.arrays.x, moved.weights, moved.arguments)
     answers = ask(backward=type(backward)(moved, perturbed(rng, backward.grads)))
     with np.errstate(all="ignore"):

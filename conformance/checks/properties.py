@@ -1,5 +1,7 @@
 """Equations between answers of the same implementation: no oracle is asked, whatever the run is compared with.
 
+Where an equation with another layer fails, that one is asked its own simplest cases: if it is wrong, the first is not charged.
+
 That a backward pass is the derivative of the forward pass is one of them; its two sides are numbers that the suite makes of the answers.
 """
 
@@ -12,9 +14,9 @@ from functools import partial
 import numpy as np
 
 from conformance.base.arrays import EPS, Arrays
-from conformance.base.record import PASSED, Record
+from conformance.base.record import BLOCKED, CORE, FAILED_STATUSES, PASSED, Record, blocked_by
 from conformance.cases import layer_cases
-from conformance.cases.case import Case, FunctionCases
+from conformance.cases.case import Case, FunctionCases, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.level import BACKWARD, FORWARD, level
 from conformance.cases.questions import Answer, forward_question
@@ -56,7 +58,15 @@ def check(runner: CaseRunner, one: Property | Case) -> None:
         return
     arrays = draw_arrays(layer_cases(one.case.layer), one.case, runner.seed_of(runner.identifier))
     verdict = _judged(one, arrays, runner)
+    if verdict.status in FAILED_STATUSES and (other := _wrong_itself(one, runner)):
+        verdict = replace(verdict, status=BLOCKED, sentence=blocked_by([other], verdict.sentence))
     runner.settle(_record(runner, one, verdict, one.needs), lambda: f"{verdict.sentence}\n  again   {runner.again()}")
+
+
+def _wrong_itself(one: Property, runner: CaseRunner) -> str:
+    """The layer that an equation compares with where that one fails a core case of its own, among other layers or alone; else nothing."""
+    declared = ((name, case) for name in one.needs for case in declared_cases(layer_cases(name), "smoke") if level(case) == CORE)
+    return next((name for name, case in declared if runner.judge_case(case).verdict.status in FAILED_STATUSES), "")
 
 
 def _check_derivative(runner: CaseRunner, case: Case) -> None:

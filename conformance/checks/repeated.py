@@ -13,9 +13,10 @@ from conformance.base.record import BLOCKED, CORE, ERROR, FAILED, PASSED, UNSUPP
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.gradients import backward_cases
-from conformance.cases.losses import LOSS_CASES, loss_cases
+from conformance.cases.level import ALONG_ROWS, level
+from conformance.cases.losses import LOSS_CASES, divides_by_sums, loss_cases
 from conformance.cases.optimizers import OPTIMIZER_CASES, optimizer_cases
-from conformance.checks.loss import judge_loss
+from conformance.checks.loss import GRADIENT, ROWS, VALUE, judge_loss
 from conformance.checks.optimizer import judge_steps
 from conformance.judging.again import unsteady
 from conformance.judging.judge import CaseResult, judge_again
@@ -63,13 +64,26 @@ def check(runner: CaseRunner, layer: str, part: str) -> None:
 
 
 def _declared(layer: str, part: str) -> Iterable[Case]:
-    """The cases of which a sample is taken: every option alone, and of these the ones that judge the meaning, if there are any."""
+    """The cases of which a sample is taken: every option alone, and of these the ones of the core that judge the meaning, if there are any.
+
+    A layer may well be wrong in all cases of the edge, and nothing be said against it.
+    """
     if layer in ALL:
         declared = (declared_cases if part == FORWARD else backward_cases)(layer_cases(layer), "smoke")
     else:
         declared = loss_cases(layer, "smoke") if layer in LOSS_CASES else optimizer_cases(layer, "smoke")
     alone = list(declared)
-    return [case for case in alone if case.dtype == "float64"] or alone
+    meaning = [case for case in alone if case.dtype == "float64"] or alone
+    return [case for case in meaning if level(case, _direction(part, case)) == CORE] or meaning
+
+
+def _direction(part: str, case: Case) -> str:
+    """What the level of a case is asked for; the gradient of probabilities is judged along rows."""
+    return ALONG_ROWS if part == BACKWARD and _along_rows(case) else part
+
+
+def _along_rows(case: Case) -> bool:
+    return case.layer in LOSS_CASES and divides_by_sums(case)
 
 
 def _judged(runner: CaseRunner, part: str, case: Case) -> CaseResult:
@@ -80,7 +94,8 @@ def _judged(runner: CaseRunner, part: str, case: Case) -> CaseResult:
     about = (case, session.implementation, runner.oracle, session.seed)
     if part == STEP:
         return runner.kept(judge_steps(*about, strict=session.strict))
-    return runner.kept(judge_loss("value" if part == FORWARD else "gradient", *about, strict=session.strict))
+    asked = VALUE if part == FORWARD else ROWS if _along_rows(case) else GRADIENT
+    return runner.kept(judge_loss(asked, *about, strict=session.strict))
 
 
 def _refused(result: CaseResult) -> bool:
@@ -92,7 +107,7 @@ def _changing(runner: CaseRunner, result: CaseResult, first: dict[tuple[str, str
     verdict, identifier = result.verdict, result.case.id
     if not verdict.steady:
         return replace(verdict, sentence=f"{identifier}: {verdict.sentence}")
-    earlier = first.get((result.part, identifier), verdict.status)
+    earlier = first.get(result.key, verdict.status)
     if earlier != verdict.status and {earlier, verdict.status} <= ANSWERED:
         return unsteady(f"{identifier} {earlier} at first, but {verdict.status} later{f': {verdict.sentence}' * bool(verdict.sentence)}")
     if verdict.status == PASSED:

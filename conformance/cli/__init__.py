@@ -1,4 +1,4 @@
-"""Entry point of the command ``conform``: help, version and ``check`` run where little is installed, everything else where all is."""
+"""Entry point of the command ``conform``: help, version, ``check`` and ``doctor`` run where little is installed, all else where all is."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif first == VERSION:
         print(f"keras-conformance {__version__}")
     elif first == COMPLETION:
-        sys.exit(show(rest, main, COMMANDS if _is_whole() else ["check"]))
+        sys.exit(show(rest, main, COMMANDS if _is_whole() else ["check", "doctor"]))
     elif first == "check":
         if importlib.util.find_spec("numpy") is None:
             sys.exit(_refused(NUMPY))
         from conformance.cli.check import main as check
 
         sys.exit(check(rest))
+    elif first == "doctor":
+        from conformance.cli.doctor import main as doctor
+
+        sys.exit(doctor(rest))
     elif first not in COMMANDS:
         sys.exit(_refused(unknown(first)))
     elif not _is_whole():

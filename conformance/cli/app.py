@@ -107,15 +107,6 @@ def compare_command(
     raise typer.Exit(DONE if result.agrees else DIFFERENT)
 
 
-@app.command("doctor")
-def doctor_command(data: Data = None) -> None:
-    """Say what works on this machine: versions, TensorFlow, data sets, cores."""
-    from conformance.cli.doctor import report
-
-    for line in report(data):
-        typer.echo(line)
-
-
 @app.command("record")
 def record_command(
     output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Folder (default: fixtures/vectors).")] = None,

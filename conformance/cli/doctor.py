@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +18,15 @@ DATA_FILES: dict[str, list[tuple[str, ...]]] = {
 }
 """Of each data set the sets of files that would do."""
 IMPORT = "import conformance.oracle.environment as e; e.import_keras()"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; needs the standard library alone, since it is called where something is missing."""
+    about = "Say what works on this machine: versions, TensorFlow, data sets, cores."
+    parser = argparse.ArgumentParser(prog="conform doctor", description=about, allow_abbrev=False)
+    parser.add_argument("--data", type=Path, metavar="DIR", help="Folder with the data sets; without it CONFORM_DATA, or a download.")
+    print("\n".join(report(parser.parse_args(arguments).data)))
+    return 0
 
 
 def installed(package: str) -> str:
@@ -84,8 +95,6 @@ def vectors_line() -> str:
 def report(data: Path | None) -> list[str]:
     """Everything, a line each."""
     from conformance import __version__
-    from conformance.studies.data.paths import cache_dir
-
     named = os.environ.get("CONFORM_DATA")
     folder = data or (Path(named) if named else None)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -93,11 +102,25 @@ def report(data: Path | None) -> list[str]:
         f"keras-conformance {__version__}, Python {platform.python_version()}, {cores} cores",
         ", ".join(f"{package} {installed(package)}" for package in PACKAGES),
         f"oracle: {oracle_line()}",
-        f"recorded vectors: {vectors_line()}",
+        *_lines("recorded vectors: ", lambda: [vectors_line()]),
         f"sandbox: {sandbox_line()}",
-        *(f"data: {line}" for line in data_lines(folder, cache_dir())),
+        *_lines("data: ", lambda: data_lines(folder, folder or _cache())),
         f"data: digits and reviews: {embedded_line()}",
     ]
+
+
+def _lines(subject: str, look: Callable[[], list[str]]) -> list[str]:
+    """What is found, each line with what it is about; or that a package is missing without which nobody can look."""
+    try:
+        return [subject + line for line in look()]
+    except ModuleNotFoundError as error:
+        return [f"{subject}not looked for, since {error.name} is not installed"]
+
+
+def _cache() -> Path:
+    from conformance.studies.data.paths import cache_dir
+
+    return cache_dir()
 
 
 def embedded_line() -> str:

@@ -23,7 +23,10 @@ OPTIONS = {
     VERSION: "Print the version.",
     COMPLETION: "Print a script by which bash, zsh or fish complete commands and options.",
 }
-NEEDS = "conform {command} needs the whole installation (`pip install .` in the project's folder); here only `conform check` runs."
+NEEDS = (
+    "conform {command} needs the whole installation (`pip install .` in the project's folder); here only `conform check` and "
+    "`conform doctor` run."
+)
 NUMPY = "`conform check` needs NumPy, and numpy is not installed here (`pip install numpy`)."
 FRAME = """\
 Usage: conform COMMAND [ARGUMENTS]

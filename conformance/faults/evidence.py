@@ -55,12 +55,12 @@ def shown_by_simpler(fault: Fault, result: CaseResult) -> int:
     return sum(_shown(asked, fault) for asked in _simpler(result))
 
 
-_known: dict[tuple[str, str, str], bool] = {}
+_known: dict[tuple[str, str, str, bool], bool] = {}
 
 
 def _shown(asked: CaseResult, fault: Fault) -> bool:
     """As :func:`_wrong_numbers`, found out once for a fault and a case."""
-    key = fault.name, fault.part, asked.case.id
+    key = fault.name, fault.part, asked.case.id, asked.along_rows
     if key not in _known:
         _known[key] = _wrong_numbers(asked, fault)
     return _known[key]

@@ -16,18 +16,18 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from conformance.base.call import REFUSED, Answer, Question, place_of
+from conformance.base.call import REFUSED, WEIGHTS, Answer, Question, place_of
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.excerpt import own_frame, where_import_ended
-from conformance.implementations.raised import may_refuse
+from conformance.implementations.raised import may_refuse, requires_missing
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300
@@ -247,9 +247,28 @@ def _call(function: Callable[..., Any], question: Question) -> Answer:
         except BaseException as error:  # neither SystemExit nor what ends a test of pytest is an Exception
             message, printed = f"{question.function} raised {_one_line(error)}", output.getvalue()[:PRINTED_AT_MOST]
             return Answer(ERROR, message=message, printed=printed, refused=may_refuse(error, function, question))
+    if _is_nan_of_none(value, function, question):
+        message = f"{question.function} gives NaN where a weight is None, which stands for one that an option removes"
+        return Answer(ERROR, message=message, printed=output.getvalue()[:PRINTED_AT_MOST], refused=(WEIGHTS,))
     printed = (output.getvalue() + "".join(f"{warning.message}\n" for warning in warned))[:PRINTED_AT_MOST]
     changed = tuple(name for name, before, after in _arguments(question, positional, keywords) if not _same(before, after))
     return Answer(PASSED, value, changed=changed, printed=printed)
+
+
+def _is_nan_of_none(value: Any, function: Callable[..., Any], question: Question) -> bool:
+    """Whether a function that requires a weight made NaN of the None in its place, as ``np.asarray(None, float)`` does without a word."""
+    if not requires_missing(function, question) or any(np.isnan(one).any() for one in _floats(question.positional)):
+        return False
+    return any(one.size and np.isnan(one).all() for one in _floats(value))
+
+
+def _floats(value: Any) -> Iterator[np.ndarray[Any, Any]]:
+    """The arrays of floats in a value."""
+    if isinstance(value, tuple | list):
+        for one in value:
+            yield from _floats(one)
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        yield value
 
 
 def _copied(value: Any) -> Any:

@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from conformance.implementations.program import EndedError, Program
 CHILD = "conformance.implementations.child"
 STARTS = 3
 """A program that never comes to describe itself is started so often and no more."""
+TIMEOUTS = 3
+"""A function that gives no answer in time so often is not asked any more."""
 STARTING = 60.0
 """Seconds that a program has at least to start and describe itself, Python code to be imported."""
 PREDICTING = 10
@@ -74,11 +77,21 @@ class ProcessImplementation:
         self._program: Program | None = None
         self._description = Described()
         self._asked = self._failed_starts = 0
+        self._timeouts: Counter[str] = Counter()
         self._given_up: Answer | None = None
 
     def ask(self, question: Question) -> Answer:
-        """Make one call; whatever becomes of the program becomes an answer."""
-        return self._missing(question.function) or self._put(question, answer_of)
+        """Make one call; whatever becomes of the program becomes an answer.
+
+        A function that did not answer in time three times is not called any more: each case would take that long again.
+        """
+        name = question.function
+        missing = self._missing(name)
+        if missing is not None or self._timeouts[name] >= TIMEOUTS:
+            return missing or Answer(ERROR, message=f"{name} is not asked: it did not answer {TIMEOUTS} times")
+        answer = self._put(question, answer_of)
+        self._timeouts[name] += answer.status == TIMEOUT
+        return answer
 
     def refusal(self, question: Question) -> Answer | None:
         """The answer to a question about a function that there is not, or, where the program can tell, about arguments it does not take."""

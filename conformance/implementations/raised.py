@@ -73,12 +73,12 @@ def may_refuse(error: BaseException, function: Callable[..., Any], question: Que
     return _of_a_call_within(error, own[-1], question.keywords)
 
 
-def _wants_a_weight(error: BaseException, function: Callable[..., Any], question: Question) -> bool:
-    """Whether an operation on None stopped a function that gets None for a weight which it requires: without a default it takes no None.
+def requires_missing(function: Callable[..., Any], question: Question) -> bool:
+    """Whether a function gets None for a weight that it requires: without a default it does not say that it takes None.
 
-    One at the end of the row is left out of the call, and shows in the signature; one in the middle cannot be.
+    A weight at the end of the row is left out of the call, and shows in the signature; one in the middle cannot be.
     """
-    if not isinstance(error, TypeError | AttributeError) or "NoneType" not in str(error):
+    if all(value is not None for value in question.positional):
         return False
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -86,6 +86,12 @@ def _wants_a_weight(error: BaseException, function: Callable[..., Any], question
         return False
     given = zip(parameters, question.positional, strict=False)
     return any(value is None and one.default is one.empty and one.kind is not one.VAR_POSITIONAL for one, value in given)
+
+
+def _wants_a_weight(error: BaseException, function: Callable[..., Any], question: Question) -> bool:
+    """Whether an operation on None stopped a function that requires the weight in whose place it stands."""
+    on_none = isinstance(error, TypeError | AttributeError) and "NoneType" in str(error)
+    return on_none and requires_missing(function, question)
 
 
 def _of_a_call_within(error: BaseException, place: TracebackType, keywords: Mapping[str, Any]) -> tuple[str, ...]:

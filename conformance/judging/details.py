@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from conformance.base.arrays import Array
 from conformance.base.record import PASSED
+from conformance.judging.along_rows import in_a_script
 from conformance.judging.judge import CaseResult
 from conformance.judging.shrink import names_of_arguments, script, script_of_steps
 
@@ -28,7 +30,10 @@ def in_detail(result: CaseResult, iut: str) -> str:
         lines += _shown(f"expected {_of(name, result)}", y)
     lines += _got(result, names)
     asked = result.question, result.expectation.outputs, iut
-    text = script(result.layer, result.case, *asked) if result.steps is None else script_of_steps(result.steps, *asked)
+    if result.steps is not None:
+        text = script_of_steps(result.steps, *asked)
+    else:
+        text = script(result.layer, result.case, *asked, partial(in_a_script, result.case) if result.along_rows else "print({})".format)
     return "\n".join([*lines, "The same without the suite:", "", text])
 
 

@@ -17,6 +17,7 @@ from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
 from conformance.implementations.protocol import Implementation
 from conformance.judging.again import judged_again
+from conformance.judging.along_rows import answer_along_rows
 from conformance.judging.arguments import with_names
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
@@ -33,7 +34,8 @@ class CaseResult:
     """A judged case, with everything that an explanation of it needs; Keras is not asked about what is not supported.
 
     ``grads`` are the gradients of the outputs where the backward pass was asked; its answer is then the row of the gradients. ``steps``
-    are those of an optimizer up to the first wrong one; its answer is then the row of the variables after each of them.
+    are those of an optimizer up to the first wrong one; its answer is then the row of the variables after each of them. ``along_rows`` is
+    true of a gradient that is compared along rows alone.
     """
 
     layer: LayerCases
@@ -45,11 +47,17 @@ class CaseResult:
     verdict: Verdict
     grads: tuple[Array, ...] = ()
     steps: Steps | None = None
+    along_rows: bool = False
 
     @property
     def part(self) -> str:
         """Which function was asked: 'forward', 'backward' or 'step'."""
         return next((part for part in ("backward", "step") if self.question.function.endswith(f"_{part}")), "forward")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the question from all others: what is compared, and the id of the case."""
+        return f"{self.part}{' along rows' * self.along_rows}", self.case.id
 
     def ask(self, implementation: Implementation) -> Answer:
         """What another implementation answers to the same question."""
@@ -57,7 +65,8 @@ class CaseResult:
             return as_row(list(answers_to_steps(implementation, self.case, self.steps)))
         if self.grads:
             return ask_gradients(self.layer, self.case, self.arrays, self.question, implementation)
-        return ask(implementation, self.question)
+        answer = ask(implementation, self.question)
+        return answer_along_rows(self.case, answer) if self.along_rows else answer
 
     def confirmed(self, implementation: Implementation) -> CaseResult:
         """The result; of a failure whose call gives another answer when it is made again, with this for a verdict."""

@@ -16,22 +16,7 @@ from typing import Any
 from conformance.base.call import REFUSES, WEIGHTS, Answer, Question
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.protocol import Implementation
-from conformance.judging.variants import REMOVING, options_of, with_options
-
-ACTS_WITH = {
-    "zero_output_for_mask": ("mask", "return_sequences"),
-    "dropout": ("training",),
-    "recurrent_dropout": ("training",),
-    "dropout_mask": ("training", "dropout"),
-    "recurrent_dropout_mask": ("training", "recurrent_dropout"),
-    "seed": ("training",),
-    "noise_shape": ("training",),
-    "momentum": ("training",),
-    "mask": ("training",),
-    "reset_after": ("layer",),
-    "nesterov": ("momentum",),
-}
-"""Options that do nothing without others, in some layers at least; where these are in play they count with them."""
+from conformance.judging.variants import REMOVING, acts_with, options_of, with_options
 
 
 def ask(implementation: Implementation, question: Question) -> Answer:
@@ -49,7 +34,7 @@ def _refused(implementation: Implementation, question: Question, answer: Answer)
     found: dict[str, Any] = {}
     while answer.status == ERROR and answer.refused:
         options = options_of(question)
-        name = next((name for name in _likely_first(options, answer) if _refuses_alone(implementation, question, name)), None)
+        name = next((name for name in _likely_first(question, answer) if _refuses_alone(implementation, question, name)), None)
         fewer = None if name is None else with_options(question, options.keys() - {name})
         if name is None or fewer is None:
             return {}
@@ -58,21 +43,25 @@ def _refused(implementation: Implementation, question: Question, answer: Answer)
     return found if answer.status in (PASSED, UNSUPPORTED) else {}
 
 
-def _likely_first(options: dict[str, Any], answer: Answer) -> list[str]:
-    """The options that an error may be meant for; first those that its message names, which mostly spares questions about the others."""
+def _likely_first(question: Question, answer: Answer) -> list[str]:
+    """The options that an error may be meant for; first those that its message names, which mostly spares questions about the others.
+
+    Those among them without which one of them does nothing count with it.
+    """
+    options = options_of(question)
 
     def unnamed(name: str) -> bool:
         value = options[name]
         return name not in answer.message and not (isinstance(value, str) and value in answer.message)
 
     meant = {name for name in options if _may_mean(answer, name)}
-    partners = {partner for name in meant for partner in ACTS_WITH.get(name, ())}
+    partners = {partner for name in meant for partner in acts_with(question, name)}
     return sorted((name for name in options if name in meant | partners), key=unnamed)
 
 
 def _refuses_alone(implementation: Implementation, question: Question, name: str) -> bool:
     """Whether a value is refused with all other options at their defaults, those apart without which it does nothing."""
-    partners = options_of(question).keys() & ACTS_WITH.get(name, ())
+    partners = options_of(question).keys() & acts_with(question, name)
     alone = with_options(question, {name, *partners})
     if alone is None:
         return False

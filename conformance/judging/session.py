@@ -108,7 +108,7 @@ class CaseRunner:
 
     def kept(self, result: CaseResult) -> CaseResult:
         """The result, remembered if its question was never put before."""
-        self.session.first.setdefault((result.part, result.case.id), result.verdict.status)
+        self.session.first.setdefault(result.key, result.verdict.status)
         return result
 
     def ask(self, question: Question) -> Answer:

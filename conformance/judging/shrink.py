@@ -78,10 +78,17 @@ def _put(arrays: Arrays, place: int, value: Array) -> Arrays:
     return replace(arrays, weights=tuple(weights))
 
 
-def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Array, ...], iut: str) -> str:
+def script(
+    layer: LayerCases,
+    case: Case,
+    question: Question,
+    expected: tuple[Array, ...],
+    iut: str,
+    printing: Callable[[str], str] = "print({})".format,
+) -> str:
     """A script that makes the call of `question` with literals and says what Keras gives; it needs NumPy and the implementation.
 
-    The call of a program is a comment: no line of Python makes it.
+    The call of a program is a comment: no line of Python makes it. `printing` makes of the call what prints that which is compared.
     """
     names = names_of_arguments(layer, case, question)
     lines = _head(iut, question.function)
@@ -89,7 +96,7 @@ def script(layer: LayerCases, case: Case, question: Question, expected: tuple[Ar
     lines += [f"{name} = {_literal(value)}" for name, value in question.keywords.items()]
     arguments = [*names, *(f"{name}={name}" for name in question.keywords)]
     call = f"{question.function}({', '.join(arguments)})"
-    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else f"print({call})", *_keras(expected, case.deviation)]
+    lines += [f"# {iut} is asked for {call}" if iut.startswith(EXEC) else printing(call), *_keras(expected, case.deviation)]
     return "\n".join(lines)
 
 

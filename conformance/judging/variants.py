@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array, Arrays
+from conformance.cases import NAMES, TEXT, layer_cases
 from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.gradients import shapes_of_outputs
 from conformance.cases.questions import Origin, Question, backward_question, forward_question
@@ -68,6 +70,20 @@ def with_options(question: Question, kept: Collection[str]) -> Question | None:
         return with_options(question, set(kept) - {"activation"}) if "activation" in options_of(question).keys() & set(kept) else None
     chosen = {name: value for name, value in origin.chosen.items() if name not in dropped}
     return forward_question(layer, case, arrays, chosen) if grads is None else backward_question(layer, case, arrays, chosen, grads)
+
+
+def acts_with(question: Question, name: str) -> frozenset[str]:
+    """The options without which one of a question's does nothing, as the declaration of the layer has them."""
+    origin = question.origin
+    layer = origin.layer if isinstance(origin, Origin) else _declared().get(question.function)
+    return frozenset() if layer is None else frozenset(layer.alone.acts_with.get(name, ()))
+
+
+@functools.cache
+def _declared() -> dict[str, LayerCases]:
+    """The declaration of each function that is asked without a case."""
+    layers = [layer_cases(name) for name in NAMES if name != TEXT]
+    return {layer.function_name(part): layer for layer in layers for part in ("forward", "backward", "compute_mask")}
 
 
 def _spec(question: Question) -> LayerSpec | None:

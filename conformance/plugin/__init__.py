@@ -223,6 +223,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         own_tests.enter(item)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run in which a test file of a user's own could not be asked for want of an implementation ends as one with a wrong ``--iut``."""
+    own_tests = sys.modules.get("conformance.plugin.own_tests")
+    if own_tests is not None and own_tests.unimportable:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
 def _collects_suite(config: pytest.Config) -> bool:
     """Whether any argument of this run names, holds or lies inside the suite."""
     for argument in config.args:

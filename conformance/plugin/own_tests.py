@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance import checks
+from conformance.base.errors import UnimportableError
 from conformance.cases import NAMES, known_layer
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
@@ -55,15 +56,23 @@ def parametrize_with_layers(
     ------
     ValueError
         If a name is unknown, `what` is not there, the oracle cannot answer, or there is no case.
-    UnimportableError
-        If `layers` is not given, and `what` cannot be imported.
+
+    Notes
+    -----
+    Where `what` cannot be imported one message shows the line, and the run ends with exit code 4: when the test file is collected, or, with
+    `layers`, when the first case is asked. Workers of pytest-xdist cannot end a run: there the test file fails with it, or the first case,
+    and the others are skipped.
     """
     given = {"iut": what, "oracle": oracle, "profile": profile}
     chosen = read(OPTIONS, lambda option: given.get(option.field))
     refusal = chosen.refusal()
     if refusal:
         raise ValueError(refusal)
-    names = own_layers(_session(chosen)[0].implementation, NAMES) if layers is None else [known_layer(name) for name in layers]
+    try:
+        names = own_layers(_session(chosen)[0].implementation, NAMES) if layers is None else [known_layer(name) for name in layers]
+    except UnimportableError as error:
+        unimportable.append(what)
+        raise UnimportableTestsError(error.in_full) from None
     asked = kinds or (ANSWERED if oracle == RECORDED else tuple(checks.KINDS))
     cases = [LayerCase(*one, chosen) for one in questions(names, profile, asked)]
     if not cases:
@@ -90,6 +99,7 @@ class LayerCase:
         """Ask, and end the test as the suite would: return, skip what is unsupported, else fail with the explanation."""
         __tracebackhide__ = True
         (session, facts), item = _session(self.settings), self.item
+        _require_import(session, self.settings.iut)
         known = settings_of(item.config).xfail if item else NONE
         kept = partial(keep, item, facts) if item else lambda record: None
         alone = partial(again, item) if item else lambda: f"pytest '{os.environ['PYTEST_CURRENT_TEST'].rpartition(' ')[0]}'"
@@ -119,3 +129,25 @@ def _cases(item: pytest.Item) -> list[LayerCase]:
 def _session(settings: Settings) -> tuple[Session, dict[str, Any]]:
     """One for all cases of the same settings in this process, and its facts; programs that it starts end with the process."""
     return settings.session(), settings.facts
+
+
+unimportable: list[str] = []
+"""Implementations of which it has been told in this process that they cannot be imported."""
+
+
+class UnimportableTestsError(pytest.Collector.CollectError):
+    """The implementation of a test file cannot be imported: what pytest then shows of the file is this sentence, without a traceback."""
+
+
+def _require_import(session: Session, iut: str) -> None:
+    """End the run where the implementation cannot be imported: nothing can be asked. In a worker end the case."""
+    __tracebackhide__ = True
+    try:
+        session.implementation.has("")
+    except UnimportableError as error:
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            pytest.exit(error.in_full, returncode=pytest.ExitCode.USAGE_ERROR)
+        if iut in unimportable:
+            pytest.skip(str(error))
+        unimportable.append(iut)
+        pytest.fail(error.in_full, pytrace=False)

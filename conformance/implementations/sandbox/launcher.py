@@ -65,6 +65,13 @@ class SandboxImplementation(ProcessImplementation):
             found = REJECTED if refused else UNGRADABLE if "cannot be imported" in str(error) else CRASHED
         return TIMED_OUT if self.usage.timeouts else CRASHED if self.usage.crashes else found
 
+    def ask(self, question: Question) -> Answer:
+        """As that of a process; a call that ends it counts as one that gives no answer, since each start takes its time as well."""
+        crashes = self.usage.crashes
+        answer = super().ask(question)
+        self._timeouts[question.function] += self.usage.crashes > crashes
+        return answer
+
     def predictor(self, path: Path) -> Callable[[Any], Any] | None:
         """As that of a process; the model's file is copied to where the submission can read it."""
         if not self.has("load_model") or self._copy is None:

@@ -19,6 +19,7 @@ from conformance.cases.losses import LOSS_CASES, draw_loss
 from conformance.cases.optimizers import OPTIMIZER_CASES, draw_steps
 from conformance.cases.strategies import run_drawn
 from conformance.checks import KINDS
+from conformance.checks.loss import DIRECTIONS
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.session import CaseRunner, Session
 from conformance.reporting import levels
@@ -70,6 +71,15 @@ OF_THE_EDGE: dict[str, tuple[Any, ...]] = {
     "a vector of zeros brought to length 1": ("UnitNormalization", {}, (2, 4), {"values": "masked_steps"}, "forward"),
     "weights of zero": ("hinge", {}, (6, 4), {"sample_weight": "zeros"}, "forward"),
     "a missing gradient": ("Adam", {}, (3, 4), {"gradients": "missing"}, "step"),
+    "inputs that are broadcast": ("Add", {}, (2, 3, 4), {"others": "row"}, "forward"),
+    "gradients that are added up again": ("Add", {}, (2, 3, 4), {"others": "first_is_row"}, "backward"),
+    "labels without the last axis": ("binary_crossentropy", {}, (5, 1), {"labels": "flat"}, "forward"),
+    "predictions without it": ("mean_squared_error", {}, (5,), {"labels": "upright"}, "backward"),
+    "one label for a row": ("mean_absolute_error", {}, (6, 4), {"labels": "first_column"}, "forward"),
+    "class ids in a column": ("sparse_categorical_crossentropy", {}, (6, 4), {"labels": "column"}, "forward"),
+    "a class for each step": ("sparse_categorical_crossentropy", {"from_logits": True}, (3, 5, 4), {}, "backward"),
+    "0 and 1 for a hinge": ("squared_hinge", {}, (6, 4), {}, "forward"),
+    "the gradient of a division": ("categorical_crossentropy", {"label_smoothing": 0.1}, (6, 4), {}, "backward"),
     "gradients of zero": ("SGD", {"clipnorm": 0.5}, (3, 4), {"gradients": "zero"}, "step"),
 }
 OF_THE_CORE: dict[str, tuple[Any, ...]] = {
@@ -102,6 +112,13 @@ OF_THE_CORE: dict[str, tuple[Any, ...]] = {
     "a rate of 0": ("Dropout", {"rate": 0.0}, (2, 4), {"training": True}, "forward"),
     "a loss of sequences": ("huber", {}, (3, 5, 4), {"mask": "gap"}, "forward"),
     "vectors of zeros for what has an epsilon": ("RMSNormalization", {}, (2, 4), {"values": "masked_steps"}, "forward"),
+    "inputs of one shape": ("Add", {}, (2, 3, 4), {"others": "three"}, "backward"),
+    "what is longer and concatenated": ("Concatenate", {"axis": 1}, (2, 3, 4), {"others": "longer"}, "forward"),
+    "one class": ("binary_crossentropy", {}, (5, 1), {}, "backward"),
+    "signs for a hinge": ("hinge", {}, (6, 4), {"labels": "signs"}, "backward"),
+    "one-hot labels for a hinge": ("categorical_hinge", {}, (6, 4), {}, "backward"),
+    "a gradient along rows": ("sparse_categorical_crossentropy", {}, (6, 4), {}, "along rows"),
+    "the gradient of logits": ("sparse_categorical_crossentropy", {"from_logits": True}, (6, 4), {}, "backward"),
     "some weights of zero": ("mean_squared_error", {"reduction": "mean"}, (6, 4), {"sample_weight": "some_zero"}, "forward"),
 }
 
@@ -137,7 +154,7 @@ def _declared() -> Iterator[tuple[str, str, Case]]:
     for kind, direction in (("forward", "forward"), ("backward", "backward"), ("optimizer", "step")):
         yield from ((kind, direction, case) for _, (case,) in KINDS[kind].cases(NAMES, "standard"))
     for _, (part, case) in KINDS["loss"].cases(NAMES, "standard"):
-        yield f"loss {part}", "forward" if part == "value" else "backward", case
+        yield f"loss {'value' if part == 'value' else 'gradient'}", DIRECTIONS[part], case
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -146,7 +163,7 @@ def test_the_example_of_a_rule_meets_it_and_no_other(rule):
     asked = dict(KINDS[kind].cases([identifier.partition("-")[0]], "standard"))
     assert identifier in asked, f"{rule.example} is a question of the suite"
     assert KINDS[kind].level_of(*asked[identifier]) == EDGE, f"{rule.example} is of the edge"
-    direction = "backward" if kind == "backward" else "forward"
+    direction = "backward" if kind == "backward" or identifier.endswith("-gradient") else "forward"
     met = [one.name for one in RULES if one.meets(asked[identifier][-1], direction)]
     assert met == [rule.name], f"{rule.example} shows one rule: without it the question would be core"
 
@@ -157,7 +174,7 @@ CORE_WORDS = {
         "ids_int64", "repeated_ids", "ids_with_zeros", "equal", "at_delta", "at_margin", "zero_sample",
     },
     "mask": {"gap", "right", "left", "all_masked", "full", "last_axis", "row_masked"},
-    "labels": {"column", "soft", "flat", "first_column", "opposite", "signs", "one_sign", "some_zero"},
+    "labels": {"soft", "opposite", "signs", "one_sign", "some_zero"},
     "sample_weight": {"samples", "column", "some_zero"},
     "gradients": {"tiny", "huge", "falling"},
 }  # fmt: skip

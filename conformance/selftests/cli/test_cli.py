@@ -66,17 +66,17 @@ def test_records_that_cannot_be_used_are_refused_before_anything_is_written(conf
     assert [path.name for path in reports.iterdir()] == ["run.json"], "nothing is written"
 
 
-def test_doctor_says_what_is_here(conform, tmp_path, monkeypatch):
+def test_doctor_says_what_is_here(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "oracle_line", lambda: "oracle checked")
     folder = tmp_path / "nusax-indonesian"
     folder.mkdir()
     for split in ("train", "valid", "test"):
         (folder / f"{split}.csv").touch()
-    result = conform("doctor", "--data", str(tmp_path))
-    assert result.exit_code == 0, result.output
-    assert "oracle checked" in result.output, "the oracle is tried"
-    assert f"NusaX-Senti, Indonesian: here, in {tmp_path}" in result.output, "data in the folder are found"
-    assert f"CIFAR-10: not in the folder {tmp_path}" in result.output, "and what is missing there is said"
+    code, output = doctor.main(["--data", str(tmp_path)]), capsys.readouterr().out
+    assert code == 0, output
+    assert "oracle checked" in output, "the oracle is tried"
+    assert f"NusaX-Senti, Indonesian: here, in {tmp_path}" in output, "data in the folder are found"
+    assert f"CIFAR-10: not in the folder {tmp_path}" in output, "and what is missing there is said"
 
 
 def test_help_imports_nothing_heavy():

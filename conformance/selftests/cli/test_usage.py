@@ -59,6 +59,15 @@ def test_what_needs_more_says_so(place):
     assert result.stderr.startswith("conform report needs the whole installation"), result.stderr
 
 
+@pytest.mark.parametrize("hidden", [FOR_CHECK_ALONE, NOTHING], ids=["all but NumPy", "everything"])
+def test_doctor_runs_where_something_is_missing(place, hidden):
+    """That is where it is called."""
+    place.customize(HIDING.format(hidden=hidden))
+    result = conform(place, "doctor")
+    assert result.returncode == 0 and not result.stderr, said(result)[-2000:]
+    assert f"keras-conformance {__version__}" in result.stdout and "oracle: " in result.stdout, result.stdout
+
+
 def test_a_missing_numpy_is_one_sentence(place):
     place.customize(HIDING.format(hidden=NOTHING))
     result = conform(place, "check", "my_layers.py")
@@ -68,7 +77,7 @@ def test_a_missing_numpy_is_one_sentence(place):
 
 
 def test_the_listed_commands_are_those_that_there_are():
-    there = {"check", *(command.name for command in app.registered_commands)}
+    there = {"check", "doctor", *(command.name for command in app.registered_commands)}
     assert there == set(COMMANDS), "a command has a line of the help, and a line of the help a command"
 
 

@@ -169,6 +169,22 @@ def test_bytes_that_no_question_asked_for_are_no_answer(program, tmp_path):
     assert answer.status == ERROR and "before it had read the question" in answer.message, f"an early answer gives {answer}"
 
 
+def test_a_function_that_never_answers_is_asked_three_times(tmp_path):
+    """Each call would take its whole timeout again: an endless loop in one function, hundreds of times."""
+    (tmp_path / "mine.py").write_text(HABITS)
+    mine = python_process(str(tmp_path / "mine.py"), LONG)
+    mine.ask(ASKED)  # the import has time
+    mine.timeout = 0.5
+    answers = [mine.ask(Question("hang", (str(tmp_path / f"pipe{n}"),))) for n in range(5)]
+    mine.timeout = LONG
+    others = [mine.ask(question).status for question in (ASKED, Question("no_such_function", (X,)))]
+    mine.close()
+    assert [one.status for one in answers] == [TIMEOUT] * 3 + [ERROR] * 2, f"it is asked on and on: {answers}"
+    assert answers[-1].message == "hang is not asked: it did not answer 3 times", answers[-1]
+    assert sorted(one.name for one in tmp_path.glob("pipe*")) == ["pipe0", "pipe1", "pipe2"], "the fourth call was made all the same"
+    assert others == [PASSED, UNSUPPORTED], "other functions are asked as before"
+
+
 def test_a_hang_is_a_timeout_and_leaves_nothing_running(habits, tmp_path):
     os.mkfifo(tmp_path / "held")
     held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)

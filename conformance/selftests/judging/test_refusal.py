@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import conformance
 from conformance.base.arrays import Arrays
 from conformance.base.call import REFUSES, Answer, Question
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
-from conformance.cases import ALL
+from conformance.cases import ALL, NAMES, TEXT, layer_cases
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases
@@ -21,7 +22,7 @@ from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.process import python_process
 from conformance.judging.judge import judge_backward, judge_case
 from conformance.judging.refusal import ask
-from conformance.judging.variants import options_of, with_options
+from conformance.judging.variants import acts_with, options_of, with_options
 from conformance.models.judge import Functions
 from conformance.oracle.recorded.reader import Recorded
 
@@ -151,6 +152,19 @@ def test_an_option_that_only_acts_with_another_counts_with_it(taken, write):
     question = forward_question(ALL["LSTM"], case, arrays_of(case), {})
     answer = ask(ModuleImplementation(write(LSTM.replace("BODY", body))), question)
     assert answer.status == UNSUPPORTED and answer.message == f"lstm_forward refuses {taken}={value!r}", f"{taken}: {answer}"
+
+
+def test_what_an_option_acts_with_is_said_by_the_declarations():
+    for name in NAMES:
+        layer = layer_cases(name) if name != TEXT else None
+        for option, partners in (layer.alone.acts_with if layer else {}).items():
+            for part in ("forward", "backward", "compute_mask"):
+                found = acts_with(Question(layer.function_name(part), ()), option)
+                assert layer.layer == "Activation" or found == set(partners), f"{option} of {name} ({part}) acts with {found}"
+    assert acts_with(Question("lstm_forward", ()), "dropout_mask") == {"training", "dropout"}, "a mask is that of a rate"
+    assert acts_with(Question("dropout_forward", ()), "seed") == {"training"}, "nothing is drawn without training"
+    assert not acts_with(Question("lstm_forward", ()), "momentum"), "an option of another layer has no partner here"
+    assert not acts_with(Question("text_vectorization_adapt", ()), "ngrams"), "what has no declaration has none"
 
 
 LAYERS = {
@@ -302,6 +316,28 @@ def test_a_weight_that_is_none_is_missing_where_the_function_requires_it(option,
     takes_none = BATCH_NORMALIZATION.replace("gamma, beta, moving_mean, moving_varianceDEFAULT", defaults)
     answer = ask(ModuleImplementation(write(takes_none)), question)
     assert answer.status == ERROR, "what None is the default of must be computed without it"
+
+
+FLOATS = """
+import numpy as np
+def layer_normalization_forward(x, gammaDEFAULT, beta=None, epsilon=1e-3):
+    x, gamma, beta = (np.asarray(one, dtype=np.float64) for one in (x, gamma, 0 if beta is None else beta))
+    return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon) + beta
+"""
+
+
+def test_none_that_becomes_nan_is_a_missing_weight_where_the_function_requires_it(write):
+    """``np.asarray(None, float)`` is NaN, and no exception says so."""
+    case = Case("LayerNormalization", {"scale": False}, (3, 4, 5))
+    question = forward_question(ALL["LayerNormalization"], case, arrays_of(case), {})
+    assert question.positional[1] is None, "the removed gamma is None in the middle"
+    answer = ask(ModuleImplementation(write(FLOATS.replace("DEFAULT", ""))), question)
+    assert (answer.status, answer.message.partition(REFUSES)[2]) == (UNSUPPORTED, "scale=False"), answer
+    takes_none = ModuleImplementation(write(FLOATS.replace("DEFAULT", "=None"))).ask(question)
+    assert takes_none.status == PASSED and np.isnan(takes_none.value).all(), "who says that None is taken must compute without it"
+    x = np.full(question.positional[0].shape, np.nan)
+    of_nan = ModuleImplementation(write(FLOATS.replace("DEFAULT", ""))).ask(replace(question, positional=(x, *question.positional[1:])))
+    assert of_nan.status == PASSED, "NaN that is given may well be answered with NaN"
 
 
 def test_an_option_that_the_wrapped_function_does_not_take_is_unsupported(write):

@@ -123,3 +123,30 @@ def test_the_implementation_is_imported_when_its_first_case_is_asked(place: Plac
 def test_what_cannot_be_asked_breaks_the_collection_in_a_sentence(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         conformance.parametrize_with_layers(**{"what": "reference", "layers": ["Dense"], **changes})
+
+
+BROKEN = "import numpy as np\n\ndef dense_forward(x, kernel bias=None):\n    return x @ kernel\n"
+EVERY_LAYER = TESTS.replace(', layers=["Dense", "relu"]', "")
+
+
+@pytest.mark.parametrize("tests", [TESTS, EVERY_LAYER], ids=["layers are named", "all that is there"])
+def test_a_file_that_cannot_be_imported_is_told_once(place: Place, tests: str) -> None:
+    place.write("my_layers.py", BROKEN)
+    place.write("test_mine.py", tests)
+    result = place.pytest("test_mine.py")
+    told = said(result)
+    assert result.returncode == int(pytest.ExitCode.USAGE_ERROR), f"as where --iut names it: {told[-2000:]}"
+    assert told.count("cannot be imported: SyntaxError") in (1, 2), "once, and in pytest's own summary of what it could not collect"
+    lines = told.splitlines()
+    (line,) = [number for number, text in enumerate(lines) if text.removeprefix("E").strip() == "def dense_forward(x, kernel bias=None):"]
+    assert lines[line + 1].removeprefix("E").strip().startswith("^"), "a caret stands below what is wrong"
+    assert "module.py" not in told and "own_tests.py" not in told, f"a traceback through the suite: {told[-2000:]}"
+    assert len(lines) < 30, f"{len(lines)} lines for one mistake"
+
+
+def test_workers_tell_it_in_one_case_each(place: Place) -> None:
+    place.write("my_layers.py", BROKEN)
+    result = place.pytest("test_mine.py", "-n", "2")
+    assert result.returncode == int(pytest.ExitCode.TESTS_FAILED), said(result)[-2000:]
+    found = counts(result)
+    assert 1 <= found["failed"] <= 2 < found["skipped"], f"a failure for each case: {found}"

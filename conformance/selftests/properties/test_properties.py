@@ -16,6 +16,7 @@ from conformance.cli import check
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.session import CaseRunner, Session
 from conformance.judging.verdict import SINGLE_ONLY
+from conformance.oracle.recorded.reader import Recorded
 from conformance.properties import ALL
 from conformance.selftests.builders.planted import MISTAKES, Planted
 
@@ -23,11 +24,14 @@ BY_ID = {one.id: one for one in ALL}
 SAMPLES = Path(__file__).resolve().parents[3] / "fixtures" / "implementations"
 
 
-def record(identifier, implementation, *, strict=False):
+ORACLE = Recorded()
+
+
+def record(identifier, implementation, *, strict=False, oracle=ORACLE):
     """What becomes of a property."""
     session = Session(oracle_name="recorded", strict=strict)
     session.implementation = implementation
-    session.oracle = None  # is not asked
+    session.oracle = oracle
     settled = []
     runner = CaseRunner(session, f"test_properties[{identifier}]", lambda: "conform check", lambda *outcome: settled.append(outcome))
     properties.check(runner, BY_ID[identifier])
@@ -41,7 +45,7 @@ def test_ids_are_unique():
 
 @pytest.mark.parametrize("identifier", BY_ID)
 def test_the_reference_keeps_it(identifier):
-    found = record(identifier, ModuleImplementation("reference"), strict=True)
+    found = record(identifier, ModuleImplementation("reference"), strict=True, oracle=None)  # none is asked
     assert (found.status, found.message, found.kind) == (PASSED, "", "property"), found.message
 
 
@@ -82,14 +86,26 @@ def test_an_option_that_is_missing_leaves_it_unsupported():
 
 
 def test_an_exception_is_an_error():
-    found = record("Conv2D-one_by_one", Planted(dense_forward=lambda *arguments: 1 / 0))
-    assert found.status == ERROR and found.message.startswith("dense_forward raised ZeroDivisionError"), found
+    found = record("Conv2D-one_by_one", Planted(conv2d_forward=lambda *arguments: 1 / 0))
+    assert found.status == ERROR and found.message.startswith("conv2d_forward raised ZeroDivisionError"), found
 
 
 def test_a_second_layer_that_fails_itself_is_charged_once():
     mistake = Planted(**MISTAKES["Dense-bias_alone"])
     found = {one.id: one for one in Report([record(name, mistake) for name in ("Conv2D-one_by_one", "Dense-bias_alone")]).records}
     assert [one.status for one in found.values()] == [BLOCKED, FAILED], f"a wrong Dense is charged to Conv2D: {found}"
+
+
+def test_a_second_layer_that_is_wrong_elsewhere_is_not_charged_to_the_first():
+    """A Dense that flattens is asked about images by the equation; of a check of Conv2D alone Dense is no part."""
+    flat = Planted(dense_forward=lambda x, kernel, bias: right.dense_forward(x.reshape(len(x), -1), kernel, bias))
+    found = record("Conv2D-one_by_one", flat)
+    assert found.status == BLOCKED and found.message.startswith("blocked by Dense, which fails on its own; here: dense_forward"), found
+    report = Report([found, record("Conv2D-linearity", flat)])
+    assert report.ok and not report.failed(), f"a wrong Dense makes Conv2D wrong: {report.failed()}"
+    assert "1 case of Conv2D compares it with Dense, which is wrong: asked when that is right." in report.text(), report.text()
+    wrong = record("Conv2D-one_by_one", Planted(conv2d_forward=lambda *arguments: 2 * right.conv2d_forward(*arguments)))
+    assert wrong.status == FAILED, "where Dense is right the equation is that of Conv2D"
 
 
 def change_the_input(x, kernel, bias):

@@ -23,7 +23,6 @@ pytestmark = [needs_locks, of_this_machine]
 
 PROJECT = Path(__file__).resolve().parents[4]
 INSTALLED = Path(sysconfig.get_path("purelib"))
-POISON = "conform-poison"
 PLACES = [Path("/tmp"), Path("/dev/shm"), Path("/var/tmp")]
 TIGHT = Limits(forbidden=("np.convolve", "sliding_window_view", "np.dot", "scipy"), call=0.4, start=2.0, idle=1.0, memory=400)
 X = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
@@ -52,6 +51,16 @@ def victim(tmp_path):
     return folder
 
 
+@pytest.fixture
+def poison(tmp_path):
+    """A name that an attack leaves somewhere, if it can."""
+    name = f"conform-{tmp_path.name}"
+    yield name
+    for place in PLACES:  # for the next run, where one got that far
+        left = place / name
+        left.rmdir() if left.is_dir() else left.unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
     """A submission that runs beside all the attacks."""
@@ -62,10 +71,10 @@ def honest(tmp_path_factory):
     implementation.close()
 
 
-def attacker(group, name, folder, victim):
+def attacker(group, name, folder, victim, poison="conform-poison"):
     path = folder / "layers.py"
     library = next(INSTALLED.glob("scipy/special/*.so"))
-    constants = {"VICTIM": victim, "PROJECT": PROJECT, "POISON": POISON, "INSTALLED": INSTALLED, "LIBRARY": library}
+    constants = {"VICTIM": victim, "PROJECT": PROJECT, "POISON": poison, "INSTALLED": INSTALLED, "LIBRARY": library}
     path.write_text(source(group, name, **{key: str(value) for key, value in constants.items()}))
     return str(path)
 
@@ -77,8 +86,8 @@ def state(folder):
 
 
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group, attacks in GROUPS.items() for name in attacks])
-def test_an_attack_gets_nothing_and_harms_nothing(group, name, tmp_path, victim, honest):
-    implementation = SandboxImplementation(attacker(group, name, tmp_path, victim), TIGHT)
+def test_an_attack_gets_nothing_and_harms_nothing(group, name, tmp_path, victim, poison, honest):
+    implementation = SandboxImplementation(attacker(group, name, tmp_path, victim, poison), TIGHT)
     before = state(tmp_path)
     try:
         first = implementation.ask(RELU)
@@ -87,7 +96,7 @@ def test_an_attack_gets_nothing_and_harms_nothing(group, name, tmp_path, victim,
     finally:
         implementation.close()
     assert state(tmp_path) == before, "a file was changed"
-    assert not [place / POISON for place in PLACES if (place / POISON).exists()], "something was left behind"
+    assert not [place / poison for place in PLACES if (place / poison).exists()], "something was left behind"
     told = f"{first.message} {first.printed}"
     assert first.status in (ERROR, TIMEOUT) or _is_wrong(first), f"it got {first.value}"
     assert len(told) <= 2 * TEXT_AT_MOST + 1, f"a text of {len(told)} characters is told"

@@ -121,6 +121,15 @@ def test_a_call_that_takes_too_long_is_stopped_and_the_next_one_is_answered(name
     assert implementation.usage.timeouts == 1 and implementation.ending == TIMED_OUT, f"{implementation.usage}"
 
 
+@pytest.mark.parametrize("name", ["endless", "crashing"])
+def test_a_function_that_never_answers_is_asked_three_times(name, submitted):
+    implementation = submitted(HONEST)
+    answers = [asked(implementation, name) for _ in range(5)]
+    assert [answer.message for answer in answers[3:]] == [f"{name} is not asked: it did not answer 3 times"] * 2, f"{answers}"
+    assert implementation.usage.timeouts + implementation.usage.crashes == 3, f"{implementation.usage}"
+    assert asked(implementation, "relu").status == PASSED, "other functions are asked no more either"
+
+
 def test_all_calls_together_have_their_time(submitted):
     implementation = submitted(HONEST, Limits(call=0.3, start=1.0, submission=0.8))
     answers = [asked(implementation, "endless") for _ in range(6)]
