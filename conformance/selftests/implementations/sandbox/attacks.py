@@ -56,7 +56,7 @@ ESCAPE = {
     "run a program": "import subprocess\nreturn subprocess.run(['/bin/true']).returncode == 0",
     "run a shell": "return os.system('true') == 0",
     "become a program": "os.execv('/bin/true', ['true'])",
-    "fork": "return os.fork() >= 0",
+    "fork": "pid = os.fork()\nif pid == 0: os._exit(0)\nreturn True",
     "vfork": "return system_call(58) >= 0",
     "clone with a new user": "return system_call(56, 0x10000000 | 17, 0, 0, 0, 0) >= 0",
     "fork by multiprocessing": "import multiprocessing\nmultiprocessing.get_context('fork').Process(target=print).start()\nreturn True",

@@ -124,7 +124,8 @@ def _is_wrong(answer):
 
 
 @pytest.mark.parametrize(("group", "name"), REAL)
-def test_the_attacks_are_real(group, name, tmp_path, victim):
+def test_the_attacks_are_real(group, name, tmp_path, victim, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     implementation = python_process(attacker(group, name, tmp_path, victim), 60.0)
     try:
         answer = implementation.ask(RELU)
