@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ of_this_machine = pytest.mark.skipif(platform.machine() != NUMBERS_OF, reason=f"
 pytestmark = [needs_locks, of_this_machine]
 
 PROJECT = Path(__file__).resolve().parents[4]
-INSTALLED = Path(sysconfig.get_path("purelib"))
+INSTALLED = Path(np.__file__).resolve().parents[1]
 PLACES = [Path("/tmp"), Path("/dev/shm"), Path("/var/tmp")]
 TIGHT = Limits(forbidden=("np.convolve", "sliding_window_view", "np.dot", "scipy"), call=0.4, start=2.0, idle=1.0, memory=400)
 X = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
@@ -110,7 +109,7 @@ def test_an_attack_gets_nothing_and_harms_nothing(group, name, tmp_path, victim,
 
 SPOILS_ITSELF = {
     *("another comparison", "the functions that answer", "as if it were passed", "no way back", "many files", "a thread that goes on"),
-    *("nothing to answer", "objects by pickle", "a class of another", "many names"),
+    *("nothing to answer", "objects by pickle", "a class of another", "many names", "an array of all memory", "a frame too many"),
 }
 """What an attack breaks of its own process stays broken: that is its own loss."""
 

@@ -360,6 +360,6 @@ def test_the_plugin_knows_it(tmp_path):
     (tmp_path / "layers.py").write_text("import numpy as np, os\nPARENT = os.getppid()\ndef relu(x): return np.maximum(x, 0)\n")
     options = ["--iut=layers.py", "--conform-iut-mode=sandbox", "--conform-oracle=recorded", "--conform-layers=relu", "-q"]
     command = [sys.executable, "-m", "pytest", "--pyargs", "conformance.suite.test_forward", "-n0", "-p", "no:cacheprovider", *options]
-    variables = {**os.environ, "PYTHONPATH": str(program.ROOT)}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(program.ROOT), *sys.path])}
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and " passed" in done.stdout, f"{done.stdout}\n{done.stderr}"
