@@ -20,6 +20,10 @@ class UnimportableError(Exception):
         return f"{self}.\n\n{self.excerpt}" if self.excerpt else f"{self}."
 
 
+class SandboxError(Exception):
+    """The sandbox cannot be made here, or does not hold; the text says why. Nothing of the submission was run, nor is it at fault."""
+
+
 class ImplementationError(Exception):
     """A function of the implementation raised; the text says which and what."""
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.base.errors import UnimportableError
+from conformance.base.errors import SandboxError, UnimportableError
 from conformance.cases import known_layer
 from conformance.implementations import MODES
 from conformance.implementations.protocol import find
@@ -24,15 +24,18 @@ from conformance.oracle.recorded.vectors import VectorsError
 from conformance.suite.check import NoSuchCaseError, NothingToAskError, check, mode_of
 from conformance.suite.parts import PartError
 
-DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, WRONG, USAGE, UNLOCKED, INTERRUPTED = 0, 1, 2, 3, 130
 POLL_SECONDS = 0.3
 MOST_WORKERS = 8
 STOPS_WITHIN = 2.0
 """Seconds that a check which is not wanted any more has to end by itself, and to end what it started."""
+MODE_HELP = "inprocess (default); process: the file apart, free to crash and to hang; sandbox: where it can only compute"
+TIMEOUT_HELP = "what a call may take in a process of its own (default: 60), or compute in the sandbox (default: 2)"
 EPILOG = (
     "Functions are found by name (dense_forward, lstm_forward, relu ...) and compared with recorded answers of Keras. "
     "Ends with 0 when nothing is wrong but edge cases, with 1 when something is, with 2 when nothing could be asked (nothing passed and "
-    "nothing failed, the file cannot be imported, an option is wrong), with 130 when Ctrl-C stopped it."
+    "nothing failed, the file cannot be imported, an option is wrong), with 3 when --mode sandbox cannot be had here, with 130 when Ctrl-C "
+    "stopped it."
 )
 
 
@@ -66,6 +69,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _usage(str(error))
     except VectorsError as error:
         return _usage(f"{error}.")
+    except SandboxError as error:
+        return _usage(f"{error}.", UNLOCKED)
     colour = _shows_colours()
     print(report.text(every=options.all, colour=colour) if options.case is None else report.whole(colour=colour))
     return USAGE if not report.answered else DONE if report.ok else WRONG
@@ -77,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", metavar="FILE.py", help="the file, or an importable module; FILE.py:NAME for an object in it")
     parser.add_argument("--layers", metavar="NAMES", help="only these layers, by Keras class name, comma-separated: Dense,LSTM")
     parser.add_argument("--case", metavar="ID", help="only this case, by the id that a failure names: all its numbers, and a script")
-    parser.add_argument("--mode", choices=MODES, help="inprocess (default), or process: the file apart, free to crash and to hang")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="what a call may take (default: 60), in a process of its own")
+    parser.add_argument("--mode", choices=MODES, help=MODE_HELP)
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help=TIMEOUT_HELP)
     parser.add_argument("--all", action="store_true", help="show every failing case, not one for each cause")
     parser.add_argument("--edge", action="store_true", help="let failures of edge cases (unusual input) count as others do")
     parser.add_argument("--watch", action="store_true", help="check again whenever a Python file beside it is saved, until Ctrl-C")

@@ -91,6 +91,17 @@ def oracle_line() -> str:
     return f"TensorFlow and Keras are installed and cannot be imported: {cause[0]}"
 
 
+def sandbox_line() -> str:
+    """What would hold a submission in the sandbox, found out by making one; or what is missing."""
+    from conformance.base.errors import SandboxError
+    from conformance.implementations.sandbox.launcher import locks
+
+    try:
+        return locks()
+    except SandboxError as error:
+        return f"none: {error}"
+
+
 def vectors_line() -> str:
     """What is recorded, or why nothing can be read."""
     from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
@@ -114,6 +125,7 @@ def report(data: Path | None) -> list[str]:
         ", ".join(f"{package} {installed(package)}" for package in PACKAGES),
         f"oracle: {oracle_line()}",
         *_lines("recorded vectors: ", lambda: [vectors_line()]),
+        f"sandbox: {sandbox_line()}",
         *_lines("data: ", lambda: data_lines(folder, folder or _cache())),
         f"data: digits and reviews: {embedded_line()}",
     ]

@@ -92,16 +92,21 @@ def _predicted(implementation: ModuleImplementation, request: Frame, models: dic
         return Answer(ERROR, message=reason(error))
 
 
-def main(spec: str) -> None:
-    """Take the pipes away from everything that prints or reads, then serve."""
-    end_with(os.getppid())
+def pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes for requests and replies, taken away from everything that prints or reads."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     # Last words are worth most when the process ends before it would write them.
     cast(TextIO, sys.stdout).reconfigure(line_buffering=True)  # type: ignore[attr-defined]
-    serve(ModuleImplementation(spec), requests, replies)
+    return requests, replies
+
+
+def main(spec: str) -> None:
+    """Serve until the input ends."""
+    end_with(os.getppid())
+    serve(ModuleImplementation(spec), *pipes())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 INSTALLED = {"site-packages", "dist-packages"}
@@ -30,14 +31,14 @@ def where_import_ended(error: BaseException, importer: str) -> tuple[str, str]:
         shown = traceback.TracebackException(type(error), error, None).format_exception_only()
         lines = list(itertools.takewhile(lambda line: line.startswith(" "), shown))
         return "", "".join(lines[1:]).rstrip()
-    own = _own(list(traceback.extract_tb(error.__traceback__)), {importer, importlib.__file__})
+    own = own_frame(list(traceback.extract_tb(error.__traceback__)), {importer, importlib.__file__})
     if own is None:
         return "", ""
     lines = traceback.StackSummary.from_list([own]).format()[0].splitlines()
     return f" ({Path(own.filename).name}, line {own.lineno})", "\n".join(lines[1:])
 
 
-def _own(frames: list[traceback.FrameSummary], importers: set[str]) -> traceback.FrameSummary | None:
+def own_frame(frames: Sequence[traceback.FrameSummary], importers: set[str]) -> traceback.FrameSummary | None:
     """The last frame in the folder of the file that was imported, or below it; None where nothing of it was run."""
     run = list(itertools.dropwhile(lambda frame: frame.filename in importers or frame.filename.startswith("<frozen"), frames))
     if not run:

@@ -203,9 +203,9 @@ def answer_of(frame: Frame) -> Answer:
         message = "(the reply has no message)"
     if status not in STATUSES:
         raise ProtocolError(f"the reply has the status {status[:40]!r}, which is none of {', '.join(STATUSES)}")
-    printed = frame.metadata.get("printed", "")[:TEXT_AT_MOST]
+    message, printed = readable(message[:TEXT_AT_MOST]), readable(frame.metadata.get("printed", "")[:TEXT_AT_MOST])
     value = _value(frame) if status == PASSED else None
-    return Answer(status, value, message[:TEXT_AT_MOST], _names(frame, "changed"), printed, _names(frame, "refused"))
+    return Answer(status, value, message, _names(frame, "changed"), printed, _names(frame, "refused"))
 
 
 def _names(frame: Frame, key: str) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def _names(frame: Frame, key: str) -> tuple[str, ...]:
     listed = read_json(frame.metadata.get(key, "[]"), key)
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise ProtocolError(f"{key} is not a list of names")
-    return tuple(name[:80] for name in listed[:TENSORS_AT_MOST])
+    return tuple(readable(name[:80]) for name in listed[:TENSORS_AT_MOST])
 
 
 def _value(frame: Frame) -> Any:
@@ -244,6 +244,11 @@ def text_of(frame: Frame, name: str) -> str:
 def dumps(value: Any) -> str:
     """JSON as the protocol has it; keyword arguments keep their order, which sentences about them show."""
     return json.dumps(value, allow_nan=False)
+
+
+def readable(text: str) -> str:
+    """A text without what would steer a terminal or turn the direction of writing."""
+    return "".join(character if character.isprintable() or character in "\n\t" else " " for character in text)
 
 
 def _sendable(text: str) -> str:

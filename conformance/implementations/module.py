@@ -26,11 +26,12 @@ import numpy as np
 from conformance.base.call import REFUSED, WEIGHTS, Answer, Question, place_of
 from conformance.base.errors import UnimportableError
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
-from conformance.implementations.excerpt import where_import_ended
+from conformance.implementations.excerpt import own_frame, where_import_ended
 from conformance.implementations.raised import may_refuse, place_in_own_code, requires_missing
 
 PRINTED_AT_MOST = 2000
 TEXT_AT_MOST = 300
+SANDBOX = Path(__file__).parent / "sandbox"
 
 
 class ModuleImplementation:
@@ -303,8 +304,11 @@ def _same(before: Any, after: Any) -> bool:
 
 def _one_line(error: BaseException, function: Callable[..., Any] | None = None) -> str:
     """Type and text of an exception, and its place: where it is that of a call, the last line of the implementation's own."""
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    found = frames[-1] if frames else None
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    if last and Path(last.filename).parent == SANDBOX:  # which refused what the implementation wanted
+        last = own_frame(frames, {__file__}) or last
+    found = (last.filename, last.lineno) if last else None
     found = (found if function is None else place_in_own_code(error, function)) or found
     place = f" ({Path(found[0]).name}, line {found[1]})" if found else ""
     return f"{type(error).__name__}: {_text(error)}{place}"

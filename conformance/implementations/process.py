@@ -69,6 +69,9 @@ class ProcessImplementation:
         Environment variables that it has beside those of this process.
     """
 
+    starting = STARTING
+    starts: int | None = None
+
     def __init__(self, command: Sequence[str], spec: str, timeout: float, variables: Mapping[str, str] | None = None) -> None:
         self.command, self.spec, self.timeout, self.variables = list(command), spec, timeout, variables or {}
         self._program: Program | None = None
@@ -84,7 +87,7 @@ class ProcessImplementation:
         """
         name = question.function
         missing = self._missing(name)
-        if missing is not None or self._timeouts[name] == TIMEOUTS:
+        if missing is not None or self._timeouts[name] >= TIMEOUTS:
             return missing or Answer(ERROR, message=f"{name} is not asked: it did not answer {TIMEOUTS} times")
         answer = self._put(question, answer_of)
         self._timeouts[name] += answer.status == TIMEOUT
@@ -111,14 +114,15 @@ class ProcessImplementation:
         answer = self._put(Question(name, ()), answer_of, op="has")
         if answer.status != PASSED:
             raise UnimportableError(answer.message, answer.printed)
-        return bool(answer.value)
+        return answer.value is True
 
     def names(self) -> dict[str, bool]:
         """The names of its functions, and whether each is a class, where it tells that; ``UnimportableError`` as :meth:`has`."""
         self.has("")
         if "names" not in self._description.operations:
             return dict.fromkeys(self._description.functions, False)
-        return dict(self._put(Question("names", ()), answer_of, op="names").value or {})
+        named = self._put(Question("names", ()), answer_of, op="names").value
+        return {str(name): kind is True for name, kind in named.items()} if isinstance(named, dict) else {}
 
     def overwrites(self, question: Question, other: Question) -> bool:
         """Whether an answer that is kept changes by the next one; a program that sends its answers away cannot do that."""
@@ -128,7 +132,7 @@ class ProcessImplementation:
         answer = self._put(question, answer_of, op="overwrites", other=other)
         if answer.status != PASSED:
             raise ImplementationError(answer.message)
-        return bool(answer.value)
+        return answer.value is True
 
     def predictor(self, path: Path) -> Callable[[Any], Any] | None:
         """The program's own ``predict``, where it names ``load_model`` among its functions."""
@@ -190,14 +194,18 @@ class ProcessImplementation:
         if not self._asked:
             atexit.register(self.close)
         try:
-            self._program = Program(self.command, {**os.environ, **self.variables})
-            self._description = self._exchange("describe", Frame({"op": "describe"}), _description, max(self.timeout, STARTING))
+            self._program = self._launch()
+            self._description = self._exchange("describe", Frame({"op": "describe"}), _description, max(self.timeout, self.starting))
             self._failed_starts = 0
         except (OSError, BrokenError) as error:
             self._failed_starts += 1
             answer = error.answer if isinstance(error, BrokenError) else Answer(ERROR, message=f"{self.spec} cannot be started: {error}")
-            self._given_up = answer if self._failed_starts == STARTS else None
+            self._given_up = answer if self._failed_starts == (self.starts or STARTS) else None
             raise BrokenError(answer) from None
+
+    def _launch(self) -> Program:
+        """Start the program."""
+        return Program(self.command, {**os.environ, **self.variables})
 
     def _exchange(self, what: str, message: Frame, read: Callable[[Frame], T], seconds: float) -> T:
         """One request and its reply; a program that does not keep to the protocol is ended."""

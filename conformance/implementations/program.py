@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from conformance.implementations import launcher
-from conformance.implementations.frames import LENGTH, ProtocolError, frame_length
+from conformance.implementations.frames import FRAME_AT_MOST, LENGTH, ProtocolError, frame_length
+from conformance.implementations.messages import readable
 
 CHUNK = 2**20
 LOOK = 0.5
@@ -28,20 +29,43 @@ class EndedError(Exception):
 
 
 class Program:
-    """A process of its own session, with pipes that do not block."""
+    """A process of its own session, with pipes that do not block.
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *command]
-        pipe = subprocess.PIPE
+    Parameters
+    ----------
+    command : sequence of str
+    environment : mapping
+        All its variables.
+    folder : str, optional
+        Its working folder; that of this process if not given.
+    at_most : int
+        Bytes that a reply may have.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], folder: str | None = None, at_most: int = FRAME_AT_MOST
+    ) -> None:
+        pipe, command = subprocess.PIPE, self._started_as(command)
+        self._at_most = at_most
         self._process = subprocess.Popen(
-            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
+            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=folder, start_new_session=True
         )
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._in, self._out, self._err = (self._process.stdin, self._process.stdout, self._process.stderr)
         for stream in (self._in, self._out, self._err):
             os.set_blocking(stream.fileno(), False)
         self._words = b""
+
+    def _started_as(self, command: Sequence[str]) -> Sequence[str]:
+        """The command that starts another one, which then ends with this process."""
+        if sys.platform != "linux":
+            return command
+        return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *command]
+
+    def _clock(self, seconds: float) -> Callable[[], float]:
+        """What tells how many of these seconds are left."""
+        deadline = time.monotonic() + seconds
+        return lambda: deadline - time.monotonic()
 
     def exchange(self, request: bytes, seconds: float) -> bytes:
         """Send a frame and return what the next one holds.
@@ -55,14 +79,14 @@ class Program:
         ProtocolError
             If it writes before it has read the question, announces too much, or writes on after its reply.
         """
-        deadline = time.monotonic() + seconds
+        clock = self._clock(seconds)
         left, reply, ended = memoryview(request), bytearray(), False
         self._read(bytearray(), early=True)
         with selectors.DefaultSelector() as selector:
             selector.register(self._in, selectors.EVENT_WRITE)
             selector.register(self._out, selectors.EVENT_READ)
             selector.register(self._err, selectors.EVENT_READ)
-            while (remaining := deadline - time.monotonic()) > 0:
+            while (remaining := clock()) > 0:
                 unread = bool(left)
                 events = selector.select(min(LOOK, remaining))
                 for key, _ in events:
@@ -102,7 +126,7 @@ class Program:
         reply += read
         if len(reply) < LENGTH:
             return False
-        announced = frame_length(bytes(reply[:LENGTH]))
+        announced = frame_length(bytes(reply[:LENGTH]), self._at_most)
         excess = len(reply) - LENGTH - announced
         if excess > 0:
             beyond = _shown(bytes(reply[LENGTH + announced :]))
@@ -138,8 +162,7 @@ class Program:
         while not self._err.closed and before != self._words:
             before = self._words
             self._listen()
-        text = self._words.decode("utf-8", "replace")
-        return "".join(c if c.isprintable() or c == "\n" else " " for c in text)[-LAST_WORDS:].strip()
+        return readable(self._words.decode("utf-8", "replace"))[-LAST_WORDS:].strip()
 
     def close(self, *, gently: bool = False) -> None:
         """End the process and all that it started; gently, it has a moment to end by itself when its input does."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from conformance.base.call import Answer, Question
-from conformance.implementations import EXEC, IN_PROCESS, PROCESS, TIMEOUT, module, process
+from conformance.implementations import EXEC, IN_PROCESS, PROCESS, SANDBOX, TIMEOUT, module, process
+from conformance.implementations.sandbox.launcher import sandboxed, unsupported
 
 
 class Implementation(Protocol):
@@ -38,12 +39,17 @@ class Implementation(Protocol):
         """End what was started."""
 
 
-def implementation_of(spec: str, mode: str = IN_PROCESS, timeout: float = TIMEOUT) -> Implementation:
-    """The implementation that a name means: ``exec:COMMAND`` is a program, all else Python code, in this process or in one of its own."""
+def implementation_of(spec: str, mode: str = IN_PROCESS, timeout: float | None = None) -> Implementation:
+    """The implementation that a name means: ``exec:COMMAND`` is a program, all else Python code, in this process or in one of its own.
+
+    A call to another process may take `timeout` seconds; what the mode has if not given: 60, or in the sandbox 2 of computing.
+    """
     if spec.startswith(EXEC):
-        return process.program_process(spec, timeout)
+        return process.program_process(spec, timeout or TIMEOUT)
+    if mode == SANDBOX:
+        return sandboxed(spec, timeout)
     if mode == PROCESS:
-        return process.python_process(spec, timeout)
+        return process.python_process(spec, timeout or TIMEOUT)
     return module.ModuleImplementation(spec)
 
 
@@ -51,4 +57,10 @@ def find(spec: str, mode: str = IN_PROCESS) -> str | None:
     """Why an implementation of this name cannot be there, or None. Imports and starts nothing of it."""
     if os.name != "posix" and (mode == PROCESS or spec.startswith(EXEC)):
         return "a process of its own is only to be had on Linux, macOS and other POSIX systems"
+    if mode == SANDBOX and not spec.startswith(EXEC):
+        # Looking for a part of a package would import the package.
+        target, _ = module.split_name(spec)
+        return unsupported() or module.find(target if target.endswith(".py") else target.partition(".")[0])
+    if mode == SANDBOX:
+        return "a program is not put into the sandbox, only Python code"
     return process.find(spec) if spec.startswith(EXEC) else module.find(spec)

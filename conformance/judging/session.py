@@ -11,7 +11,6 @@ from conformance.base.record import FAILED, PASSED, TIMEOUT, Record
 from conformance.cases.case import Case
 from conformance.cases.questions import Answer, Question
 from conformance.implementations import IN_PROCESS
-from conformance.implementations import TIMEOUT as CALL_SECONDS
 from conformance.implementations.protocol import Implementation, implementation_of
 from conformance.judging.again import ANOTHER_ANSWER, same_answer
 from conformance.judging.exact import ExactResult
@@ -49,7 +48,7 @@ class Session:
     require_data: bool = False
     cross_checked: Sequence[Implementation] = ()
     mode: str = IN_PROCESS
-    timeout: float = CALL_SECONDS
+    timeout: float | None = None
     diagnose: Diagnose = no_diagnosis
     first: dict[tuple[str, str], str] = field(default_factory=dict)
 

@@ -67,11 +67,13 @@ class Option(NamedTuple):
         return self.ini.removeprefix("conform_")
 
 
+MODE_HELP = "inprocess (default); process: Python code apart, free to crash; sandbox: where it can only compute"
+TIMEOUT_HELP = "what a call may take in a process of its own or a program (default: 60), or compute in the sandbox (default: 2)"
 ALWAYS, UNUSUAL = "always", "unusual"
 OPTIONS = (
     Option("--iut", "MODULE|FILE.py[:ATTR]|exec:COMMAND", "what is judged (default: reference)", "reference", True, ALWAYS, ".py"),
-    Option("--conform-iut-mode", "MODE", "inprocess (default), or process: Python code apart, free to crash", "inprocess", True, UNUSUAL),
-    Option("--conform-timeout", "SECONDS", "what a call may take in a process of its own or a program (default: 60)", "60", True, UNUSUAL),
+    Option("--conform-iut-mode", "MODE", MODE_HELP, "inprocess", True, UNUSUAL),
+    Option("--conform-timeout", "SECONDS", TIMEOUT_HELP, "", True, UNUSUAL),
     Option("--conform-oracle", "NAME", "live (Keras itself, default), or recorded (vectors of Keras; no TensorFlow)", "live", True, ALWAYS),
     Option("--conform-layers", "NAMES", "only these layers, by Keras class name, comma-separated: Dense,LSTM"),
     Option("--conform-seed", "INT", "seed of all arrays, or random, which draws one and prints it (default: 0)", "0", True, ALWAYS),

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from conformance.base.errors import UnimportableError
+from conformance.base.errors import SandboxError, UnimportableError
 from conformance.base.files import unwritable
 from conformance.cases import NAMES, known_layer
 from conformance.faults import consistent_faults
-from conformance.implementations import EXEC, MODES, PROCESS
+from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.session import Session
 from conformance.oracle.environment import MISSING, missing_package
@@ -45,8 +45,10 @@ def seed_number(given: str) -> int:
     return int(given)
 
 
-def seconds(given: str) -> float:
-    """A positive number."""
+def seconds(given: str) -> float | None:
+    """A positive number; None where nothing is given."""
+    if not given:
+        return None
     with contextlib.suppress(ValueError):
         if 0 < float(given) < math.inf:
             return float(given)
@@ -89,7 +91,7 @@ class Settings:
 
     iut: Annotated[str, str]
     iut_mode: Annotated[str, partial(one_of, MODES)]
-    timeout: Annotated[float, seconds]
+    timeout: Annotated[float | None, seconds]
     oracle: Annotated[str, partial(one_of, ORACLES)]
     layers: Annotated[tuple[str, ...], layer_names]
     profile: Annotated[str, partial(one_of, PROFILES)]
@@ -157,12 +159,15 @@ class Settings:
         """
         if self.iut == "reference" or self.iut.startswith(EXEC):
             return None
-        implementation = implementation_of(self.iut, PROCESS if apart and os.name == "posix" else self.iut_mode, self.timeout)
+        mode = PROCESS if apart and os.name == "posix" and self.iut_mode == IN_PROCESS else self.iut_mode
+        implementation = implementation_of(self.iut, mode, self.timeout)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             try:
                 implementation.has("")
             except UnimportableError as error:
                 return f"--iut: {error.in_full}"
+            except SandboxError as error:
+                return f"--conform-iut-mode={self.iut_mode}: {error}"
             finally:
                 implementation.close()
         return None

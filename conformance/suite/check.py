@@ -23,7 +23,7 @@ from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES
 from conformance.cases.questions import function_name
-from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, TIMEOUT
+from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, SANDBOX
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.accepted import never_met
@@ -72,10 +72,11 @@ def check(
         Only the case of this id, as a failure names it.
     edge : bool
         Whether a failure of an edge case counts: see :attr:`Report.ok`.
-    mode : {"inprocess", "process"}, optional
-        Where Python code runs: in this process, or in one of its own, which may crash and hang. In this one, unless `timeout` is given.
+    mode : {"inprocess", "process", "sandbox"}, optional
+        Where Python code runs: in this process, or in one of its own, which may crash and hang, or in one that can do nothing but compute
+        (a single file, or a package; Linux). In this one, unless `timeout` is given.
     timeout : float, optional
-        Seconds that a call may take in a process of its own or a program; 60 if not given.
+        Seconds that a call may take in a process of its own or a program, 60 if not given; or that it may compute in the sandbox, 2 if not.
     workers : int
         In how many processes many layers of what has a name are asked at most, each of which imports it.
     say : callable, optional
@@ -94,6 +95,8 @@ def check(
         If `what` is not there, or cannot be imported.
     VectorsError
         If the recorded vectors are missing or damaged.
+    SandboxError
+        If the sandbox is asked for and cannot be made here.
     """
     mode = mode_of(mode, timeout)
     implementation = _implementation(what, mode, timeout)
@@ -140,7 +143,8 @@ class Subject:
         spec = self.implementation.spec
         if not isinstance(self.what, str | os.PathLike):
             return f"conformance.check({spec}, layers=[{layer!r}], case={identifier!r})"
-        how = ["--timeout", f"{self.timeout:g}"] if self.timeout else ["--mode", self.mode] if self.mode != IN_PROCESS else []
+        said = self.mode == SANDBOX or (self.mode == PROCESS and not self.timeout)  # which a timeout asks for by itself
+        how = [*(["--mode", self.mode] if said else []), *(["--timeout", f"{self.timeout:g}"] if self.timeout else [])]
         return shlex.join(["conform", "check", spec, "--layers", layer, "--case", identifier, *how])
 
 
@@ -228,13 +232,13 @@ def _implementation(what: Any, mode: str, timeout: float | None) -> Implementati
     if mode == IN_PROCESS and timeout is not None and not spec.startswith(EXEC):
         raise NothingToAskError(f"a timeout needs mode {PROCESS!r}: a call in this process cannot be stopped")
     if not isinstance(what, str | os.PathLike):
-        if mode == PROCESS:
+        if mode != IN_PROCESS:
             raise NothingToAskError(f"{spec} is an object of this process: another runs what has a name, a file or a module")
         return ModuleImplementation(spec, what)
     complaint = find(spec, mode)
     if complaint:
         raise UnimportableError(complaint)
-    return implementation_of(spec, mode, TIMEOUT if timeout is None else timeout)
+    return implementation_of(spec, mode, timeout)
 
 
 def _nothing_found(spec: str, layers: Sequence[str], notes: Sequence[str]) -> str:

@@ -93,7 +93,7 @@ def test_in_a_process_of_its_own_a_file_is_judged_alike(place):
 @pytest.mark.parametrize(
     ("what", "arguments", "sentence"),
     [
-        ("reference", {"mode": "thread"}, "mode must be one of inprocess, process, got 'thread'"),
+        ("reference", {"mode": "thread"}, "mode must be one of inprocess, process, sandbox, got 'thread'"),
         ("reference", {"timeout": 0}, "timeout must be a positive number of seconds, got 0"),
         ("reference", {"timeout": float("nan")}, "timeout must be a positive number of seconds, got nan"),
         ("reference", {"mode": "inprocess", "timeout": 5}, "a timeout needs mode 'process': a call in this process cannot be stopped"),

@@ -111,7 +111,10 @@ def test_a_hang_and_a_crash_are_statuses_of_their_cases_and_the_run_goes_on(tmp_
 
 
 USAGE = {
-    "a mode that there is not": (["--conform-iut-mode=thread"], "--conform-iut-mode must be one of inprocess, process, got 'thread'"),
+    "a mode that there is not": (
+        ["--conform-iut-mode=thread"],
+        "--conform-iut-mode must be one of inprocess, process, sandbox, got 'thread'",
+    ),
     "no time": (["--conform-timeout=0"], "--conform-timeout must be a positive number of seconds, got '0'"),
     "endless time": (["-o", "conform_timeout=inf"], "--conform-timeout must be a positive number of seconds, got 'inf'"),
     "a program that there is not": (["--iut=exec:./nothing --fast"], "--iut=exec:./nothing --fast: there is no program ./nothing"),

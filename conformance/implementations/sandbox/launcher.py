@@ -1,0 +1,152 @@
+"""A submission in the sandbox, as an implementation like any other, and how it ended."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.base.call import Answer, Question
+from conformance.base.errors import SandboxError, UnimportableError
+from conformance.base.record import ERROR, TIMEOUT
+from conformance.implementations.frames import Frame
+from conformance.implementations.process import BrokenError, ProcessImplementation
+from conformance.implementations.program import Program
+from conformance.implementations.sandbox import limits as smallest
+from conformance.implementations.sandbox.finder import NotAllowedError
+from conformance.implementations.sandbox.forbidden import ForbiddenCallError
+from conformance.implementations.sandbox.limits import MIB, Limits
+from conformance.implementations.sandbox.program import LockedProgram, Usage
+from conformance.implementations.sandbox.seccomp import MACHINES
+from conformance.implementations.sandbox.submission import Copy, copied
+
+OK, UNGRADABLE, REJECTED, TIMED_OUT, CRASHED = ENDINGS = ("ok", "ungradable", "rejected", "timeout", "crash")
+"""How a submission can end: well; it cannot be imported, or not without what may not be imported; calls took too long, or ended it."""
+UNLIMITED = Limits()
+
+
+class SandboxImplementation(ProcessImplementation):
+    """The functions of a submission in the sandbox. It is copied and started at the first question, and started again after a crash.
+
+    ``usage`` tells what it has used, :attr:`ending` how it has ended. Every question may raise :class:`SandboxError`, which is nobody's
+    fault but the system's; nothing of the submission has run then.
+
+    Parameters
+    ----------
+    spec : str
+        A file, or a module that can be found from here, and an attribute of it: ``layers.py``, ``layers.py:by_name``. Nothing beside the
+        file can be read, unless `folder` is given: then the file is named as it lies in there, and all of that folder can be.
+    limits : Limits
+    folder : path, optional
+    """
+
+    starts = 2
+
+    def __init__(self, spec: str, limits: Limits = UNLIMITED, folder: Path | None = None) -> None:
+        super().__init__([], spec, limits.call)
+        self.limits, self.folder, self.usage = limits, folder, Usage()
+        self.starting = limits.start
+        self._copy: Copy | None = None
+
+    @property
+    def ending(self) -> str:
+        """How it has ended so far, one of :data:`ENDINGS`; the worst where there are several."""
+        try:
+            self.has("")
+            found = OK
+        except UnimportableError as error:
+            refused = any(f"{kind.__name__}: " in str(error) for kind in (NotAllowedError, ForbiddenCallError))
+            found = REJECTED if refused else UNGRADABLE if "cannot be imported" in str(error) else CRASHED
+        return TIMED_OUT if self.usage.timeouts else CRASHED if self.usage.crashes else found
+
+    def ask(self, question: Question) -> Answer:
+        """As that of a process; a call that ends it counts as one that gives no answer, since each start takes its time as well."""
+        crashes = self.usage.crashes
+        answer = super().ask(question)
+        self._timeouts[question.function] += self.usage.crashes > crashes
+        return answer
+
+    def predictor(self, path: Path) -> Callable[[Any], Any] | None:
+        """As that of a process; the model's file is copied to where the submission can read it."""
+        if not self.has("load_model") or self._copy is None:
+            return None
+        return super().predictor(self._copy.add(path))
+
+    def _put(self, question: Question, read: Callable[[Frame], Answer], other: Question | None = None, **metadata: str) -> Answer:
+        answer = super()._put(question, read, other, **metadata)
+        # An array of which only dtype and shape are told takes no memory until somebody computes with it.
+        if size_of(answer.value) <= self.limits.reply:
+            return answer
+        return Answer(ERROR, message=f"{question.function} returned more than {self.limits.reply // MIB} MiB")
+
+    def close(self) -> None:
+        """End the process, and remove the copy of the submission."""
+        super().close()
+        if self._copy is not None:
+            self._copy.remove()
+            self._copy = None
+
+    def _launch(self) -> Program:
+        if self.usage.left(self.limits) <= 0:
+            raise BrokenError(Answer(TIMEOUT, message=f"not asked: the submission has used up its {self.limits.submission:g} s"))
+        complaint = unsupported()
+        if complaint:
+            raise SandboxError(complaint)
+        if self._copy is None:
+            self._copy = copied(self.spec, self.folder)
+        told = {
+            "spec": self._copy.spec,
+            "folder": str(self._copy.folder),
+            "read": self._copy.read,
+            "packages": homes(self.limits),
+            "forbidden": self.limits.forbidden,
+        }
+        return LockedProgram(told, self.limits, self.usage)
+
+
+def size_of(value: Any) -> int:
+    """Bytes that the arrays of an answer have, or would have if somebody computed with them."""
+    if isinstance(value, dict | list | tuple):
+        return sum(map(size_of, value.values() if isinstance(value, dict) else value))
+    return int(getattr(value, "nbytes", 0))
+
+
+def sandboxed(spec: str, timeout: float | None = None) -> SandboxImplementation:
+    """A file or a module in the sandbox with the usual limits, where a call may compute for `timeout` seconds."""
+    return SandboxImplementation(spec, UNLIMITED if timeout is None else replace(UNLIMITED, call=timeout))
+
+
+def unsupported() -> str | None:
+    """Why there can be no sandbox on this system, whatever its kernel; None where there can."""
+    if sys.platform == "linux" and platform.machine() in MACHINES:
+        return None
+    return f"the sandbox is only to be had on Linux, on {' and '.join(MACHINES)}, not on {platform.system()} on {platform.machine()}"
+
+
+def homes(limits: Limits) -> dict[str, str]:
+    """The folders that the allowed packages lie in, by their names; ``SandboxError`` where one is not installed."""
+    found = {"numpy": str(Path(np.__file__).resolve().parents[1])}
+    for name in limits.packages:
+        if name in found or name in limits.forbidden:
+            continue
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise SandboxError(f"the package {name}, which submissions may import, is not installed here")
+        found[name] = str(Path(spec.origin).parents[1 if spec.submodule_search_locations else 0])
+    return found
+
+
+def locks() -> str:
+    """What holds a sandbox here, in words, found out by making one; :class:`SandboxError` where something is missing."""
+    implementation = SandboxImplementation(smallest.__file__)  # a file like any other
+    try:
+        implementation.has("")
+        return implementation.usage.locks
+    finally:
+        implementation.close()
