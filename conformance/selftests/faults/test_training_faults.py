@@ -123,7 +123,9 @@ PLAIN = {
 def test_formulas_written_out_are_right_with_nothing_replaced(name):
     part = "step" if name in OPTIMIZER_CASES else "forward"
     plain = FaultyImplementation(Fault("plain", (name,), "", PLAIN[name], part), name)
-    cases = [case for case in declared(name) if case.dtype == "float64"]
+    # Gradients that are accumulated outside of the step hide calls from its moving average, which Keras moves at each of them.
+    both = {"use_ema", "gradient_accumulation_steps"}
+    cases = [case for case in declared(name) if case.dtype == "float64" and not both <= {*case.config, *case.call}]
     wrong = [case.id for case in cases if judged(plain, part, case).verdict.status != PASSED]
     assert cases and not wrong, f"the faults of {name} are variants of code that is wrong itself in {wrong[:3]}"
 

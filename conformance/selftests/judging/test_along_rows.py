@@ -73,7 +73,7 @@ def test_a_wrong_gradient_is_wrong_along_rows(name, kind):
 @pytest.mark.parametrize("name", COURSE)
 def test_a_gradient_of_another_form_is_told_as_it_is(name):
     verdict = judged(loss.ROWS, name, lambda y, p: np.zeros((6, 1))).verdict
-    assert (verdict.status, verdict.sentence) == (FAILED, "the output has the shape (6, 1), expected (6, 4)"), verdict
+    assert (verdict.status, verdict.sentence) == (FAILED, f"the gradient of {NAME} has the shape (6, 1), expected (6, 4)"), verdict
     verdict = judged(loss.ROWS, name, lambda y, p: None).verdict
     assert (verdict.status, verdict.sentence) == (FAILED, "it returns a NoneType where an array is expected"), verdict
 

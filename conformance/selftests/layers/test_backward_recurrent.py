@@ -236,7 +236,7 @@ def test_a_forward_pass_keeps_nothing_for_gradients():
 KINKS = [0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 6.0, -6.0]
 
 
-@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"threshold"}))
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"threshold", "hard_sigmoid_keras2"}))  # the last is none of Keras 3
 def test_the_gradients_of_activations_are_those_of_keras(name):
     from conformance.oracle.environment import import_keras, tensorflow
 

@@ -105,15 +105,18 @@ def test_what_is_refused_does_not_stand_before_the_mistake():
     assert "einstein sum" in group and "unknown activation" not in group, f"the sequence is the mistake:\n{group}"
 
 
-def test_two_mistakes_of_a_loss_are_named_together():
+def test_what_a_course_calls_the_gradient_does_not_hide_a_mistake():
     def backward(y, p):
         found = np.zeros_like(p)
         found[np.arange(len(p)), y] = -1 / p[np.arange(len(p)), y]
         return found
 
     name = "sparse_categorical_crossentropy"
-    said = first_told(conformance.check({name: getattr(right, name), f"{name}_backward": backward}, [name]))
-    assert "it is - y / p" in said and "and the losses are added up instead of averaged" in said, said
+    port = {name: getattr(right, name), f"{name}_backward": backward}
+    said = first_told(conformance.check(port, [name]))
+    assert "when the losses are added up instead of averaged" in said, said
+    both = str(conformance.check(port, [name], edge=True))
+    assert "neither divided by its sum nor clipped, and the losses are added up instead of averaged" in both, both
 
 
 def without_amsgrad(variables, gradients, state=None, amsgrad=False, **options):
