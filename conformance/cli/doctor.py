@@ -125,7 +125,7 @@ def report(data: Path | None) -> list[str]:
         ", ".join(f"{package} {installed(package)}" for package in PACKAGES),
         f"oracle: {oracle_line()}",
         *_lines("recorded vectors: ", lambda: [vectors_line()]),
-        f"sandbox: {sandbox_line()}",
+        *_lines("sandbox: ", lambda: [sandbox_line()]),
         *_lines("data: ", lambda: data_lines(folder, folder or _cache())),
         f"data: digits and reviews: {embedded_line()}",
     ]
