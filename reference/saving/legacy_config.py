@@ -46,8 +46,8 @@ GONE_FROM: dict[str, dict[str, tuple[Any, ...]]] = {
     "SpatialDropout2D": {"noise_shape": (None,)},
     "Embedding": {"sparse": (False,)},
 }
-OLD_MODULES = ("keras.engine.", "keras.src.engine.")
-"""Where tf.keras had its models, which are those of ``keras.src.models`` today."""
+OLD_MODULES = ("keras.engine.", "keras.src.engine.", "tf_keras.src.engine.")
+"""Where tf.keras, and the package tf_keras, had its models, which are those of ``keras.src.models`` today."""
 MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 MAX_LEVELS = 64
 
@@ -229,7 +229,7 @@ def _built_shape(layer: Mapping[str, Any]) -> Any:
 
 def _without_shape(layer: Mapping[str, Any]) -> dict[str, Any]:
     """A layer without the input shape that it was made with, which its model has."""
-    if layer["class_name"] not in LAYERS:
+    if layer["class_name"] not in KNOWN or layer["class_name"] in ("InputLayer", *MODELS):
         return dict(layer)
     return {**layer, "config": {name: value for name, value in layer["config"].items() if name != "batch_input_shape"}}
 
