@@ -29,7 +29,7 @@ from reference.network.config import INPUT_DTYPES, KNOWN, MASK_MODULE, MODELS, O
 from reference.network.errors import ArchiveError, part, shown
 from reference.network.missing import missing_layers
 from reference.network.operations import REFUSED
-from reference.saving.versions import Origin, check_name_of_function, check_origin, with_old_meaning
+from reference.saving.versions import OLD_HARD_SIGMOID, Origin, check_origin, with_old_meaning
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 GONE: dict[str, tuple[Any, ...]] = {
@@ -67,8 +67,8 @@ def canonical_config(model: Any, origin: Origin) -> Any:
     check_origin(origin)
     if "module" in model and not origin.is_old and not (origin.number is None and _has_old_inputs(model)):
         for layer in _all_layers(model, 0):
-            for value in layer["config"].values():
-                check_name_of_function(value, _title(layer))
+            if OLD_HARD_SIGMOID in layer["config"].values():
+                raise ArchiveError(f"{_title(layer)}: {shown(OLD_HARD_SIGMOID)} is no activation function of Keras")
         return _with_inputs(model, 0)
     try:
         return _layer(model, origin, 0)
