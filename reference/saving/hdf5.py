@@ -200,7 +200,7 @@ def _find(
     for name in group:
         # tf.keras on Windows joined the names of groups by its own separator.
         below = f"{path}/{name}".lstrip("/").replace("\\", "/")
-        if below in ignored:
+        if below in ignored or (not path and below.split("/")[0] in IGNORED):
             continue
         if below not in groups and below not in wanted:
             raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")

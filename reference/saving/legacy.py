@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from reference.layers import LAYERS
 from reference.network.config import MAX_LAYERS, MODELS, Entry
 from reference.network.errors import ArchiveError, naming, shown
-from reference.saving.hdf5 import Places, Weights, child, opened, parents, read_datasets
+from reference.saving.hdf5 import OLD_ROOT, Places, Weights, child, opened, parents, read_datasets
 from reference.saving.hdf5_attributes import has_texts, list_length, read_text, read_texts
 
 ROOT = "model_weights"
@@ -47,6 +47,13 @@ def is_legacy_weights(data: bytes) -> bool:
     """Whether an HDF5 file holds weights in the older layout, by the names of layers."""
     with opened(data) as file:
         return has_texts(file, "layer_names") or ROOT in set(file)
+
+
+def is_weights(data: bytes) -> bool:
+    """Whether an HDF5 file holds the weights of layers, in the older layout or in that of Keras 3."""
+    with opened(data) as file:
+        new = bool({"layers", "vars", OLD_ROOT} & {name.replace("\\", "/").split("/")[0] for name in file})
+    return new or is_legacy_weights(data)
 
 
 def read_legacy_weights(data: bytes, entries: Sequence[Entry], dtype: str, left_out: Sequence[Entry] = ()) -> Weights:

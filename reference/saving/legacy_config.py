@@ -29,7 +29,7 @@ from reference.network.config import INPUT_DTYPES, KNOWN, MASK_MODULE, MODELS, O
 from reference.network.errors import ArchiveError, part, shown
 from reference.network.missing import missing_layers
 from reference.network.operations import REFUSED
-from reference.saving.versions import Origin, check_name_of_function, check_origin, with_old_meaning
+from reference.saving.versions import OLD_HARD_SIGMOID, Origin, check_origin, with_old_meaning
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 GONE: dict[str, tuple[Any, ...]] = {
@@ -46,8 +46,8 @@ GONE_FROM: dict[str, dict[str, tuple[Any, ...]]] = {
     "SpatialDropout2D": {"noise_shape": (None,)},
     "Embedding": {"sparse": (False,)},
 }
-OLD_MODULES = ("keras.engine.", "keras.src.engine.")
-"""Where tf.keras had its models, which are those of ``keras.src.models`` today."""
+OLD_MODULES = ("keras.engine.", "keras.src.engine.", "tf_keras.src.engine.")
+"""Where tf.keras, and the package tf_keras, had its models, which are those of ``keras.src.models`` today."""
 MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 MAX_LEVELS = 64
 
@@ -67,8 +67,8 @@ def canonical_config(model: Any, origin: Origin) -> Any:
     check_origin(origin)
     if "module" in model and not origin.is_old and not (origin.number is None and _has_old_inputs(model)):
         for layer in _all_layers(model, 0):
-            for value in layer["config"].values():
-                check_name_of_function(value, _title(layer))
+            if OLD_HARD_SIGMOID in layer["config"].values():
+                raise ArchiveError(f"{_title(layer)}: {shown(OLD_HARD_SIGMOID)} is no activation function of Keras")
         return _with_inputs(model, 0)
     try:
         return _layer(model, origin, 0)
@@ -229,7 +229,7 @@ def _built_shape(layer: Mapping[str, Any]) -> Any:
 
 def _without_shape(layer: Mapping[str, Any]) -> dict[str, Any]:
     """A layer without the input shape that it was made with, which its model has."""
-    if layer["class_name"] not in LAYERS:
+    if layer["class_name"] not in KNOWN or layer["class_name"] in ("InputLayer", *MODELS):
         return dict(layer)
     return {**layer, "config": {name: value for name, value in layer["config"].items() if name != "batch_input_shape"}}
 

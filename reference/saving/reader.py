@@ -21,6 +21,7 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,7 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
     """A configuration, with its weights in a file of their own."""
     origin = config_origin(config)
     if draw:
-        with naming(label):
+        with naming(label), _naming_writer(origin):
             found = read_configuration(config, origin, describing)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
     if weights is None:
@@ -225,7 +226,7 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
     if origin.number is None and isinstance(config, Mapping) and "class_name" in config and "module" not in config:
         with naming(path):
             origin = weights_origin(content(path, MAX_WEIGHTS_BYTES))
-    with naming(label):
+    with naming(label), _naming_writer(origin):
         found = read_configuration(config, origin, describing)
         vocabularies = _vocabularies(found.entries)
     with naming(path):
@@ -235,6 +236,11 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
         else:
             read = read_weights(data, found.entries, found.dtype, found.left_out)
         return _archive(path, found, read, vocabularies)
+
+
+def _naming_writer(origin: Origin) -> AbstractContextManager[None]:
+    """Put the Keras that wrote a configuration in front of a sentence, if it says so: that of Keras 3 never does."""
+    return naming(origin) if origin.number else nullcontext()
 
 
 def _archive(path: object, found: Description, weights: Weights, vocabularies: dict[str, tuple[str, ...]]) -> Archive:

@@ -5,6 +5,7 @@ A pipe, a device or a folder is refused without waiting for it; every size is ch
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import zipfile
@@ -35,6 +36,8 @@ OTHERS = {
     b"<html": "it is a page of the web, not what was to be downloaded",
 }
 """First bytes of what people take for a model's file, and what it is."""
+for _name in ("ascii", "cp437"):  # zipfile and h5py ask for them; loaded here, so that reading a file loads nothing
+    codecs.lookup(_name)
 NO_FILE = "there is no such file"
 FOLDER = "cannot be read (it is a folder; of a SavedModel nothing is read: save the model as .keras)"
 NOT_REGULAR = "cannot be read (it is not a regular file)"

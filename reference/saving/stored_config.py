@@ -8,7 +8,7 @@ from typing import Any
 
 from reference.network.errors import ArchiveError, naming
 from reference.saving.files import parse_json
-from reference.saving.legacy import read_attributes
+from reference.saving.legacy import is_weights, read_attributes
 from reference.saving.source import member
 from reference.saving.versions import Origin
 
@@ -42,7 +42,10 @@ def hdf5_config(data: bytes) -> tuple[Any, Origin]:
     """The configuration in a legacy ``.h5`` file, and who its attributes say has written it."""
     found = read_attributes(data, ("model_config", "keras_version", "backend"))
     if found["model_config"] is None:
-        raise ArchiveError("the file holds weights alone, or no model; weights are read beside a configuration, with weights=")
+        by = f", {Origin(found['keras_version'])}" if found["keras_version"] else ""
+        if not is_weights(data):
+            raise ArchiveError(f"no model of Keras{by}: an HDF5 file with neither a model_config nor weights of layers")
+        raise ArchiveError(f"the file holds weights alone{by}; they are read beside a configuration, with weights=")
     text = found["model_config"].encode()
     with naming("model_config"):
         if len(text) > MAX_CONFIG_BYTES:

@@ -24,7 +24,7 @@ from typing import Any
 from reference.layers import LAYERS
 from reference.layers.spec import LayerSpec
 from reference.network.config import Entry
-from reference.network.errors import ArchiveError, shown
+from reference.network.errors import ArchiveError
 from reference.saving.hdf5 import Weights
 
 VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?([-.+\w]{0,40})")
@@ -127,9 +127,3 @@ def _turned(entry: Entry, arrays: list[Any]) -> list[Any]:
             result[place].flags.writeable = False
         place += len(owner.weight_names(config))
     return result
-
-
-def check_name_of_function(value: Any, where: str) -> None:
-    """Refuse the reference's own name for the function of Keras 2 in a file that Keras is said to have written."""
-    if value == OLD_HARD_SIGMOID:
-        raise ArchiveError(f"{where}: {shown(value)} is no activation function of Keras")

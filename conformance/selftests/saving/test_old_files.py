@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -209,8 +210,9 @@ PAIR = with_modules(chain(INPUT, dense("a", 3, "relu"), dense("b", 2)))
     ],
 )
 @pytest.mark.parametrize("version", ["2.13.1", None])
-def test_an_archive_of_tf_keras_is_read(version: str | None, groups: tuple[str, str], tmp_path: Path) -> None:
-    weights = {groups[0]: [KERNEL, BIAS], groups[1]: [SECOND, SECOND_BIAS], "metrics/mean": [BIAS], "optimizer": [BIAS], "": []}
+@pytest.mark.parametrize("metrics", ["metrics/mean", "metrics\\mean_metric_wrapper"])
+def test_an_archive_of_tf_keras_is_read(version: str | None, groups: tuple[str, str], metrics: str, tmp_path: Path) -> None:
+    weights = {groups[0]: [KERNEL, BIAS], groups[1]: [SECOND, SECOND_BIAS], metrics: [BIAS], "optimizer": [BIAS], "": []}
     path = write_zip(tmp_path / "m.keras", PAIR, {name: arrays for name, arrays in weights.items() if name}, version)
     close(load_model(path).predict(X), WANTED, groups[1])
 
@@ -225,14 +227,37 @@ def test_three_layers_of_one_shape_keep_their_order_where_the_numbers_count_twic
         close(load_model(path).predict(X), X @ kernels[0] @ kernels[1] @ kernels[2], str(numbers))
 
 
-def test_a_functional_archive_of_tf_keras_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["keras.src.engine.functional", "tf_keras.src.engine.functional"])
+def test_a_functional_archive_of_tf_keras_is_read(module: str, tmp_path: Path) -> None:
     layers = [{**INPUT, "name": "x", "inbound_nodes": []}]
     layers += [{**dense("a", 3, "relu"), "name": "a", "inbound_nodes": [[["x", 0, 0, {}]]]}]
     layers += [{**dense("b", 2), "name": "b", "inbound_nodes": [[["a", 0, 0, {}]]]}]
     config = {"name": "model", "trainable": True, "layers": layers, "input_layers": [["x", 0, 0]], "output_layers": [["b", 0, 0]]}
-    model = with_modules({"class_name": "Functional", "config": config}, "keras.src.engine.functional")
+    model = with_modules({"class_name": "Functional", "config": config}, module)
     path = write_zip(tmp_path / "m.keras", model, {"layers/dense": [KERNEL, BIAS], "layers/dense_1": [SECOND, SECOND_BIAS]}, "2.15.0")
     close(load_model(path).predict(X), WANTED, "functional")
+
+
+def test_no_layer_keeps_the_input_shape_that_it_was_made_with(tmp_path: Path) -> None:
+    """tf.keras gives one to a layer that was called before the model was made, as TextVectorization is by adapt."""
+    options = {"max_tokens": 9, "vocabulary": ["a", "b"], "output_sequence_length": 2, "batch_input_shape": [None]}
+    text = layer("TextVectorization", "t", **options)
+    first = layer("InputLayer", "x", batch_input_shape=[None, 1], dtype="string", sparse=False, ragged=False)
+    table = layer("Embedding", "e", input_dim=9, output_dim=2, mask_zero=False)
+    (rows,) = draw((9, 2))
+    model = load_model(write_h5(tmp_path / "m.h5", chain(first, text, table), {"e": {"embeddings": rows}}, "2.15.0"))
+    close(model.predict(np.array([["b a"]])), rows[[[3, 2]]], "the terms are numbered from 2")
+
+
+def test_the_sentence_names_the_keras_that_wrote_a_configuration_or_weights_alone(tmp_path: Path) -> None:
+    config = {**chain(layer("Dense", "a", units=3, use_bias=True, **SHAPE), layer("Lambda", "l")), "keras_version": "2.3.1"}
+    refused(config, "the configuration: written by Keras 2.3.1: layer 'l'", weights=tmp_path / "any.h5")
+    with h5py.File(write_h5(tmp_path / "w.h5", config, TWO, "2.3.1"), "r+") as file:
+        del file.attrs["model_config"]
+    refused(tmp_path / "w.h5", "the file holds weights alone, written by Keras 2.3.1; they are read beside a configuration")
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["measured"] = KERNEL
+    refused(tmp_path / "data.h5", "no model of Keras: an HDF5 file with neither a model_config nor weights")
 
 
 def test_a_group_that_stands_under_two_names_is_refused(tmp_path: Path) -> None:
