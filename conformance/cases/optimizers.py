@@ -17,6 +17,8 @@ STEPS = 3
 """How many steps a case makes that says nothing else."""
 SCALES = (1.0, 0.3, 2.0)
 """How large the gradients are, step by step."""
+SMALL = 2.0**-8
+"""How large the variables are where an update differs little: beside numbers near 1 float32's rounding would hide it."""
 SECOND = (5,)
 """The shape of the second variable; that of the first is the case's."""
 MATRIX = (3, 4)
@@ -168,7 +170,7 @@ def draw_steps(case: Case, seed: int) -> Steps:
     """Variables and gradients in the dtype of the case."""
     rng = np.random.default_rng(case.seed(seed))
     shapes = (case.shape, SECOND)
-    variables = tuple(rng.normal(0, 1, shape) for shape in shapes)
+    variables = tuple(rng.normal(0, SMALL if case.call.get("gradients") == "falling" else 1, shape) for shape in shapes)
     steps = range(case.call.get("steps", STEPS))
     gradients = tuple(tuple(_gradient(rng, case, step, n, shape) for n, shape in enumerate(shapes)) for step in steps)
     drawn: Steps = cast(Steps(variables, gradients), case.dtype)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from conformance.base.call import Question
+from conformance.base.call import REFUSED, Question
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
 from conformance.cases.case import Case, LayerCases, declared_cases, in_words, values_alone
 from conformance.cases.draw import draw_arrays
@@ -23,6 +23,9 @@ from conformance.implementations.protocol import Implementation
 ANSWERED = (PASSED, FAILED, ERROR)
 ATTEMPTS = 4
 """Of cases with the same options so many are tried: a layer may take a value on some inputs only."""
+NO_OPTION = "no_option_of_keras"
+OF_WRAPPED = {"TimeDistributed": ("mask", "training", "dilation_rate", "groups", "epsilon")}
+"""What a wrapper hands on beside the options that its declaration gives."""
 INPUTS = ("values", "others", "labels", "gradients", "steps")
 """Of what a case is called with, these are no options: they say what its arrays hold."""
 
@@ -86,8 +89,11 @@ def _factors(layer: LayerCases, narrowed: LayerCases) -> Sequence[tuple[Mapping[
     return ((layer.options, narrowed.options), (layer.call, narrowed.call))
 
 
-def never_met(layer: LayerCases, records: Iterable[Record]) -> list[tuple[str, str]]:
-    """Pairs of options of which each was answered in some case, and both together in none although that was asked."""
+def never_met(layer: LayerCases, records: Iterable[Record], unasked: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Pairs of options of which each was answered in some case, and both together in none although that was asked.
+
+    An option that is in no case at all (`unasked`, see :func:`never_asked`) met none of the others.
+    """
     asked: set[tuple[str, str]] = set()
     answered: set[tuple[str, str]] = set()
     alone: set[str] = set()
@@ -97,12 +103,30 @@ def never_met(layer: LayerCases, records: Iterable[Record]) -> list[tuple[str, s
         if record.status in ANSWERED:
             answered.update(_pairs(used))
             alone.update(used)
-    return sorted(pair for pair in asked - answered if alone.issuperset(pair))
+    unmet = {pair for option in unasked for other in {*alone, *unasked} - {option} for pair in _pairs((option, other))}
+    return sorted({pair for pair in asked - answered if alone.issuperset(pair)} | unmet)
+
+
+def never_asked(layer: LayerCases, records: Sequence[Record], implementation: Implementation, function: str) -> list[str]:
+    """Options of Keras that a function takes by name, and that no case of its layer gives.
+
+    Of a function that takes any name (``**options``), and of a program that does not tell, this is not known.
+    """
+
+    def takes(name: str) -> bool:
+        refusal = implementation.refusal(Question(function, (), {name: None}))
+        return refusal is None or REFUSED not in refusal.message
+
+    if not implementation.has(function) or takes(NO_OPTION):
+        return []
+    given = {name for record in records for name in record.options}
+    known = {*layer.untested, *layer.defaults(), *OF_WRAPPED.get(layer.layer, ())} - {*layer.sizes, *layer.unpassed, "state"}
+    return sorted(name for name in known - given if takes(name))
 
 
 def _told(layer: LayerCases, options: Mapping[str, Any]) -> list[str]:
     """The options that are not at their default, those among them that stand in special cases and in pairs alone."""
-    defaults, varied = layer.defaults(), {*layer.options, *layer.call, *layer.sizes}
+    defaults, varied = {**layer.constant, **layer.defaults()}, {*layer.options, *layer.call, *layer.sizes}
     others = [name for name in {**defaults, **values_alone(layer)} if name in options and name not in varied]
     differing = [name for name in others if name not in defaults or in_words(options[name]) != in_words(defaults[name])]
     return [*(name for name, _ in _used(layer, options)), *differing]

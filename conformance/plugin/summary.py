@@ -8,6 +8,7 @@ from pathlib import Path
 
 from conformance.base.record import BLOCKED, CORE, EDGE, FAILED_STATUSES, SKIPPED, UNSUPPORTED
 from conformance.base.report import Report
+from conformance.base.words import counted
 from reference.saving.files import write_document, write_text
 
 
@@ -44,7 +45,8 @@ def summary_lines(report: Report) -> list[str]:
         if any(own.counts[status] for status in (*FAILED_STATUSES, BLOCKED, UNSUPPORTED)):
             lines.append(f"  {layer}: {_counts(own)}")
         for remark in dict.fromkeys(remark for record in own.records for remark in record.remarks):
-            lines.append(f"  {layer}: {sum(remark in record.remarks for record in own.records)} cases pass with a remark: {remark}")
+            count = sum(remark in record.remarks for record in own.records)
+            lines.append(f"  {layer}: passed with a remark ({counted(count, 'case')}): {remark}")
     reasons = [record.message for record in report.records if record.status == SKIPPED]
     lines += [f"  {reasons.count(reason)} skipped: {reason}" for reason in dict.fromkeys(reasons)]
     return lines

@@ -26,7 +26,7 @@ from conformance.cases.questions import function_name
 from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS, SANDBOX
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation, find, implementation_of
-from conformance.judging.accepted import never_met
+from conformance.judging.accepted import never_asked, never_met
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
@@ -182,16 +182,22 @@ def _checked(
     session = subject.session()
     facts = {"iut": spec, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
     absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
-    others = {"facts": facts, "absent": absent, "edge": edge, "notes": notes, "never_met": _never_met(told.records)}
+    others = {"facts": facts, "absent": absent, "edge": edge, "notes": notes, "never_met": _never_met(told.records, implementation)}
     return told.report(spec, seconds=time.monotonic() - started, **others)
 
 
-def _never_met(records: Sequence[Record]) -> list[str]:
+def _never_met(records: Sequence[Record], implementation: Implementation) -> list[str]:
     """Pairs of options that the implementation takes, each with the layer in which no case had both of them answered."""
     declared = {**ALL, **LOSS_CASES, **OPTIMIZER_CASES}
-    layers = dict.fromkeys(record.layer for record in records if record.layer in declared)
-    found = {name: never_met(declared[name], [record for record in records if record.layer == name]) for name in layers}
-    return [f"{one} and {other} ({name})" for name, pairs in found.items() for one, other in pairs]
+    said: list[str] = []
+    for name in dict.fromkeys(record.layer for record in records if record.layer in declared):
+        layer, own = declared[name], [record for record in records if record.layer == name]
+        unasked = never_asked(layer, own, implementation, function_name(name))
+        pairs = never_met(layer, own, unasked)
+        said += [f"{one} and {other} ({name})" for one, other in pairs]
+        met = {option for pair in pairs for option in pair}
+        said += [f"{option} and any other ({name})" for option in unasked if option not in met]
+    return said
 
 
 def mode_of(mode: str | None, timeout: float | None) -> str:

@@ -226,6 +226,16 @@ def strides_from_full_resolution(right: Function, x: Array, kernel: Array, bias:
 
 
 @convolution
+def windows_move_by_one_cell(right: Function, x: Array, kernel: Array, bias: Bias = None, **options: Any) -> Array:
+    """The output is as small as the strides make it, but its windows move by one cell."""
+    sizes = spatial(right(x, kernel, bias, **options), options)
+    if options.get("padding") == "same":
+        widths = [_same(*axis) for axis in geometry(x, kernel, options)]
+        x, options = padded_by(x, widths, options.get("data_format", "channels_last")), {**options, "padding": "valid"}
+    return cut_to(right(x, kernel, bias, **{**options, "strides": 1}), sizes, options)
+
+
+@convolution
 def groups_interleaved(right: Function, x: Array, kernel: Array, bias: Bias = None, *, groups: int = 1, **options: Any) -> Array:
     """Groups take every n-th input channel instead of neighbouring ones."""
     axis = _channel_axis(options)

@@ -213,6 +213,13 @@ def symmetric_padding(right: Function, x: Array, **options: Any) -> Array:
 
 
 @pooling
+def windows_move_by_one_cell(right: Function, x: Array, **options: Any) -> Array:
+    """The output is as small as the strides make it, but its windows move by one cell."""
+    sizes, widths = spatial(right(x, **options), options), _same_widths(x, options)
+    return cut_to(_with_widths(right, x, {**options, "strides": 1}, widths), sizes, options)
+
+
+@pooling
 def rounded_up(right: Function, x: Array, **options: Any) -> Array:
     """With padding='valid' windows that reach over the border count too (the output size is rounded up)."""
     if options.get("padding") == "same":

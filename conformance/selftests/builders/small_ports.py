@@ -210,6 +210,15 @@ def amsgrad_lost_where_gradients_are_clipped(variables, gradients, state, amsgra
     return right.adam_step(variables, gradients, state, amsgrad=amsgrad and clipnorm is None, clipnorm=clipnorm)
 
 
+def amsgrad_lost_beside_a_beta(variables, gradients, state, amsgrad=False, beta_1=0.9):
+    return right.adam_step(variables, gradients, state, amsgrad=amsgrad and beta_1 == 0.9, beta_1=beta_1)
+
+
+def amsgrad_lost_in_accumulation(variables, gradients, state, amsgrad=False, gradient_accumulation_steps=None):
+    options = {"gradient_accumulation_steps": gradient_accumulation_steps}
+    return right.adamw_step(variables, gradients, state, amsgrad=amsgrad and not gradient_accumulation_steps, **options)
+
+
 def momentum_lost_in_averages(variables, gradients, state, momentum=0.0, use_ema=False):
     return right.sgd_step(variables, gradients, state, momentum=0.0 if use_ema else momentum, use_ema=use_ema)
 
@@ -262,6 +271,8 @@ PORTS: list[tuple[str, str, str, Any]] = [
     ("Dense", "forward", "dense_forward", overflow_without_a_bias),
     ("categorical_crossentropy", "loss", "categorical_crossentropy", clipped_softmax_of_what_is_smoothed),
     ("Adam", "optimizer", "adam_step", amsgrad_lost_where_gradients_are_clipped),
+    ("Adam", "optimizer", "adam_step", amsgrad_lost_beside_a_beta),
+    ("AdamW", "optimizer", "adamw_step", amsgrad_lost_in_accumulation),
     ("SGD", "optimizer", "sgd_step", momentum_lost_in_averages),
     ("SGD", "optimizer", "sgd_step", velocity_of_the_scaled_loss),
     ("Adam", "optimizer", "adam_step", updates_after_the_first_made_smaller),

@@ -15,7 +15,7 @@ from conformance.cases import layer_cases
 from conformance.cases.case import declared_cases
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.process import ProcessImplementation
-from conformance.judging.accepted import accepted, never_met, pairs_of_accepted
+from conformance.judging.accepted import accepted, never_asked, never_met, pairs_of_accepted
 
 PROGRAM = """
 import json, sys
@@ -127,3 +127,28 @@ def test_options_of_pairs_alone_are_told_too_and_no_kinds_of_input(name: str, on
     records = [Record(str(options), name, "forward", status, options) for options, status in asked]
     wanted = tuple(sorted((next(iter(one)), next(iter(other)))))
     assert never_met(layer_cases(name), records) == [wanted], f"both are options of {name}, and each was answered alone"
+
+
+def lion_step(variables: Any, gradients: Any, state: Any = None, beta_2: float = 0.99, clipvalue: Any = None, verbose: bool = False) -> Any:
+    return reference.lion_step(variables, gradients, state, beta_2=beta_2, clipvalue=clipvalue)
+
+
+def lion_that_takes_any(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
+    return reference.lion_step(variables, gradients, state, **options)
+
+
+def test_an_option_that_no_case_gives_met_no_other() -> None:
+    lion, records = layer_cases("Lion"), [Record("id", "Lion", "optimizer", PASSED, {"beta_2": "0.875"})]
+
+    def unasked(function: Any) -> list[str]:
+        return never_asked(lion, records, ModuleImplementation("port", SimpleNamespace(lion_step=function)), "lion_step")
+
+    assert unasked(lion_step) == ["clipvalue"], "beta_2 is in a case, verbose is no option of Keras"
+    assert unasked(lion_that_takes_any) == [], "of a function that takes any name it is not known what it has"
+    assert never_met(lion, records, ["clipvalue"]) == [("beta_2", "clipvalue")], "beta_2 was answered, never beside clipvalue"
+
+
+def test_an_option_of_a_wrapped_layer_never_met_the_layer() -> None:
+    records = [Record("id", "TimeDistributed", "forward", PASSED, {"layer": "Conv2D"})]
+    pairs = never_met(layer_cases("TimeDistributed"), records, ["dilation_rate"])
+    assert pairs == [("dilation_rate", "layer")], "which layer is wrapped is an option, too"
