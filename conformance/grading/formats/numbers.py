@@ -22,6 +22,11 @@ def hundredths(earned: float, points: float) -> int:
     return 1 if earned > 0 and nearest == 0 and points > 0.01 else nearest
 
 
+def exact(number: float) -> float:
+    """A number as JSON has it, without what adding up left behind the sixth digit."""
+    return round(float(number), 6)
+
+
 def in_words(earned: float, points: float) -> str:
     """Points as they are read: "7.5", "10"."""
     return written(hundredths(earned, points) / 100)
