@@ -257,7 +257,8 @@ def _known(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None
     for key in table:
         if key not in allowed:
             near = difflib.get_close_matches(key, allowed, 1, 0.6)
-            raise RubricError(f"there is no {key!r} {where}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}"))
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}"
+            raise RubricError(f"there is no {key!r} {where}; {hint}")
 
 
 def _value(value: Any, wanted: str | Sequence[str], where: str, folder: Path) -> Any:
