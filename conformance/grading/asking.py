@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from conformance import checks
+from conformance.base.call import REFUSED
 from conformance.base.record import PASSED, Record
 from conformance.base.report import Report
 from conformance.cases.case import Case, in_words
@@ -80,9 +81,13 @@ def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
         if asked.together.is_settled(kind, question):
             continue
         _put(session, asked.together, kind, name, question)
-        last = asked.together.records[-1] if asked.together.records else None
-        if kind == "forward" and last is not None and last.id == name and last.status != PASSED and not all(one.batch for one in items):
+        if kind == "forward" and _may_pass_alone(asked.together.records[-1], name) and not all(one.batch for one in items):
             _put(alone, asked.alone, kind, name, question)
+
+
+def _may_pass_alone(record: Record, name: str) -> bool:
+    """Whether a case that has just been asked could pass sample by sample: not one that does, or lacks an option."""
+    return record.id == name and record.status != PASSED and REFUSED not in record.message
 
 
 def _put(session: Session, told: Told, kind: str, name: str, question: tuple[Any, ...]) -> None:

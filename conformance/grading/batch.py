@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from conformance.grading.formats import file_name, write_all, write_one
 from conformance.grading.grader import Terms, facts_of, grade, nothing
-from conformance.grading.intake import Submission
+from conformance.grading.intake import IntakeError, Submission, unpacked
 from conformance.grading.result import GRADER_ERROR, Result
 from reference.saving.files import write_document
 
@@ -97,10 +98,19 @@ def _kept(submissions: Sequence[Submission], terms: Terms, kept: Path, names: di
             result = Result.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        same = facts_of(one, terms).items() <= result.facts.items()
-        if same and result.submission == one.name and result.status != GRADER_ERROR:
+        same = facts_of(terms).items() <= result.facts.items() and result.submission == one.name and result.sha256 == _digest(one)
+        if same and result.sha256 and result.status != GRADER_ERROR:
             found[one.name] = result
     return found
+
+
+def _digest(submission: Submission) -> str:
+    """Of the files as they are now; empty where they cannot be taken."""
+    with tempfile.TemporaryDirectory(prefix="conform-grade-") as home:
+        try:
+            return unpacked(submission, Path(home) / "files").sha256
+        except IntakeError:
+            return ""
 
 
 def _graded(submissions: Sequence[Submission], terms: Terms, jobs: int) -> Iterator[Result]:

@@ -14,7 +14,8 @@ from typing import Any
 from conformance import __version__
 from conformance.base.errors import SandboxError, UnimportableError, reason
 from conformance.grading.asking import ask
-from conformance.grading.intake import IntakeError, Submission, flags, unpacked
+from conformance.grading.flags import flags
+from conformance.grading.intake import IntakeError, Submission, unpacked
 from conformance.grading.models import model_result
 from conformance.grading.points import blank, item_result
 from conformance.grading.result import CRASHED, GRADER_ERROR, OK, REJECTED, TIMED_OUT, UNGRADABLE, Result, Timing
@@ -72,17 +73,16 @@ def grade(submission: Submission, terms: Terms) -> Result:
 def nothing(submission: Submission, terms: Terms, status: str, why: str, **others: Any) -> Result:
     """The result of a submission that could not be asked anything: every item with nothing earned."""
     items = tuple(blank(item) for item in terms.rubric.items)
-    return Result(submission.name, status, why, items, facts=facts_of(submission, terms), **others)
+    return Result(submission.name, status, why, items, facts=facts_of(terms), **others)
 
 
-def facts_of(submission: Submission, terms: Terms) -> dict[str, Any]:
-    """What a result is of: the files as they came, the rubric, versions, and what hidden cases are drawn by, which tells no secret."""
+def facts_of(terms: Terms) -> dict[str, Any]:
+    """What is the same for a batch: the rubric, versions, and what hidden cases are drawn by, which tells no secret."""
     return {
         "assignment": terms.rubric.name,
         "rubric_sha256": hashlib.sha256(terms.rubric.text.encode()).hexdigest(),
         "conformance": __version__,
         "sandbox": terms.sandbox,
-        "source": submission.digest,
         "drawn_by": hashlib.sha256(b"conform" + terms.seed).hexdigest()[:16],
     }
 
@@ -90,7 +90,7 @@ def facts_of(submission: Submission, terms: Terms) -> dict[str, Any]:
 def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, float]) -> Result:
     rubric = terms.rubric
     try:
-        taken = unpacked(submission, home / "files", file=rubric.file)
+        taken = unpacked(submission, home / "files")
     except IntakeError as error:
         return nothing(submission, terms, error.status, str(error))
     noticed = {"sha256": taken.sha256, "flags": flags(taken.folder)}
@@ -111,7 +111,7 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
         implementation.close()
         used = getattr(implementation, "usage", None)
         usage["computed"] = used.computed if used else 0.0
-    facts = {**facts_of(submission, terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
+    facts = {**facts_of(terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
     return Result(submission.name, status, why, items, facts=facts, **noticed)
 
 

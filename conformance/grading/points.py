@@ -137,10 +137,18 @@ def _lacking(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
             continue
         rows = unsupported_rows(layer, refused, [record for record in own if record.status not in (UNSUPPORTED, SKIPPED)])
         costs = sum(_counts(item, record) for record in refused)
-        what = listed(list(dict.fromkeys(": ".join(filter(None, row[1:])) for row in rows)), MOST_NAMES)
-        cost = "costs nothing here" if not costs else f"{counted(costs, 'case')} of it {'counts' if costs == 1 else 'count'} as not passed"
-        lines.append(f"{layer}: not supported: {what}; {cost}.")
+        what = listed(list(dict.fromkeys(_row(row) for row in rows)), MOST_NAMES)
+        cost = f"{counted(costs, 'case')} with it {'counts' if costs == 1 else 'count'} as not passed" if costs else "that costs nothing here"
+        lines.append(f"{layer}: {what}; {cost}.")
     return lines
+
+
+def _row(row: Sequence[str]) -> str:
+    """A row of the table of what is not supported, in words."""
+    if len(row) == 2:
+        return row[1]
+    lacking = [f"there is no {row[1]}"] if row[1] else []
+    return "; ".join([*lacking, *([f"refused is {row[2]}"] if row[2] else [])])
 
 
 def _waiting(records: Sequence[Record], total: int) -> list[str]:
