@@ -29,6 +29,8 @@ from conformance.implementations.sandbox.submission import Copy, copied
 OK, UNGRADABLE, REJECTED, TIMED_OUT, CRASHED = ENDINGS = ("ok", "ungradable", "rejected", "timeout", "crash")
 """How a submission can end: well; it cannot be imported, or not without what may not be imported; calls took too long, or ended it."""
 UNLIMITED = Limits()
+MANY = 6
+"""Calls without an answer, of all functions together, after which no function gets a second chance."""
 
 
 class SandboxImplementation(ProcessImplementation):
@@ -47,6 +49,11 @@ class SandboxImplementation(ProcessImplementation):
     """
 
     starts = 2
+
+    @property
+    def attempts(self) -> int:
+        """How often a function may give no answer: less where many did not already, since each time takes a start as well."""
+        return super().attempts if self.usage.timeouts + self.usage.crashes < MANY else 1
 
     def __init__(self, spec: str, limits: Limits = UNLIMITED, folder: Path | None = None) -> None:
         super().__init__([], spec, limits.call)

@@ -1,0 +1,129 @@
+"""All that a rubric asks of one submission, each question once, and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from conformance import checks
+from conformance.base.record import PASSED, Record
+from conformance.base.report import Report
+from conformance.cases.case import Case, in_words
+from conformance.grading.rubric import ALL_LEVELS, Item
+from conformance.grading.sample_by_sample import SampleBySample
+from conformance.judging.sentences import in_sentences
+from conformance.judging.session import CaseRunner, Session
+from conformance.suite.check import ANSWERED, gradients_are_asked, questions
+from conformance.suite.names import functions_of, own_functions_of
+from conformance.suite.told import Told
+
+KIND_OF = {"loss_gradient": "loss", "random": "dropout", "property": "properties"}
+"""The kind of question behind a pass, where it is called otherwise."""
+
+
+@dataclass
+class Asked:
+    """What became of the questions of a rubric, put as they are recorded, and where that failed sample by sample as well.
+
+    Attributes
+    ----------
+    session : Session
+        Whose implementation was asked.
+    together, alone : Told
+        The records of both; `alone` has those that were asked again, and pass so.
+    missing : mapping of layer to Counter of pass
+        Questions that were not put, since there is no function that they are about.
+    """
+
+    session: Session
+    together: Told
+    alone: Told
+    missing: dict[str, Counter[str]]
+
+    @cached_property
+    def report(self) -> Report:
+        """The report of samples that come together."""
+        return self.together.report(self.session.iut)
+
+    @cached_property
+    def report_alone(self) -> Report:
+        """The report in which a case passes that does sample by sample."""
+        passed = {record.id: record for record in self.alone.records if record.status == PASSED}
+        return replace(self.report, records=[passed.get(record.id, record) for record in self.together.records])
+
+
+def ask(session: Session, items: Sequence[Item]) -> Asked:
+    """Put every question that an item asks, layer by layer."""
+    asked = Asked(session, Told(), Told(), {})
+    for layer in dict.fromkeys(layer for item in items for layer in item.layers):
+        _ask_layer(asked, layer, [item for item in items if layer in item.layers])
+    return asked
+
+
+def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
+    session = asked.session
+    has = session.implementation.has
+    there = any(has(function) for function in own_functions_of(layer))
+    backward = there and any(has(function) for function in functions_of(layer) if function.endswith("_backward"))
+    asked.missing[layer] = Counter()
+    alone = replace(session)
+    alone.implementation = SampleBySample(session.implementation)
+    for kind, identifier, question in _wanted(layer, items):
+        name = f"test_{kind}[{identifier}]"
+        if not (backward if gradients_are_asked(kind, question) else there):
+            asked.missing[layer][kind] += 1
+            continue
+        if asked.together.is_settled(kind, question):
+            continue
+        _put(session, asked.together, kind, name, question)
+        last = asked.together.records[-1] if asked.together.records else None
+        if kind == "forward" and last is not None and last.id == name and last.status != PASSED and not all(one.batch for one in items):
+            _put(alone, asked.alone, kind, name, question)
+
+
+def _put(session: Session, told: Told, kind: str, name: str, question: tuple[Any, ...]) -> None:
+    runner = CaseRunner(session, name, lambda: "", told.settle, in_sentences)
+    checks.KINDS[kind].check(runner, *question)
+
+
+def _wanted(layer: str, items: Sequence[Item]) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
+    """The questions about a layer that any of these items asks."""
+    kinds = [kind for kind in ANSWERED if any(not item.passes or kind in map(kind_of, item.passes) for item in items)]
+    for kind, identifier, question in questions([layer], "standard", kinds):
+        level = checks.KINDS[kind].level_of(*question)
+        if any(asks(item, kind, level, question) for item in items):
+            yield kind, identifier, question
+
+
+def asks(item: Item, kind: str, level: str, question: tuple[Any, ...]) -> bool:
+    """Whether an item asks a question, as far as that is known before there is a record of it."""
+    if item.level not in (ALL_LEVELS, level) or (item.passes and kind not in map(kind_of, item.passes)):
+        return False
+    case = next((part for part in question if isinstance(part, Case)), None)
+    return case is None or matches(item, {name: in_words(value) for name, value in case.options.items()})
+
+
+def kind_of(name: str) -> str:
+    """The kind of question behind a pass."""
+    return KIND_OF.get(name, name)
+
+
+def matches(item: Item, options: Mapping[str, str]) -> bool:
+    """Whether the options of a case, in words, have values that the item wants."""
+    return all(any(fnmatchcase(options.get(name, "None"), one) for one in patterns) for name, patterns in item.options.items())
+
+
+def records_of(item: Item, report: Report) -> list[Record]:
+    """The records that an item is about."""
+    return [
+        record
+        for record in report.records
+        if record.layer in item.layers
+        and (not item.passes or record.kind in item.passes)
+        and item.level in (ALL_LEVELS, record.level)
+        and matches(item, record.options)
+    ]

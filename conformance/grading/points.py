@@ -1,0 +1,154 @@
+"""From what became of the questions to points, with the reasons: an item earns its share of the cases that count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from conformance.base.grouping import OF_VALUES, Group
+from conformance.base.printing import failures_by_cause, reason_of
+from conformance.base.record import BLOCKED, ERROR, FAILED_STATUSES, LEVELS, PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
+from conformance.base.report import Report
+from conformance.base.unsupported import unsupported_rows
+from conformance.base.words import are, counted, listed
+from conformance.cases import TEXT, layer_cases
+from conformance.cases.case import in_words
+from conformance.grading.asking import Asked, kind_of, records_of
+from conformance.grading.result import MISSING, RAISED, TOO_SLOW, WAITS, WRONG_FORM, WRONG_VALUES, Cause, ItemResult
+from conformance.grading.rubric import Item
+
+MOST_CAUSES = 8
+"""Causes of a layer that are told; what is left is one more, of so many cases."""
+MOST_NAMES = 5
+NO_ANSWER = ("ended", "not asked: it did not answer", "did not answer")
+
+
+def blank(item: Item, **others: object) -> ItemResult:
+    """What an item is before anything is known: nothing earned."""
+    own = {name: getattr(item, name) for name in ("id", "title", "points", "visibility", "feedback", "bonus")}
+    return ItemResult(**{**own, "earned": 0.0, **others})
+
+
+def item_result(item: Item, asked: Asked) -> ItemResult:
+    """What an item about layers earned, and why."""
+    report = asked.report if item.batch else asked.report_alone
+    records = records_of(item, report)
+    missing = {layer: sum(_missing(item, asked.missing.get(layer, {})).values()) for layer in item.layers}
+    counting = [record for record in records if _counts(item, record)]
+    passed = sum(record.status == PASSED for record in counting)
+    total = len(counting) + sum(missing.values())
+    counts = Counter(record.status for record in records) + Counter({UNSUPPORTED: sum(missing.values())})
+    parts = {layer: [record for record in records if record.layer == layer] for layer in item.layers}
+    right = tuple(layer for layer, own in parts.items() if _right([one for one in own if _counts(item, one)], missing[layer]))
+    causes = [cause for own in parts.values() for cause in causes_of(replace(report, records=own))] if counts[PASSED] < total else []
+    return blank(
+        item,
+        earned=round(item.points * passed / total, 6) if total else 0.0,
+        counts=dict(sorted(counts.items())),
+        passed=passed,
+        counted=total,
+        right=right,
+        causes=tuple(sorted(causes, key=lambda cause: (cause.level == LEVELS[1], cause.category == WAITS))),
+        notes=tuple([*_absent(missing, asked), *_lacking(parts, item), *_waiting(records, total)]),
+    )
+
+
+def _missing(item: Item, by_kind: Mapping[str, int]) -> dict[str, int]:
+    return {kind: count for kind, count in by_kind.items() if not item.passes or kind in map(kind_of, item.passes)}
+
+
+def _right(counting: Sequence[Record], missing: int) -> bool:
+    return bool(counting) and not missing and all(record.status == PASSED for record in counting)
+
+
+def _counts(item: Item, record: Record) -> bool:
+    """Whether a case is one of those that the share is taken of: not one that waits for another layer, or was skipped.
+
+    What is not supported counts, unless the rubric names required options and the case needs another one.
+    """
+    if record.status in (BLOCKED, SKIPPED):
+        return False
+    if record.status != UNSUPPORTED or item.required is None:
+        return True
+    return set(_unusual(record)) <= set(item.required)
+
+
+def _unusual(record: Record) -> list[str]:
+    """The options of a case that are not at their default."""
+    if record.layer == TEXT:
+        return []
+    layer = layer_cases(record.layer)
+    defaults = {**layer.defaults(), **{name: values[0] for name, values in layer.call.items()}}
+    usual = {name: in_words(value) for name, value in defaults.items()}
+    return [name for name, value in record.options.items() if name not in layer.sizes and usual.get(name, value) != value]
+
+
+def causes_of(own: Report) -> list[Cause]:
+    """What is behind the failures of one layer: grouped as ``conform check`` groups them, waiting ones last."""
+    wrong = [record for record in own.records if record.status in (*FAILED_STATUSES, BLOCKED) and not record.waits]
+    if not wrong:
+        return []
+    groups, skipped = failures_by_cause(own, wrong)
+    causes = [_cause(own, group) for group in groups[:MOST_CAUSES]]
+    left = skipped + sum(len(group.records) for group in groups[MOST_CAUSES:])
+    if left:
+        first = groups[MOST_CAUSES].records[0] if len(groups) > MOST_CAUSES else wrong[-1]
+        causes.append(Cause(first.layer, first.level, left, category_of(first), "Further cases, perhaps for the same reasons."))
+    return causes
+
+
+def _cause(own: Report, group: Group) -> Cause:
+    first, reason = group.records[0], reason_of(group)
+    count = len(group.records)
+    common = f" ({'all' if count > 2 else 'both' if count == 2 else 'it'} with {group.common})" if group.common else ""
+    said = reason[:1].upper() + reason[1:] if group.causes else reason or "other values than expected"
+    example = own.explanations.get(first.id, lambda: first.message)()
+    return Cause(first.layer, first.level, count, category_of(first), f"{said}{common}.", example, named=bool(group.causes))
+
+
+def category_of(record: Record) -> str:
+    """What is wrong in a word or two."""
+    if record.status == BLOCKED:
+        return WAITS
+    if record.status == TIMEOUT or (record.status == ERROR and " raised " not in record.message):
+        return TOO_SLOW
+    if record.status == ERROR:
+        return RAISED
+    if record.status == UNSUPPORTED:
+        return MISSING
+    return WRONG_VALUES if OF_VALUES.search(record.message) else WRONG_FORM
+
+
+def _absent(missing: Mapping[str, int], asked: Asked) -> list[str]:
+    """Layers, or passes of them, that there is no function of."""
+    lines = []
+    for layer in (layer for layer, count in missing.items() if count):
+        lines.append(f"{layer}: there is no function for {counted(missing[layer], 'case')}, which costs their share.")
+    return lines
+
+
+def _lacking(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
+    """What is not supported or refused, layer by layer, and whether that costs."""
+    lines = []
+    for layer, own in parts.items():
+        refused = [record for record in own if record.status == UNSUPPORTED]
+        if not refused:
+            continue
+        rows = unsupported_rows(layer, refused, [record for record in own if record.status not in (UNSUPPORTED, SKIPPED)])
+        costs = sum(_counts(item, record) for record in refused)
+        what = listed(list(dict.fromkeys(": ".join(filter(None, row[1:])) for row in rows)), MOST_NAMES)
+        cost = "costs nothing here" if not costs else f"{counted(costs, 'case')} of it {'counts' if costs == 1 else 'count'} as not passed"
+        lines.append(f"{layer}: not supported: {what}; {cost}.")
+    return lines
+
+
+def _waiting(records: Sequence[Record], total: int) -> list[str]:
+    """Cases that wait for another layer, which are neither right nor wrong."""
+    waiting = [record for record in records if record.status == BLOCKED]
+    if not waiting:
+        return []
+    causes = list(dict.fromkeys(record.message.removeprefix("blocked by ").partition(", which")[0] for record in waiting))
+    cases = counted(len(waiting), "case")
+    said = f"{cases} cannot be judged before {listed(causes)} {are(len(causes))} right, and {are(len(waiting))} not counted."
+    return [said] if total else [f"{said} Nothing else of this item can be judged: a person should look at it."]
