@@ -10,7 +10,7 @@ from conformance.base.grouping import OF_VALUES, Group
 from conformance.base.printing import failures_by_cause, reason_of
 from conformance.base.record import BLOCKED, ERROR, FAILED_STATUSES, LEVELS, PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
 from conformance.base.report import Report
-from conformance.base.unsupported import unsupported_rows
+from conformance.base.unsupported import NO_FUNCTION, unsupported_rows
 from conformance.base.words import are, counted, listed
 from conformance.cases import TEXT, layer_cases
 from conformance.cases.case import in_words
@@ -129,18 +129,28 @@ def category_of(record: Record) -> str:
 
 def _lacking(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
     """What is not supported or refused, layer by layer, and whether that costs."""
-    lines = []
+    lines = _without_functions(parts, item)
     for layer, own in parts.items():
-        refused = [record for record in own if record.status == UNSUPPORTED]
+        refused = [record for record in own if record.status == UNSUPPORTED and NO_FUNCTION not in record.message]
         if not refused:
             continue
         rows = unsupported_rows(layer, refused, [record for record in own if record.status not in (UNSUPPORTED, SKIPPED)])
-        costs = sum(_counts(item, record) for record in refused)
         what = listed(list(dict.fromkeys(_row(row) for row in rows)), MOST_NAMES)
-        cases = f"{counted(costs, 'case')} with it {'counts' if costs == 1 else 'count'} as not passed"
-        cost = cases if costs else "that costs nothing here"
-        lines.append(f"{layer}: {what}; {cost}.")
+        lines.append(f"{layer}: {what}; {_cost(item, refused)}.")
     return lines
+
+
+def _without_functions(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
+    """One sentence on all functions that there are not."""
+    absent = [record for own in parts.values() for record in own if record.status == UNSUPPORTED and NO_FUNCTION in record.message]
+    names = list(dict.fromkeys(record.message.rpartition(NO_FUNCTION)[2] for record in absent))
+    return [f"There is no function {listed(names, word='or')}; {_cost(item, absent)}."] if names else []
+
+
+def _cost(item: Item, refused: Sequence[Record]) -> str:
+    """How many cases count that were not supported."""
+    costs = sum(_counts(item, record) for record in refused)
+    return f"{counted(costs, 'case')} with it {'counts' if costs == 1 else 'count'} as not passed" if costs else "that costs nothing here"
 
 
 def _row(row: Sequence[str]) -> str:
