@@ -105,7 +105,7 @@ def _line(name: str, own: Report, levels: Sequence[str], paint: Paint) -> str:
 def _layer(name: str, own: Report, levels: Sequence[str], every: bool, paint: Paint) -> list[str]:
     """What is wrong with a layer, in groups: the first in full, of the others the beginning."""
     wrong = _of(own, levels)
-    groups, skipped = _groups(own, wrong)
+    groups, skipped = failures_by_cause(own, wrong)
     plain = [group for group in groups if not group.follows]
     shown = groups if every else (plain or groups)[:MOST_GROUPS]
     lines = [paint(_heading(name, own, wrong), RED), *_waiting([record for group in shown for record in group.records])]
@@ -124,7 +124,7 @@ def _layer(name: str, own: Report, levels: Sequence[str], every: bool, paint: Pa
     return lines
 
 
-def _groups(own: Report, wrong: Sequence[Record]) -> tuple[list[Group], int]:
+def failures_by_cause(own: Report, wrong: Sequence[Record]) -> tuple[list[Group], int]:
     """The failures of a layer by cause, those of core cases before any of an edge case, and the number of those not looked at."""
     found: list[Group] = []
     passed = [record for record in own.records if record.status == PASSED]
@@ -162,15 +162,18 @@ def _headline(group: Group) -> str:
     count = len(group.records)
     cases = counted(count, "case")
     common = f", {'all' if count > 2 else 'both' if count == 2 else 'it'} with {group.common}" if group.common and count > 1 else ""
-    if len(group.causes) == 1:
-        return f"{cases}{common}: you would get exactly these values when {group.causes[0].rstrip('.')}."
     if group.causes:
-        either = "; or when ".join(cause.rstrip(".") for cause in group.causes)
-        return f"{cases}{common}: you would get exactly these values when {either}."
+        return f"{cases}{common}: {reason_of(group)}."
     simplest = " The simplest:" if count > 1 else ""
     if group.complaint and count > 1:
         return f"{cases}{common}: {group.complaint}.{simplest}"
     return f"{cases}{common}.{simplest}" if count > 1 else "1 case:"
+
+
+def reason_of(group: Group) -> str:
+    """What is behind the failures of a group, without a full stop: the mistake by name, else what is said of each; else nothing."""
+    either = "; or when ".join(cause.rstrip(".") for cause in group.causes)
+    return f"you would get exactly these values when {either}" if either else group.complaint
 
 
 def _told(own: Report, group: Group) -> list[str]:
@@ -203,7 +206,7 @@ def _edge(report: Report, every: bool, paint: Paint) -> list[str]:
         if wrong and not every and own.failed(CORE):
             others.append(f"{name} ({counted(len(wrong), 'case')})")
             continue
-        groups, _ = _groups(own, wrong)
+        groups, _ = failures_by_cause(own, wrong)
         for group in groups if every else groups[:MOST_GROUPS]:
             told = _told(own, group)
             lines += [f"  {name}, {_headline(group)}", f"    {told[0]}", f"    {told[-1]}"]

@@ -72,6 +72,11 @@ class ProcessImplementation:
     starting = STARTING
     starts: int | None = None
 
+    @property
+    def attempts(self) -> int:
+        """How often a function may give no answer before it is not asked any more."""
+        return TIMEOUTS
+
     def __init__(self, command: Sequence[str], spec: str, timeout: float, variables: Mapping[str, str] | None = None) -> None:
         self.command, self.spec, self.timeout, self.variables = list(command), spec, timeout, variables or {}
         self._program: Program | None = None
@@ -87,8 +92,9 @@ class ProcessImplementation:
         """
         name = question.function
         missing = self._missing(name)
-        if missing is not None or self._timeouts[name] >= TIMEOUTS:
-            return missing or Answer(ERROR, message=f"{name} is not asked: it did not answer {TIMEOUTS} times")
+        if missing is not None or self._timeouts[name] >= self.attempts:
+            times = "in time" if self._timeouts[name] == 1 else f"{self._timeouts[name]} times"
+            return missing or Answer(ERROR, message=f"{name} is not asked: it did not answer {times}")
         answer = self._put(question, answer_of)
         self._timeouts[name] += answer.status == TIMEOUT
         return answer

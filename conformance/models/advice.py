@@ -20,7 +20,7 @@ from conformance.judging.judge import CaseResult
 from conformance.judging.refusal import ask
 from conformance.judging.verdict import judge
 from conformance.models.divergence import LayerFindings
-from conformance.models.judge import run_by
+from conformance.models.functions import run_by
 from conformance.models.oracles import ModelOracle
 from conformance.models.walk import walk
 from conformance.oracle.expectation import Expectation

@@ -18,7 +18,7 @@ from conformance.models.bounds import rows_with
 from conformance.models.data import Data, UnusableError, check_classes, read_data
 from conformance.models.dispute import Dispute, find_dispute
 from conformance.models.divergence import LAYER_SAMPLES, Divergence, LayerFindings, find_divergence
-from conformance.models.judge import run_by
+from conformance.models.functions import run_by
 from conformance.models.outputs import (
     Answers,
     BatchCheck,

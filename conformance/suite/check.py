@@ -131,7 +131,7 @@ class Subject:
             differentiable = layer in (*ALL, *LOSS_CASES) and implementation.has(function_name(layer, "backward"))
             for kind, identifier, question in questions([layer], session.profile, ANSWERED):
                 name = f"test_{kind}[{identifier}]"
-                needed = differentiable or not _of_gradients(kind, question)
+                needed = differentiable or not gradients_are_asked(kind, question)
                 if needed and (case in (name, identifier) or (case is None and not told.is_settled(kind, question))):
                     again = partial(self._again, layer, name if kind == "backward" else identifier)
                     checks.KINDS[kind].check(CaseRunner(session, name, again, told.settle, in_sentences), *question)
@@ -223,7 +223,7 @@ def questions(layers: Sequence[str], profile: str, kinds: Sequence[str]) -> Iter
             yield from ((kind, identifier, question) for identifier, question in checks.KINDS[kind].cases([layer], profile))
 
 
-def _of_gradients(kind: str, question: tuple[Any, ...]) -> bool:
+def gradients_are_asked(kind: str, question: tuple[Any, ...]) -> bool:
     """Whether a question is about a backward pass, which most files do not have."""
     return kind == "backward" or (kind == "properties" and isinstance(question[0], Case)) or (kind == "repeated" and "backward" in question)
 

@@ -27,6 +27,9 @@ class Limits:
         Seconds by the clock that each of these may sleep or wait, which is not the same as waiting for a processor.
     submission : float
         Seconds that all calls and imports may compute and wait together; infinite if not given.
+    lost : float
+        Seconds that all calls which give no answer may take together: each may take half of what is left of them at most, so that endless
+        loops in all functions cost little more than one, and what answers is asked all the same. Infinite if not given.
     memory : int
         MiB that it may have beyond what Python and NumPy take.
     reply : int
@@ -39,5 +42,6 @@ class Limits:
     start: float = 5.0
     idle: float = 5.0
     submission: float = math.inf
+    lost: float = math.inf
     memory: int = 1024
     reply: int = 64 * MIB

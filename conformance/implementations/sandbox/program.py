@@ -25,6 +25,8 @@ STARTS_WITHIN = 60.0
 """Seconds by the clock for Python and NumPy to start and be locked, which is not the submission's time."""
 WALL = 30.0
 """How many times as long as its seconds of computing anything may take by the clock, where nothing else stops it."""
+LEAST = 0.05
+"""Seconds that a call always has, however much was lost before."""
 GLANCE = 0.05
 """Seconds after which it is looked at how far a call is."""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -52,6 +54,8 @@ class Usage:
     ----------
     computed, idle : float
         Seconds of imports and calls in which it computed, and in which it slept or waited.
+    lost : float
+        Seconds of those in which no answer came.
     timeouts, crashes : int
         How often a call or an import took too long, and how often its process ended.
     locks : str
@@ -60,6 +64,7 @@ class Usage:
 
     computed: float = 0.0
     idle: float = 0.0
+    lost: float = 0.0
     timeouts: int = 0
     crashes: int = 0
     locks: str = ""
@@ -67,6 +72,10 @@ class Usage:
     def left(self, limits: Limits) -> float:
         """Seconds that the submission still has."""
         return limits.submission - self.computed - self.idle
+
+    def share(self, limits: Limits) -> float:
+        """Seconds that a call may take, answer or not, of those that may be lost: half of them, and never nothing."""
+        return max(LEAST, (limits.lost - self.lost) / 2)
 
 
 class LockedProgram(Program):
@@ -121,9 +130,11 @@ class LockedProgram(Program):
 
     def exchange(self, request: bytes, seconds: float) -> bytes:
         """As that of any program, for so many seconds of computing; what is used and how it ends is noted."""
-        before = self._spent()
+        before, answered = self._spent(), False
         try:
-            return super().exchange(request, seconds)
+            reply = super().exchange(request, seconds)
+            answered = True
+            return reply
         except TimeoutError as error:
             self._usage.timeouts += 1
             spent = self._spent() - before
@@ -139,11 +150,13 @@ class LockedProgram(Program):
             spent = self._spent() - before
             self._usage.computed += spent.computed
             self._usage.idle += spent.idle
+            self._usage.lost += 0.0 if answered else spent.computed + spent.idle
 
     def _clock(self, seconds: float) -> Callable[[], float]:
         if not self._locked:
             return super()._clock(seconds)
-        before, left, by_the_clock = self._spent(), self._usage.left(self._limits), super()._clock(seconds * WALL)
+        before, by_the_clock = self._spent(), super()._clock(seconds * WALL)
+        left = min(self._usage.left(self._limits), self._usage.share(self._limits))
 
         def remaining() -> float:
             if seconds * WALL - by_the_clock() < GLANCE:  # most calls are done by then

@@ -23,7 +23,7 @@ from conformance.cases.case import Case, declared_cases
 from conformance.implementations.module import ModuleImplementation, load
 from conformance.judging.judge import CaseResult, judge_again, judge_case
 from conformance.judging.verdict import SINGLE_ONLY, Verdict
-from conformance.models.judge import predictor
+from conformance.models.functions import predictor
 from conformance.oracle.recorded.reader import Recorded
 from conformance.studies.trained_models import judged
 

@@ -23,7 +23,7 @@ from conformance.implementations.process import python_process
 from conformance.judging.judge import judge_backward, judge_case
 from conformance.judging.refusal import ask
 from conformance.judging.variants import acts_with, options_of, with_options
-from conformance.models.judge import Functions
+from conformance.models.functions import Functions
 from conformance.oracle.recorded.reader import Recorded
 
 ORACLE = Recorded()
