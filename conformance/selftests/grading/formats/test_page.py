@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from conformance.grading.formats.page import staff_page, student_page
-from conformance.grading.result import AFTER_DUE_DATE, CATEGORY, FULL, GRADER_ERROR, NONE, SENTENCE, UNGRADABLE, VISIBLE, Cause
+from conformance.grading.result import AFTER_DUE_DATE, CATEGORY, FULL, GRADER_ERROR, NONE, SENTENCE, UNGRADABLE, VISIBLE, WAITS, Cause
 from conformance.selftests.builders.graded import BIAS, EXAMPLE, GATES, RUBRIC, full_items, item, nothing, result, the_class, wrong_items
 
 BY_NAME = {one.submission: one for one in the_class()}
@@ -29,16 +29,25 @@ def test_what_is_right_what_is_wrong_and_what_to_do_next():
     assert "SimpleRNN is right." in page
     assert f"- Dense, 3 cases: {BIAS}" in page and f"- LSTM, 8 cases: {GATES}" in page
     assert page.index("## What to do next") > page.index("LSTM, backward (bonus): 1.5 of 2 points"), "what to do comes last"
-    assert page.endswith("\n```text\nconform check layers.py --layers Dense,LSTM,Conv2D,SimpleRNN,LayerNormalization\n```\n"), (
-        "what waits is last"
+    assert page.endswith("\n```text\nconform check layers.py --layers Dense,LSTM,Conv2D,LayerNormalization\n```\n"), (
+        "what waits is not asked"
     )
     assert "Begin with Dense." in page
+
+
+def test_where_nothing_is_wrong_what_waits_or_is_missing_is_asked():
+    waits = replace(item("rnn", 9, 12), causes=(Cause("LSTM", "core", 3, WAITS, "Other values."),), right=("SimpleRNN",))
+    missing = replace(item("conv", 0, 12), counts={"unsupported": 12}, notes=("There is no function conv2d_forward.",))
+    page = student_page(result("x", items=(waits, missing)), RUBRIC)
+    assert "--layers LSTM,Conv2D\n" in page and "0 of 12 cases passed; 3 points are lost.\n\nThere is no function" in page, page
 
 
 def test_an_example_reads_as_conform_check_prints_it():
     page = student_page(WRONG, RUBRIC)
     assert "  To run this case alone: conform check layers.py --layers Dense --case" in page and "again   " not in page
     assert "your function gives 2.12738." in page
+    told = Cause("Dense", "core", 3, "wrong values", BIAS, "3 values are off\n  again   ")
+    assert "To run" not in student_page(result("x", items=(replace(WRONG.items[0], causes=(told,)),)), RUBRIC), "not without a command"
 
 
 def test_all_right_is_said_so():

