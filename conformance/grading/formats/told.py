@@ -119,10 +119,16 @@ def of_item(item: ItemResult, *, everything: bool = False) -> list[Block]:
     if open_about and item.right and not is_full(item):
         blocks.append(sentence(f"{listed(item.right, MOST_NAMES)} {are(len(item.right))} right."))
     for cause in causes:
-        blocks.append(point(f"{cause.layer}{' (unusual input)' * (cause.level == EDGE)}, {counted(cause.cases, 'case')}: {cause.sentence}"))
+        blocks.append(point(f"{_whose(cause)}: {cause.sentence}"))
         if cause.example:
             blocks.append(verbatim(_example(cause)))
     return blocks + [sentence(note) for note in item.notes if open_about]
+
+
+def _whose(cause: Cause) -> str:
+    """The layer and its cases, and whether they are judged only when another layer is right."""
+    cases = counted(cause.cases, "case") + f" that {'waits' if cause.cases == 1 else 'wait'} for another layer" * (cause.category == WAITS)
+    return f"{cause.layer}{' (unusual input)' * (cause.level == EDGE)}, {cases}"
 
 
 def _passed(item: ItemResult) -> str:

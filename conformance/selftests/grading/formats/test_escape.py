@@ -72,6 +72,7 @@ def test_a_block_of_code_cannot_be_closed_by_what_it_holds(text, in_a_list):
     written = as_markdown([point("x"), verbatim(text)] if in_a_list else [verbatim(text)])
     blocks = [token for token in GITHUB.parse(written) if token.type in ("fence", "html_block", "heading_open")]
     assert [token.type for token in blocks] == ["fence"], f"{written!r} holds {[token.type for token in blocks]}"
+    assert blocks[0].level == (2 if in_a_list else 0), "below a point it belongs to it"
     assert blocks[0].content.rstrip("\n") == plain(text, 4000).rstrip("\n"), f"{text!r} is shown as {blocks[0].content!r}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -34,6 +36,7 @@ def test_no_two_submissions_share_a_name(texts):
     taken: set[str] = set()
     names = [file_name(text, taken) for text in texts]
     assert len({same_name(name) for name in names}) == len(names), f"{texts} become {names}"
+    assert len({unicodedata.normalize("NFD", name).lower() for name in names}) == len(names), f"{texts} become {names}"
 
 
 @pytest.mark.parametrize(

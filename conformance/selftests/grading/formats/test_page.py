@@ -39,6 +39,7 @@ def test_where_nothing_is_wrong_what_waits_or_is_missing_is_asked():
     waits = replace(item("rnn", 9, 12), causes=(Cause("LSTM", "core", 3, WAITS, "Other values."),), right=("SimpleRNN",))
     missing = replace(item("conv", 0, 12), counts={"unsupported": 12}, notes=("There is no function conv2d_forward.",))
     page = student_page(result("x", items=(waits, missing)), RUBRIC)
+    assert "- LSTM, 3 cases that wait for another layer: Other values." in page
     assert "--layers LSTM,Conv2D\n" in page and "0 of 12 cases passed; 3 points are lost.\n\nThere is no function" in page, page
 
 
@@ -131,6 +132,11 @@ def test_the_staff_sees_everything():
     assert page.index("## Time") > page.index("## How it was graded") and page.endswith(
         "\n\n1.25 s, of which it computed for 0.75 s; 2026-11-30T10:00:00+00:00.\n"
     )
+
+
+def test_what_is_printed_stays_in_its_block():
+    page = staff_page(replace(WRONG, printed="```\n# out\n<b>x</b>\x1b[31m"), RUBRIC)
+    assert "## What it printed\n\n````text\n```\n# out\n<b>x</b> [31m\n````\n" in page, page
 
 
 def test_what_is_printed_is_not_for_students():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conformance.grading.formats import classroom50, ctrf, gradescope, junit, prairielearn
@@ -144,6 +144,8 @@ def test_classroom50_takes_it(graded):
     assert whole["score"] == min(whole["max-score"], sum(test["score"] for test in whole["tests"]))
 
 
+@example(passed=399, counted=400, points=1.0)
+@example(passed=1, counted=400, points=1.0)
 @given(st.integers(0, 400), st.integers(1, 400), st.floats(0, 1000))
 def test_classroom50_takes_any_share_of_any_points(passed, counted, points):
     passed = min(passed, counted)
@@ -154,6 +156,7 @@ def test_classroom50_takes_any_share_of_any_points(passed, counted, points):
     full = test["score"] == test["max-score"]
     assert not test["passed"] or full, "what passed has all its score"
     assert abs(test["score"] - 100 * one.earned) <= 1.5, "to about a hundredth"
+    assert points < 0.02 or not passed or test["score"], "what passed in part has something"
     assert points < 0.02 or test["passed"] or not full, "what did not pass has less than all"
 
 

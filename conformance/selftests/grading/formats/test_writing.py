@@ -9,7 +9,7 @@ from itertools import product
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -121,7 +121,12 @@ def hostile_results():
     return st.builds(result, texts["submission"], st.sampled_from(STATUSES), changed, reason=texts["reason"], printed=texts["printed"])
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(
+    max_examples=20,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 @given(st.lists(hostile_results(), min_size=1, max_size=3))
 def test_every_file_is_what_it_is_called_whatever_students_say(tmp_path_factory, results):
     out = tmp_path_factory.mktemp("hostile")
