@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -96,7 +97,8 @@ def _may_pass_alone(record: Record, name: str) -> bool:
 
 
 def _put(session: Session, told: Told, kind: str, name: str, question: tuple[Any, ...]) -> None:
-    runner = CaseRunner(session, name, lambda: "", told.settle, in_sentences)
+    again = functools.partial(shlex.join, ["conform", "check", session.iut, "--case", name])
+    runner = CaseRunner(session, name, again, told.settle, in_sentences)
     checks.KINDS[kind].check(runner, *question)
 
 
