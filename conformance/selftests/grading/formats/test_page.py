@@ -35,6 +35,13 @@ def test_what_is_right_what_is_wrong_and_what_to_do_next():
     assert "Begin with Dense." in page
 
 
+def test_what_is_wrong_is_told_first_and_what_is_right_last():
+    page = student_page(result("x", items=(full_items()[0], wrong_items()[3], wrong_items()[1])), RUBRIC)
+    titles = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    assert titles[0].startswith("Simple RNN") and titles[1].startswith("Layer") and titles[2].startswith("✓ Dense"), titles
+    assert page.index("| Dense, forward") < page.index("| Simple RNN"), "the table is in the rubric's order"
+
+
 def test_where_nothing_is_wrong_what_waits_or_is_missing_is_asked():
     waits = replace(item("rnn", 9, 12), causes=(Cause("LSTM", "core", 3, WAITS, "Other values."),), right=("SimpleRNN",))
     missing = replace(item("conv", 0, 12), counts={"unsupported": 12}, notes=("There is no function conv2d_forward.",))
