@@ -81,7 +81,7 @@ def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
         if asked.together.is_settled(kind, question):
             continue
         _put(session, asked.together, kind, name, question)
-        if kind == "forward" and _may_pass_alone(asked.together.records[-1], name) and not all(one.batch for one in items):
+        if kind == "forward" and question[0].shape[0] > 1 and _may_pass_alone(asked.together.records[-1], name) and not all(one.batch for one in items):
             _put(alone, asked.alone, kind, name, question)
 
 
