@@ -25,13 +25,13 @@ from conformance.cases import ALL
 from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.questions import function_name
-from conformance.grading.new_cases import PARTS, is_sound, new_case, question_of
+from conformance.grading.new_cases import ORACLE, PARTS, is_sound, new_case, question_of
 from conformance.grading.rubric import Item
 from conformance.implementations.protocol import Implementation
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session, Settle
 from conformance.oracle.environment import missing_package
-from conformance.oracle.protocol import LIVE, REFERENCE
+from conformance.oracle.protocol import LIVE, REFERENCE, Oracle
 
 SEED_BYTES = 6
 """Of a seed: so many that every reader of JSON has the number exactly."""
@@ -117,10 +117,13 @@ def made_again(item: Item, seed: int, identifier: str) -> HiddenCase:
     raise ValueError(f"{item.id} has no hidden case {identifier!r}")
 
 
-def hidden_cases(item: Item, layer: str, part: str, implementation: Implementation, seed: int) -> Iterator[HiddenCase]:
+def hidden_cases(
+    item: Item, layer: str, part: str, implementation: Implementation, seed: int, oracle: Oracle = ORACLE
+) -> Iterator[HiddenCase]:
     """The hidden cases of a layer and pass, in their order: those that the implementation may take, then those of which it does not.
 
-    More than ``item.hidden``, since some may be refused when they are called.
+    More than ``item.hidden``, since some may be refused when they are called. Whether a case is sound is always for the reference to say,
+    which `oracle` is.
     """
     refused = []
     wanted = range(TRIES * item.hidden)
@@ -131,14 +134,16 @@ def hidden_cases(item: Item, layer: str, part: str, implementation: Implementati
     for number, case in made:
         if implementation.refusal(question_of(part, case, seed)) is not None:
             refused.append(_hidden(item, part, number, case))
-        elif is_sound(part, case, seed):
+        elif is_sound(part, case, seed, oracle):
             yield _hidden(item, part, number, case)
     yield from refused
 
 
 def _ask_part(session: Session, item: Item, layer: str, part: str, settle: Settle) -> None:
     answered, refused = 0, []
-    for hidden in hidden_cases(item, layer, part, session.implementation, session.seed):
+    # The same one, where it answers as well, need not compute everything twice.
+    oracle = session.oracle if session.oracle_name == REFERENCE else ORACLE
+    for hidden in hidden_cases(item, layer, part, session.implementation, session.seed, oracle):
         settled = _asked(session, hidden)
         if settled and settled[0].status == UNSUPPORTED:
             refused.append(settled)

@@ -28,6 +28,7 @@ from conformance.implementations.module import ModuleImplementation
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.finite_differences import SMOOTH, check_finite_differences
 from conformance.judging.judge import CaseResult, judge_backward, judge_case
+from conformance.oracle.protocol import Oracle
 from conformance.oracle.reference import Reference
 from reference.layers import spec_of
 
@@ -42,7 +43,7 @@ ORDINARY = (*SMOOTH, "tiny", "masked_steps")
 """Inputs of which no value was chosen to lie at a tie, a kink or the end of the numbers."""
 SHAPE_OF_LOSS = ((2, 8), (1, 6), (2, 7))
 """Ranges of the axes of predictions, which are not drawn elsewhere: samples, steps, classes."""
-ORACLE = Reference()
+ORACLE: Oracle = Reference()
 JUDGED = ModuleImplementation("reference")
 """By these a case is tried before anybody is asked."""
 
@@ -76,46 +77,46 @@ def question_of(part: str, case: Case, seed: int) -> Question:
     return forward_question(layer, case, arrays, {}) if part == "loss" else backward_question(layer, case, arrays, {}, ())
 
 
-def is_sound(part: str, case: Case, seed: int) -> bool:
+def is_sound(part: str, case: Case, seed: int, oracle: Oracle = ORACLE) -> bool:
     """Whether the case can be judged by: the layer takes it, its arrays can tell right from wrong, no last digit decides, the reference
-    keeps what is allowed, and gradients are the slopes of its forward pass, by finite differences in float64.
+    keeps what is allowed, and gradients are the slopes of its forward pass, by finite differences in float64. `oracle` is the reference.
     """
     try:
-        result = SOUND[part](case, seed)
+        result = SOUND[part](case, seed, oracle)
     except (IllConditionedCaseError, NotDiscriminatingError, SuiteError, ValueError):  # ValueError: sizes that the layer does not take
         return False
     return result is not None and result.verdict.status == PASSED
 
 
-def _forward(case: Case, seed: int) -> CaseResult | None:
+def _forward(case: Case, seed: int, oracle: Oracle) -> CaseResult | None:
     layer = layer_cases(case.layer)
-    result = judge_case(case, JUDGED, ORACLE, seed, strict=True)
+    result = judge_case(case, JUDGED, oracle, seed, strict=True)
     if result.expectation is not None:
         result.expectation.rounding()
     first = draw_arrays(layer, case, case.seed(seed))
     return result if same(result.arrays, first) else None
 
 
-def _backward(case: Case, seed: int) -> CaseResult:
+def _backward(case: Case, seed: int, oracle: Oracle) -> CaseResult:
     layer = layer_cases(case.layer)
-    result = judge_backward(case, JUDGED, ORACLE, seed, strict=True)
-    forward = ORACLE.expect(layer, case, result.arrays)
+    result = judge_backward(case, JUDGED, oracle, seed, strict=True)
+    forward = oracle.expect(layer, case, result.arrays)
     check_discriminating(layer, case, result.arrays, forward)
     forward.rounding()
     return _confirmed(result)
 
 
-def _loss(case: Case, seed: int) -> CaseResult:
-    return judge_loss(VALUE, case, JUDGED, ORACLE, seed, strict=True)
+def _loss(case: Case, seed: int, oracle: Oracle) -> CaseResult:
+    return judge_loss(VALUE, case, JUDGED, oracle, seed, strict=True)
 
 
-def _loss_gradient(case: Case, seed: int) -> CaseResult:
-    result = judge_loss(GRADIENT, case, JUDGED, ORACLE, seed, strict=True)
-    (value,) = ORACLE.loss(case, seed).value.outputs
+def _loss_gradient(case: Case, seed: int, oracle: Oracle) -> CaseResult:
+    result = judge_loss(GRADIENT, case, JUDGED, oracle, seed, strict=True)
+    (value,) = oracle.loss(case, seed).value.outputs
     return replace(_confirmed(replace(result, grads=(np.ones(value.shape),))), grads=())
 
 
-SOUND: dict[str, Callable[[Case, int], CaseResult | None]] = {
+SOUND: dict[str, Callable[[Case, int, Oracle], CaseResult | None]] = {
     "forward": _forward, "backward": _backward, "loss": _loss, "loss_gradient": _loss_gradient,
 }  # fmt: skip
 

@@ -8,14 +8,14 @@ it is not Keras's, and is not told as such.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 import reference
-from conformance.base.arrays import Array, Arrays, cast
+from conformance.base.arrays import Array, Arrays, cast, same
 from conformance.base.call import Question
 from conformance.base.errors import SuiteError
 from conformance.cases.case import Case, FunctionCases, LayerCases
@@ -34,15 +34,20 @@ from reference.layers import spec_of
 
 DRAWS = 4
 Outputs = tuple[Array, ...]
+T = TypeVar("T")
 
 
 class Reference:
     """See :class:`conformance.oracle.protocol.Oracle`; asked about forward and backward passes and losses, which hidden cases are about.
 
-    A case may meet no defect of Keras: what is documented is known here, what Keras does instead is not.
+    A case may meet no defect of Keras: what is documented is known here, what Keras does instead is not. The last answer of each kind is
+    kept: a hidden case is tried before it is asked.
     """
 
     live = True
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Any, Any]] = {}
 
     @property
     def keras(self) -> str:
@@ -53,64 +58,21 @@ class Reference:
         """As live Keras's."""
         return (draw_arrays(layer, case, case.seed(seed) + draw) for draw in range(DRAWS))
 
-    @quiet()
     def expect(self, layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
         """The function's own float64 value."""
-        wide, ask = cast(arrays, "float64"), _OneCase(layer, case, _dropout_mask(layer, case, arrays))
-        own = ask.as_given(arrays)
-        outputs = own if case.dtype == "float64" else ask(wide)
-        single = functools.partial(self.expect, layer, replace(case, dtype="float32"), cast(arrays, "float32"))
-        return Expectation(
-            outputs=tuple(in_range(y, case.dtype) for y in outputs),
-            dtypes=tuple(y.dtype for y in own),
-            meaning=once(lambda: meaning(ask, case, wide, outputs)),
-            rounding=once(lambda: layer.tolerance(ask, case, wide, outputs)),
-            arguments=ask.chosen,
-            single=None if case.dtype == "float32" else functools.cache(single),
-        )
+        return self._once("forward", (case, arrays), lambda: _expectation(layer, case, arrays))
 
     def backward(self, layer: LayerCases, case: Case, seed: int) -> Backward:
         """As live Keras's."""
         return draw_backward(layer, case, seed)
 
-    @quiet()
     def gradients(self, layer: LayerCases, case: Case, backward: Backward) -> Expectation:
         """The gradients by the backward function; that they are slopes of the forward one is for the caller to confirm."""
-        wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
-        chosen = _dropout_mask(layer, case, backward.arrays)
+        return self._once("backward", (case, backward.arrays, backward.grads), lambda: _gradients(layer, case, backward))
 
-        def ask(backward: Backward) -> Outputs:
-            return _leaves(_answer(backward_question(layer, case, backward.arrays, chosen, backward.grads)))
-
-        own = ask(backward)
-        exact = tuple(in_range(y, case.dtype) for y in (own if case.dtype == "float64" else ask(wide)))
-        return Expectation(
-            outputs=exact,
-            dtypes=tuple(y.dtype for y in own),
-            meaning=lambda: meaning_of_gradients(exact),
-            rounding=once(lambda: rounding_of_gradients(responses_of_gradients(ask, case, wide, exact), wide, exact)),
-            arguments=chosen,
-            names=gradient_names(layer, case, backward.arrays),
-        )
-
-    @quiet()
     def loss(self, case: Case, seed: int) -> LossExpectation:
         """Value and gradient of the predictions."""
-        arrays, layer = draw_loss(case, seed), LOSS_CASES[case.layer]
-        wide = cast(arrays, "float64")
-
-        def ask(arrays: Arrays) -> Outputs:
-            value = _answer(forward_question(layer, case, arrays, {}))
-            return np.asarray(value), np.asarray(_answer(backward_question(layer, case, arrays, {}, ())))
-
-        own = ask(arrays)
-        outputs = own if case.dtype == "float64" else ask(wide)
-        allowed, meant = once(lambda: loss(ask, case, wide, outputs)), loss_meaning(case, wide, outputs)
-
-        def part(n: int) -> Expectation:
-            return Expectation((outputs[n],), (own[n].dtype,), lambda: (meant[n],), lambda: (allowed()[n],))
-
-        return LossExpectation(arrays, part(0), part(1))
+        return self._once("loss", (case, seed), lambda: _loss(case, draw_loss(case, seed)))
 
     def mask(self, case: MaskCase) -> Array | None:
         """Not asked."""
@@ -127,6 +89,68 @@ class Reference:
     def steps(self, case: Case, seed: int) -> StepsExpectation:
         """Not asked."""
         raise _not_asked("optimizers")
+
+    def _once(self, kind: str, asked: tuple[Any, ...], answer: Callable[[], T]) -> T:
+        """What was answered to the last question of this kind, if it was this one."""
+        if kind not in self._kept or not same(self._kept[kind][0], asked):
+            self._kept[kind] = asked, answer()
+        found: T = self._kept[kind][1]
+        return found
+
+
+@quiet()
+def _expectation(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
+    wide, ask = cast(arrays, "float64"), _OneCase(layer, case, _dropout_mask(layer, case, arrays))
+    own = ask.as_given(arrays)
+    outputs = own if case.dtype == "float64" else ask(wide)
+    single = functools.partial(_expectation, layer, replace(case, dtype="float32"), cast(arrays, "float32"))
+    return Expectation(
+        outputs=tuple(in_range(y, case.dtype) for y in outputs),
+        dtypes=tuple(y.dtype for y in own),
+        meaning=once(lambda: meaning(ask, case, wide, outputs)),
+        rounding=once(lambda: layer.tolerance(ask, case, wide, outputs)),
+        arguments=ask.chosen,
+        single=None if case.dtype == "float32" else functools.cache(single),
+    )
+
+
+@quiet()
+def _gradients(layer: LayerCases, case: Case, backward: Backward) -> Expectation:
+    wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
+    chosen = _dropout_mask(layer, case, backward.arrays)
+
+    def ask(backward: Backward) -> Outputs:
+        return _leaves(_answer(backward_question(layer, case, backward.arrays, chosen, backward.grads)))
+
+    own = ask(backward)
+    exact = tuple(in_range(y, case.dtype) for y in (own if case.dtype == "float64" else ask(wide)))
+    return Expectation(
+        outputs=exact,
+        dtypes=tuple(y.dtype for y in own),
+        meaning=lambda: meaning_of_gradients(exact),
+        rounding=once(lambda: rounding_of_gradients(responses_of_gradients(ask, case, wide, exact), wide, exact)),
+        arguments=chosen,
+        names=gradient_names(layer, case, backward.arrays),
+    )
+
+
+@quiet()
+def _loss(case: Case, arrays: Arrays) -> LossExpectation:
+    layer = LOSS_CASES[case.layer]
+    wide = cast(arrays, "float64")
+
+    def ask(arrays: Arrays) -> Outputs:
+        value = _answer(forward_question(layer, case, arrays, {}))
+        return np.asarray(value), np.asarray(_answer(backward_question(layer, case, arrays, {}, ())))
+
+    own = ask(arrays)
+    outputs = own if case.dtype == "float64" else ask(wide)
+    allowed, meant = once(lambda: loss(ask, case, wide, outputs)), loss_meaning(case, wide, outputs)
+
+    def part(n: int) -> Expectation:
+        return Expectation((outputs[n],), (own[n].dtype,), lambda: (meant[n],), lambda: (allowed()[n],))
+
+    return LossExpectation(arrays, part(0), part(1))
 
 
 class _OneCase:
