@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from conformance import checks
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
-from conformance.base.record import UNSUPPORTED, Record
+from conformance.base.record import EDGE, UNSUPPORTED, Record
 from conformance.cases import ALL
 from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES
@@ -94,8 +94,11 @@ def ask_hidden(session: Session, item: Item, settle: Settle) -> None:
 
 
 def asked_about(item: Item) -> Iterator[tuple[str, str]]:
-    """The layers and passes of an item of which there are hidden cases: forward and backward passes, losses and their gradients."""
-    for layer in item.layers if item.hidden else ():
+    """The layers and passes of an item of which there are hidden cases: forward and backward passes, losses and their gradients.
+
+    Hidden cases are of the core: an item of the edge alone has none.
+    """
+    for layer in item.layers if item.hidden and item.level != EDGE else ():
         known = ("forward", "backward") if layer in ALL else ("loss", "loss_gradient") if layer in LOSS_CASES else ()
         yield from ((layer, part) for part in known if not item.passes or part in item.passes)
 
@@ -115,6 +118,12 @@ def made_again(item: Item, seed: int, identifier: str) -> HiddenCase:
         if made is not None and made.identifier == identifier:
             return made
     raise ValueError(f"{item.id} has no hidden case {identifier!r}")
+
+
+def item_of(identifier: str) -> str | None:
+    """The id of the item that a hidden case is of; None of a case that is not hidden, which counts for every item that asks it."""
+    found = IDENTIFIER.fullmatch(identifier)
+    return found["item"] if found else None
 
 
 def hidden_cases(

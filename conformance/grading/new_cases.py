@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import cycle, islice
@@ -137,7 +137,8 @@ def _bases(name: str, part: str, options: tuple[tuple[str, tuple[str, ...]], ...
         "backward": lambda: backward_cases(layer, "standard"),
     }
     cases = declared[part]() if part in declared else loss_cases(name)
-    return tuple(case for case in cases if len(case.shape) > 1 and _is_fair(layer, part, case) and _matches(case, options))
+    fair = (case for case in cases if len(case.shape) > 1 and _is_fair(layer, part, case))
+    return tuple(case for case in fair if matches(dict(options), {name: in_words(value) for name, value in case.options.items()}))
 
 
 def _is_possible(layer: LayerCases, case: Case) -> bool:
@@ -153,17 +154,17 @@ def _is_possible(layer: LayerCases, case: Case) -> bool:
 
 
 def _is_fair(layer: LayerCases, part: str, case: Case) -> bool:
-    """Whether nothing about a case could be argued about: it is of the core, meets no defect, and its values are ordinary."""
+    """Whether nothing about a case could be argued about: it is of the core, where no defect of Keras is met, its values are ordinary."""
     values = case.call.get("values", layer.call.get("values", ["ordinary"])[0])
     if part == "backward" and not (differentiable(layer, case) and values in SMOOTH):
         return False
     direction = BACKWARD if part in ("backward", "loss_gradient") else FORWARD
-    return case.deviation is None and values in ORDINARY and level(case, direction) == CORE
+    return values in ORDINARY and level(case, direction) == CORE
 
 
-def _matches(case: Case, options: Sequence[tuple[str, tuple[str, ...]]]) -> bool:
-    said = {name: in_words(value) for name, value in case.options.items()}
-    return all(any(fnmatchcase(said.get(name, "None"), one) for one in patterns) for name, patterns in options)
+def matches(patterns: Mapping[str, Sequence[str]], options: Mapping[str, str]) -> bool:
+    """Whether the options of a case, in words, have values that a rubric wants; one that a case has not is None."""
+    return all(any(fnmatchcase(options.get(name, "None"), one) for one in wanted) for name, wanted in patterns.items())
 
 
 def _axes(layer: LayerCases, rank: int) -> list[Any]:

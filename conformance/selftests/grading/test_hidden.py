@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ import pytest
 import reference
 from conformance.base.arrays import same
 from conformance.base.errors import SuiteError
-from conformance.base.record import CORE, FAILED, PASSED, UNSUPPORTED
+from conformance.base.record import CORE, EDGE, FAILED, PASSED, UNSUPPORTED
 from conformance.cases import ALL, layer_cases
-from conformance.cases.case import Case, declared_cases
+from conformance.cases.case import DTYPES, Case, declared_cases
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases
 from conformance.cases.losses import LOSS_CASES, loss_cases
@@ -24,6 +26,7 @@ from conformance.grading.rubric import Item
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.session import Session
 from conformance.oracle.environment import missing_package
+from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import LIVE, RECORDED, REFERENCE, oracle
 from conformance.oracle.recorded.reader import Recorded
 from conformance.oracle.reference import Reference
@@ -31,11 +34,11 @@ from conformance.oracle.reference import _loss as losses_of_reference
 from conformance.suite.told import Told
 
 NAMES = (*ALL, *LOSS_CASES)
-RIGHT = {name: getattr(reference, name) for name in reference.__all__}
+RIGHT = {name: value for name, value in vars(reference).items() if callable(value)}
 SEED = 20261201
 
 
-def item(*layers: str, **more: object) -> Item:
+def item(*layers: str, **more: Any) -> Item:
     return Item("week-3", 1.0, layers=layers, **{"hidden": 5, **more})
 
 
@@ -113,6 +116,22 @@ def test_sizes_lie_within_the_ranges_of_drawn_cases():
                 assert all(inside), f"{case.id}: {shape} lies outside {layer.drawn['shape']}"
 
 
+def test_what_is_asked_follows_from_the_seed():
+    def asked(seed: int) -> list[bytes]:
+        seen: list[bytes] = []
+
+        def dense_forward(x, kernel, bias=None):
+            seen.append(x.tobytes() + kernel.tobytes())
+            return dense_without_activation(x, kernel, bias)
+
+        told({"dense_forward": dense_forward}, item("Dense", passes=("forward",)), seed)
+        return seen
+
+    one, again, other = asked(1), asked(1), asked(2)
+    assert one == again and len(one) >= 5, "the same seed asks with other arrays"
+    assert not {*one} & {*other}, "another seed asks with the same arrays"
+
+
 def test_another_seed_asks_other_cases_and_the_same_seed_the_same():
     one, again, other = (told("reference", item("LSTM", "Dense"), seed) for seed in (1, 1, 2))
     assert [record.id for record in one.records] == [record.id for record in again.records], "the same seed asks other cases"
@@ -132,6 +151,12 @@ def test_a_case_is_made_again_from_seed_and_id():
         assert not same(arrays[0], arrays[2]), "the arrays do not depend on the seed"
 
 
+def test_a_hidden_case_is_that_of_one_item_alone():
+    found = told("reference", item("Dense", "mean_squared_error", hidden=1))
+    assert {hidden.item_of(record.id) for record in found.records} == {"week-3"}, f"{[record.id for record in found.records]}"
+    assert hidden.item_of("test_forward[Dense-features-float64]") is None, "a declared case is that of one item"
+
+
 @pytest.mark.parametrize("identifier", ["", "hidden_forward[week-3-LSTM-0-float64]", "hidden_mask[week-3-Dense-0-float64]",
                                         "hidden_forward[week-4-Dense-0-float64]", "test_forward[Dense-features-float64]"])  # fmt: skip
 def test_an_id_that_is_none_of_the_item_is_said_so(identifier):
@@ -147,6 +172,7 @@ def test_options_and_passes_are_those_of_the_item():
         assert record.options["padding"] == "same" and record.options["strides"].startswith("2"), f"{record.options}"
     sized = told("reference", item("Dense", options={"units": ("6",)}))
     assert {record.options["units"] for record in sized.records} == {"6"}, "a size that the rubric names is drawn"
+    assert not told("reference", item("Dense", level=EDGE)).records, "an item of the edge asks cases of the core"
     assert not told("reference", item("Dense", hidden=0)).records, "hidden = 0 asks hidden cases"
     assert not told("reference", item("Dense", options={"padding": ("same",)})).records, "an option that Dense has not is asked"
 
@@ -288,7 +314,7 @@ def test_the_reference_answers_as_was_recorded_with_the_same_tolerance():
             _assert_alike(case, one.gradient, other.gradient)
 
 
-def _assert_alike(case: Case, mine: object, theirs: object) -> None:
+def _assert_alike(case: Case, mine: Expectation, theirs: Expectation) -> None:
     assert mine.dtypes == theirs.dtypes, f"{case.id}: dtypes are {mine.dtypes}, recorded {theirs.dtypes}"
     assert [y.shape for y in mine.outputs] == [y.shape for y in theirs.outputs], f"{case.id}: other shapes than recorded"
     rules = ["rounding"] if case.dtype == "float32" else ["meaning", "rounding"]
@@ -335,6 +361,19 @@ def test_arrays_that_cannot_tell_right_from_wrong_make_no_case(monkeypatch):
     assert not new_cases.is_sound("forward", case, SEED, Reference()), "weights that are all 1 make a case"
 
 
+def test_a_case_in_which_the_reference_does_not_keep_what_is_allowed_is_none(monkeypatch):
+    right = reference.dense_forward
+
+    def rough(x, *weights, **options):
+        return right(x, *weights, **options) + (x.dtype == np.float32)
+
+    cases = [one.question[-1] for one in islice(hidden_cases(item("Dense"), "Dense", "forward", new_cases.JUDGED, SEED), 12)]
+    monkeypatch.setattr(reference, "dense_forward", rough)
+    sound = {dtype: [new_cases.is_sound("forward", case, SEED) for case in cases if case.dtype == dtype] for dtype in DTYPES}
+    assert all(sound["float64"]) and sound["float64"], "what is right in float64 makes no case"
+    assert not any(sound["float32"]) and sound["float32"], "a case is asked in which the reference itself is off"
+
+
 def test_a_case_that_turns_on_the_last_digit_is_none(monkeypatch):
     one = next(hidden_cases(item("LSTM"), "LSTM", "forward", new_cases.JUDGED, SEED))
     case = one.question[-1]
@@ -361,17 +400,16 @@ def test_live_keras_comes_to_the_same_verdicts():
     broken = ModuleImplementation("fixtures/implementations/broken.py")
     sessions = [hidden_session(Session(oracle_name=RECORDED), SEED, name) for name in (REFERENCE, LIVE)]
     counted: Counter[str] = Counter()
-    for name in ("Dense", "Conv2D", "LSTM", "Flatten", "relu", "MaxPooling1D", "BatchNormalization", "mean_squared_error"):
+    for name in ("Dense", "Conv2D", "LSTM", "Flatten", "relu", "mean_squared_error"):
         one = item(name)
-        for layer, part in asked_about(one):
-            for case in islice(hidden_cases(one, layer, part, new_cases.JUDGED, SEED), 2):
-                for implementation in (new_cases.JUDGED, broken):
-                    verdicts = []
-                    for session in sessions:
-                        session.implementation = implementation
-                        settled = hidden._asked(session, case)
-                        assert settled is not None, f"{session.oracle_name} does not judge by {case.identifier}"
-                        verdicts.append(settled[0].status)
-                    assert verdicts[0] == verdicts[1], f"{case.identifier} of {implementation.spec}: {verdicts}"
-                    counted[verdicts[0]] += 1
-    assert counted[PASSED] > 20 and counted[FAILED] >= 4, f"{counted}"
+        for (layer, part), implementation in itertools.product(asked_about(one), (new_cases.JUDGED, broken)):
+            for case in islice(hidden_cases(one, layer, part, implementation, SEED), 2):
+                verdicts = []
+                for session in sessions:
+                    session.implementation = implementation
+                    settled = hidden._asked(session, case)
+                    assert settled is not None, f"{session.oracle_name} does not judge by {case.identifier}"
+                    verdicts.append(settled[0].status)
+                assert verdicts[0] == verdicts[1], f"{case.identifier} of {implementation.spec}: {verdicts}"
+                counted[verdicts[0]] += 1
+    assert counted[PASSED] > 20 and counted[FAILED] >= 3, f"{counted}"
