@@ -50,12 +50,11 @@ JUDGED = ModuleImplementation("reference")
 
 def new_case(item: Item, layer: str, part: str, seed: int, number: int) -> Case | None:
     """The case of this number; None where sizes were drawn with which there is none, or one that is not asked."""
-    bases = _bases(layer, part, tuple(sorted(item.options.items())))
-    if not bases:
+    begun = _begun(item, layer, part, seed, number)
+    if begun is None:
         return None
+    rng, base = begun
     declaration = layer_cases(layer)
-    rng = np.random.default_rng(list(hashlib.sha256(f"{seed}:{item.id}:{layer}:{part}:{number}".encode()).digest()))
-    base = bases[rng.integers(len(bases))]
     spans = {name: declaration.drawn.get(name) for name in declaration.sizes if name in base.config and name not in item.options}
     sizes = {name: _within(rng, span) for name, span in spans.items() if span is not None}
     shape = tuple(_within(rng, span) for span in _axes(declaration, len(base.shape)))
@@ -63,6 +62,20 @@ def new_case(item: Item, layer: str, part: str, seed: int, number: int) -> Case 
     title = "-".join([*_said(declaration, base), f"hidden_case_{number}"])
     case = make_case(declaration, config, shape, base.call, base.dtype, title)
     return case if _is_possible(declaration, case) and _is_fair(declaration, part, case) else None
+
+
+def twin_of(item: Item, layer: str, part: str, seed: int, number: int) -> str | None:
+    """The id of the record of the declared case that has the options of the case of this number, and other sizes and arrays."""
+    begun = _begun(item, layer, part, seed, number)
+    kind, before = PARTS[part]
+    return None if begun is None else f"test_{kind}[{'-'.join([begun[1].id, *before])}]"
+
+
+def _begun(item: Item, layer: str, part: str, seed: int, number: int) -> tuple[np.random.Generator, Case] | None:
+    """The generator of the case of this number, and the declared case that it is made of; None where no case has the item's options."""
+    bases = _bases(layer, part, tuple(sorted(item.options.items())))
+    rng = np.random.default_rng(list(hashlib.sha256(f"{seed}:{item.id}:{layer}:{part}:{number}".encode()).digest()))
+    return (rng, bases[rng.integers(len(bases))]) if bases else None
 
 
 def question_of(part: str, case: Case, seed: int) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections import Counter
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 import reference
+from conformance import checks
 from conformance.base.arrays import same
 from conformance.base.errors import SuiteError
-from conformance.base.record import CORE, EDGE, FAILED, PASSED, UNSUPPORTED
+from conformance.base.record import CORE, EDGE, FAILED, PASSED, UNSUPPORTED, Record
 from conformance.cases import ALL, layer_cases
 from conformance.cases.case import DTYPES, Case, declared_cases
 from conformance.cases.draw import draw_arrays
@@ -24,13 +26,14 @@ from conformance.grading import hidden, new_cases
 from conformance.grading.hidden import ask_hidden, asked_about, case_seed, hidden_cases, hidden_session, made_again, who_answers
 from conformance.grading.rubric import Item
 from conformance.implementations.module import ModuleImplementation
-from conformance.judging.session import Session
+from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.environment import missing_package
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import LIVE, RECORDED, REFERENCE, oracle
 from conformance.oracle.recorded.reader import Recorded
 from conformance.oracle.reference import Reference
 from conformance.oracle.reference import _loss as losses_of_reference
+from conformance.suite.check import questions
 from conformance.suite.told import Told
 
 NAMES = (*ALL, *LOSS_CASES)
@@ -236,11 +239,54 @@ class Memory:
         return self.known.get(self.key(x), np.zeros((*x.shape[:-1], kernel.shape[1]), x.dtype))
 
 
+def both(space: object, one: Item) -> list[Record]:
+    """The records of the declared cases of an item's layers and passes, and those of its hidden ones."""
+    session = Session(oracle_name=RECORDED)
+    session.implementation = ModuleImplementation("mine", space)
+    declared = Told()
+    for kind, identifier, question in questions(one.layers, "standard", one.passes):
+        checks.KINDS[kind].check(CaseRunner(session, f"test_{kind}[{identifier}]", str, declared.settle), *question)
+    return [*declared.records, *told(space, one).records]
+
+
 def test_somebody_who_remembers_the_recorded_answers_passes_no_hidden_case():
-    memory = Memory("Dense")
-    assert any(np.any(value != 0) for value in memory.known.values()), "the memory is empty"
-    found = told({"dense_forward": memory.dense_forward}, item("Dense", passes=("forward",), hidden=10))
-    assert statuses(found) == {FAILED: 10}, f"{statuses(found)}"
+    wanted = item("Dense", passes=("forward",), hidden=10)
+    records = both({"dense_forward": remembered_dense().dense_forward}, wanted)
+    hidden_ones = [record for record in records if hidden.item_of(record.id)]
+    assert {record.status for record in hidden_ones} == {FAILED} and len(hidden_ones) == 10, f"{[(r.id, r.status) for r in hidden_ones]}"
+    assert sum(record.status == PASSED for record in records) > 20, "nothing is remembered"
+    assert hidden.only_remembered(wanted, SEED, records), "copied answers are not noticed"
+
+
+@functools.cache
+def remembered_dense() -> Memory:
+    return Memory("Dense")
+
+
+def refusing_what_is_new(x, kernel, bias=None, activation=None):
+    memory = remembered_dense()
+    if memory.key(x) not in memory.known:
+        raise NotImplementedError("never seen")
+    return memory.dense_forward(x, kernel, bias, activation)
+
+
+def linear_alone(x, kernel, bias=None, activation=None):
+    return reference.dense_forward(x, kernel, bias)
+
+
+@pytest.mark.parametrize(
+    ("function", "remembered"),
+    [
+        (reference.dense_forward, False),
+        (linear_alone, False),
+        (lambda x, kernel, bias=None: x @ kernel, False),
+        (refusing_what_is_new, True),
+    ],
+)
+def test_only_what_passes_nothing_new_is_taken_for_remembered(function, remembered):
+    wanted = item("Dense", passes=("forward",), hidden=8)
+    records = both({"dense_forward": function}, wanted)
+    assert hidden.only_remembered(wanted, SEED, records) is remembered, f"{[(r.id, r.status) for r in records if hidden.item_of(r.id)]}"
 
 
 def wrong(**functions: object) -> dict[str, object]:
