@@ -117,7 +117,7 @@ def main(count: int) -> None:
         "seconds": round(seconds, 1),
         "seconds_a_submission": round(seconds / count, 2),
         "most_computed": round(slowest.timing.computed, 1),
-        "longest_of_one_that_hangs": max((round(one.timing.seconds, 1) for one in results if kinds[one.submission] == "hanging"), default=0),
+        "longest_of_one_that_hangs": max([round(one.timing.seconds, 1) for one in results if kinds[one.submission] == "hanging"]),
         "statuses": dict(sorted(Counter(f"{kinds[one.submission]}: {one.status}" for one in results).items())),
         "mean_points": {
             kind: round(sum(one.earned for one in results if kinds[one.submission] == kind) / share, 2)
