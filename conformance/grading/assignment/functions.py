@@ -1,0 +1,39 @@
+"""Which functions a layer of an assignment consists of, and in which passes of a rubric they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import reference
+from conformance.cases import TEXT, layer_cases
+from conformance.cases.losses import LOSS_CASES
+from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
+from reference.layers import LAYERS
+
+FORWARD, BACKWARD = "forward", "backward"
+TEXT_FUNCTIONS = tuple(f"text_vectorization_{part}" for part in ("adapt", FORWARD, "idf"))
+
+
+def functions_of(layer: str, passes: Collection[str] = ()) -> tuple[str, ...]:
+    """The names of the reference's functions that these passes of a layer ask for, all passes if none are named."""
+    if layer == TEXT:
+        return TEXT_FUNCTIONS
+    if layer in OPTIMIZER_CASES:
+        return (function_of(layer),)
+    asks_gradients = not passes or bool({BACKWARD, "loss_gradient"} & set(passes))
+    parts = [FORWARD, *(["compute_mask"] if not passes or "mask" in passes else []), *([BACKWARD] if asks_gradients else [])]
+    names = (layer_cases(layer).function_name(part) for part in parts)
+    return tuple(name for name in names if hasattr(reference, name))
+
+
+def passes_of(layer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The passes that an assignment asks of a layer, and those that are a bonus: its gradients, where it has any."""
+    if layer == TEXT:
+        return ("text",), ()
+    if layer in OPTIMIZER_CASES:
+        return ("optimizer",), ()
+    if layer in LOSS_CASES:
+        return ("loss",), ("loss_gradient",)
+    spec = LAYERS.get(layer)
+    forward = (FORWARD, *(["mask"] if spec and spec.compute_mask else []), *(["random"] if spec and spec.drops else []))
+    return forward, (BACKWARD,) if hasattr(reference, layer_cases(layer).function_name(BACKWARD)) else ()
