@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from conformance.cli.exits import DIFFERENT, DONE, Data, refused, stop
+from conformance.cli.grade import grade_command
 from conformance.cli.lockstep import gap_command, lockstep_command
 from conformance.cli.train import train_command
 from conformance.cli.usage import HELP
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command("train")(train_command)
 app.command("lockstep")(lockstep_command)
 app.command("gap")(gap_command)
+app.command("grade")(grade_command)
 
 
 @app.command("report")

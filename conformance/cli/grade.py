@@ -3,79 +3,103 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from conformance.base.errors import SandboxError
+from conformance.base.words import counted
 from conformance.cli.exits import DONE, stop
+from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
+from conformance.grading.intake import IntakeError, Submission, find_submissions
+from conformance.grading.result import GRADER_ERROR, Result
+from conformance.grading.rubric import Rubric, RubricError, default_rubric, read_rubric
+from conformance.implementations.sandbox.launcher import locks
 
 UNLOCKED, GRADER_FAILED = 3, 4
 SECRET = "CONFORM_SECRET"
+SECRET_HELP = f"The course's secret, by which hidden cases are drawn (or {SECRET})."
+ADAPTER_HELP = "Layer functions that call a submission's own."
 
 
 def grade_command(
     submissions: Annotated[Path, typer.Argument(metavar="SUBMISSIONS", help="A folder of files, folders and archives; or one of these.")],
     rubric: Annotated[Path | None, typer.Option("--rubric", metavar="FILE.toml", help="What is asked (default: the course's own).")] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where tables and pages are written.")] = Path("grades"),
-    jobs: Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Submissions at once (default: one a core).")] = -1,
+    jobs: Annotated[int, typer.Option("--jobs", min=-1, metavar="N", help="Submissions at once (default: one a core).")] = -1,
     table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table of grades there as well.")] = None,
     seed: Annotated[str, typer.Option("--seed", metavar="random|INT", help="Of hidden cases, where there is no secret.")] = "0",
-    secret: Annotated[
-        Path | None, typer.Option("--secret-file", metavar="FILE", help=f"The course's secret, by which hidden cases are drawn (or {SECRET}).")
-    ] = None,
+    secret: Annotated[Path | None, typer.Option("--secret-file", metavar="FILE", help=SECRET_HELP)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue in DIR: what is graded there already is kept.")] = False,
-    adapter: Annotated[Path | None, typer.Option("--adapter", metavar="FILE.py", help="Layer functions that call a submission's own.")] = None,
-    sandbox: Annotated[str, typer.Option("--sandbox", metavar="none", help="none: no locks, for submissions that you trust.")] = "sandbox",
+    adapter: Annotated[Path | None, typer.Option("--adapter", metavar="FILE.py", help=ADAPTER_HELP)] = None,
+    sandbox: Annotated[str, typer.Option("--sandbox", metavar="none", help="none: no locks, for submissions that you trust.")] = SANDBOXED,
 ) -> None:
     """Grade submissions that nobody has to trust: points by the rubric, and for each a page that says what is wrong and why.
 
     Ends with 0 when all is graded, with 2 when something here is not usable, with 3 when the sandbox cannot be had, with 4 when the
     harness failed for a submission.
     """
-    from dataclasses import replace
-
-    from tqdm import tqdm
-
-    from conformance.base.errors import SandboxError
-    from conformance.grading.batch import UnfinishedError, grade_all
-    from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
-    from conformance.grading.intake import IntakeError, find_submissions
-    from conformance.grading.result import GRADER_ERROR
-    from conformance.grading.rubric import RubricError, default_rubric, read_rubric
-    from conformance.implementations.sandbox.launcher import locks
-
     if sandbox not in SANDBOXES:
         raise stop(f"--sandbox: there is none of the name {sandbox!r}; there are {' and '.join(SANDBOXES)}.")
-    try:
-        asked = default_rubric() if rubric is None else read_rubric(rubric)
-        if adapter is not None and not adapter.is_file():
-            raise stop(f"--adapter: there is no file {adapter}.")
-        asked = asked if adapter is None else replace(asked, adapter=adapter)
+    with _usable(out):
+        asked = _rubric(rubric, adapter)
         found = find_submissions(submissions, file=asked.file)
-        key = _secret(secret, seed)
+        terms = Terms(asked, sandbox, _secret(secret, seed))
         if sandbox == SANDBOXED:
             locks()
-    except (RubricError, IntakeError) as error:
-        raise stop(f"{error}.") from None
-    except SandboxError as error:
-        raise stop(f"{error}; nothing was graded. --sandbox=none runs submissions without locks: only those that you trust.", UNLOCKED) from None
-    try:
-        with tqdm(total=len(found), unit="submission", disable=None) as bar:
-            results = grade_all(found, Terms(asked, sandbox, key), out, jobs=jobs, resume=resume, done=lambda result: bar.update())
+        results = _graded(found, terms, out, jobs, resume)
         if table is not None:
             table.write_bytes((out / "grades.csv").read_bytes())
-    except UnfinishedError as error:
-        raise stop(f"--out: {error}.") from None
-    except OSError as error:
-        raise stop(f"{error.filename or out} cannot be written: {error.strerror or error}. What was graded before is kept.") from None
-    failed = [result.submission for result in results if result.status == GRADER_ERROR]
-    typer.echo(f"{len(results)} graded: {out / 'grades.csv'}, and a page for each in {out / 'submissions'}")
+    typer.echo(f"{counted(len(results), 'submission')} graded: {out / 'grades.csv'}, and a page for each in {out / 'submissions'}")
     if sandbox == OPEN:
         typer.echo("Without the sandbox: any submission could have changed anything, its own grade among it.")
+    failed = [result.submission for result in results if result.status == GRADER_ERROR]
     if failed:
-        raise stop(f"The harness failed for {len(failed)} of them, the first is {failed[0]!r}: see its record.", GRADER_FAILED)
+        raise stop(f"The harness failed for {len(failed)} of them, the first is {failed[0]!r}: its record says why.", GRADER_FAILED)
     raise typer.Exit(DONE)
+
+
+@contextmanager
+def _usable(out: Path) -> Iterator[None]:
+    """End the command with a sentence where what it was given cannot be used."""
+    from conformance.grading.batch import UnfinishedError
+
+    try:
+        yield
+    except (RubricError, UnfinishedError) as error:
+        raise stop(f"{error}.") from None
+    except IntakeError as error:
+        raise stop(str(error)) from None
+    except SandboxError as error:
+        advice = "--sandbox=none runs submissions without locks: only those that you trust"
+        raise stop(f"{error}; nothing more was graded. {advice}.", UNLOCKED) from None
+    except OSError as error:
+        raise stop(f"{error.filename or out} cannot be written: {error.strerror or error}. What was graded before is kept.") from None
+
+
+def _rubric(path: Path | None, adapter: Path | None) -> Rubric:
+    asked = default_rubric() if path is None else read_rubric(path)
+    if adapter is not None and not adapter.is_file():
+        raise stop(f"--adapter: there is no file {adapter}.")
+    return asked if adapter is None else replace(asked, adapter=adapter)
+
+
+def _graded(found: list[Submission], terms: Terms, out: Path, jobs: int, resume: bool) -> list[Result]:
+    """All results, with a bar where somebody looks on."""
+    from tqdm import tqdm
+
+    from conformance.grading.batch import grade_all
+
+    with tqdm(total=len(found), unit="submission", disable=None) as bar:
+
+        def done(result: Result) -> None:
+            bar.update()
+
+        return grade_all(found, terms, out, jobs=jobs, resume=resume, done=done)
 
 
 def _secret(path: Path | None, seed: str) -> bytes:

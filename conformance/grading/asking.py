@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from conformance import checks
-from conformance.base.record import PASSED, Record
+from conformance.base.call import REFUSED
+from conformance.base.record import PASSED, UNSUPPORTED, Record
 from conformance.base.report import Report
+from conformance.base.unsupported import NO_FUNCTION
 from conformance.cases.case import Case, in_words
 from conformance.grading.rubric import ALL_LEVELS, Item
 from conformance.grading.sample_by_sample import SampleBySample
@@ -35,14 +36,11 @@ class Asked:
         Whose implementation was asked.
     together, alone : Told
         The records of both; `alone` has those that were asked again, and pass so.
-    missing : mapping of layer to Counter of pass
-        Questions that were not put, since there is no function that they are about.
     """
 
     session: Session
     together: Told
     alone: Told
-    missing: dict[str, Counter[str]]
 
     @cached_property
     def report(self) -> Report:
@@ -58,7 +56,7 @@ class Asked:
 
 def ask(session: Session, items: Sequence[Item]) -> Asked:
     """Put every question that an item asks, layer by layer."""
-    asked = Asked(session, Told(), Told(), {})
+    asked = Asked(session, Told(), Told())
     for layer in dict.fromkeys(layer for item in items for layer in item.layers):
         _ask_layer(asked, layer, [item for item in items if layer in item.layers])
     return asked
@@ -69,20 +67,31 @@ def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
     has = session.implementation.has
     there = any(has(function) for function in own_functions_of(layer))
     backward = there and any(has(function) for function in functions_of(layer) if function.endswith("_backward"))
-    asked.missing[layer] = Counter()
     alone = replace(session)
     alone.implementation = SampleBySample(session.implementation)
     for kind, identifier, question in _wanted(layer, items):
         name = f"test_{kind}[{identifier}]"
-        if not (backward if gradients_are_asked(kind, question) else there):
-            asked.missing[layer][kind] += 1
+        gradients = gradients_are_asked(kind, question)
+        if not (backward if gradients else there):
+            missing = next(function for function in functions_of(layer) if function.endswith("_backward") == gradients)
+            asked.together.settle(_unasked(layer, kind, name, question, f"{session.iut}{NO_FUNCTION}{missing}"), lambda: "")
             continue
         if asked.together.is_settled(kind, question):
             continue
         _put(session, asked.together, kind, name, question)
-        last = asked.together.records[-1] if asked.together.records else None
-        if kind == "forward" and last is not None and last.id == name and last.status != PASSED and not all(one.batch for one in items):
+        if kind == "forward" and _may_pass_alone(asked.together.records[-1], name) and not all(one.batch for one in items):
             _put(alone, asked.alone, kind, name, question)
+
+
+def _unasked(layer: str, kind: str, name: str, question: tuple[Any, ...], message: str) -> Record:
+    """The record of a question about a function that there is not."""
+    level, own = checks.KINDS[kind].level_of(*question), {value: key for key, value in KIND_OF.items() if key != "loss_gradient"}
+    return Record(name, layer, own.get(kind, kind), UNSUPPORTED, _options(question), message=message, level=level)
+
+
+def _may_pass_alone(record: Record, name: str) -> bool:
+    """Whether a case that has just been asked could pass sample by sample: not one that does, or lacks an option."""
+    return record.id == name and record.status != PASSED and REFUSED not in record.message
 
 
 def _put(session: Session, told: Told, kind: str, name: str, question: tuple[Any, ...]) -> None:
@@ -103,8 +112,13 @@ def asks(item: Item, kind: str, level: str, question: tuple[Any, ...]) -> bool:
     """Whether an item asks a question, as far as that is known before there is a record of it."""
     if item.level not in (ALL_LEVELS, level) or (item.passes and kind not in map(kind_of, item.passes)):
         return False
+    return not any(isinstance(part, Case) for part in question) or matches(item, _options(question))
+
+
+def _options(question: tuple[Any, ...]) -> dict[str, str]:
+    """The options of the case that a question is about, in words."""
     case = next((part for part in question if isinstance(part, Case)), None)
-    return case is None or matches(item, {name: in_words(value) for name, value in case.options.items()})
+    return {} if case is None else {name: in_words(value) for name, value in case.options.items()}
 
 
 def kind_of(name: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from conformance.grading.formats import file_name, write_all, write_one
+from conformance.grading.formats import file_name, write_all
+from conformance.grading.formats.writing import write_submission
 from conformance.grading.grader import Terms, facts_of, grade, nothing
-from conformance.grading.intake import Submission
+from conformance.grading.intake import IntakeError, Submission, unpacked
 from conformance.grading.result import GRADER_ERROR, Result
 from reference.saving.files import write_document
 
@@ -74,7 +76,7 @@ def grade_all(
     write_all(list(start.values()), terms.rubric, out)
     for result in _graded([one for one in submissions if one.name not in found], terms, jobs):
         write_document(kept / f"{names[result.submission]}.json", result.as_json())
-        write_one(result, terms.rubric, out)
+        write_submission(result, terms.rubric, out, names[result.submission])
         start[result.submission] = result
         done(result)
     results = [start[one.name] for one in submissions]
@@ -85,7 +87,7 @@ def grade_all(
 def _names(submissions: Sequence[Submission]) -> dict[str, str]:
     """A name for the files of each submission."""
     taken: set[str] = set()
-    return {one.name: file_name(one.name, taken) for one in submissions}
+    return {one.name: file_name(one.name, taken) for one in sorted(submissions, key=lambda one: one.name)}
 
 
 def _kept(submissions: Sequence[Submission], terms: Terms, kept: Path, names: dict[str, str]) -> dict[str, Result]:
@@ -97,10 +99,19 @@ def _kept(submissions: Sequence[Submission], terms: Terms, kept: Path, names: di
             result = Result.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        same = facts_of(one, terms).items() <= result.facts.items()
-        if same and result.submission == one.name and result.status != GRADER_ERROR:
+        same = facts_of(terms).items() <= result.facts.items() and result.submission == one.name and result.sha256 == _digest(one)
+        if same and result.sha256 and result.status != GRADER_ERROR:
             found[one.name] = result
     return found
+
+
+def _digest(submission: Submission) -> str:
+    """Of the files as they are now; empty where they cannot be taken."""
+    with tempfile.TemporaryDirectory(prefix="conform-grade-") as home:
+        try:
+            return unpacked(submission, Path(home) / "files").sha256
+        except IntakeError:
+            return ""
 
 
 def _graded(submissions: Sequence[Submission], terms: Terms, jobs: int) -> Iterator[Result]:

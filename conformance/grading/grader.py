@@ -14,7 +14,8 @@ from typing import Any
 from conformance import __version__
 from conformance.base.errors import SandboxError, UnimportableError, reason
 from conformance.grading.asking import ask
-from conformance.grading.intake import IntakeError, Submission, flags, unpacked
+from conformance.grading.flags import flags
+from conformance.grading.intake import IntakeError, Submission, unpacked
 from conformance.grading.models import model_result
 from conformance.grading.points import blank, item_result
 from conformance.grading.result import CRASHED, GRADER_ERROR, OK, REJECTED, TIMED_OUT, UNGRADABLE, Result, Timing
@@ -72,17 +73,16 @@ def grade(submission: Submission, terms: Terms) -> Result:
 def nothing(submission: Submission, terms: Terms, status: str, why: str, **others: Any) -> Result:
     """The result of a submission that could not be asked anything: every item with nothing earned."""
     items = tuple(blank(item) for item in terms.rubric.items)
-    return Result(submission.name, status, why, items, facts=facts_of(submission, terms), **others)
+    return Result(submission.name, status, why, items, facts=facts_of(terms), **others)
 
 
-def facts_of(submission: Submission, terms: Terms) -> dict[str, Any]:
-    """What a result is of: the files as they came, the rubric, versions, and what hidden cases are drawn by, which tells no secret."""
+def facts_of(terms: Terms) -> dict[str, Any]:
+    """What is the same for a batch: the rubric, versions, and what hidden cases are drawn by, which tells no secret."""
     return {
         "assignment": terms.rubric.name,
         "rubric_sha256": hashlib.sha256(terms.rubric.text.encode()).hexdigest(),
         "conformance": __version__,
         "sandbox": terms.sandbox,
-        "source": submission.digest,
         "drawn_by": hashlib.sha256(b"conform" + terms.seed).hexdigest()[:16],
     }
 
@@ -90,10 +90,10 @@ def facts_of(submission: Submission, terms: Terms) -> dict[str, Any]:
 def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, float]) -> Result:
     rubric = terms.rubric
     try:
-        taken = unpacked(submission, home / "files", file=rubric.file)
+        taken = unpacked(submission, home / "files")
     except IntakeError as error:
         return nothing(submission, terms, error.status, str(error))
-    noticed = {"sha256": taken.sha256, "flags": flags(taken.folder)}
+    noticed = flags(taken.folder)
     spec = taken.file
     if rubric.adapter is not None:
         spec = _adapted(taken.folder, taken.file, rubric.adapter)
@@ -103,16 +103,16 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
     try:
         implementation.has("")
         items = tuple(_items(session, rubric.items))
-        status, why = _ending(implementation, "")
+        status, why = _ending(implementation, "", attempted(implementation))
     except UnimportableError as error:
         items = tuple(blank(item) for item in rubric.items)
-        status, why = _ending(implementation, error.in_full)
+        status, why = _ending(implementation, error.in_full, [])
     finally:
         implementation.close()
         used = getattr(implementation, "usage", None)
         usage["computed"] = used.computed if used else 0.0
-    facts = {**facts_of(submission, terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
-    return Result(submission.name, status, why, items, facts=facts, **noticed)
+    facts = {**facts_of(terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
+    return Result(submission.name, status, why, items, taken.sha256, noticed, facts)
 
 
 def _items(session: Session, items: Sequence[Item]) -> list[Any]:
@@ -145,9 +145,15 @@ WORDS: dict[str, Callable[[str], str]] = {
 """What a student is told of how it ended."""
 
 
-def _ending(implementation: ProcessImplementation, why: str) -> tuple[str, str]:
-    """How it ended, and that in words for the student."""
+def attempted(implementation: ProcessImplementation) -> list[str]:
+    """What it tried that is not allowed, where that is known."""
+    return implementation.attempted() if isinstance(implementation, SandboxImplementation) else []
+
+
+def _ending(implementation: ProcessImplementation, why: str, tried: Sequence[str]) -> tuple[str, str]:
+    """How it ended, and that in words for the student, with what it tried in vain."""
     ending = getattr(implementation, "ending", UNGRADABLE if why else OK)
     if ending == OK and why:
         ending = UNGRADABLE
-    return ending, WORDS[ending](why) if ending in WORDS else ""
+    said = [WORDS[ending](why)] if ending in WORDS else []
+    return ending, " ".join([*said, *([f"It tried what this assignment does not allow: {'; '.join(tried)}."] if tried else [])])

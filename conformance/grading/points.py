@@ -10,18 +10,19 @@ from conformance.base.grouping import OF_VALUES, Group
 from conformance.base.printing import failures_by_cause, reason_of
 from conformance.base.record import BLOCKED, ERROR, FAILED_STATUSES, LEVELS, PASSED, SKIPPED, TIMEOUT, UNSUPPORTED, Record
 from conformance.base.report import Report
-from conformance.base.unsupported import unsupported_rows
+from conformance.base.unsupported import NO_FUNCTION, unsupported_rows
 from conformance.base.words import are, counted, listed
 from conformance.cases import TEXT, layer_cases
 from conformance.cases.case import in_words
-from conformance.grading.asking import Asked, kind_of, records_of
+from conformance.grading.asking import Asked, records_of
 from conformance.grading.result import MISSING, RAISED, TOO_SLOW, WAITS, WRONG_FORM, WRONG_VALUES, Cause, ItemResult
 from conformance.grading.rubric import Item
 
 MOST_CAUSES = 8
 """Causes of a layer that are told; what is left is one more, of so many cases."""
 MOST_NAMES = 5
-NO_ANSWER = ("ended", "not asked: it did not answer", "did not answer")
+NOT_ASKED = "is not asked"
+"""What is said of the cases of a function that gave no answer too often."""
 
 
 def blank(item: Item, **others: object) -> ItemResult:
@@ -34,13 +35,12 @@ def item_result(item: Item, asked: Asked) -> ItemResult:
     """What an item about layers earned, and why."""
     report = asked.report if item.batch else asked.report_alone
     records = records_of(item, report)
-    missing = {layer: sum(_missing(item, asked.missing.get(layer, {})).values()) for layer in item.layers}
     counting = [record for record in records if _counts(item, record)]
     passed = sum(record.status == PASSED for record in counting)
-    total = len(counting) + sum(missing.values())
-    counts = Counter(record.status for record in records) + Counter({UNSUPPORTED: sum(missing.values())})
+    total = len(counting)
+    counts = Counter(record.status for record in records)
     parts = {layer: [record for record in records if record.layer == layer] for layer in item.layers}
-    right = tuple(layer for layer, own in parts.items() if _right([one for one in own if _counts(item, one)], missing[layer]))
+    right = tuple(layer for layer, own in parts.items() if _right([one for one in own if _counts(item, one)]))
     causes = [cause for own in parts.values() for cause in causes_of(replace(report, records=own))] if counts[PASSED] < total else []
     return blank(
         item,
@@ -50,16 +50,12 @@ def item_result(item: Item, asked: Asked) -> ItemResult:
         counted=total,
         right=right,
         causes=tuple(sorted(causes, key=lambda cause: (cause.level == LEVELS[1], cause.category == WAITS))),
-        notes=tuple([*_absent(missing, asked), *_lacking(parts, item), *_waiting(records, total)]),
+        notes=tuple([*_lacking(parts, item), *_waiting(records, total)]),
     )
 
 
-def _missing(item: Item, by_kind: Mapping[str, int]) -> dict[str, int]:
-    return {kind: count for kind, count in by_kind.items() if not item.passes or kind in map(kind_of, item.passes)}
-
-
-def _right(counting: Sequence[Record], missing: int) -> bool:
-    return bool(counting) and not missing and all(record.status == PASSED for record in counting)
+def _right(counting: Sequence[Record]) -> bool:
+    return bool(counting) and all(record.status == PASSED for record in counting)
 
 
 def _counts(item: Item, record: Record) -> bool:
@@ -90,7 +86,7 @@ def causes_of(own: Report) -> list[Cause]:
     if not wrong:
         return []
     groups, skipped = failures_by_cause(own, wrong)
-    causes = [_cause(own, group) for group in groups[:MOST_CAUSES]]
+    causes = _joined([_cause(own, group) for group in groups[:MOST_CAUSES]])
     left = skipped + sum(len(group.records) for group in groups[MOST_CAUSES:])
     if left:
         first = groups[MOST_CAUSES].records[0] if len(groups) > MOST_CAUSES else wrong[-1]
@@ -107,6 +103,17 @@ def _cause(own: Report, group: Group) -> Cause:
     return Cause(first.layer, first.level, count, category_of(first), f"{said}{common}.", example, named=bool(group.causes))
 
 
+def _joined(causes: Sequence[Cause]) -> list[Cause]:
+    """The causes, where a function gave no answer those of a level as one: an endless loop is one mistake, however it was stopped."""
+    silent = [cause for cause in causes if cause.category == TOO_SLOW]
+    joined = []
+    for level in dict.fromkeys(cause.level for cause in silent):
+        own = [cause for cause in silent if cause.level == level]
+        first = next((cause for cause in own if NOT_ASKED not in cause.sentence), own[0])
+        joined.append(replace(first, cases=sum(cause.cases for cause in own)))
+    return [*joined, *(cause for cause in causes if cause.category != TOO_SLOW)]
+
+
 def category_of(record: Record) -> str:
     """What is wrong in a word or two."""
     if record.status == BLOCKED:
@@ -120,27 +127,37 @@ def category_of(record: Record) -> str:
     return WRONG_VALUES if OF_VALUES.search(record.message) else WRONG_FORM
 
 
-def _absent(missing: Mapping[str, int], asked: Asked) -> list[str]:
-    """Layers, or passes of them, that there is no function of."""
-    lines = []
-    for layer in (layer for layer, count in missing.items() if count):
-        lines.append(f"{layer}: there is no function for {counted(missing[layer], 'case')}, which costs their share.")
-    return lines
-
-
 def _lacking(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
     """What is not supported or refused, layer by layer, and whether that costs."""
-    lines = []
+    lines = _without_functions(parts, item)
     for layer, own in parts.items():
-        refused = [record for record in own if record.status == UNSUPPORTED]
+        refused = [record for record in own if record.status == UNSUPPORTED and NO_FUNCTION not in record.message]
         if not refused:
             continue
         rows = unsupported_rows(layer, refused, [record for record in own if record.status not in (UNSUPPORTED, SKIPPED)])
-        costs = sum(_counts(item, record) for record in refused)
-        what = listed(list(dict.fromkeys(": ".join(filter(None, row[1:])) for row in rows)), MOST_NAMES)
-        cost = "costs nothing here" if not costs else f"{counted(costs, 'case')} of it {'counts' if costs == 1 else 'count'} as not passed"
-        lines.append(f"{layer}: not supported: {what}; {cost}.")
+        what = listed(list(dict.fromkeys(_row(row) for row in rows)), MOST_NAMES)
+        lines.append(f"{layer}: {what}; {_cost(item, refused)}.")
     return lines
+
+
+def _without_functions(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
+    """One sentence on all functions that there are not."""
+    absent = [record for own in parts.values() for record in own if record.status == UNSUPPORTED and NO_FUNCTION in record.message]
+    names = list(dict.fromkeys(record.message.rpartition(NO_FUNCTION)[2] for record in absent))
+    return [f"There is no function {listed(names, word='or')}; {_cost(item, absent)}."] if names else []
+
+
+def _cost(item: Item, refused: Sequence[Record]) -> str:
+    """How many cases count that were not supported."""
+    costs = sum(_counts(item, record) for record in refused)
+    return f"{counted(costs, 'case')} with it {'counts' if costs == 1 else 'count'} as not passed" if costs else "that costs nothing here"
+
+
+def _row(row: Sequence[str]) -> str:
+    """A row of the table of what is not supported, in words."""
+    if len(row) == 2:
+        return row[1]
+    return "; ".join([*([f"missing: {row[1]}"] if row[1] else []), *([f"refused: {row[2]}"] if row[2] else [])])
 
 
 def _waiting(records: Sequence[Record], total: int) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, TextIO, cast
@@ -20,14 +20,19 @@ from conformance.implementations.launcher import end_with
 from conformance.implementations.messages import PROTOCOL, answer_frame, dumps, question_of, text_of
 from conformance.implementations.module import ModuleImplementation, load
 
+Others = Mapping[str, Callable[[], Any]]
+NO_OTHERS: Others = {}
 
-def serve(implementation: ModuleImplementation, requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer one request after the other until there are no more."""
+
+def serve(implementation: ModuleImplementation, requests: BinaryIO, replies: BinaryIO, others: Others = NO_OTHERS) -> None:
+    """Answer one request after the other until there are no more; `others` are further operations, which take no arguments."""
     models: dict[str, Callable[[Any], Any]] = {}
     while (request := read_frame(requests)) is not None:
         number = text_of(request, "id")
         try:
-            reply = encode(_reply(implementation, request, models, number))
+            op = text_of(request, "op")
+            told = answer_frame(number, Answer(PASSED, others[op]())) if op in others else _reply(implementation, request, models, number)
+            reply = encode(told)
         except Exception as error:
             reply = encode(answer_frame(number, Answer(ERROR, message=f"its answer cannot be sent: {plain(error)}")))
         replies.write(reply)

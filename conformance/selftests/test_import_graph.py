@@ -29,7 +29,8 @@ STAIRS = (
     {"reporting"},
     {"studies"},
     {"suite"},
-    {"plugin", "cli", "grading"},
+    {"grading"},
+    {"plugin", "cli"},
     {"__main__"},
     {"selftests"},
 )

@@ -6,3 +6,6 @@ submission; ``program``, ``submission`` and ``launcher`` stand outside. ``confor
 
 This file imports nothing. Everything that ``child`` needs before the locks needs the standard library alone.
 """
+
+ATTEMPTS = "attempts"
+"""The operation that asks a sandboxed process what was tried there that is not allowed."""

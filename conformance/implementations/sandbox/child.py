@@ -20,7 +20,8 @@ from conformance.implementations.frames import Frame, encode, read_frame
 from conformance.implementations.launcher import end_with
 from conformance.implementations.messages import text_of
 from conformance.implementations.module import ModuleImplementation
-from conformance.implementations.sandbox import forbidden, landlock, resources, seccomp, system, user
+from conformance.implementations.sandbox import ATTEMPTS, forbidden, landlock, resources, seccomp, system, user
+from conformance.implementations.sandbox.attempts import attempts
 from conformance.implementations.sandbox.finder import Finder, located, move, moved
 
 NO_NEW_PRIVILEGES = 38
@@ -50,7 +51,8 @@ def main() -> None:
     replies.write(encode(Frame({"id": text_of(request, "id"), **about})))
     replies.flush()
     if about["status"] == PASSED:
-        serve(ModuleImplementation(told["spec"]), requests, replies)
+        attempts.folder = told["folder"]
+        serve(ModuleImplementation(told["spec"]), requests, replies, {ATTEMPTS: lambda: list(attempts.sentences)})
 
 
 def lock(told: Mapping[str, Any]) -> str:

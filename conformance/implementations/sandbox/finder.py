@@ -13,6 +13,8 @@ from importlib.machinery import EXTENSION_SUFFIXES, BuiltinImporter, FrozenImpor
 from importlib.util import spec_from_file_location
 from types import ModuleType
 
+from conformance.implementations.sandbox.attempts import attempts
+
 ENDINGS = ("/__init__.py", *EXTENSION_SUFFIXES, ".py")
 
 
@@ -50,6 +52,7 @@ class Finder:
         if found is not None or sys._getframe(2).f_code.co_name == "find_spec":
             return found
         allowed = f"the standard library, {', '.join(sorted(self.packages))} and the submission's own files"
+        attempts.note(f"{name} may not be imported")
         raise NotAllowedError(f"{name} may not be imported here, only {allowed}", name=name)
 
     def install(self) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
+from conformance.implementations.sandbox.attempts import attempts
+
 SEARCHED = ("numpy", "numpy.linalg", "numpy.lib.stride_tricks", "numpy.fft")
 """Where a name without dots is looked up."""
 HOOK = "__conform_refuse__"
@@ -82,4 +84,5 @@ def _pattern(*arguments: Any, **options: Any) -> Any:
 
 
 def _refuse(name: str) -> Callable[..., Any]:
+    attempts.note(f"{name} may not be called")
     raise ForbiddenCallError(f"{name} may not be called here")

@@ -16,8 +16,10 @@ from conformance.base.call import Answer, Question
 from conformance.base.errors import SandboxError, UnimportableError
 from conformance.base.record import ERROR, TIMEOUT
 from conformance.implementations.frames import Frame
+from conformance.implementations.messages import answer_of
 from conformance.implementations.process import BrokenError, ProcessImplementation
 from conformance.implementations.program import Program
+from conformance.implementations.sandbox import ATTEMPTS
 from conformance.implementations.sandbox import limits as smallest
 from conformance.implementations.sandbox.finder import NotAllowedError
 from conformance.implementations.sandbox.forbidden import ForbiddenCallError
@@ -71,6 +73,13 @@ class SandboxImplementation(ProcessImplementation):
             refused = any(f"{kind.__name__}: " in str(error) for kind in (NotAllowedError, ForbiddenCallError))
             found = REJECTED if refused else UNGRADABLE if "cannot be imported" in str(error) else CRASHED
         return TIMED_OUT if self.usage.timeouts else CRASHED if self.usage.crashes else found
+
+    def attempted(self) -> list[str]:
+        """What it tried that is not allowed, as its process remembers, in sentences that may quote it."""
+        if self._program is None:
+            return []
+        told = self._put(Question(ATTEMPTS, ()), answer_of, op=ATTEMPTS).value
+        return [str(one) for one in told] if isinstance(told, list) else []
 
     def ask(self, question: Question) -> Answer:
         """As that of a process; a call that ends it counts as one that gives no answer, since each start takes its time as well."""

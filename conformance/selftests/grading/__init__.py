@@ -1,1 +1,5 @@
+<<<<<<< HEAD
 """Tests of ``conformance/grading``."""
+=======
+"""The harness: what a rubric asks, what a submission gets, and what is written about it."""
+>>>>>>> formats

@@ -1,0 +1,186 @@
+"""What is told about a result: to its student no more than the rubric allows, to the staff everything.
+
+Here is decided what is said; how it is written down is for each format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.base.printing import PLAIN
+from conformance.base.record import EDGE, ERROR, FAILED, TIMEOUT
+from conformance.base.words import are, counted, listed
+from conformance.cases import NAMES
+from conformance.grading.formats.blocks import Block, point, sentence, verbatim
+from conformance.grading.formats.escape import MOST_REASON
+from conformance.grading.formats.numbers import in_words, is_full, of_points, worth, written
+from conformance.grading.result import (
+    CRASHED,
+    GRADER_ERROR,
+    NONE,
+    OK,
+    REJECTED,
+    TIMED_OUT,
+    UNGRADABLE,
+    WAITS,
+    Cause,
+    ItemResult,
+    Result,
+    told_to_student,
+)
+from conformance.grading.rubric import Rubric
+
+FILE = "layers.py"
+"""What a student's file is called where the rubric does not say."""
+MOST_NAMES = 8
+FATES = {FAILED: "gave something else than Keras gives", ERROR: "raised an error or gave no answer", TIMEOUT: "took too long"}
+"""What became of cases that did not pass."""
+REFUSED = "asked for what is not supported"
+ENDINGS = {
+    UNGRADABLE: "The file cannot be imported, so nothing could be asked.",
+    REJECTED: "The submission needs what this assignment does not allow.",
+    TIMED_OUT: "Calls took too long and were stopped.",
+    CRASHED: "The process in which the file runs ended while it was asked.",
+    GRADER_ERROR: "The grader failed.",
+}
+"""What is said of a status where the result gives no reason."""
+
+
+def shown_items(result: Result, shown: Sequence[str]) -> list[ItemResult]:
+    """The items that a student sees, where these visibilities are seen."""
+    return [item for item in result.items if item.visibility in shown]
+
+
+def kept_back(result: Result, shown: Sequence[str]) -> list[ItemResult]:
+    """The items that a student does not see."""
+    return [item for item in result.items if item.visibility not in shown]
+
+
+def title_of(item: ItemResult) -> str:
+    """The title, and that it is a bonus where it is."""
+    return f"{item.title} (bonus)" if item.bonus else item.title
+
+
+def score_of(items: Sequence[ItemResult]) -> str:
+    """What was earned of what can be, a bonus included in the first: "7.5 of 10 points"."""
+    return of_points(sum(item.earned for item in items), sum(item.points for item in items if not item.bonus))
+
+
+def about_the_score(items: Sequence[ItemResult], hidden: Sequence[ItemResult]) -> list[Block]:
+    """How much of it is a bonus, and what it leaves out."""
+    bonus = sum(item.earned for item in items if item.bonus)
+    most = sum(item.points for item in items if item.bonus)
+    said = [f"{in_words(bonus, most)} of these points {are(1 if in_words(bonus, most) == '1' else 2)} a bonus."] if bonus else []
+    points = worth(sum(item.points for item in hidden))
+    if len(hidden) == 1:
+        said.append(f"1 more item, worth {points}, is not shown here, and not in this sum.")
+    elif hidden:
+        said.append(f"{len(hidden)} more items, worth {points} together, are not shown here, and not in this sum.")
+    return [sentence(" ".join(said))] if said else []
+
+
+def reason_of(result: Result) -> str:
+    """Why it ended as it did; empty where it ended well."""
+    return result.reason or ENDINGS.get(result.status, "")
+
+
+def nothing_asked(result: Result) -> bool:
+    """Whether there is nothing to say about any item."""
+    return not any(item.counts or item.counted for item in result.items)
+
+
+def of_status(result: Result, rubric: Rubric) -> list[Block]:
+    """How a submission ended where it did not end well, and what to do about it."""
+    if result.status == OK:
+        return [sentence(result.reason, MOST_REASON)] if result.reason else []
+    said, _, excerpt = reason_of(result).partition("\n\n")
+    shown = [verbatim(excerpt, MOST_REASON)] if excerpt.strip() else []
+    return [sentence(said, MOST_REASON), *shown, sentence(_advice(result.status, rubric))]
+
+
+def _advice(status: str, rubric: Rubric) -> str:
+    file, limits = rubric.file or FILE, rubric.limits
+    return {
+        UNGRADABLE: f"Run your file by itself (python {file}), mend what Python says, and hand it in again.",
+        REJECTED: "Leave that out, and hand it in again. What may be imported: the standard library, "
+        f"{listed(sorted({'numpy', *limits.packages}))}, and your own files.",
+        TIMED_OUT: f"A call may compute for {written(limits.call)} s. Look for a loop that does not end, or that does one by one what "
+        "NumPy does at once.",
+        CRASHED: f"A file must not end its process (exit, os._exit, a signal), and may use {limits.memory:,} MiB of memory.",
+        GRADER_ERROR: "You need not do anything: these are not your points, and it will be graded again.",
+    }[status]
+
+
+def of_item(item: ItemResult, *, everything: bool = False) -> list[Block]:
+    """How many cases passed, what is right, what is wrong and why, and where the points went."""
+    open_about = everything or item.feedback != NONE
+    causes: Sequence[Cause] = item.causes if everything else told_to_student(item)
+    blocks = [sentence(_passed(item) + (_fates(item) if open_about else "") + ".")]
+    if open_about and item.right and not is_full(item):
+        blocks.append(sentence(f"{listed(item.right, MOST_NAMES)} {are(len(item.right))} right."))
+    for cause in causes:
+        blocks.append(point(f"{cause.layer}{' (unusual input)' * (cause.level == EDGE)}, {counted(cause.cases, 'case')}: {cause.sentence}"))
+        if cause.example:
+            blocks.append(verbatim(_example(cause)))
+    return blocks + [sentence(note) for note in item.notes if open_about]
+
+
+def _passed(item: ItemResult) -> str:
+    if not item.counted:
+        return "No case of it counts" if item.counts else "No case of it could be asked"
+    if is_full(item):
+        return "The only case passed" if item.counted == 1 else f"All {item.counted:,} cases passed"
+    cases = f"{item.passed:,} of {counted(item.counted, 'case')} passed"
+    if item.bonus:
+        return f"{cases}, which earns {worth(item.earned)} on top"
+    lost = worth(item.points - item.earned)
+    return f"{cases}; {lost} {are(1 if lost == '1 point' else 2)} lost"
+
+
+def _fates(item: ItemResult) -> str:
+    """Where the lost points went: how many of the cases that count gave, raised or lacked what."""
+    lost = item.counted - item.passed
+    if is_full(item) or not lost:
+        return ""
+    wrong = {fate: item.counts.get(status, 0) for status, fate in FATES.items()}
+    wrong[REFUSED] = max(0, lost - sum(wrong.values()))
+    return ": " + listed([f"{count:,} {fate}" for fate, count in wrong.items() if count])
+
+
+def _example(cause: Cause) -> str:
+    """The simplest case in words, as ``conform check`` prints it."""
+    told = cause.example
+    for short, said in PLAIN.items():
+        told = told.replace(short, f"\n{said}")
+    return told
+
+
+def next_steps(result: Result, rubric: Rubric, items: Sequence[ItemResult]) -> list[Block]:
+    """What to do about points that were lost: where to begin, and the command that shows it."""
+    lost = [item for item in items if not is_full(item)]
+    if not lost:
+        return [sentence("There is nothing to mend: all that is told here is right.")] if items and not nothing_asked(result) else []
+    if result.status == GRADER_ERROR or rubric.adapter is not None:
+        return []
+    wrong, edge = _wrong_layers(lost, rubric)
+    if not wrong:
+        return []
+    command = f"conform check {rubric.file or FILE} --layers {','.join(wrong)}{' --edge' * edge}"
+    begin = f"Begin with {wrong[0]}. " if len(wrong) > 1 else ""
+    said = f"{begin}This asks your file the same kind of questions, and shows the first mistakes with all numbers:"
+    return [sentence(said), verbatim(command)]
+
+
+def _wrong_layers(lost: Sequence[ItemResult], rubric: Rubric) -> tuple[list[str], bool]:
+    """Layers to look at, those that wait for others last, and whether unusual input counts; where nothing is told all of the item's."""
+    asked = {item.id: item.layers for item in rubric.items}
+    first: list[str] = []
+    last: list[str] = []
+    edge = False
+    for item in lost:
+        told = told_to_student(item)
+        edge = edge or any(cause.level == EDGE for cause in told)
+        first += [cause.layer for cause in told if cause.category != WAITS]
+        last += [cause.layer for cause in told]
+        last += [layer for layer in asked.get(item.id, ()) if layer not in item.right or item.feedback == NONE]
+    return [layer for layer in dict.fromkeys(first + last) if layer in NAMES], edge
