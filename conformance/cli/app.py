@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.cli.assignment import assignment_command
 from conformance.cli.exits import DIFFERENT, DONE, Data, refused, stop
 from conformance.cli.grade import grade_command
 from conformance.cli.lockstep import gap_command, lockstep_command
@@ -26,6 +27,7 @@ app.command("train")(train_command)
 app.command("lockstep")(lockstep_command)
 app.command("gap")(gap_command)
 app.command("grade")(grade_command)
+app.command("assignment")(assignment_command)
 
 
 @app.command("report")

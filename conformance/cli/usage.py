@@ -8,6 +8,7 @@ COMMANDS = {
     "check": "Check a file of your own layers in seconds, against recorded answers of Keras.",
     "compare": "Compare an implementation with Keras on a model and data of your own, layer by layer.",
     "grade": "Grade the submissions of a class in the sandbox: points by a rubric, and a page for each that says why.",
+    "assignment": "Write all that an assignment needs: starter file, rubric, page, and what a course's platform takes.",
     "doctor": "Say what works on this machine: versions, TensorFlow, data sets, cores; or what is in a model's file.",
     "record": "Record what live Keras answers to every declared case, and say what has changed.",
     "report": "Write reports/ from the records of a run; trains nothing.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import reference
 from conformance.cases import TEXT, layer_cases
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.optimizers import OPTIMIZER_CASES, function_of
+from conformance.grading.rubric import Item
 from reference.layers import LAYERS
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -37,3 +38,9 @@ def passes_of(layer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     spec = LAYERS.get(layer)
     forward = (FORWARD, *(["mask"] if spec and spec.compute_mask else []), *(["random"] if spec and spec.drops else []))
     return forward, (BACKWARD,) if hasattr(reference, layer_cases(layer).function_name(BACKWARD)) else ()
+
+
+def asked_passes(items: Iterable[Item], layer: str) -> frozenset[str]:
+    """The passes in which a rubric's items ask a layer; none stands for all."""
+    of_layer = [item.passes for item in items if layer in item.layers]
+    return frozenset(one for passes in of_layer for one in passes) if all(of_layer) else frozenset()

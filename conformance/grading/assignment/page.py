@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.base.record import CORE, EDGE
 from conformance.base.words import listed
-from conformance.grading.assignment.functions import functions_of
+from conformance.grading.assignment.functions import asked_passes, functions_of
 from conformance.grading.assignment.plan import Assignment
 from conformance.grading.assignment.wheel import FILE_NAME
 from conformance.grading.result import CATEGORY, FULL, NONE, SENTENCE, VISIBLE
@@ -20,7 +20,7 @@ COUNTED = {
 }
 TOLD = {
     NONE: "how many cases passed, and not what is wrong",
-    CATEGORY: "in a word or two what is wrong, such as \"wrong values\"",
+    CATEGORY: 'in a word or two what is wrong, such as "wrong values"',
     SENTENCE: "the mistake in a sentence, without the numbers of the case",
     FULL: "the simplest case that fails, with its numbers",
 }
@@ -36,15 +36,10 @@ def _task(assignment: Assignment) -> Iterator[str]:
     yield f"# {assignment.title}\n"
     yield "Write these functions with NumPy, so that they compute what Keras computes:\n"
     for layer in assignment.layers:
-        yield f"- {layer}: {listed([f'`{name}`' for name in functions_of(layer, _passes(assignment, layer))])}"
+        names = functions_of(layer, asked_passes(assignment.rubric.items, layer))
+        yield f"- {layer}: {listed([f'`{name}`' for name in names])}"
     yield f"\nThe starter file, `{assignment.file}`, has each of them with its signature, what it computes and the shapes. Hand in that"
     yield f"file; if there are more, the one that is judged is called `{assignment.file}`."
-
-
-def _passes(assignment: Assignment, layer: str) -> set[str]:
-    """Every pass in which a layer is asked; none stands for all."""
-    of_layer = [item.passes for item in assignment.rubric.items if layer in item.layers]
-    return set() if not all(of_layer) else {one for passes in of_layer for one in passes}
 
 
 def _checking(assignment: Assignment) -> Iterator[str]:
@@ -88,9 +83,9 @@ def _markdown(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _rules(assignment: Assignment) -> Iterator[str]:
     limits = assignment.rubric.limits
-    allowed = [one for one in limits.packages if one not in limits.forbidden]
+    allowed = [f"`{one}`" for one in dict.fromkeys(["numpy", *limits.packages]) if one not in limits.forbidden]
     yield "## Rules\n"
-    yield f"- You may import the standard library, your own files, and {listed([f'`{one}`' for one in dict.fromkeys(['numpy', *allowed])])}."
+    yield f"- You may import the standard library, your own files, and {listed(allowed)}."
     if limits.forbidden:
         names = listed([f"`{one}`" for one in limits.forbidden], word="or")
         yield f"- You may not call {names}: write it yourself."

@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""Tests of ``conformance/grading``."""
-=======
 """The harness: what a rubric asks, what a submission gets, and what is written about it."""
->>>>>>> formats
