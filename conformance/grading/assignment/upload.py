@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.grading.assignment.plan import REQUIREMENTS, SECRET, Assignment
-from conformance.grading.assignment.wheel import FILE_NAME
+from conformance.grading.assignment.wheel import FILE_NAME, FOR_MODELS
 from conformance.grading.assignment.wheel import REQUIREMENTS as NEEDED
 
 
@@ -31,7 +31,11 @@ class Upload:
 
 def carried(assignment: Assignment, wheel: bytes) -> dict[str, bytes]:
     """What every upload has: the wheel, the packages that it needs, the rubric with its files, the secret."""
-    needed = "# What grading imports beside the wheel; nothing of TensorFlow.\n" + "".join(f"{one}\n" for one in NEEDED)
+    models = [FOR_MODELS] if any(item.model for item in assignment.rubric.items) else []
+    allowed = [one for one in assignment.rubric.limits.packages if one != "numpy"]
+    needed = "# What grading imports beside the wheel, and what submissions may import.\n" + "".join(
+        f"{one}\n" for one in (*NEEDED, *models, *allowed)
+    )
     secret = {SECRET: assignment.secret.encode()} if assignment.secret else {}
     return {FILE_NAME: wheel, REQUIREMENTS: needed.encode(), **assignment.files, **secret}
 

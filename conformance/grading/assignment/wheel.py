@@ -24,8 +24,9 @@ from conformance.oracle.recorded.vectors import ENDING, MANIFEST, Family, folder
 PACKAGES = ("reference", "conformance")
 LEFT_OUT = frozenset({"selftests", "studies", "docs"})
 """Folders of the packages that grading has no use for, beside those whose name begins with ``_``: data that a checkout keeps elsewhere."""
-REQUIREMENTS = ("numpy>=2.0", "safetensors>=0.5", "h5py>=3.11", "joblib>=1.4", "threadpoolctl>=3.1", "tqdm>=4.66", "typer>=0.12")
-"""What checking and grading import: nothing of TensorFlow, and nothing of pytest."""
+REQUIREMENTS = ("numpy>=2.0", "safetensors>=0.5", "joblib>=1.4", "tabulate>=0.9", "threadpoolctl>=3.1", "tqdm>=4.66", "typer>=0.12")
+FOR_MODELS = "h5py>=3.11"
+"""What checking and grading import: nothing of TensorFlow, and nothing of pytest; and what reading a saved model takes."""
 DISTRIBUTION = f"keras_conformance-{__version__}"
 FILE_NAME = f"{DISTRIBUTION}-py3-none-any.whl"
 PYTHON = ">=3.11"
