@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -69,7 +71,7 @@ def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
     backward = there and any(has(function) for function in functions_of(layer) if function.endswith("_backward"))
     alone = replace(session)
     alone.implementation = SampleBySample(session.implementation)
-    for kind, identifier, question in _wanted(layer, items):
+    for kind, identifier, question in _wanted(layer, tuple(items)):
         name = f"test_{kind}[{identifier}]"
         gradients = gradients_are_asked(kind, question)
         if not (backward if gradients else there):
@@ -95,17 +97,21 @@ def _may_pass_alone(record: Record, name: str) -> bool:
 
 
 def _put(session: Session, told: Told, kind: str, name: str, question: tuple[Any, ...]) -> None:
-    runner = CaseRunner(session, name, lambda: "", told.settle, in_sentences)
+    again = functools.partial(shlex.join, ["conform", "check", session.iut, "--case", name])
+    runner = CaseRunner(session, name, again, told.settle, in_sentences)
     checks.KINDS[kind].check(runner, *question)
 
 
-def _wanted(layer: str, items: Sequence[Item]) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
-    """The questions about a layer that any of these items asks."""
+@functools.lru_cache(maxsize=256)
+def _wanted(layer: str, items: tuple[Item, ...]) -> list[tuple[str, str, tuple[Any, ...]]]:
+    """The questions about a layer that any of these items asks, the same for every submission."""
+    found = []
     kinds = [kind for kind in ANSWERED if any(not item.passes or kind in map(kind_of, item.passes) for item in items)]
     for kind, identifier, question in questions([layer], "standard", kinds):
         level = checks.KINDS[kind].level_of(*question)
         if any(asks(item, kind, level, question) for item in items):
-            yield kind, identifier, question
+            found.append((kind, identifier, question))
+    return found
 
 
 def asks(item: Item, kind: str, level: str, question: tuple[Any, ...]) -> bool:

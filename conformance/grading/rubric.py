@@ -74,7 +74,7 @@ class Item:
     title: str = ""
     layers: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
-    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     required: tuple[str, ...] | None = None
     level: str = CORE
     batch: bool = True

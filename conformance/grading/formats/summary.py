@@ -12,7 +12,7 @@ from conformance.grading.formats.escape import MOST_NAME, markdown
 from conformance.grading.formats.numbers import in_words, is_full, of_points, written
 from conformance.grading.formats.page import TIME
 from conformance.grading.formats.told import reason_of, title_of
-from conformance.grading.result import GRADER_ERROR, OK, STATUSES, WAITS, ItemResult, Result
+from conformance.grading.result import GRADER_ERROR, MISSING, OK, STATUSES, WAITS, ItemResult, Result
 from conformance.grading.rubric import Rubric
 from conformance.reporting.tables import table
 
@@ -82,7 +82,7 @@ def _mistakes(graded: Sequence[Result]) -> str:
     makers: dict[tuple[bool, str, str], dict[str, None]] = {}
     for result in graded:
         for cause in (cause for item in result.items for cause in item.causes):
-            if cause.category != WAITS and not cause.sentence.startswith(FURTHER):
+            if cause.category not in (WAITS, MISSING) and not cause.sentence.startswith(FURTHER):
                 said = WHERE.sub(".", cause.sentence) if cause.named else cause.sentence
                 makers.setdefault((not cause.named, cause.layer, said), {})[result.submission] = None
     if not makers:

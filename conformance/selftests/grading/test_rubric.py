@@ -28,19 +28,22 @@ def test_a_rubric_says_what_it_says(tmp_path):
         + '[sandbox]\npackages = ["numpy", "tqdm"]\nforbidden = ["np.dot"]\ncall_seconds = 1.5\nanswer_mib = 2\n'
         + '[defaults]\nfeedback = "full"\nrequired = ["use_bias"]\n'
         + ITEM
-        + 'options = { activation = ["relu", "soft*"], use_bias = "True" }\npasses = ["forward"]\nlevel = "all"\nbatch = false\nhidden = 3\n'
+        + 'options = { activation = ["relu", "soft*"], use_bias = "True" }\n'
+        + 'passes = ["forward"]\nlevel = "all"\nbatch = false\nhidden = 3\n'
         + '[[item]]\nid = "lstm"\ntitle = "LSTM"\npoints = 1.5\nlayers = ["LSTM"]\nbonus = true\nfeedback = "none"\nrequired = []\n'
     )
     rubric = read_rubric(written(tmp_path, text))
     dense, lstm = rubric.items
-    assert (rubric.name, rubric.title, rubric.file, rubric.adapter, rubric.points) == ("week-1", "Week 1", "mine.py", tmp_path / "adapter.py", 2)
+    assert (rubric.name, rubric.title, rubric.file, rubric.points) == ("week-1", "Week 1", "mine.py", 2), rubric
+    assert rubric.adapter == tmp_path / "adapter.py", "paths are relative to the rubric"
     assert rubric.text == text, "the text is kept, for its hash"
     limits = rubric.limits
     assert (limits.packages, limits.forbidden, limits.call, limits.reply) == (("numpy", "tqdm"), ("np.dot",), 1.5, 2 * MIB), limits
     assert limits.lost == DEFAULT_LIMITS.lost, "what the rubric does not say stays as it is"
     assert dense.options == {"activation": ("relu", "soft*"), "use_bias": ("True",)}, dense
     assert (dense.passes, dense.level, dense.batch, dense.hidden, dense.title) == (("forward",), "all", False, 3, "dense"), dense
-    assert (dense.feedback, dense.required, lstm.feedback, lstm.required) == ("full", ("use_bias",), "none", ()), "defaults, and what overrides them"
+    assert (dense.feedback, dense.required) == ("full", ("use_bias",)), "defaults hold"
+    assert (lstm.feedback, lstm.required) == ("none", ()), "an item overrides them"
     assert lstm.bonus and lstm.points == 1.5, lstm
 
 
