@@ -45,7 +45,7 @@ def main():
 def installed(home):
     venv.create(home, with_pip=True)
     python = str(home / "bin" / "python")
-    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "-r", str(HERE / "requirements.txt")], check=True)
     subprocess.run([*pip, "--no-deps", *map(str, HERE.glob("*.whl"))], check=True)
     return python

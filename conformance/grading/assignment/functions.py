@@ -44,3 +44,11 @@ def asked_passes(items: Iterable[Item], layer: str) -> frozenset[str]:
     """The passes in which a rubric's items ask a layer; none stands for all."""
     of_layer = [item.passes for item in items if layer in item.layers]
     return frozenset(one for passes in of_layer for one in passes) if all(of_layer) else frozenset()
+
+
+def kept_options(items: Iterable[Item], layer: str) -> frozenset[str] | None:
+    """The options of a layer that some item needs; None where an item needs whatever there is."""
+    of_layer = [item for item in items if layer in item.layers and not item.hidden]
+    if not of_layer or any(item.required is None for item in of_layer):
+        return None
+    return frozenset(name for item in of_layer for name in item.required or ())

@@ -44,9 +44,10 @@ if [ -z "$python" ]; then
     python="$(find_python)"
 fi
 "$python" -m venv "$root/conform"
-pip() { "$root/conform/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-cache-dir "$@"; }
+pip() { "$root/conform/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-compile "$@"; }
 pip -r "$root/source/requirements.txt"
 pip --no-deps "$root"/source/*.whl
+"$root/conform/bin/python" -I -c 'import conformance.grading.batch, conformance.cli.app'  # compiles what is used, and nothing else
 "$root/conform/bin/conform" doctor || true  # the log of the build says whether submissions can be locked in
 """
 RUN = f"""\

@@ -30,7 +30,7 @@ root="${{CONFORM_GRADE:-/grade}}"
 python="${{CONFORM_PYTHON:-python3}}"
 mkdir -p "$root/results"
 echo '{{"gradable": true, "score": 0.0, "message": "{NOT_YET}"}}' > "$root/results/results.json"
-pip() {{ "$python" -I -m pip install --quiet --disable-pip-version-check --root-user-action=ignore "$@"; }}
+pip() {{ "$python" -I -m pip install --quiet --disable-pip-version-check --no-compile --root-user-action=ignore "$@"; }}
 "$python" -I -c 'import conformance' 2> /dev/null \\
     || {{ pip -r "$root/tests/requirements.txt" && pip --no-deps "$root"/tests/*.whl; }}
 "$python" -I -m conformance.grading.assignment.prairielearn && exit 0

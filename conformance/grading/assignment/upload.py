@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 
 from conformance.grading.assignment.plan import REQUIREMENTS, SECRET, Assignment
 from conformance.grading.assignment.wheel import FILE_NAME, FOR_MODELS
@@ -32,7 +33,8 @@ class Upload:
 def carried(assignment: Assignment, wheel: bytes) -> dict[str, bytes]:
     """What every upload has: the wheel, the packages that it needs, the rubric with its files, the secret."""
     models = [FOR_MODELS] if any(item.model for item in assignment.rubric.items) else []
-    allowed = [one for one in assignment.rubric.limits.packages if one != "numpy"]
+    homes = packages_distributions()
+    allowed = [homes.get(name, [name])[0] for name in assignment.rubric.limits.packages if name != "numpy"]
     needed = "# What grading imports beside the wheel, and what submissions may import.\n" + "".join(
         f"{one}\n" for one in (*NEEDED, *models, *allowed)
     )
