@@ -105,7 +105,8 @@ def test_a_drafted_rubric_is_a_rubric(everything, tmp_path):
 
 def test_the_page_says_what_is_asked_counted_and_allowed(tmp_path):
     text = '[assignment]\nname="x"\ntitle="Week | 3"\nfile="mine.py"\n[sandbox]\nforbidden=["np.convolve"]\npackages=["numpy","tqdm"]\n'
-    item = '[[item]]\nid="a"\ntitle="A | B"\npoints=4\nlayers=["Dense"]\npasses=["forward"]\nlevel="edge"\nfeedback="none"\nrequired=["use_bias"]\n'
+    item = '[[item]]\nid="a"\ntitle="A | B"\npoints=4\nlayers=["Dense"]\npasses=["forward"]\nlevel="edge"\n'
+    item += 'feedback="none"\nrequired=["use_bias"]\n'
     hidden = '[[item]]\nid="b"\npoints=1.5\nlayers=["LSTM"]\nbonus=true\nvisibility="after_published"\n'
     (tmp_path / "r.toml").write_text(text + item + hidden, encoding="utf-8")
     told = page(plan("x", [], tmp_path / "r.toml"))
