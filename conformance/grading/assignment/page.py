@@ -63,15 +63,26 @@ def _points(assignment: Assignment) -> Iterator[str]:
     yield from _markdown(rows)
     bonus = sum(item.points for item in rubric.items if item.bonus)
     more = f", and {bonus:g} more as a bonus" if bonus else ""
-    yield f"\n{rubric.points:g} points can be earned{more}. An item earns the share of its cases that pass; a case that needs an"
-    yield "option which is not supported does not pass. A mistake in one layer is not charged to another one."
+    yield f"\n{rubric.points:g} points can be earned{more}. An item earns the share of its cases that pass."
+    if any(item.required is not None for item in rubric.items):
+        yield "A case that needs one of the options named here does not pass where that is not supported; other options cost nothing."
+    else:
+        yield "A case that needs an option which is not supported does not pass."
+    yield "A mistake in one layer is not charged to another one."
 
 
 def _row(item: Item) -> tuple[str, ...]:
     points = f"{item.points:g}{' (bonus)' if item.bonus else ''}"
-    needed = "" if item.required is None else f"; needed options: {listed(item.required) or 'none'}"
+    needed = "" if not item.required else f"; needed options: {listed(item.required)}"
+    only = "".join(f"; {option} only {listed(values, word='or')}" for option, values in _values(item).items())
     told = TOLD[item.feedback] if item.visibility == VISIBLE else "nothing before the course publishes it"
-    return item.title, points, f"{COUNTED[item.level]}{needed}", told
+    return item.title, points, f"{COUNTED[item.level]}{needed}{only}", told
+
+
+def _values(item: Item) -> dict[str, list[str]]:
+    """The options of which an item asks some values alone, and these; not those that it leaves at their default."""
+    found = {option: [one for one in patterns if one != "None"] for option, patterns in item.options.items()}
+    return {option: values for option, values in found.items() if values}
 
 
 def _markdown(rows: list[tuple[str, ...]]) -> Iterator[str]:

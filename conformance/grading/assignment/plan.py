@@ -95,6 +95,8 @@ def plan(name: str, layers: Sequence[str] = (), rubric: Path | None = None, secr
         if chosen and missing:
             raise AssignmentError(f"--layers: the rubric asks for {listed(missing)}, which {are(len(missing))} not among them")
         chosen = chosen or asked
+    if not chosen:
+        raise AssignmentError("--layers: the rubric asks for models alone; name the layers that the starter file has")
     drawn = any(item.hidden for item in found.items)
     return Assignment(name, chosen, found, files, (secret or secrets.token_hex(32)) if drawn else "")
 

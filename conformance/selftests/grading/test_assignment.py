@@ -106,7 +106,7 @@ def test_a_drafted_rubric_is_a_rubric(everything, tmp_path):
 def test_the_page_says_what_is_asked_counted_and_allowed(tmp_path):
     text = '[assignment]\nname="x"\ntitle="Week | 3"\nfile="mine.py"\n[sandbox]\nforbidden=["np.convolve"]\npackages=["numpy","tqdm"]\n'
     item = '[[item]]\nid="a"\ntitle="A | B"\npoints=4\nlayers=["Dense"]\npasses=["forward"]\nlevel="edge"\n'
-    item += 'feedback="none"\nrequired=["use_bias"]\n'
+    item += 'feedback="none"\nrequired=["use_bias"]\noptions={activation=["None", "linear","relu"]}\n'
     hidden = '[[item]]\nid="b"\npoints=1.5\nlayers=["LSTM"]\nbonus=true\nvisibility="after_published"\n'
     (tmp_path / "r.toml").write_text(text + item + hidden, encoding="utf-8")
     told = page(plan("x", [], tmp_path / "r.toml"))
@@ -117,7 +117,7 @@ def test_the_page_says_what_is_asked_counted_and_allowed(tmp_path):
         "`mine.py`",
         "conform check mine.py --layers Dense",
         "| A \\| B | 4 | unusual input",
-        "needed options: use_bias | how many cases passed",
+        "; needed options: use_bias; activation only linear or relu | how many cases passed",
         "| b | 1.5 (bonus) | ordinary input",
         "nothing before the course publishes it",
         "4 points can be earned, and 1.5 more as a bonus",
@@ -207,6 +207,7 @@ NAMED = '[assignment]\nname="x"\n'
         ("x", ["LSTM"], NAMED + ITEM, "the rubric asks for Dense, which is not among them"),
         ("x", [], NAMED + ITEM + "pionts = 3\n", "--rubric: .*there is no 'pionts' .* did you mean points"),
         ("x", [], "[", "--rubric: .* is no TOML"),
+        ("x", [], NAMED + '[[item]]\nid="a"\npoints=4\nmodel="r.toml"\ndata="r.toml"\n', "the rubric asks for models alone"),
     ],
 )
 def test_what_cannot_be_an_assignment_is_refused_in_a_sentence(name, layers, text, sentence, rubric, tmp_path):
