@@ -276,3 +276,15 @@ def test_the_setup_of_gradescope_makes_an_environment_that_grades(gradescope):
     assert not {"tensorflow", "keras", "pytest", "scikit_learn"} & installed, "light"
     found, told = gradescope(gradescope.root / "conform" / "bin" / "python", layers=RIGHT)
     assert [test["score"] for test in found["tests"]] == [8.0], told
+
+
+def test_a_student_checks_by_the_package_that_is_handed_out(interpreters, tmp_path):
+    """It has the answers for the layers of the assignment: a helper of another layer's name is left aside, and said."""
+    (tmp_path / "layers.py").write_text(RIGHT + "def sigmoid(x):\n    return 0\n", encoding="utf-8")
+    check = [interpreters[0], "-I", "-m", "conformance", "check", "layers.py"]
+    code, told = run(check, tmp_path)
+    assert code == 0, told
+    assert "Not asked, since no answers are recorded here: sigmoid." in told and "Flatten" in told
+    assert "Not in layers.py" not in told, "nor is there any talk of layers that are no part of the assignment"
+    code, told = run([*check, "--layers", "sigmoid"], tmp_path)
+    assert code == 2 and "no answers are recorded here: sigmoid" in told
