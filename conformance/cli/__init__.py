@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from conformance import __version__
 from conformance.cli.completion import show
-from conformance.cli.usage import COMMANDS, COMPLETION, HELP, NEEDS, NUMPY, VERSION, unknown, usage
+from conformance.cli.usage import CHECKOUT, COMMANDS, COMPLETION, HELP, NEEDS, NUMPY, STUDIES, VERSION, has_studies, unknown, usage
 
 USAGE = 2
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif first == VERSION:
         print(f"keras-conformance {__version__}")
     elif first == COMPLETION:
-        sys.exit(show(rest, main, COMMANDS if _is_whole() else ["check", "doctor"]))
+        sys.exit(show(rest, main, _available()))
     elif first == "check":
         if importlib.util.find_spec("numpy") is None:
             sys.exit(_refused(NUMPY))
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(doctor(rest))
     elif first not in COMMANDS:
         sys.exit(_refused(unknown(first)))
+    elif first in STUDIES and not has_studies():
+        sys.exit(_refused(CHECKOUT.format(command=first)))
     elif not _is_whole():
         sys.exit(_refused(NEEDS.format(command=first)))
     else:
@@ -46,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _is_whole() -> bool:
     """Whether this installation has more than `check` needs."""
     return importlib.util.find_spec("typer") is not None
+
+
+def _available() -> list[str]:
+    """The commands that this installation can run."""
+    whole = [command for command in COMMANDS if has_studies() or command not in STUDIES]
+    return whole if _is_whole() else ["check", "doctor"]
 
 
 def _refused(sentence: str) -> int:

@@ -1,4 +1,4 @@
-"""The commands of `conform` that need the whole installation. What is heavy is imported inside them: help is quick and needs no TensorFlow.
+"""The commands of `conform` that are made with typer. What is heavy is imported inside them: help is quick and needs no TensorFlow.
 
 Help and version of `conform` itself, and the command `check`, need less and stand in :mod:`conformance.cli`.
 """
@@ -10,11 +10,10 @@ from typing import Annotated
 
 import typer
 
-from conformance.cli.exits import DIFFERENT, DONE, Data, refused, stop
+from conformance.cli.assignment import assignment_command
+from conformance.cli.exits import DIFFERENT, DONE, need_keras, stop
 from conformance.cli.grade import grade_command
-from conformance.cli.lockstep import gap_command, lockstep_command
-from conformance.cli.train import train_command
-from conformance.cli.usage import HELP
+from conformance.cli.usage import HELP, has_studies
 
 app = typer.Typer(
     add_completion=False,
@@ -22,54 +21,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": list(HELP)},
 )
-app.command("train")(train_command)
-app.command("lockstep")(lockstep_command)
-app.command("gap")(gap_command)
 app.command("grade")(grade_command)
+app.command("assignment")(assignment_command)
+if has_studies():
+    from conformance.cli.studies.lockstep import gap_command, lockstep_command
+    from conformance.cli.studies.report import bench_command, report_command
+    from conformance.cli.studies.train import train_command
 
-
-@app.command("report")
-def report_command(
-    records: Annotated[
-        Path | None,
-        typer.Option("--records", metavar="FILE", help="Records of a run of the suite (--conform-json); without it the stored summary."),
-    ] = None,
-    timings: Annotated[bool, typer.Option("--timings", help="Also time predict, into reports/data/timings.json.")] = False,
-    data: Data = None,
-) -> None:
-    """Write reports/: score the trained models that can be scored here, keep the stored record of the others. Never trains a net."""
-    from conformance.reporting.conformance import PartialRunError
-    from conformance.studies.reports import generate
-
-    with refused(FileNotFoundError):
-        folder = generate.reports_dir()
-    if records is not None and not records.is_file():
-        raise stop(f"--records: there is no file {records}; `pytest --conform-json={records} conformance/suite` writes it.")
-    if data is not None and not data.is_dir():
-        raise stop(f"--data: there is no folder {data}.")
-    try:
-        generate.write_conformance(folder, records, typer.echo)
-    except PartialRunError as error:
-        raise stop(f"--records: {error}.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        if records is None:
-            raise
-        raise stop(f"--records: {records} is not what --conform-json writes ({type(error).__name__}: {error}).") from None
-    generate.write_deviations(folder, typer.echo)
-    generate.write_macro_f1(folder, data, typer.echo)
-    generate.write_training(folder, typer.echo)
-    generate.write_experiments(folder, data, typer.echo)
-    if timings:
-        generate.write_timings(folder, data, typer.echo)
-
-
-@app.command("bench")
-def bench_command(data: Data = None) -> None:
-    """Time an epoch of training, NumPy beside Keras, into reports/data/timings.json; on an idle machine, else the figures mean little."""
-    from conformance.studies.reports import generate
-
-    with refused(FileNotFoundError):
-        generate.write_timings(generate.reports_dir(), data, typer.echo, (generate.TIMED_TRAINING,))
+    app.command("report")(report_command)
+    app.command("bench")(bench_command)
+    app.command("train")(train_command)
+    app.command("lockstep")(lockstep_command)
+    app.command("gap")(gap_command)
 
 
 @app.command("compare")
@@ -122,12 +85,8 @@ def record_command(
     workers: Annotated[int | None, typer.Option("--workers", min=1, metavar="N", help="Processes (default: one a core).")] = None,
 ) -> None:
     """Record what live Keras answers to every declared case, and say what has changed since the last time."""
-    from conformance.oracle.environment import MISSING, missing_package
+    need_keras("conform record")
     from conformance.oracle.recorded.vectors import folder
-
-    missing = missing_package()
-    if missing:
-        raise stop(MISSING.format(missing=missing))
     from conformance.recording.update import lines, record, store
 
     place = folder() if output is None else output

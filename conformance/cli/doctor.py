@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from conformance.cli.usage import has_studies
+
 PACKAGES = ("numpy", "h5py", "tensorflow", "keras", "pytest", "pytest-xdist", "hypothesis", "scikit-learn", "tabulate", "pooch")
 DATA_FILES: dict[str, list[tuple[str, ...]]] = {
     "NusaX-Senti, Indonesian": [tuple(f"nusax-indonesian/{split}.csv" for split in ("train", "valid", "test"))],
@@ -79,11 +81,10 @@ def _holds(place: Path, choices: list[tuple[str, ...]]) -> bool:
 
 def oracle_line() -> str:
     """Whether TensorFlow and Keras can be imported, tried in a process of its own."""
-    from conformance.oracle.environment import MISSING, missing_package
+    from conformance.oracle.environment import how_to_install, missing_package
 
-    missing = missing_package()
-    if missing:
-        return MISSING.format(missing=missing)
+    if missing := missing_package():
+        return f"the recorded vectors, since {missing} is not installed here (for live Keras: {how_to_install()})"
     tried = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=False)
     if tried.returncode == 0:
         return "TensorFlow and Keras can be imported"
@@ -126,9 +127,16 @@ def report(data: Path | None) -> list[str]:
         f"oracle: {oracle_line()}",
         *_lines("recorded vectors: ", lambda: [vectors_line()]),
         *_lines("sandbox: ", lambda: [sandbox_line()]),
-        *_lines("data: ", lambda: data_lines(folder, folder or _cache())),
-        f"data: digits and reviews: {embedded_line()}",
+        *_data(folder),
     ]
+
+
+def _data(folder: Path | None) -> list[str]:
+    """What there is of the data that the studies are about; an installed package has no studies."""
+    if not has_studies():
+        return ["data: none here; data sets and trained models come with the project's checkout"]
+    sets = _lines("data: ", lambda: data_lines(folder, folder or _cache()))
+    return [*sets, f"data: digits and reviews: {embedded_line()}"]
 
 
 def _lines(subject: str, look: Callable[[], list[str]]) -> list[str]:
@@ -146,7 +154,7 @@ def _cache() -> Path:
 
 
 def embedded_line() -> str:
-    """Whether the embedded tasks and the checkpoints are here: they come with a checkout, not with an installed package."""
+    """Whether the embedded tasks and the checkpoints are here."""
     from conformance.studies.data.paths import fixtures_dir
 
     try:

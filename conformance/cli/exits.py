@@ -27,3 +27,11 @@ def refused(*errors: type[Exception], code: int = USAGE) -> Iterator[None]:
         yield
     except errors as error:
         raise stop(str(error.args[0] if isinstance(error, KeyError) else error), code) from None
+
+
+def need_keras(command: str) -> None:
+    """End a command that needs TensorFlow and Keras, where they are not installed."""
+    from conformance.oracle.environment import refusal
+
+    if sentence := refusal(command):
+        raise stop(sentence)

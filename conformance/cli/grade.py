@@ -15,6 +15,7 @@ from conformance.base.errors import SandboxError
 from conformance.base.words import counted
 from conformance.cli.exits import DONE, stop
 from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
+from conformance.grading.hidden import who_answers
 from conformance.grading.intake import IntakeError, Submission, find_submissions
 from conformance.grading.result import GRADER_ERROR, Result
 from conformance.grading.rubric import Rubric, RubricError, default_rubric, read_rubric
@@ -48,7 +49,7 @@ def grade_command(
     with _usable(out):
         asked = _rubric(rubric, adapter)
         found = find_submissions(submissions, file=asked.file)
-        terms = Terms(asked, sandbox, _secret(secret, seed))
+        terms = Terms(asked, sandbox, _secret(secret, seed), who_answers())
         if sandbox == SANDBOXED:
             locks()
         results = _graded(found, terms, out, jobs, resume)

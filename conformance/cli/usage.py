@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 
-COMMANDS = {
-    "check": "Check a file of your own layers in seconds, against recorded answers of Keras.",
-    "compare": "Compare an implementation with Keras on a model and data of your own, layer by layer.",
-    "grade": "Grade the submissions of a class in the sandbox: points by a rubric, and a page for each that says why.",
-    "doctor": "Say what works on this machine: versions, TensorFlow, data sets, cores; or what is in a model's file.",
-    "record": "Record what live Keras answers to every declared case, and say what has changed.",
+STUDIES = {
     "report": "Write reports/ from the records of a run; trains nothing.",
     "bench": "Time an epoch of training, NumPy beside Keras.",
     "train": "Train the models of the experiments with Keras, resumably.",
     "lockstep": "Train small models with Keras and in NumPy in step, and record how far they part.",
     "gap": "Train the runs that take apart why training from scratch scored below Keras: hours.",
+}
+"""The commands that a checkout of the project has and an installed package has not, and what each does."""
+COMMANDS = {
+    "check": "Check a file of your own layers in seconds, against recorded answers of Keras.",
+    "compare": "Compare an implementation with Keras on a model and data of your own, layer by layer.",
+    "grade": "Grade the submissions of a class in the sandbox: points by a rubric, and a page for each that says why.",
+    "assignment": "Write all that an assignment needs: starter file, rubric, page, and what a course's platform takes.",
+    "doctor": "Say what works on this machine: versions, TensorFlow, data sets, cores; or what is in a model's file.",
+    "record": "Record what live Keras answers to every declared case, and say what has changed.",
+    **STUDIES,
 }
 """Every command and what it does, in the order in which the help lists them."""
 HELP = ("-h", "--help")
@@ -28,6 +34,7 @@ NEEDS = (
     "conform {command} needs the whole installation (`pip install .` in the project's folder); here only `conform check` and "
     "`conform doctor` run."
 )
+CHECKOUT = "conform {command} needs a checkout of the project: the installed package has neither its studies nor its reports."
 NUMPY = "`conform check` needs NumPy, and numpy is not installed here (`pip install numpy`)."
 FRAME = """\
 Usage: conform COMMAND [ARGUMENTS]
@@ -38,13 +45,22 @@ The whole suite runs as `pytest`; `python -m conformance` is this command.
 Commands:
 {commands}
 
+Commands of a checkout of the project:
+{studies}
+
 Options:
 {options}"""
 
 
 def usage() -> str:
     """The help of the command itself."""
-    return FRAME.format(commands=_listed(COMMANDS), options=_listed(OPTIONS))
+    everywhere = {name: text for name, text in COMMANDS.items() if name not in STUDIES}
+    return FRAME.format(commands=_listed(everywhere), studies=_listed(STUDIES), options=_listed(OPTIONS))
+
+
+def has_studies() -> bool:
+    """Whether this is a checkout of the project, or an installed package without the studies and their commands."""
+    return importlib.util.find_spec("conformance.cli.studies") is not None
 
 
 def _listed(rows: dict[str, str]) -> str:

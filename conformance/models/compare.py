@@ -35,6 +35,7 @@ from conformance.models.outputs import (
 )
 from conformance.models.partial import Part
 from conformance.models.subject import Subject, first_line, read_subject, require_file
+from conformance.oracle.environment import how_to_install
 
 REFERENCE = "reference"
 
@@ -150,7 +151,7 @@ def compare_files(model: Path, data: Path, iut: str, weights: Path | None = None
         if subject.no_keras and iut == REFERENCE:
             raise UnusableError(
                 f"{subject.no_keras}, so that the reference takes the place of Keras, and cannot be compared with itself: "
-                "name an implementation with --iut, or install Keras and TensorFlow (pip install tensorflow)."
+                f"name an implementation with --iut, or install TensorFlow and Keras ({how_to_install()})."
             )
         require_file(data)
         given = read_data(data, subject.model.graph.specs, subject.model.dtype)

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.models.data import UnusableError
 from conformance.models.oracles import KerasOracle, ModelOracle, ReferenceOracle
 from conformance.models.partial import NOTHING_LEFT, Part, PartError, Refused, read_part
-from conformance.oracle.environment import import_keras, missing_package
+from conformance.oracle.environment import NoKerasError, import_keras, missing_package
 from conformance.oracle.live.whole_model import keras_model, keras_model_of
 from reference.models import Model, model_of
 from reference.network.assembly import describe
@@ -112,6 +112,8 @@ def _keras(path: Path, weights: Path | None, archive: Archive, as_it_is: bool) -
         if as_it_is:
             return keras_model(path, weights), ""
         return keras_model_of(current_config(describe(archive.config)), archive.weights, archive.vocabularies), ""
+    except NoKerasError as error:
+        return None, str(error)
     except Exception as error:
         return None, f"Keras {import_keras().__version__} cannot load {path.name} ({first_line(error)})"
 

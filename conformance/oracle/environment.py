@@ -30,10 +30,14 @@ VARIABLES = {
     "GRPC_VERBOSITY": "ERROR",
 }
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-MISSING = (
-    "The oracle needs TensorFlow and Keras, and {missing} cannot be imported here: install it with `pip install tensorflow`, "
-    "or run on a machine that has it."
-)
+NEEDED = "{what} needs TensorFlow and Keras: {install}"
+INSTALL, ANOTHER_PYTHON = "pip install 'keras-conformance[live]'", "with Python 3.11 to 3.13, {install}"
+WITHOUT_WHEELS = (3, 14)
+"""The first version of Python for which there is no TensorFlow, as in pyproject.toml."""
+
+
+class NoKerasError(RuntimeError):
+    """Keras cannot answer here: it is not installed, or it is and cannot be imported; the text is one sentence."""
 
 
 def prepare() -> None:
@@ -84,23 +88,36 @@ def in_processes(function: Callable[..., T], jobs: Iterable[tuple[Any, ...]], wo
 
 
 def missing_package() -> str | None:
-    """The first package that the oracle needs and that is not installed, or None; imports nothing."""
+    """The first package that live Keras needs and that is not installed, or None; imports nothing."""
     for name in ("tensorflow", "keras"):
         if importlib.util.find_spec(name) is None:
             return name
     return None
 
 
+def how_to_install(python: tuple[int, ...] = sys.version_info[:2]) -> str:
+    """What brings TensorFlow and Keras to this Python, as the end of a sentence."""
+    return INSTALL if python < WITHOUT_WHEELS else ANOTHER_PYTHON.format(install=INSTALL)
+
+
+def refusal(what: str) -> str | None:
+    """Why `what` cannot be done here, a sentence, where TensorFlow or Keras is not installed; None where both are. Imports nothing."""
+    return NEEDED.format(what=what, install=how_to_install()) if missing_package() else None
+
+
 @functools.cache
 def import_keras() -> ModuleType:
-    """Import Keras, prepared: float32, ``channels_last``; raises ``RuntimeError`` with one sentence where it is missing."""
+    """Import Keras, prepared: float32, ``channels_last``; raises :class:`NoKerasError` where that cannot be."""
     prepare()
-    missing = missing_package()
-    if missing:
-        raise RuntimeError(MISSING.format(missing=missing))
-    with _silent():
-        import keras
-        import tensorflow
+    if missing := refusal("live Keras"):
+        raise NoKerasError(missing)
+    try:
+        with _silent():
+            import keras
+            import tensorflow
+    except Exception as error:
+        cause = " ".join(str(error).split())
+        raise NoKerasError(f"TensorFlow and Keras are installed and cannot be imported: {type(error).__name__}: {cause}") from error
 
     if "PYTEST_XDIST_WORKER" in os.environ:
         tensorflow.config.threading.set_intra_op_parallelism_threads(1)

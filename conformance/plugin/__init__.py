@@ -27,8 +27,9 @@ SUITE = PACKAGE / "suite"
 SELFTESTS = PACKAGE / "selftests"
 BYTES_PER_WORKER = 1.2e9
 MOST_WORKERS = 8
-RECORD = "conform_record"
+RECORD, REFUSED = "conform_record", "conform_refused"
 COLLECTOR = "conform_collector"
+NEEDS_KERAS, KERAS_HELP = "live", "a selftest that needs what the extra `live` installs: Keras, or data sets and figures"
 EDGE, EDGE_HELP = "edge", 'a question about an unusual input, see conformance/docs/levels.md; -m "not edge" asks the core alone'
 
 
@@ -69,12 +70,13 @@ class Option(NamedTuple):
 
 MODE_HELP = "inprocess (default); process: Python code apart, free to crash; sandbox: where it can only compute"
 TIMEOUT_HELP = "what a call may take in a process of its own or a program (default: 60), or compute in the sandbox (default: 2)"
+ORACLE_HELP = "live (Keras itself, default where it is installed), or recorded (vectors of Keras; no TensorFlow)"
 ALWAYS, UNUSUAL = "always", "unusual"
 OPTIONS = (
     Option("--iut", "MODULE|FILE.py[:ATTR]|exec:COMMAND", "what is judged (default: reference)", "reference", True, ALWAYS, ".py"),
     Option("--conform-iut-mode", "MODE", MODE_HELP, "inprocess", True, UNUSUAL),
     Option("--conform-timeout", "SECONDS", TIMEOUT_HELP, "", True, UNUSUAL),
-    Option("--conform-oracle", "NAME", "live (Keras itself, default), or recorded (vectors of Keras; no TensorFlow)", "live", True, ALWAYS),
+    Option("--conform-oracle", "NAME", ORACLE_HELP, "", True, ALWAYS),
     Option("--conform-layers", "NAMES", "only these layers, by Keras class name, comma-separated: Dense,LSTM"),
     Option("--conform-seed", "INT", "seed of all arrays, or random, which draws one and prints it (default: 0)", "0", True, ALWAYS),
     Option("--conform-profile", "NAME", "smoke (every option alone), standard (pairs, default) or full (triples)", "standard", fact=ALWAYS),
@@ -126,6 +128,7 @@ def _given(config: pytest.Config, option: Option) -> Any:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse, before anything is collected, what cannot be run: a wrong option, a missing implementation, a missing oracle."""
     config.addinivalue_line("markers", f"{EDGE}: {EDGE_HELP}")
+    config.addinivalue_line("markers", f"{NEEDS_KERAS}: {KERAS_HELP}")
     worker = getattr(config, "workerinput", None)
     if not _collects_suite(config):
         if worker is None:
@@ -249,9 +252,31 @@ def _descends_to_suite(folder: Path) -> bool:
     return not any(part in ("site-packages", "dist-packages") or part.startswith(".") for part in SUITE.relative_to(folder).parts)
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """What is judged, and with which seed."""
-    return settings_of(config).header if _collects_suite(config) else None
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What is judged, against what, and with which seed."""
+    return settings_of(config).header if _collects_suite(config) else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Import live Keras before the first question: where it is installed and cannot be imported, the run ends as one without it."""
+    config = session.config
+    if config.option.collectonly or not any(SUITE in item.path.parents for item in session.items):
+        return
+    refusal = settings_of(config).import_oracle()
+    if refusal and hasattr(config, "workeroutput"):
+        config.workeroutput[REFUSED] = refusal
+        pytest.exit(refusal, returncode=pytest.ExitCode.USAGE_ERROR)
+    if refusal:
+        raise pytest.UsageError(refusal)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """End the run where a worker could not import Keras."""
+    refusal = getattr(node, "workeroutput", {}).get(REFUSED)
+    if refusal:
+        raise pytest.UsageError(refusal)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -282,12 +307,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out selftests that were named on the command line, too, and tests without a case."""
-    out = [item for item in items if (SELFTESTS in item.path.parents and settings_of(config).judges_only) or _is_empty(item)]
+    """Leave out selftests that were named on the command line, too, those that need Keras where it is not, and tests without a case."""
+    out = [item for item in items if (SELFTESTS in item.path.parents and _stays_out(item, settings_of(config))) or _is_empty(item)]
     if out:
         config.hook.pytest_deselected(items=out)
         left_out = set(out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _stays_out(item: pytest.Item, chosen: Settings) -> bool:
+    """Whether a selftest is left out: another implementation is judged, or it needs Keras, by its marker or by a fixture of that name."""
+    needs_keras = item.get_closest_marker(NEEDS_KERAS) is not None or "keras" in getattr(item, "fixturenames", ())
+    return chosen.judges_only or (chosen.falls_back and needs_keras)
 
 
 def _is_empty(item: pytest.Item) -> bool:
@@ -314,7 +345,7 @@ def conform_session(pytestconfig: pytest.Config) -> Iterator[Session]:
 def _cross_checked(chosen: Settings) -> list[Any]:
     """Where this project tests itself, on what was recorded of this Keras: a right implementation and one with mistakes."""
     sample = PACKAGE.parent / "fixtures" / "implementations" / "broken.py"
-    if chosen.judges_only or not sample.is_file():
+    if chosen.judges_only or chosen.falls_back or not sample.is_file():
         return []
     from importlib.metadata import version
 

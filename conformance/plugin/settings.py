@@ -20,8 +20,8 @@ from conformance.faults import consistent_faults
 from conformance.implementations import EXEC, IN_PROCESS, MODES, PROCESS
 from conformance.implementations.protocol import Implementation, find, implementation_of
 from conformance.judging.session import Session
-from conformance.oracle.environment import MISSING, missing_package
-from conformance.oracle.protocol import LIVE, ORACLES, oracle
+from conformance.oracle import environment
+from conformance.oracle.protocol import LIVE, ORACLES, RECORDED, oracle
 from conformance.oracle.recorded.vectors import VectorsError, folder, manifest
 from conformance.plugin.xfail import NONE, KnownFailures, read_known_failures
 
@@ -36,6 +36,11 @@ def one_of(known: Sequence[str], given: str) -> str:
     if given not in known:
         raise ValueError(f"must be one of {', '.join(known)}, got {given!r}")
     return given
+
+
+def oracle_name(given: str) -> str:
+    """One of the oracles; where nothing is given, live Keras if it is installed, else what was recorded of it."""
+    return one_of(ORACLES, given) if given else RECORDED if environment.missing_package() else LIVE
 
 
 def seed_number(given: str) -> int:
@@ -85,14 +90,14 @@ class Settings:
     """A field for each option of the plugin, under its name without ``--conform-``, and what reads it.
 
     A reader takes what was given and raises ``ValueError`` with what it must be, or what is wrong with it. Beside the options stand
-    `again`, those that the command for a single case repeats, and `given_facts`, what the JSON says of a run as far as it follows from
-    options.
+    `given`, the fields that somebody chose, `again`, the options that the command for a single case repeats, and `given_facts`, what the
+    JSON says of a run as far as it follows from options.
     """
 
     iut: Annotated[str, str]
     iut_mode: Annotated[str, partial(one_of, MODES)]
     timeout: Annotated[float | None, seconds]
-    oracle: Annotated[str, partial(one_of, ORACLES)]
+    oracle: Annotated[str, oracle_name]
     layers: Annotated[tuple[str, ...], layer_names]
     profile: Annotated[str, partial(one_of, PROFILES)]
     seed: Annotated[int, seed_number]
@@ -102,6 +107,7 @@ class Settings:
     data: Annotated[str, str]
     require_data: Annotated[bool, bool]
     strict: Annotated[bool, bool]
+    given: frozenset[str] = frozenset()
     again: tuple[str, ...] = ()
     given_facts: tuple[tuple[str, Any], ...] = ()
 
@@ -113,13 +119,24 @@ class Settings:
     @property
     def judges_only(self) -> bool:
         """Whether an implementation is judged and not this project itself."""
-        return self.iut != "reference" or self.oracle != LIVE or bool(self.layers)
+        return self.iut != "reference" or bool(self.layers) or (self.oracle != LIVE and not self.falls_back)
 
     @property
-    def header(self) -> str:
-        """What is judged, against what, and with which seed."""
+    def falls_back(self) -> bool:
+        """Whether recorded vectors answer though nobody asked for them: TensorFlow or Keras is not installed."""
+        return self.oracle == RECORDED and "oracle" not in self.given
+
+    @property
+    def header(self) -> list[str]:
+        """What is judged, against what, and with which seed; where nobody chose the vectors, why they answer, and what that leaves out."""
         against = "live Keras" if self.oracle == LIVE else f"recorded vectors of Keras {manifest(folder())['keras']}"
-        return f"conformance: {self.iut} against {against}, profile {self.profile}, seed {self.seed}"
+        lines = [f"conformance: {self.iut} against {against}, profile {self.profile}, seed {self.seed}"]
+        if self.falls_back:
+            why = f"{environment.missing_package()} is not installed here (for live Keras: {environment.how_to_install()})"
+            lines.append(f"conformance: recorded vectors answer, since {why}")
+        if self.falls_back and not self.judges_only:
+            lines.append("conformance: selftests that need Keras, or what is installed with it, are left out")
+        return lines
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -172,10 +189,18 @@ class Settings:
                 implementation.close()
         return None
 
+    def import_oracle(self) -> str | None:
+        """Import Keras in this process where it is the oracle; why that cannot be, or None."""
+        if self.oracle == LIVE:
+            try:
+                environment.import_keras()
+            except environment.NoKerasError as error:
+                return f"--conform-oracle=live: {error}"
+        return None
+
     def _oracle_refusal(self) -> str | None:
         if self.oracle == LIVE:
-            missing = missing_package()
-            return MISSING.format(missing=missing) if missing else None
+            return environment.refusal("--conform-oracle=live")
         try:
             facts = manifest(folder())
         except VectorsError as error:
@@ -184,6 +209,8 @@ class Settings:
             return None
         wanted = "--conform-profile=full" if self.profile == "full" else f"--conform-seed={self.seed}"
         recorded = f"the recorded vectors are those of profile {facts['profile']} and seed {facts['seed']}"
+        if self.falls_back:
+            return f"{environment.refusal(wanted)} ({recorded})"
         return f"--conform-oracle=recorded cannot answer {wanted}: {recorded}; live Keras can"
 
 
@@ -196,18 +223,20 @@ def read(options: Sequence[Option], given: Callable[[Option], Any]) -> Settings:
         If an option is given what it cannot be; the sentence names it.
     """
     hints = get_type_hints(Settings, include_extras=True)
-    usual, values = {}, {}
+    usual, values, chosen = {}, {}, set()
     for option in options:
         (reader,), found = hints[option.field].__metadata__, given(option)
         usual[option.field] = reader(option.default)
+        if found not in (None, "", False):
+            chosen.add(option.field)
         try:
-            values[option.field] = reader(option.default if found in (None, "") else found)
+            values[option.field] = reader(found if option.field in chosen else option.default)
         except ValueError as error:
             raise ValueError(f"{option.name}{' ' if str(error).startswith('must') else ': '}{error}") from None
     changed = [option for option in options if values[option.field] != usual[option.field]]
     again = tuple(f"{option.name}={_plain(values[option.field])}" for option in changed if option.again)
     facts = [option.field for option in options if option.fact == "always"] + [one.field for one in changed if one.fact == "unusual"]
-    return Settings(**values, again=again, given_facts=tuple((name, values[name]) for name in facts))
+    return Settings(**values, given=frozenset(chosen), again=again, given_facts=tuple((name, values[name]) for name in facts))
 
 
 def _plain(value: Any) -> str:

@@ -18,6 +18,7 @@ from conformance import checks
 from conformance.base.errors import UnimportableError
 from conformance.base.record import Record
 from conformance.base.report import Report
+from conformance.base.words import listed
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases
 from conformance.cases.losses import LOSS_CASES
@@ -30,6 +31,7 @@ from conformance.judging.accepted import never_asked, never_met
 from conformance.judging.sentences import in_sentences
 from conformance.judging.session import CaseRunner, Session
 from conformance.oracle.protocol import RECORDED
+from conformance.oracle.recorded.vectors import folder, recorded_layers
 from conformance.suite.names import functions_of, own_functions_of, remarks
 from conformance.suite.parts import records_of_parts, worth
 from conformance.suite.told import Told
@@ -165,8 +167,8 @@ def _checked(
     implementation = subject.implementation
     spec = implementation.spec
     wanted = [known_layer(name) for name in ([layers] if isinstance(layers, str) else layers or NAMES)]
-    own = own_layers(implementation, wanted)
-    notes = remarks(implementation, wanted)
+    own, unrecorded = _recorded(own_layers(implementation, wanted))
+    notes = [*remarks(implementation, wanted), *unrecorded]
     if not own:
         raise NothingToAskError(_nothing_found(spec, wanted, notes))
     parts = min(workers, worth(own)) if case is None and isinstance(subject.what, str | os.PathLike) else 1
@@ -181,9 +183,18 @@ def _checked(
         raise NoSuchCaseError(f"no case of {', '.join(own)} has the id {case}.")
     session = subject.session()
     facts = {"iut": spec, "oracle": RECORDED, "keras": session.oracle.keras, "seed": session.seed, "profile": session.profile}
-    absent = [name for name in wanted if name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
+    there = recorded_layers(folder())
+    absent = [name for name in wanted if name in there and name not in own and name in ALL and not isinstance(ALL[name], FunctionCases)]
     others = {"facts": facts, "absent": absent, "edge": edge, "notes": notes, "never_met": _never_met(told.records, implementation)}
     return told.report(spec, seconds=time.monotonic() - started, **others)
+
+
+def _recorded(layers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those of some layers of which answers are recorded here, and a sentence on the others: a course's package has some layers alone."""
+    there = recorded_layers(folder()) if layers else ()
+    others = [name for name in layers if name not in there]
+    said = f"Not asked, since no answers are recorded here: {listed(others)}."
+    return [name for name in layers if name in there], [said] if others else []
 
 
 def _never_met(records: Sequence[Record], implementation: Implementation) -> list[str]:

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from conformance.base.record import Record
-from conformance.cases import LAYERS_OF
-from conformance.oracle.recorded.vectors import ENDING, folder, manifest
+from conformance.oracle.recorded.vectors import folder, manifest
 
 LEAST = 8
 """Fewer layers are not worth another process, which takes a second to start."""
@@ -34,7 +33,7 @@ def worth(layers: Sequence[str]) -> int:
 def parted(layers: Sequence[str], parts: int) -> list[list[str]]:
     """The layers in so many parts that take about as long: by what is recorded of their families, the largest first."""
     files = manifest(folder())["files"]
-    size = {name: files[family + ENDING]["bytes"] / len(names) for family, names in LAYERS_OF.items() for name in names}
+    size = {name: about["bytes"] / len(about["layers"]) for about in files.values() for name in about["layers"]}
     found: list[list[str]] = [[] for _ in range(parts)]
     for name in sorted(layers, key=lambda name: -size[name]):
         min(found, key=lambda part: sum(size[one] for one in part)).append(name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.studies import trained_models
+from conformance.suite import trained_models
 
 
 def test_model(question, conform):

@@ -111,6 +111,11 @@ def manifest(place: Path) -> dict[str, Any]:
     return found
 
 
+def recorded_layers(place: Path) -> tuple[str, ...]:
+    """The layers of which a folder has answers: all, or those of an assignment, see :mod:`conformance.grading.assignment.wheel`."""
+    return tuple(layer for about in manifest(place)["files"].values() for layer in about["layers"])
+
+
 class Family:
     """The cases of one file, their arrays unpacked when asked for."""
 

@@ -178,3 +178,15 @@ def test_the_result_is_plain_data_that_can_be_read_again(tmp_path):
 def test_grading_again_gives_the_same_but_for_times(tmp_path):
     first, second = (graded(tmp_path, RIGHT.replace("x @ kernel + bias", "x @ kernel")).as_json() for _ in range(2))
     assert {**first, "timing": None} == {**second, "timing": None}, "the same files and rubric give the same result"
+
+
+def test_hidden_cases_are_asked_in_place_of_those_that_can_be_read(tmp_path):
+    own = rubric({**DENSE, "hidden": 3}, FLATTEN)
+    answers = "import numpy as np\n" + RIGHT.partition("def flatten")[2].join(["def flatten", ""])
+    hidden, flatten = graded(tmp_path, RIGHT, own).items
+    assert (hidden.earned, hidden.passed, hidden.counted) == (10, 3, 3), hidden
+    assert "Hidden cases were answered by" in hidden.notes[-1] and flatten.earned == 2, hidden.notes
+    wrong = graded(tmp_path, answers + "def dense_forward(x, kernel, bias=None, activation='linear'):\n    return x @ kernel * 2\n", own)
+    assert wrong.items[0].earned == 0 and "seed" in wrong.flags[-1], wrong
+    again = graded(tmp_path, RIGHT, own)
+    assert again.items[0] == hidden, "the same secret, assignment and files ask the same cases"

@@ -25,7 +25,7 @@ from conformance.judging.judge import CaseResult, judge_again, judge_case
 from conformance.judging.verdict import SINGLE_ONLY, Verdict
 from conformance.models.functions import predictor
 from conformance.oracle.recorded.reader import Recorded
-from conformance.studies.trained_models import judged
+from conformance.suite.trained_models import judged
 
 SAMPLES = Path(__file__).resolve().parents[3] / "fixtures" / "implementations"
 ADAPTERS = {name: SAMPLES / f"{name}_adapter.py" for name in ("study_a", "study_b")}

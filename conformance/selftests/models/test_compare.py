@@ -26,7 +26,7 @@ from conformance.oracle.live import whole_model as oracle
 from conformance.reporting.comparison import headline, markdown
 from conformance.selftests.builders.comparing import NO_BIAS, RAISES, SAMPLES, compared, invoke, save_models, write_implementation
 from conformance.studies.data.paths import checkpoints_dir
-from conformance.studies.trained_models import judged
+from conformance.suite.trained_models import judged
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import pooch
 import pytest
 
 from conformance.studies.data import datasets, downloads
@@ -132,7 +131,7 @@ def test_without_a_server_one_sentence_says_what_to_give_and_nobody_waits_twice(
     def refuse(*_args, **_options):
         pytest.fail("a download that failed was tried again in the same process")
 
-    monkeypatch.setattr(pooch, "retrieve", refuse)
+    monkeypatch.setattr("pooch.retrieve", refuse)
     with pytest.raises(DataUnavailable) as second:
         datasets.load(name, url=closed_url, cache=tmp_path)
     assert str(second.value) == str(first.value), "the remembered failure says the same"

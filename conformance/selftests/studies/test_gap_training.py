@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from conformance.cli import lockstep as run_commands
 from conformance.cli.app import app
+from conformance.cli.studies import lockstep as run_commands
 from conformance.studies.data import datasets
 from conformance.studies.data.inputs import Inputs
 from conformance.studies.data.paths import runs_dir
@@ -127,7 +127,7 @@ def test_the_command_trains_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(gap_training, "missing", lambda runs, folder, data: [KERAS, NUMPY])
     monkeypatch.setattr(gap_training, "train_all", lambda runs, folder, data, workers: iter(runs))
     monkeypatch.setattr(gap_training, "write_manifest", lambda folder, data: written.append(folder))
-    monkeypatch.setattr(run_commands, "_need_keras", lambda: None)
+    monkeypatch.setattr(run_commands, "need_keras", lambda command: None)
     listed = CliRunner().invoke(app, ["gap", str(tmp_path), "--list"])
     assert listed.stdout.split() == [KERAS.name, NUMPY.name], "--list names what is missing"
     assert not written, "and trains nothing"

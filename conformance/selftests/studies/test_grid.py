@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from conformance.cli import train as commands
+from conformance.cli.studies import train as commands
 from conformance.studies.data import datasets
 from conformance.studies.experiments import grid
 from conformance.studies.experiments.models import ParameterTotalError, build_model
@@ -166,8 +166,8 @@ def test_missing_data_is_one_sentence(run, tmp_path):
 
 
 def test_neither_the_rows_nor_the_command_import_keras():
-    code = "import sys, conformance.cli.train as c; sys.exit('keras' in sys.modules)"
-    root = Path(commands.__file__).resolve().parents[2]
+    code = "import sys, conformance.cli.studies.train as c; sys.exit('keras' in sys.modules)"
+    root = Path(commands.__file__).resolve().parents[3]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
     assert found.returncode == 0, "listing rows must not wait for TensorFlow"
 

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.base.files import read_json
 from conformance.models.agreement import figures
 from conformance.models.bounds import perturbation_bound
-from conformance.oracle.environment import import_keras, missing_package
+from conformance.oracle.environment import import_keras, refusal
 from conformance.oracle.live.whole_model import keras_probabilities
 from conformance.reporting.buckets import kept_power
 from conformance.studies.data.datasets import load
@@ -44,8 +44,8 @@ def score(row: Row, checkpoints: Path, data: Path | None = None) -> Score:
     path = folder / "model.keras"
     if not path.is_file():
         raise Unmeasurable(f"{row.name} has no checkpoint: train it with `conform train {row.name}`.")
-    if missing := missing_package():
-        raise Unmeasurable(f"Scoring needs {missing}, which is not installed.")
+    if missing := refusal("Scoring"):
+        raise Unmeasurable(f"{missing}.")
     try:
         dataset = load(row.dataset, data)
     except DataError as error:

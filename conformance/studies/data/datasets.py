@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib.util
 import os
 import tarfile
 import zipfile
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.studies.data.downloads import DataInvalidError, DataUnavailable, fetch, matches
+from conformance.studies.data.downloads import NO_DOWNLOADS, DataInvalidError, DataUnavailable, fetch, matches
 from conformance.studies.data.paths import cache_dir, fixtures_dir
 
 SPLITS = ("train", "valid", "test")
@@ -191,6 +192,8 @@ class _Source:
         return path
 
     def download(self, name: str, publisher: str, known_hash: str, what: str) -> Path:
+        if importlib.util.find_spec("pooch") is None:
+            raise DataUnavailable(NO_DOWNLOADS.format(what=what))
         url = f"{self.mirror}/{name}" if self.mirror else f"{publisher}/{name.rsplit('/', 1)[-1]}"
         return fetch(url, known_hash, (self.cache or cache_dir()) / Path(name).parent, what)
 

@@ -18,6 +18,10 @@ from pathlib import Path
 from conformance.base.files import checksum
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0
+NO_DOWNLOADS = (
+    "{what} is not here, and to download it takes what `pip install 'keras-conformance[live]'` brings: install that, or give "
+    "CONFORM_DATA=DIR, a folder that holds it."
+)
 _failed: dict[tuple[str, str], str] = {}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from conformance.cli.exits import Data, refused, stop
+from conformance.cli.exits import Data, need_keras, refused, stop
 from conformance.studies.data.paths import cache_dir, checkpoints_dir, runs_dir
 from conformance.studies.experiments import grid, runs
 from conformance.studies.experiments.row import Row
@@ -31,11 +32,13 @@ def train_command(
 
     with refused(KeyError, FileNotFoundError):
         rows = [grid.find(name) for name in dict.fromkeys(tasks or grid.ALL)]
-        places = runs.Places(runs_dir() / "experiments", checkpoints_dir(), cache_dir() / "training")
+        records, checkpoints = runs_dir() / "experiments", checkpoints_dir()
     if list_only:
         for row in rows:
-            typer.echo(_line(row, places))
+            typer.echo(_line(row, records))
         return
+    need_keras("conform train")
+    places = runs.Places(records, checkpoints, cache_dir() / "training")
     wanted = _folded(rows, bool(tasks)) if folds else runs.seeded(rows, seeds)
     todo = [row for row in wanted if force or not runs.is_done(row, places)]
     if reason := runs.other_copy(todo, places.records, data):
@@ -48,8 +51,8 @@ def train_command(
         else:
             runs.write_manifest(places.records, data)
     for row in rows:
-        if runs.stored(row, places.records):
-            typer.echo(_line(row, places))
+        if runs.stored(row, records):
+            typer.echo(_line(row, records))
     if failures:
         raise stop("\n".join(dict.fromkeys(failures)), 1)
 
@@ -62,9 +65,9 @@ def _folded(rows: list[Row], named: bool) -> list[Row]:
     return runs.folded(rows)
 
 
-def _line(row: Row, places: runs.Places) -> str:
+def _line(row: Row, records: Path) -> str:
     """One line about a row: its name, and its figures or what is missing."""
-    found = [record for seed in runs.seeds_there(row, places.records) if (record := runs.stored(replace(row, seed=seed), places.records))]
+    found = [record for seed in runs.seeds_there(row, records) if (record := runs.stored(replace(row, seed=seed), records))]
     if found:
         scores = ", ".join(f"{record['test']['macro_f1']:.4f}" for record in found)
         state = f"test macro-F1 {scores}"

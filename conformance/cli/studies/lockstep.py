@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from conformance.cli.exits import Data, refused, stop
+from conformance.cli.exits import Data, need_keras, refused
 from conformance.studies.data.downloads import DataError
 from conformance.studies.data.paths import runs_dir
 
@@ -20,7 +20,7 @@ def lockstep_command(
     from reference.saving.files import write_document
 
     path = output or _runs() / "lockstep.json"
-    _need_keras()
+    need_keras("conform lockstep")
     from conformance.studies.experiments.lockstep import measure
 
     found = measure(range(seeds))
@@ -51,7 +51,7 @@ def gap_command(
             typer.echo(run.name)
         return
     if todo:
-        _need_keras()
+        need_keras("conform gap")
     for run in tqdm(gap_training.train_all(todo, place, data, workers), total=len(todo), unit="run", disable=None):
         tqdm.write(run.name)
         gap_training.write_manifest(place, data)
@@ -61,10 +61,3 @@ def gap_command(
 def _runs() -> Path:
     with refused(FileNotFoundError):
         return runs_dir()
-
-
-def _need_keras() -> None:
-    from conformance.oracle.environment import MISSING, missing_package
-
-    if missing := missing_package():
-        raise stop(MISSING.format(missing=missing))
