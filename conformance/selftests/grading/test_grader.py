@@ -156,7 +156,7 @@ def test_a_trained_model_is_predicted_with_the_functions_of_the_submission(tmp_p
     (wrong,) = graded(tmp_path, right.replace(".max(axis=(3, 4))", ".min(axis=(3, 4))"), rubric(own)).items
     assert 0 < wrong.passed < 64 and wrong.earned == pytest.approx(4 * wrong.passed / 64), wrong
     (none,) = graded(tmp_path, RIGHT, rubric(own)).items
-    assert none.earned == 0 and "needs the function conv2d_forward" in none.causes[0].sentence, none
+    assert none.earned == 0 and "needs the function conv2d_forward" in none.notes[0], none
 
 
 def test_what_cannot_be_taken_is_a_result_as_well(tmp_path):
