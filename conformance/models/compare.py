@@ -35,6 +35,7 @@ from conformance.models.outputs import (
 )
 from conformance.models.partial import Part
 from conformance.models.subject import Subject, first_line, read_subject, require_file
+from conformance.oracle.environment import missing_package
 
 REFERENCE = "reference"
 
@@ -149,8 +150,8 @@ def compare_files(model: Path, data: Path, iut: str, weights: Path | None = None
         subject = read_subject(model, weights, Path(folder))
         if subject.no_keras and iut == REFERENCE:
             raise UnusableError(
-                f"{subject.no_keras}, so that the reference takes the place of Keras, and cannot be compared with itself: "
-                "name an implementation with --iut, or install Keras and TensorFlow (pip install tensorflow)."
+                f"{subject.no_keras}, so that the reference takes the place of Keras, and cannot be compared with itself: name an "
+                f"implementation with --iut{', or install Keras and TensorFlow (pip install tensorflow)' if missing_package() else ''}."
             )
         require_file(data)
         given = read_data(data, subject.model.graph.specs, subject.model.dtype)
