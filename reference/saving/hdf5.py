@@ -113,9 +113,7 @@ def read_datasets(
     ignored : sequence of str
         Paths of groups that are never opened, beside :data:`IGNORED`.
     """
-    wanted = {
-        place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)
-    }
+    wanted = {place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)}
     found: dict[str, Any] = {}
     _find(file, "", groups, wanted, found, {*IGNORED, *ignored})
     for entry in entries:
@@ -193,18 +191,18 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
     return groups
 
 
-def _find(
-    group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]
-) -> None:
-    """Collect the expected datasets below a group; refuse every link and every name that is not expected."""
+def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]) -> None:
+    """Collect the expected datasets below a group; refuse every link and every name that is not expected, but of empty groups."""
     for name in group:
         # tf.keras on Windows joined the names of groups by its own separator.
         below = f"{path}/{name}".lstrip("/").replace("\\", "/")
         if below in ignored or (not path and below.split("/")[0] in IGNORED):
             continue
-        if below not in groups and below not in wanted:
-            raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         item = child(group, name, below)
+        if below not in groups and below not in wanted:
+            if _is_empty(item):  # Keras asks for what it wants, and does not see it
+                continue
+            raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         if below in found:
             raise ArchiveError(f"{shown(below)} stands in the file twice")
         if below in wanted and isinstance(item, h5py.Dataset):
@@ -213,6 +211,13 @@ def _find(
             _find(item, below, groups, wanted, found, ignored)
         else:
             raise ArchiveError(f"{shown(below)} is a {type(item).__name__}, which is not expected there")
+
+
+def _is_empty(item: Any) -> bool:
+    """Whether a group holds nothing but groups that hold nothing."""
+    if not isinstance(item, h5py.Group):
+        return False
+    return all(isinstance(below := child(item, name, name), h5py.Group) and not len(below) for name in item)
 
 
 def _check_dataset(dataset: Any, where: str, expected: Shape, dtype: np.dtype[Any]) -> None:

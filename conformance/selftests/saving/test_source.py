@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -47,11 +48,19 @@ def test_a_file_is_read_by_its_content_whatever_it_is_called(write: Any, name: s
     assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"{write.__name__} called {name}"
 
 
-def test_a_user_block_before_an_hdf5_file_is_seen_to_be_one(tmp_path: Path) -> None:
-    data = h5(tmp_path / "m.h5").read_bytes()
-    (tmp_path / "m.h5").write_bytes(bytes(512) + data)
-    with pytest.raises(ArchiveError, match=r"begins after a block of something else \(a user block\)"):
-        load_model(tmp_path / "m.h5")
+@pytest.mark.parametrize("size", [512, 4096, 2**20])
+def test_an_hdf5_file_may_begin_after_a_block_of_the_users(size: int, tmp_path: Path) -> None:
+    """As for Keras, both where the library was asked for the block and where bytes were put before a file."""
+    plain = h5(tmp_path / "m.h5")
+    with h5py.File(plain) as old, h5py.File(tmp_path / "asked.h5", "w", userblock_size=size) as new:
+        for name, value in old.attrs.items():
+            new.attrs[name] = value
+        old.copy("model_weights", new)
+    (tmp_path / "put.h5").write_bytes(b"#".ljust(size, b"\n") + plain.read_bytes())
+    for path in (tmp_path / "asked.h5", tmp_path / "put.h5"):
+        got = load_model(path).predict(X)
+        assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"{path.name} with a block of {size} bytes"
+        assert contents(path).is_read, contents(path).lines
 
 
 OTHERS = {
@@ -144,6 +153,18 @@ def test_the_contents_of_a_file_that_is_read(tmp_path: Path) -> None:
         "not read of LSTM: unroll=True",
     ):
         assert words in text, f"{words!r} is not said:\n{text}"
+
+
+@pytest.mark.parametrize(("version", "sequences", "mask_zero", "told"), [
+    ("2.2.4", True, True, True), ("2.2.4", False, True, False), ("2.2.4", True, False, False), ("2.12.0", True, True, False),
+])  # fmt: skip
+def test_the_contents_tell_of_masked_steps_that_are_read_as_those_of_keras_3(
+    version: str, sequences: bool, mask_zero: bool, told: bool, tmp_path: Path
+) -> None:
+    inner = layer("LSTM", "cell", units=2, recurrent_activation="sigmoid", return_sequences=sequences)
+    ids = layer("Embedding", "ids", input_dim=5, output_dim=2, mask_zero=mask_zero, batch_input_shape=[None, 3])
+    text = "\n".join(contents(write_h5(tmp_path / "m.h5", chain(ids, layer("Bidirectional", "both", layer=inner)), {}, version)).lines)
+    assert ("layer 'both': the outputs at masked steps are zeros, as in Keras 3" in text) == told, text
 
 
 def test_the_contents_of_a_file_that_is_refused_name_all_that_stands_in_the_way(tmp_path: Path) -> None:

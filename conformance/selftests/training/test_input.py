@@ -144,7 +144,8 @@ def test_what_training_does_not_support_is_named(option: str) -> None:
 
 def test_what_changes_the_loss_of_an_evaluation_is_named_as_such() -> None:
     given: dict[str, Any] = {"module": "keras.regularizers", "class_name": "L1", "config": {}, "registered_name": None}
-    with pytest.raises(NotImplementedError, match="activity_regularizer is not supported in training and evaluation, whose loss it changes"):
+    words = "activity_regularizer is not supported in training and evaluation, whose loss it changes"
+    with pytest.raises(NotImplementedError, match=words):
         small_model(activity_regularizer=given).evaluate(VECTORS, CLASSES, loss=SPARSE)
 
 
