@@ -37,6 +37,9 @@ IGNORED = ("optimizer", "optimizer_weights", "metrics", "compiled_metrics", "com
 OLD_ROOT = "_layer_checkpoint_dependencies"
 """In the place of ``layers`` in what tf.keras 2.12 and 2.13 wrote."""
 
+MAX_EMPTY = 1000
+"""Groups that hold nothing and are of no layer, beside each other: so many are passed over."""
+
 NUMBERED = re.compile(r"_[0-9]+$")
 
 Weights = dict[str, list[NDArray[Any]]]
@@ -134,7 +137,7 @@ def child(group: Any, name: str, path: str) -> Any:
     link = group.get(name, getlink=True)
     if type(link) is not h5py.HardLink:
         kind = {"SoftLink": "soft link", "ExternalLink": "external link"}.get(type(link).__name__, type(link).__name__)
-        raise ArchiveError(f"{shown(path)} is a {kind}, which is not followed")
+        raise ArchiveError(f"{shown(path)} is {'an' if kind[0] in 'eE' else 'a'} {kind}, which is not followed")
     return group[name]
 
 
@@ -193,6 +196,7 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
 
 def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]) -> None:
     """Collect the expected datasets below a group; refuse every link and every name that is not expected, but of empty groups."""
+    empty = 0
     for name in group:
         # tf.keras on Windows joined the names of groups by its own separator.
         below = f"{path}/{name}".lstrip("/").replace("\\", "/")
@@ -200,7 +204,8 @@ def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], fo
             continue
         item = child(group, name, below)
         if below not in groups and below not in wanted:
-            if _is_empty(item):  # Keras asks for what it wants, and does not see it
+            empty += 1
+            if empty <= MAX_EMPTY and _is_empty(item, below):  # Keras asks for what it wants, and does not see it
                 continue
             raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         if below in found:
@@ -213,11 +218,11 @@ def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], fo
             raise ArchiveError(f"{shown(below)} is a {type(item).__name__}, which is not expected there")
 
 
-def _is_empty(item: Any) -> bool:
-    """Whether a group holds nothing but groups that hold nothing."""
-    if not isinstance(item, h5py.Group):
+def _is_empty(item: Any, path: str) -> bool:
+    """Whether a group holds nothing but a few groups that hold nothing."""
+    if not isinstance(item, h5py.Group) or len(item) > MAX_EMPTY:
         return False
-    return all(isinstance(below := child(item, name, name), h5py.Group) and not len(below) for name in item)
+    return all(isinstance(below := child(item, name, f"{path}/{name}"), h5py.Group) and not len(below) for name in item)
 
 
 def _check_dataset(dataset: Any, where: str, expected: Shape, dtype: np.dtype[Any]) -> None:

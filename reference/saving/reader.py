@@ -222,6 +222,8 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
         with naming(label), _naming_writer(origin):
             found = read_configuration(config, origin, describing)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
+    if weights is None and not isinstance(config, Mapping):
+        raise ArchiveError(f"{label}: neither a whole model nor a configuration")
     if weights is None:
         raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
     path = Path(weights)

@@ -53,8 +53,10 @@ def file_kind(path: Path) -> str:
     """
     with opened_file(path) as file:
         head = file.read(64)
-        found = ZIP if head.startswith(b"PK\x03\x04") else JSON if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else None
+        found = JSON if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else None
         found = HDF5 if _hdf5_start(file) is not None else found
+        # In an archive the HDF5 file of the weights may lie where one after a block of the user's would begin.
+        found = ZIP if head.startswith(b"PK\x03\x04") else found
     if found:
         return found
     for beginning, sentence in OTHERS.items():
@@ -67,7 +69,7 @@ def file_kind(path: Path) -> str:
 
 def _hdf5_start(file: BinaryIO) -> int | None:
     """Where an HDF5 file begins: at once, or after a block of the user's of 512 bytes, twice that, and so on; None where it is none."""
-    for start in (0, *(1 << n for n in range(9, 21))):
+    for start in (0, *(1 << n for n in range(9, 32))):
         file.seek(start)
         if file.read(8) == HDF5_SIGNATURE:
             return start

@@ -306,6 +306,19 @@ def test_extra_groups_that_hold_nothing_are_no_weights(name: str, remake: Callab
     refused(remake(weights=lambda hdf5: hdf5.create_group(f"{name}/one/two")), "belongs to no layer")
 
 
+def test_extra_groups_are_followed_nowhere_and_are_few(remake: Callable[..., Path]) -> None:
+    def linked(hdf5: Any) -> None:
+        hdf5.create_group("other")["link"] = h5py.SoftLink("/layers")
+
+    def round_about(hdf5: Any) -> None:
+        hdf5["other/itself"] = hdf5.create_group("other")
+
+    refused(remake(weights=linked), "'other/link' is a soft link, which is not followed")
+    refused(remake(weights=round_about), "'other' belongs to no layer")
+    refused(remake(weights=lambda hdf5: [hdf5.create_group(f"other{n}") for n in range(1001)]), "'other999' belongs to no layer")
+    refused(remake(weights=lambda hdf5: [hdf5.create_group(f"other/{n}") for n in range(1001)]), "'other' belongs to no layer")
+
+
 # Hostile files
 
 

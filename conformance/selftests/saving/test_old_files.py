@@ -362,6 +362,7 @@ NOT_OF_TF: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("layer 'op': a call of tf.math.add with ['dtype', 'y'] beside its input is not supported",),
     ),
     "a batch of numbers": (of_tf("math.add", ["a", 0, 0, {"y": [[1.0] * 3] * 5}]), ("layer 'op'", "the batch of one meets another axis")),
+    "a number too large": (of_tf("math.add", ["a", 0, 0, {"y": 10**400}]), ("layer 'op': the operator ops.Add takes", "finite numbers")),
     "no numbers": (of_tf("math.add", ["a", 0, 0, {"y": ["q"]}]), ("layer 'op'", "['q']")),
     "nothing": (of_tf("math.add"), ("refers to call -1 of layer 'op'",)),
     "constants alone": (of_tf("math.add", ["_CONSTANT_VALUE", -1, 1, {"y": 2}]), ("layer 'op': the operator ops.Add takes",)),

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_a_file_is_read_by_its_content_whatever_it_is_called(write: Any, name: s
     assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"{write.__name__} called {name}"
 
 
-@pytest.mark.parametrize("size", [512, 4096, 2**20])
+@pytest.mark.parametrize("size", [512, 4096, 2**21])
 def test_an_hdf5_file_may_begin_after_a_block_of_the_users(size: int, tmp_path: Path) -> None:
     """As for Keras, both where the library was asked for the block and where bytes were put before a file."""
     plain = h5(tmp_path / "m.h5")
@@ -61,6 +62,26 @@ def test_an_hdf5_file_may_begin_after_a_block_of_the_users(size: int, tmp_path: 
         got = load_model(path).predict(X)
         assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"{path.name} with a block of {size} bytes"
         assert contents(path).is_read, contents(path).lines
+
+
+@pytest.mark.parametrize("place", [512, 1024, 4096])
+def test_an_archive_is_one_wherever_its_weights_lie(place: int, tmp_path: Path) -> None:
+    """Stored as they are, they may lie where an HDF5 file after a block of the user's would begin."""
+    with zipfile.ZipFile(archive(tmp_path / "made.keras")) as made, zipfile.ZipFile(tmp_path / "m.keras", "w") as moved:
+        name = "model.weights.h5"
+        moved.writestr("first", bytes(place - 2 * 30 - len("first") - len(name)))
+        for one in (name, "config.json", "metadata.json"):
+            moved.writestr(one, made.read(one))
+    assert (tmp_path / "m.keras").read_bytes().find(b"\x89HDF") == place, "the weights lie there"
+    got = load_model(tmp_path / "m.keras").predict(X)
+    assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"weights at {place}"
+
+
+@pytest.mark.parametrize("text", ["1", "null", "[]", '"x"'])
+def test_a_text_that_is_no_configuration_needs_no_weights(text: str, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(ArchiveError, match=r"m\.json: neither a whole model nor a configuration"):
+        load_model(tmp_path / "m.json")
 
 
 OTHERS = {
