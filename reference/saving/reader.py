@@ -171,8 +171,10 @@ def _read_zip(path: Path, draw: Draw | None, describing: Describe) -> Archive:
             raise ArchiveError(
                 "model.weights.npz: weights in NPZ form are pickles, which are never opened; HDF5, the default, is read"
             )
-        with naming(origin), naming("model.weights.h5"):
-            weights = read_weights(member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype, found.left_out)
+        with naming(origin):
+            data = member(file, "model.weights.h5", MAX_WEIGHTS_BYTES)
+            with naming("model.weights.h5"):
+                weights = read_weights(data, found.entries, found.dtype, found.left_out)
         return _archive(path, found, weights, _vocabularies(found.entries, file))
 
 
