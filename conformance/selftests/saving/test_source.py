@@ -77,6 +77,14 @@ def test_an_archive_is_one_wherever_its_weights_lie(place: int, tmp_path: Path) 
     assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"weights at {place}"
 
 
+@pytest.mark.parametrize(("module", "read"), [("keras.src.layers.core.dense", True), ("keras.src.evil", False), ("keras.srclayers", False)])
+def test_a_layer_may_name_the_module_where_keras_has_it(module: str, read: bool, tmp_path: Path) -> None:
+    config = with_modules(chain(INPUT, dense("a", 3)))
+    config["config"]["layers"][1]["module"] = module
+    path = write_zip(tmp_path / "m.keras", config, {"layers/dense": [KERNEL, BIAS]}, "3.15.1")
+    assert contents(path).is_read == read, contents(path).lines
+
+
 @pytest.mark.parametrize("text", ["1", "null", "[]", '"x"'])
 def test_a_text_that_is_no_configuration_needs_no_weights(text: str, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(text)
