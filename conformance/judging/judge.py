@@ -88,6 +88,7 @@ class CaseResult:
             self.layer.needs(self.case.config),
             verdict.remarks,
             level=level(self.case, self.part),
+            axes=len(self.case.shape),
         )
 
 
