@@ -14,10 +14,11 @@ from typing import Any
 
 from conformance.base.call import REFUSED, Question
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
-from conformance.cases.case import Case, LayerCases, declared_cases, in_words, values_alone
+from conformance.cases.case import Case, LayerCases, declared_cases, values_alone
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases, draw_backward
 from conformance.cases.questions import backward_question, forward_question
+from conformance.cases.titles import in_words
 from conformance.implementations.protocol import Implementation
 
 ANSWERED = (PASSED, FAILED, ERROR)

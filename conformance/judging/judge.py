@@ -10,11 +10,12 @@ from conformance.base.arrays import Array, Arrays, Steps
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.base.record import FAILED, PASSED, Record
 from conformance.cases import layer_cases
-from conformance.cases.case import Case, LayerCases, in_words
+from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
 from conformance.cases.level import level
 from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
+from conformance.cases.titles import in_words
 from conformance.implementations.protocol import Implementation
 from conformance.judging.again import judged_again
 from conformance.judging.along_rows import answer_along_rows
