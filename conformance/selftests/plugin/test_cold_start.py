@@ -250,7 +250,8 @@ def test_every_option_is_also_an_ini_setting(place: Place) -> None:
 
 def test_an_option_is_one_line_of_the_table_and_one_field_of_the_settings(pytestconfig: pytest.Config) -> None:
     names = [option.field for option in plugin.OPTIONS]
-    assert set(names) == set(vars(read(plugin.OPTIONS, lambda option: None))) - {"given", "again", "given_facts"}, "every option has its field"
+    fields = set(vars(read(plugin.OPTIONS, lambda option: None))) - {"given", "again", "given_facts"}
+    assert set(names) == fields, "every option has its field"
     for option in plugin.OPTIONS:
         assert option.name == "--iut" or option.ini.startswith("conform_"), f"{option.name} carries the prefix"
         pytestconfig.getini(option.ini)
