@@ -39,7 +39,7 @@ from conformance.recording import update
 from conformance.selftests.builders.place import FORWARD, HIDING, USAGE_ERROR, Place, checkout, said
 
 FOLDER = vectors.folder()
-NARROW = ("--conform-layers=Dense,GRU,Masking", "-p", "no:hypothesispytest")
+NARROW = ("--conform-layers=Dense,GRU,Masking", "--conform-profile=smoke")
 LARGEST = 38_000_000
 """Bytes that all files may take."""
 PRECISE = 45
