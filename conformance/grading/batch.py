@@ -67,9 +67,11 @@ def grade_all(
         If `out` cannot be written. What was written before is whole.
     """
     kept = out / KEPT
-    if kept.is_dir() and any(kept.glob("*.json")) and not resume:
+    if kept.is_dir() and any(kept.glob("[!.]*.json")) and not resume:
         raise UnfinishedError(f"{out} has the results of an earlier run; --resume continues it, or name another folder")
     kept.mkdir(parents=True, exist_ok=True)
+    for half in kept.glob(".*.json"):  # what a run that was killed was about to write
+        half.unlink()
     names = _names(submissions)
     found = _kept(submissions, terms, kept, names) if resume else {}
     start = {one.name: found.get(one.name) or nothing(one, terms, GRADER_ERROR, NOT_YET) for one in submissions}

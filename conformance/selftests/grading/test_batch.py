@@ -23,6 +23,8 @@ from conformance.selftests.grading.grading import FLATTEN, RIGHT, rubric
 from conformance.selftests.implementations.sandbox.builder import needs_locks
 
 pytestmark = needs_locks
+WHOLE = "[!.]*.json"
+"""Records, not what a run that was killed was about to write."""
 WRONG = RIGHT.replace("return x.reshape(len(x), int", "return -x.reshape(len(x), int")
 RUBRIC = (
     '[assignment]\nname = "test"\n[sandbox]\ncall_seconds = 1\nlost_seconds = 2\n'
@@ -92,11 +94,11 @@ def test_a_run_that_was_killed_is_continued(handed_in, tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True) as run:
         stop = threading.Timer(300, lambda: os.killpg(run.pid, signal.SIGKILL))
         stop.start()
-        while run.poll() is None and len(list((out / KEPT).glob("*.json"))) < 2:
+        while run.poll() is None and len(list((out / KEPT).glob(WHOLE))) < 2:
             stop.join(0.05)
         os.killpg(run.pid, signal.SIGKILL)
         stop.cancel()
-    before = {one.name: one.read_bytes() for one in (out / KEPT).glob("*.json")}
+    before = {one.name: one.read_bytes() for one in (out / KEPT).glob(WHOLE)}
     assert 2 <= len(before) < 9, f"it was not killed in the middle: {sorted(before)}"
     with (out / "grades.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -200,7 +202,7 @@ def test_a_full_disk_loses_nothing_that_is_graded(small, tmp_path, capsys):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
     assert done.returncode == 2 and "No space left on device" in done.stderr and "Traceback" not in done.stderr, done.stderr
-    (record,) = (tmp_path / "out" / KEPT).glob("*.json")
+    (record,) = (tmp_path / "out" / KEPT).glob(WHOLE)
     assert json.loads(record.read_text())["status"] == "ok", "what was graded before is whole"
 
 
@@ -212,7 +214,7 @@ def test_without_its_locks_nothing_is_graded_unless_that_is_said(small, tmp_path
     assert not (tmp_path / "out").exists(), "nothing was written"
     assert run(folder, "--rubric", path, "--out", tmp_path / "out", "--sandbox", "none", "--jobs", 1) in (0, None)
     assert "any submission could have changed anything" in capsys.readouterr().out
-    assert '"earned": 2' in next(Path(tmp_path / "out" / KEPT).glob("*.json")).read_text()
+    assert '"earned": 2' in next(Path(tmp_path / "out" / KEPT).glob(WHOLE)).read_text()
 
 
 def test_a_mistake_of_the_harness_ends_with_4(small, tmp_path, capsys, monkeypatch):
