@@ -51,6 +51,8 @@ class Answer:
     refused : tuple of str
         Of an error: the options that its exception may be meant for, by what was raised and where (:data:`WEIGHTS` among them).
         Whether it is, only more questions tell: see :mod:`conformance.judging.refusal`.
+    remarks : tuple of str
+        What a pass does not hide of the form in which it came.
     """
 
     status: str
@@ -59,6 +61,7 @@ class Answer:
     changed: tuple[str, ...] = ()
     printed: str = ""
     refused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def place_of(number: int) -> str:

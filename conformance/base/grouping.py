@@ -21,6 +21,8 @@ REPEATED, STATEFUL = "repeated", "stateful"
 """Kinds of questions that a layer fails as well which is wrong elsewhere, as it does equations."""
 NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 MOST_VALUES = 3
+FEATURES = 2
+"""Axes of an input of (batch, features)."""
 
 Feature = tuple[str, str]
 
@@ -192,7 +194,15 @@ def common(wrong: Sequence[Record], others: Sequence[Record]) -> str:
             return _unusual(name, {str(value) for value in failing}, str(usual_value))
         if len(failing) <= MOST_VALUES:
             return listed([_words(name, str(value)) for value in sorted(map(str, failing))], word="or")
-    return _together(wrong, others)
+    return _together(wrong, others) or _more_axes(wrong, others)
+
+
+def _more_axes(wrong: Sequence[Record], others: Sequence[Record]) -> str:
+    """That each failure has an input of more axes than any other case: much code takes (batch, features) alone."""
+    fewest, most = min(record.axes for record in wrong), max(record.axes for record in others)
+    if not 0 < most < fewest:
+        return ""
+    return f"an input of more axes than {'(batch, features)' if most == FEATURES else most}"
 
 
 def _together(wrong: Sequence[Record], others: Sequence[Record]) -> str:

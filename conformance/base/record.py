@@ -47,6 +47,8 @@ class Record:
         What a pass does not hide.
     level : str
         'core' or 'edge'.
+    axes : int
+        How many axes the input has, where there is one.
     known_failure : str
         The reason that ``--conform-xfail`` gives for a failure or an error; beside a pass, one that did not come true.
     """
@@ -63,6 +65,7 @@ class Record:
     remarks: tuple[str, ...] = ()
     known_failure: str = ""
     level: str = CORE
+    axes: int = 0
 
     @property
     def fails_as_known(self) -> bool:

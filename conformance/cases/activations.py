@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from conformance.cases.case import Alone, FunctionCases, LayerCases, Special, words
+from conformance.cases.case import Alone, FunctionCases, LayerCases, Special
+from conformance.cases.titles import words
 from conformance.cases.tolerance import cancelling, elementwise, softmax
 
 INPUTS = {"rows": (3, 8), "images": (2, 3, 5, 4)}

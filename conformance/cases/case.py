@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.pairwise import pairs_alone, pairwise
+from conformance.cases.titles import words
 from reference.activations import ACTIVATIONS
 from reference.layers import LAYERS, spec_of
 from reference.layers.kinds import WrapperSpec
@@ -389,15 +390,3 @@ def _title(layer: LayerCases, row: Config) -> str:
     said = [words(name, row[name]) for name, values in {**layer.options, **layer.call}.items() if row[name] != values[0]]
     sizes = [words(name, row[name]) for name, values in layer.sizes.items() if len(values) > 1]
     return "-".join([*said, *sizes, row["input"]])
-
-
-def words(name: str, value: Any) -> str:
-    """An option and its value as they stand in a test id."""
-    if value is True:
-        return name
-    return f"{name}={json.dumps(value, sort_keys=True) if isinstance(value, dict) else in_words(value)}"
-
-
-def in_words(value: Any) -> str:
-    """The value of an option as records have it."""
-    return "x".join(str(part) for part in value) if isinstance(value, tuple | list) else str(value)

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.cases.case import Alone, Config, LayerCases, Special, words
+from conformance.cases.case import Alone, Config, LayerCases, Special
+from conformance.cases.titles import words
 from conformance.cases.tolerance import dot_product
 
 CHANNELS_FIRST = {"data_format": "channels_first"}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from conformance.base.arrays import Array, Arrays, cast
-from conformance.cases.case import OF_THE_CALL, Alone, Case, FunctionCases, LayerCases, Special, defaults_of, words
+from conformance.cases.case import OF_THE_CALL, Alone, Case, FunctionCases, LayerCases, Special, defaults_of
 from conformance.cases.reduced_set import reduced_cases
+from conformance.cases.titles import words
 from conformance.cases.tolerance_training import loss
 from reference import losses
 

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.cases.case import Alone, Config, LayerCases, Special, words
+from conformance.cases.case import Alone, Config, LayerCases, Special
+from conformance.cases.titles import words
 from conformance.cases.tolerance import exact, mean
 
 UNDEFINED = ("nan", "infinite", "all_nan", "all_minus_infinity")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.cases.case import Alone, Config, LayerCases, Special, words
+from conformance.cases.case import Alone, Config, LayerCases, Special
+from conformance.cases.titles import words
 from conformance.cases.tolerance import dot_product, exact, layer_normalization, perturbation
 
 # Keras rounds constants of these to float32 (section 0.2); iterated, no exact tolerance in float64 follows from that.

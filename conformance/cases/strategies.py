@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.base.record import CORE, EDGE
-from conformance.cases.case import DTYPES, Case, LayerCases, make_case, words
+from conformance.cases.case import DTYPES, Case, LayerCases, make_case
 from conformance.cases.gradients import differentiable
 from conformance.cases.level import level
+from conformance.cases.titles import words
 from conformance.cases.tolerance import ITERATED
 
 EXAMPLES = {"forward": {"smoke": 10, "standard": 30, "full": 1000}, "backward": {"smoke": 2, "standard": 5, "full": 200}}

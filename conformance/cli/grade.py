@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +12,21 @@ from typing import Annotated
 import typer
 
 from conformance.base.errors import SandboxError
+from conformance.base.unsupported import table
 from conformance.base.words import counted
 from conformance.cli.exits import DONE, stop
+from conformance.grading.formats.escape import one_line
+from conformance.grading.formats.numbers import of_points
 from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
+from conformance.grading.hidden import who_answers
 from conformance.grading.intake import IntakeError, Submission, find_submissions
-from conformance.grading.result import GRADER_ERROR, Result
+from conformance.grading.result import GRADER_ERROR, MISSING, Result
 from conformance.grading.rubric import Rubric, RubricError, default_rubric, read_rubric
 from conformance.implementations.sandbox.launcher import locks
 
 UNLOCKED, GRADER_FAILED = 3, 4
+MOST_ROWS, NAME, MISTAKE = 30, 30, 105
+"""Rows that are printed, and characters of a name and of a mistake."""
 SECRET = "CONFORM_SECRET"
 SECRET_HELP = f"The course's secret, by which hidden cases are drawn (or {SECRET})."
 ADAPTER_HELP = "Layer functions that call a submission's own."
@@ -48,12 +54,13 @@ def grade_command(
     with _usable(out):
         asked = _rubric(rubric, adapter)
         found = find_submissions(submissions, file=asked.file)
-        terms = Terms(asked, sandbox, _secret(secret, seed))
+        terms = Terms(asked, sandbox, _secret(secret, seed), who_answers())
         if sandbox == SANDBOXED:
             locks()
         results = _graded(found, terms, out, jobs, resume)
         if table is not None:
             table.write_bytes((out / "grades.csv").read_bytes())
+    typer.echo("\n".join(_rows(results)))
     typer.echo(f"{counted(len(results), 'submission')} graded: {out / 'grades.csv'}, and a page for each in {out / 'submissions'}")
     if sandbox == OPEN:
         typer.echo("Without the sandbox: any submission could have changed anything, its own grade among it.")
@@ -100,6 +107,18 @@ def _graded(found: list[Submission], terms: Terms, out: Path, jobs: int, resume:
             bar.update()
 
         return grade_all(found, terms, out, jobs=jobs, resume=resume, done=done)
+
+
+def _rows(results: Sequence[Result]) -> list[str]:
+    """A line for each submission, of very many the first ones: points, how it ended, and what is behind most of what is wrong."""
+    rows = [("submission", "points", "status", "first mistake")]
+    for result in results[:MOST_ROWS]:
+        causes = (cause for item in result.items for cause in item.causes if cause.named or cause.category != MISSING)
+        first = next((f"{cause.layer}: {cause.sentence}" for cause in causes), "")
+        points = of_points(result.earned, result.points).removesuffix(" points")
+        rows.append((one_line(result.submission, NAME), points, result.status, one_line(result.reason or first, MISTAKE)))
+    more = [f"and {len(results) - MOST_ROWS} more"] if len(results) > MOST_ROWS else []
+    return [*table(rows, "lrll"), *more, ""]
 
 
 def _secret(path: Path | None, seed: str) -> bytes:

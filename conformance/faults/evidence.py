@@ -25,11 +25,18 @@ def speaks_for(fault: Fault, result: CaseResult) -> bool:
     """Whether the answer, which the fault repeats, differs from the right one for the reason that the fault's sentence gives.
 
     It does not where the code of the fault is wrong with the mistake taken out as well. Nor does an answer without a single number
-    (NaN, zeros, nothing at all) speak for a mistake that gives wrong numbers where no more is asked for: those would show it.
+    (NaN, zeros, nothing at all) speak for a mistake that gives wrong numbers where no more is asked for: those would show it. NaN in some
+    places and zeros in others do, by where they stand.
     """
     if fault.plain is not None and not _is_right(replace(fault, function=fault.plain), result):
         return False
-    return holds_numbers(result.answer) or not shown_by_simpler(fault, result)
+    return holds_numbers(result.answer) or _has_nan_in_places(result.answer) or not shown_by_simpler(fault, result)
+
+
+def _has_nan_in_places(answer: Answer) -> bool:
+    """Whether some values of an array are NaN and others are not."""
+    parts = answer.value if isinstance(answer.value, tuple) else (answer.value,)
+    return any(0 < np.mean(np.isnan(one)) < 1 for one in map(np.asarray, parts) if one.size and one.dtype.kind == "f")
 
 
 def holds_numbers(answer: Answer) -> bool:

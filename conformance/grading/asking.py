@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,8 @@ from conformance.base.record import PASSED, UNSUPPORTED, Record
 from conformance.base.report import Report
 from conformance.base.unsupported import NO_FUNCTION
 from conformance.cases.case import Case, in_words
+from conformance.grading.hidden import answered_by, ask_hidden, item_of
+from conformance.grading.new_cases import matches
 from conformance.grading.rubric import ALL_LEVELS, Item
 from conformance.grading.sample_by_sample import SampleBySample
 from conformance.judging.sentences import in_sentences
@@ -38,11 +39,14 @@ class Asked:
         Whose implementation was asked.
     together, alone : Told
         The records of both; `alone` has those that were asked again, and pass so.
+    hidden_by : str
+        Who answered hidden cases, in a sentence.
     """
 
     session: Session
     together: Told
     alone: Told
+    hidden_by: str
 
     @cached_property
     def report(self) -> Report:
@@ -56,12 +60,26 @@ class Asked:
         return replace(self.report, records=[passed.get(record.id, record) for record in self.together.records])
 
 
-def ask(session: Session, items: Sequence[Item]) -> Asked:
-    """Put every question that an item asks, layer by layer."""
-    asked = Asked(session, Told(), Told())
-    for layer in dict.fromkeys(layer for item in items for layer in item.layers):
-        _ask_layer(asked, layer, [item for item in items if layer in item.layers])
+def ask(session: Session, hidden: Session, items: Sequence[Item]) -> Asked:
+    """Put every question that an item asks, layer by layer; those that nobody can know before in the session `hidden`."""
+    by = answered_by(hidden) if any(item.hidden for item in items) else ""
+    asked = Asked(session, Told(), Told(), by)
+    open_items = [item for item in items if not item.hidden]
+    for layer in dict.fromkeys(layer for item in open_items for layer in item.layers):
+        _ask_layer(asked, layer, [item for item in open_items if layer in item.layers])
+    for item in items:
+        if item.hidden:
+            ask_hidden(hidden, item, asked.together.settle)
+            if not item.batch:
+                ask_hidden(_one_by_one(hidden), item, asked.alone.settle)
     return asked
+
+
+def _one_by_one(session: Session) -> Session:
+    """The session in which the same implementation is asked sample by sample."""
+    alone = replace(session)
+    alone.implementation = SampleBySample(session.implementation)
+    return alone
 
 
 def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
@@ -69,8 +87,7 @@ def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
     has = session.implementation.has
     there = any(has(function) for function in own_functions_of(layer))
     backward = there and any(has(function) for function in functions_of(layer) if function.endswith("_backward"))
-    alone = replace(session)
-    alone.implementation = SampleBySample(session.implementation)
+    alone, asked_alone = _one_by_one(session), not all(item.batch for item in items)
     for kind, identifier, question in _wanted(layer, tuple(items)):
         name = f"test_{kind}[{identifier}]"
         gradients = gradients_are_asked(kind, question)
@@ -81,7 +98,7 @@ def _ask_layer(asked: Asked, layer: str, items: Sequence[Item]) -> None:
         if asked.together.is_settled(kind, question):
             continue
         _put(session, asked.together, kind, name, question)
-        if kind == "forward" and _may_pass_alone(asked.together.records[-1], name) and not all(one.batch for one in items):
+        if kind == "forward" and asked_alone and question[0].shape[0] > 1 and _may_pass_alone(asked.together.records[-1], name):
             _put(alone, asked.alone, kind, name, question)
 
 
@@ -118,7 +135,7 @@ def asks(item: Item, kind: str, level: str, question: tuple[Any, ...]) -> bool:
     """Whether an item asks a question, as far as that is known before there is a record of it."""
     if item.level not in (ALL_LEVELS, level) or (item.passes and kind not in map(kind_of, item.passes)):
         return False
-    return not any(isinstance(part, Case) for part in question) or matches(item, _options(question))
+    return not any(isinstance(part, Case) for part in question) or matches(item.options, _options(question))
 
 
 def _options(question: tuple[Any, ...]) -> dict[str, str]:
@@ -132,18 +149,14 @@ def kind_of(name: str) -> str:
     return KIND_OF.get(name, name)
 
 
-def matches(item: Item, options: Mapping[str, str]) -> bool:
-    """Whether the options of a case, in words, have values that the item wants."""
-    return all(any(fnmatchcase(options.get(name, "None"), one) for one in patterns) for name, patterns in item.options.items())
-
-
 def records_of(item: Item, report: Report) -> list[Record]:
     """The records that an item is about."""
     return [
         record
         for record in report.records
-        if record.layer in item.layers
+        if item_of(record.id) == (item.id if item.hidden else None)
+        and record.layer in item.layers
         and (not item.passes or record.kind in item.passes)
         and item.level in (ALL_LEVELS, record.level)
-        and matches(item, record.options)
+        and matches(item.options, record.options)
     ]

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from conformance.grading.formats import file_name, write_all
-from conformance.grading.formats.writing import write_submission
+from conformance.grading.formats.writing import write_class, write_submission
 from conformance.grading.grader import Terms, facts_of, grade, nothing
 from conformance.grading.intake import IntakeError, Submission, unpacked
 from conformance.grading.result import GRADER_ERROR, Result
@@ -80,7 +80,7 @@ def grade_all(
         start[result.submission] = result
         done(result)
     results = [start[one.name] for one in submissions]
-    write_all(results, terms.rubric, out)
+    write_class(sorted(results, key=lambda result: result.submission), terms.rubric, out)
     return results
 
 

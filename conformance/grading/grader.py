@@ -15,6 +15,7 @@ from conformance import __version__
 from conformance.base.errors import SandboxError, UnimportableError, reason
 from conformance.grading.asking import ask
 from conformance.grading.flags import flags
+from conformance.grading.hidden import case_seed, hidden_session
 from conformance.grading.intake import IntakeError, Submission, unpacked
 from conformance.grading.models import model_result
 from conformance.grading.points import blank, item_result
@@ -23,7 +24,7 @@ from conformance.grading.rubric import Item, Rubric
 from conformance.implementations.process import ProcessImplementation, python_process
 from conformance.implementations.sandbox.launcher import SandboxImplementation
 from conformance.judging.session import Session
-from conformance.oracle.protocol import RECORDED
+from conformance.oracle.protocol import RECORDED, REFERENCE
 
 ADAPTER_NAME, SUBMISSION_NAME = "adapter.py", "submission.py"
 SANDBOXED, OPEN = "sandbox", "none"
@@ -42,11 +43,14 @@ class Terms:
         One of :data:`SANDBOXES`.
     seed : bytes
         What hidden cases are drawn by, beside the assignment and the submission: a secret of the course.
+    oracle : str
+        Who answers hidden cases, see :func:`conformance.grading.hidden.who_answers`.
     """
 
     rubric: Rubric
     sandbox: str = SANDBOXED
     seed: bytes = field(default=b"", repr=False)
+    oracle: str = REFERENCE
 
 
 def grade(submission: Submission, terms: Terms) -> Result:
@@ -100,9 +104,12 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
     implementation = _implementation(spec, taken.folder, terms)
     session = Session(iut=spec, oracle_name=RECORDED)
     session.implementation = implementation
+    seed = case_seed(terms.seed, rubric.name, taken.sha256)
+    # Only then, since live Keras takes seconds to come.
+    hidden = hidden_session(session, seed, terms.oracle) if any(item.hidden for item in rubric.items) else session
     try:
         implementation.has("")
-        items = tuple(_items(session, rubric.items))
+        items = tuple(_items(session, hidden, rubric.items))
         status, why = _ending(implementation, "", attempted(implementation))
     except UnimportableError as error:
         items = tuple(blank(item) for item in rubric.items)
@@ -111,13 +118,15 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
         implementation.close()
         used = getattr(implementation, "usage", None)
         usage["computed"] = used.computed if used else 0.0
+    if any(item.hidden for item in rubric.items):
+        noticed = (*noticed, f"hidden cases were drawn by the seed {seed}")
     facts = {**facts_of(terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
     return Result(submission.name, status, why, items, taken.sha256, noticed, facts)
 
 
-def _items(session: Session, items: Sequence[Item]) -> list[Any]:
+def _items(session: Session, hidden: Session, items: Sequence[Item]) -> list[Any]:
     """The result of each item, in the order of the rubric."""
-    asked = ask(session, [item for item in items if item.model is None])
+    asked = ask(session, hidden, [item for item in items if item.model is None])
     return [item_result(item, asked) if item.model is None else model_result(item, session.implementation) for item in items]
 
 

@@ -11,7 +11,7 @@ from conformance.base.arrays import Array
 from conformance.base.errors import reason
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.grading.points import blank
-from conformance.grading.result import MISSING, RAISED, WRONG_FORM, WRONG_VALUES, Cause, ItemResult
+from conformance.grading.result import RAISED, WRONG_FORM, WRONG_VALUES, Cause, ItemResult
 from conformance.grading.rubric import Item
 from conformance.implementations.protocol import Implementation
 from conformance.models.functions import predictor
@@ -38,7 +38,8 @@ def model_result(item: Item, implementation: Implementation) -> ItemResult:
         predict = predictor(implementation, item.model)
         got = np.concatenate([np.asarray(predict(x[start : start + AT_ONCE])) for start in range(0, len(x), AT_ONCE)])
     except NotImplementedError as error:
-        return _stopped(item, len(x), UNSUPPORTED, MISSING, str(error))
+        why = f"There are no predictions to compare: {str(error).rstrip('.')}."
+        return blank(item, counts={UNSUPPORTED: len(x)}, counted=len(x), notes=(why,))
     except (Exception, SystemExit) as error:
         return _stopped(item, len(x), ERROR, RAISED, reason(error))
     if got.shape != expected.shape or got.dtype.kind not in "fiu":

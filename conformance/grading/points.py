@@ -50,7 +50,7 @@ def item_result(item: Item, asked: Asked) -> ItemResult:
         counted=total,
         right=right,
         causes=tuple(sorted(causes, key=lambda cause: (cause.level == LEVELS[1], cause.category == WAITS))),
-        notes=tuple([*_lacking(parts, item), *_waiting(records, total)]),
+        notes=tuple([*_lacking(parts, item), *_waiting(records, total), *([asked.hidden_by] if item.hidden else [])]),
     )
 
 

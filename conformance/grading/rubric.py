@@ -24,6 +24,7 @@ LEVELS = (CORE, EDGE, ALL_LEVELS)
 PASSES = ("forward", "backward", "mask", "loss", "loss_gradient", "optimizer", "stateful", "random", "text", "property", "repeated")
 """Passes, in the words of records; an item without any asks for all that its layers have."""
 LARGEST_FILE = 1_000_000
+MOST_HIDDEN = 100
 DEFAULT_LIMITS = Limits(submission=60.0, lost=12.0)
 """What a submission may use where the rubric does not say."""
 
@@ -62,7 +63,8 @@ class Item:
         Instead of layers: a model's file and inputs with classes (``x``, ``y``); the submission predicts, and earns as its predictions
         agree with Keras's. Relative to the rubric.
     hidden : int
-        So many more cases, with other arrays and sizes, that nobody can know before.
+        Instead of the recorded cases, which everybody can read, so many of each layer and pass with other arrays and sizes, that nobody can
+        know before.
     bonus : bool
         Whether its points come on top.
     visibility, feedback : str
@@ -146,7 +148,7 @@ OF_ITEM = {
     "batch": "flag",
     "model": "file",
     "data": "file",
-    "hidden": "count",
+    "hidden": "few",
     "bonus": "flag",
     "visibility": VISIBILITIES,
     "feedback": FEEDBACK,
@@ -307,6 +309,10 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "positive": (lambda value: _number(value) and value > 0, "a number above 0"),
     "count": (lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0, "a whole number, 0 or more"),
     "mib": (lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0, "a whole number above 0"),
+    "few": (
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_HIDDEN,
+        f"a whole number from 0 to {MOST_HIDDEN}",
+    ),
     "flag": (lambda value: isinstance(value, bool), "true or false"),
     "file": (lambda value: isinstance(value, str) and bool(value), "the name of a file"),
     "layers": (lambda value: _texts(value) and bool(value), 'a list of layers, as ["Dense", "LSTM"]'),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, TextIO, cast
@@ -17,21 +18,53 @@ from conformance.base.errors import UnimportableError, plain, reason
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.frames import Frame, encode, read_frame
 from conformance.implementations.launcher import end_with
-from conformance.implementations.messages import PROTOCOL, answer_frame, dumps, question_of, text_of
+from conformance.implementations.messages import PROTOCOL, Kept, answer_frame, dumps, question_of, text_of
 from conformance.implementations.module import ModuleImplementation, load
 
 Others = Mapping[str, Callable[[], Any]]
 NO_OTHERS: Others = {}
+KEPT_AT_MOST = 1000
+GONE = "was kept in a process that has ended, or too long ago"
+
+
+class Objects:
+    """Objects of the implementation's own classes that it returned: a state of an optimizer, which the next step gets again."""
+
+    def __init__(self) -> None:
+        self.by_handle: dict[str, Any] = {}
+        self.count = 0
+
+    def keep(self, value: Any) -> str:
+        """The handle of a value, which is kept: not for ever, since nobody says when it is not needed any more."""
+        self.count += 1
+        handle = f"{type(value).__name__[:100]}/{os.getpid()}-{self.count}"
+        self.by_handle[handle] = value
+        if len(self.by_handle) > KEPT_AT_MOST:
+            del self.by_handle[next(iter(self.by_handle))]
+        return handle
+
+    def restored(self, value: Any) -> Any:
+        """A value with every object in the place of its handle; ``KeyError`` where there is none any more."""
+        if isinstance(value, Kept):
+            return self.by_handle[value.handle]
+        if type(value) in (tuple, list):
+            return type(value)(map(self.restored, value))
+        return {name: self.restored(item) for name, item in value.items()} if type(value) is dict else value
+
 
 
 def serve(implementation: ModuleImplementation, requests: BinaryIO, replies: BinaryIO, others: Others = NO_OTHERS) -> None:
     """Answer one request after the other until there are no more; `others` are further operations, which take no arguments."""
     models: dict[str, Callable[[Any], Any]] = {}
+    kept = Objects()
     while (request := read_frame(requests)) is not None:
         number = text_of(request, "id")
         try:
             op = text_of(request, "op")
-            told = answer_frame(number, Answer(PASSED, others[op]())) if op in others else _reply(implementation, request, models, number)
+            if op in others:
+                told = answer_frame(number, Answer(PASSED, others[op]()))
+            else:
+                told = _reply(implementation, request, models, kept, number)
             reply = encode(told)
         except Exception as error:
             reply = encode(answer_frame(number, Answer(ERROR, message=f"its answer cannot be sent: {plain(error)}")))
@@ -39,7 +72,9 @@ def serve(implementation: ModuleImplementation, requests: BinaryIO, replies: Bin
         replies.flush()
 
 
-def _reply(implementation: ModuleImplementation, request: Frame, models: dict[str, Callable[[Any], Any]], number: str) -> Frame:
+def _reply(
+    implementation: ModuleImplementation, request: Frame, models: dict[str, Callable[[Any], Any]], kept: Objects, number: str
+) -> Frame:
     op = text_of(request, "op")
     if op == "describe":
         return _description(implementation.spec, number)
@@ -54,7 +89,11 @@ def _reply(implementation: ModuleImplementation, request: Frame, models: dict[st
         return answer_frame(number, implementation.refusal(question) or Answer(PASSED))
     if op == "overwrites":
         return answer_frame(number, Answer(PASSED, implementation.overwrites(question, question_of(request, "other"))))
-    return answer_frame(number, implementation.ask(question))
+    try:
+        question = replace(question, positional=tuple(map(kept.restored, question.positional)))
+    except KeyError as error:
+        return answer_frame(number, Answer(ERROR, message=f"{question.function} cannot be asked: {error.args[0]} {GONE}"))
+    return answer_frame(number, implementation.ask(question), kept.keep)
 
 
 def _description(spec: str, number: str) -> Frame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ Array = NDArray[Any]
 
 PROTOCOL = "1"
 TEXT_AT_MOST = 2000
+HANDLE_AT_MOST = 200
 DEPTH_AT_MOST = 32
 VALUES_AT_MOST = 100_000
 """Values in a structure, and among them those of arrays that are no tensors."""
@@ -37,6 +38,12 @@ STATUSES = (PASSED, UNSUPPORTED, ERROR)
 FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
+class Kept:
+    """An object that stays in the process which made it; what was returned is given back by its `handle`, ``State/3``."""
+
+    handle = ""
+
+
 @dataclass
 class Packer:
     """Turns values into a structure for JSON and gathers their arrays.
@@ -45,12 +52,15 @@ class Packer:
     ----------
     exact : bool
         Whether what cannot be sent as it is, is an error (a question must arrive whole); else it is described (an answer is only judged).
+    keep : callable or None
+        Keeps an object that cannot be sent, and returns the handle which goes instead.
     """
 
     exact: bool
     tensors: dict[str, Array] = field(default_factory=dict)
     values: int = 0
     taken: int = 0
+    keep: Callable[[Any], str] | None = None
 
     def pack(self, value: Any, name: str, depth: int = 0) -> Any:
         """The structure of a value whose arrays are called by `name`, and by numbers or names below it."""
@@ -92,6 +102,10 @@ class Packer:
         return {"array": {**described, "scalar": True} if scalar else described}
 
     def _other(self, value: Any, name: str) -> dict[str, Any]:
+        if isinstance(value, Kept):
+            return {"kept": value.handle}
+        if self.keep is not None:
+            return {"kept": self.keep(value)}
         if self.exact:
             raise ProtocolError(f"{name}: a {type(value).__name__} cannot be sent")
         return {"object": type(value).__name__}
@@ -128,8 +142,14 @@ def _named(kind: str, name: str, tensors: Mapping[str, Array]) -> Any:
     if kind == "float" and name in FLOATS:
         return FLOATS[name]
     if kind == "object":
-        return type("".join(character for character in name if character.isprintable())[:100], (), {})()
+        return type(_printable(name), (), {})()
+    if kind == "kept":
+        return type(_printable(name.rpartition("/")[0]), (Kept,), {"handle": name[:HANDLE_AT_MOST]})()
     raise ProtocolError(f"a value {name[:40]!r} of the kind {kind[:40]!r} is none that the protocol has")
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[:100]
 
 
 def _described_array(described: dict[str, Any]) -> Any:
@@ -183,9 +203,9 @@ def question_of(frame: Frame, key: str = "arguments") -> Question:
     return Question(text_of(frame, "function"), tuple(unpack(value, frame.tensors) for value in positional), values)
 
 
-def answer_frame(number: str, answer: Answer) -> Frame:
-    """The reply to the request of this number."""
-    packer = Packer(exact=False)
+def answer_frame(number: str, answer: Answer, keep: Callable[[Any], str] | None = None) -> Frame:
+    """The reply to the request of this number; `keep` as of :class:`Packer`."""
+    packer = Packer(exact=False, keep=keep)
     metadata = {"id": number, "status": answer.status, "message": answer.message, "printed": answer.printed}
     if answer.changed:
         metadata["changed"] = dumps(answer.changed)

@@ -83,6 +83,7 @@ class ProcessImplementation:
         self._description = Described()
         self._asked = self._failed_starts = 0
         self._timeouts: Counter[str] = Counter()
+        self._refusals: dict[tuple[Any, ...], Answer] = {}
         self._given_up: Answer | None = None
 
     def ask(self, question: Question) -> Answer:
@@ -104,9 +105,12 @@ class ProcessImplementation:
         missing = self._missing(question.function) or self._lacking(question)
         if missing is not None or "refusal" not in self._description.operations:
             return missing
-        # The names alone tell whether a call is possible.
-        names = Question(question.function, (None,) * len(question.positional), dict.fromkeys(question.keywords))
-        answer = self._put(names, answer_of, op="refusal")
+        # The names alone tell whether a call is possible, so that each combination of them is asked about once.
+        key = (question.function, len(question.positional), *question.keywords)
+        if key not in self._refusals:
+            names = Question(question.function, (None,) * len(question.positional), dict.fromkeys(question.keywords))
+            self._refusals[key] = self._put(names, answer_of, op="refusal")
+        answer = self._refusals[key]
         return None if answer.status == PASSED else answer
 
     def has(self, name: str) -> bool:

@@ -190,9 +190,17 @@ def _is_known(called: str, place: TracebackType) -> bool:
     """Whether a function or class of this name, not an installed one, can be called where an exception came from."""
     first = called.partition(".")[0]
     there = place.tb_frame.f_globals
-    spaces = [there, *(vars(value) for value in there.values() if isinstance(value, ModuleType))]
+    home = str(there.get("__name__", ""))
+    spaces = [there, *(vars(value) for value in there.values() if isinstance(value, ModuleType)), *_own_modules(home)]
     found = (space.get(first) for space in spaces)
-    return any(isinstance(one, FunctionType | type) and _is_own(_file_of(one), one.__module__) for one in found)
+    return any(isinstance(one, FunctionType | type) and _is_own(_file_of(one), home) for one in found)
+
+
+def _own_modules(home: str) -> list[Mapping[str, Any]]:
+    """What stands in the implementation's modules: where a function is called it may have another name than its own."""
+    spaces = [vars(module) for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    files = ((space, space.get("__file__")) for space in spaces)
+    return [space for space, file in files if isinstance(file, str) and _is_own(file, home)]
 
 
 def _file_of(one: Any) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 
 from conformance.base.call import REFUSED, Question
 from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED, Record
-from conformance.cases.case import Case, LayerCases, declared_cases, in_words, values_alone
+from conformance.cases.case import Case, LayerCases, declared_cases, values_alone
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases, draw_backward
 from conformance.cases.questions import backward_question, forward_question
+from conformance.cases.titles import in_words
 from conformance.implementations.protocol import Implementation
 
 ANSWERED = (PASSED, FAILED, ERROR)
@@ -92,13 +93,14 @@ def _factors(layer: LayerCases, narrowed: LayerCases) -> Sequence[tuple[Mapping[
 def never_met(layer: LayerCases, records: Iterable[Record], unasked: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Pairs of options of which each was answered in some case, and both together in none although that was asked.
 
-    An option that is in no case at all (`unasked`, see :func:`never_asked`) met none of the others.
+    An option that does nothing without another one (dropout without training) is answered only beside that. One that is in no case at all
+    (`unasked`, see :func:`never_asked`) met none of the others.
     """
     asked: set[tuple[str, str]] = set()
     answered: set[tuple[str, str]] = set()
     alone: set[str] = set()
     for record in records:
-        used = [name for name in _told(layer, record.options) if name not in (*INPUTS, *layer.unpassed)]
+        used = [name for name in _acting(layer, record.options) if name not in (*INPUTS, *layer.unpassed)]
         asked.update(_pairs(used))
         if record.status in ANSWERED:
             answered.update(_pairs(used))
@@ -130,6 +132,14 @@ def _told(layer: LayerCases, options: Mapping[str, Any]) -> list[str]:
     others = [name for name in {**defaults, **values_alone(layer)} if name in options and name not in varied]
     differing = [name for name in others if name not in defaults or in_words(options[name]) != in_words(defaults[name])]
     return [*(name for name, _ in _used(layer, options)), *differing]
+
+
+def _acting(layer: LayerCases, options: Mapping[str, Any]) -> list[str]:
+    """Those of the options that are told beside which there is what they need to change anything, be it of the call alone."""
+    told = _told(layer, options)
+    there = {*told, *INPUTS, *(options.keys() - {*layer.options, *layer.call, *layer.defaults()})}
+    ways = (layer.alone.acts_with, {**layer.alone.acts_with, **layer.alone.or_with})
+    return [name for name in told if any(there.issuperset(way.get(name, ())) for way in ways)]
 
 
 def _pairs(names: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from conformance.base.arrays import Array, Arrays, Steps
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
-from conformance.base.record import FAILED, PASSED, Record
+from conformance.base.record import ERROR, FAILED, PASSED, Record
 from conformance.cases import layer_cases
-from conformance.cases.case import Case, LayerCases, in_words
+from conformance.cases.case import Case, LayerCases
 from conformance.cases.gradients import Backward
 from conformance.cases.level import level
 from conformance.cases.optimizers import function_of
 from conformance.cases.questions import Answer, Question, backward_question, forward_question
+from conformance.cases.titles import in_words
 from conformance.implementations.protocol import Implementation
 from conformance.judging.again import judged_again
 from conformance.judging.along_rows import answer_along_rows
@@ -22,7 +23,7 @@ from conformance.judging.arguments import with_names
 from conformance.judging.discriminating import check_discriminating
 from conformance.judging.gradients import flattened
 from conformance.judging.outputs import named_gradients, named_outputs
-from conformance.judging.refusal import ask
+from conformance.judging.refusal import ask, without_a_weight
 from conformance.judging.verdict import Verdict, judge
 from conformance.oracle.expectation import Expectation
 from conformance.oracle.protocol import Oracle
@@ -88,6 +89,7 @@ class CaseResult:
             self.layer.needs(self.case.config),
             verdict.remarks,
             level=level(self.case, self.part),
+            axes=len(self.case.shape),
         )
 
 
@@ -122,7 +124,7 @@ def _judge_arrays(
         check_discriminating(layer, case, arrays, expectation)
     question = forward_question(layer, case, arrays, expectation.arguments)
     result = judged(layer, case, arrays, question, expectation, ask(implementation, question), strict)
-    return result.confirmed(implementation)
+    return _of_what_is_wrapped(result.confirmed(implementation), implementation)
 
 
 def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, seed: int, *, strict: bool) -> CaseResult:
@@ -136,11 +138,18 @@ def judge_backward(case: Case, implementation: Implementation, oracle: Oracle, s
     expectation = oracle.gradients(layer, case, backward)
     question = backward_question(layer, case, arrays, expectation.arguments, grads)
     answer = ask_gradients(layer, case, arrays, question, implementation)
-    return replace(judged(layer, case, arrays, question, expectation, answer, strict), grads=grads).confirmed(implementation)
+    result = replace(judged(layer, case, arrays, question, expectation, answer, strict), grads=grads)
+    return _of_what_is_wrapped(result.confirmed(implementation), implementation)
 
 
 def _refused(layer: LayerCases, case: Case, arrays: Arrays, question: Question, refusal: Answer) -> CaseResult:
     return CaseResult(layer, case, arrays, question, None, refusal, Verdict(refusal.status, refusal.message))
+
+
+def _of_what_is_wrapped(result: CaseResult, implementation: Implementation) -> CaseResult:
+    """The result; of a failure that comes of a weight which the wrapped layer requires, that this is not supported."""
+    missing = without_a_weight(implementation, result.question) if result.verdict.status in (FAILED, ERROR) else None
+    return result if missing is None else replace(result, verdict=Verdict(missing.status, missing.message), answer=missing)
 
 
 def judged(

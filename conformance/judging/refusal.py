@@ -18,6 +18,8 @@ from typing import Any
 
 from conformance.base.call import REFUSES, WEIGHTS, WITHOUT, Answer, Question
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
+from conformance.cases import layer_cases
+from conformance.cases.questions import Origin
 from conformance.implementations.protocol import Implementation
 from conformance.judging.variants import REMOVING, acts_with, options_of, with_options
 
@@ -35,6 +37,28 @@ def ask(implementation: Implementation, question: Question) -> Answer:
     if without.status == ERROR:
         return answer if _one_error(answer, without) else replace(without, message=f"{message}{WITHOUT}{without.message}", refused=())
     return Answer(UNSUPPORTED, message=message, printed=answer.printed)
+
+
+def without_a_weight(implementation: Implementation, question: Question) -> Answer | None:
+    """That a wrapper does not support one weight less, where the implementation's own function of the wrapped layer requires it; else None.
+
+    In a call by position what stands behind the weights takes the place of the missing one, so that anything may come of it, and not
+    only an error. With that weight the same arrays must be answered.
+    """
+    origin = question.origin
+    options = options_of(question)
+    removed = REMOVING & options.keys()
+    if not removed or not isinstance(origin, Origin) or "layer" not in origin.case.config:
+        return None
+    x, weights = question.positional[question.function.endswith("_backward") :][:2]
+    wrapped = Question(layer_cases(origin.case.config["layer"]).function_name("forward"), (x, *weights))
+    if not implementation.has(wrapped.function) or implementation.refusal(wrapped) is None:
+        return None
+    whole = with_options(question, options.keys() - removed)
+    if whole is None or implementation.ask(whole).status != PASSED:
+        return None
+    refused = " and ".join(f"{name}=False" for name in sorted(removed))
+    return Answer(UNSUPPORTED, message=f"{question.function}{REFUSES}{refused}")
 
 
 def _refused(implementation: Implementation, question: Question, answer: Answer) -> tuple[dict[str, Any], Answer]:

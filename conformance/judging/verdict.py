@@ -107,6 +107,7 @@ def _judge_value(expectation: Expectation, answer: Answer, dtype: str, strict: b
         dtype = "float32"  # whole numbers, which Keras answers in float32 whatever the layer's dtype
     rule = expectation.meaning if dtype == "float64" else expectation.rounding
     mismatch, ratio = _closest(expectation, outputs, rule())
+    remarks += answer.remarks
     if mismatch is None:
         return Verdict(PASSED, "", ratio, of_keras, remarks)
     if dtype == "float64" and not strict and _right_in_float32(expectation, outputs):

@@ -35,7 +35,7 @@ from conformance.models.outputs import (
 )
 from conformance.models.partial import Part
 from conformance.models.subject import Subject, first_line, read_subject, require_file
-from conformance.oracle.environment import how_to_install
+from conformance.oracle.environment import how_to_install, missing_package
 
 REFERENCE = "reference"
 
@@ -150,8 +150,8 @@ def compare_files(model: Path, data: Path, iut: str, weights: Path | None = None
         subject = read_subject(model, weights, Path(folder))
         if subject.no_keras and iut == REFERENCE:
             raise UnusableError(
-                f"{subject.no_keras}, so that the reference takes the place of Keras, and cannot be compared with itself: "
-                f"name an implementation with --iut, or install TensorFlow and Keras ({how_to_install()})."
+                f"{subject.no_keras}, so that the reference takes the place of Keras, and cannot be compared with itself: name an "
+                f"implementation with --iut{f', or install TensorFlow and Keras ({how_to_install()})' if missing_package() else ''}."
             )
         require_file(data)
         given = read_data(data, subject.model.graph.specs, subject.model.dtype)

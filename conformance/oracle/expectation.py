@@ -73,3 +73,11 @@ class StepsExpectation:
 
     steps: Steps
     after: tuple[Expectation, ...]
+
+
+def in_range(y: Array, dtype: str) -> Array:
+    """Float outputs as float64, infinite where the case's dtype has no number so large."""
+    if y.dtype.kind != "f":
+        return y
+    y = y.astype(np.float64)
+    return np.where(np.abs(y) > np.finfo(dtype).max, np.copysign(np.inf, y), y)

@@ -1,4 +1,4 @@
-"""What every oracle offers, and the two there are: live Keras, and vectors that were recorded of it."""
+"""What every oracle offers, and those there are: live Keras, vectors that were recorded of it, and the reference in its place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from conformance.oracle.expectation import Expectation, LossExpectation, StepsEx
 
 LIVE, RECORDED = "live", "recorded"
 ORACLES = (LIVE, RECORDED)
+"""Those that a run may be judged by."""
+REFERENCE = "reference"
+"""The project's own functions, for cases that are new where there is no Keras."""
 
 
 class Oracle(Protocol):
@@ -62,11 +65,15 @@ class Oracle(Protocol):
 
 
 def oracle(name: str) -> Oracle:
-    """The oracle of this name, one of :data:`ORACLES`."""
+    """The oracle of this name, one of :data:`ORACLES` or :data:`REFERENCE`."""
     if name == LIVE:
         from conformance.oracle.live.keras import LiveKeras
 
         return LiveKeras()
+    if name == REFERENCE:
+        from conformance.oracle.reference import Reference
+
+        return Reference()
     from conformance.oracle.recorded.reader import Recorded
 
     return Recorded()

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +29,8 @@ BYTES_PER_WORKER = 1.2e9
 MOST_WORKERS = 8
 RECORD, REFUSED = "conform_record", "conform_refused"
 COLLECTOR = "conform_collector"
-NEEDS_KERAS, KERAS_HELP = "live", "a selftest that needs what the extra `live` installs: Keras, or data sets and figures"
+LIVE, LIVE_HELP = "live", "a selftest that asks Keras in another process, or needs what else the extra `live` installs"
+WITHOUT_KERAS = "these selftests ask Keras, which is not installed here"
 EDGE, EDGE_HELP = "edge", 'a question about an unusual input, see conformance/docs/levels.md; -m "not edge" asks the core alone'
 
 
@@ -128,7 +129,7 @@ def _given(config: pytest.Config, option: Option) -> Any:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse, before anything is collected, what cannot be run: a wrong option, a missing implementation, a missing oracle."""
     config.addinivalue_line("markers", f"{EDGE}: {EDGE_HELP}")
-    config.addinivalue_line("markers", f"{NEEDS_KERAS}: {KERAS_HELP}")
+    config.addinivalue_line("markers", f"{LIVE}: {LIVE_HELP}")
     worker = getattr(config, "workerinput", None)
     if not _collects_suite(config):
         if worker is None:
@@ -316,9 +317,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _stays_out(item: pytest.Item, chosen: Settings) -> bool:
-    """Whether a selftest is left out: another implementation is judged, or it needs Keras, by its marker or by a fixture of that name."""
-    needs_keras = item.get_closest_marker(NEEDS_KERAS) is not None or "keras" in getattr(item, "fixturenames", ())
-    return chosen.judges_only or (chosen.falls_back and needs_keras)
+    """Whether a selftest is left out: another implementation is judged, or it is marked to need Keras, which is not installed."""
+    return chosen.judges_only or (chosen.falls_back and item.get_closest_marker(LIVE) is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A selftest that comes to ask Keras where that is not installed is left out: one line of the summary for all of them."""
+    report = yield
+    if call.excinfo and SELFTESTS in item.path.parents and settings_of(item.config).falls_back and _for_want_of_keras(call.excinfo.value):
+        report.outcome, report.longrepr = "skipped", (str(SELFTESTS), None, WITHOUT_KERAS)  # type: ignore[assignment]
+    return report
+
+
+def _for_want_of_keras(error: BaseException | None) -> bool:
+    """Whether an exception follows from one that says that Keras cannot be had."""
+    from conformance.oracle.environment import NoKerasError
+
+    return error is not None and (isinstance(error, NoKerasError) or _for_want_of_keras(error.__cause__ or error.__context__))
 
 
 def _is_empty(item: pytest.Item) -> bool:

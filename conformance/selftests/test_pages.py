@@ -12,8 +12,8 @@ from conformance.selftests.builders.place import checkout
 
 AGAIN = "`python -m conformance.selftests.builders.console` writes it again"
 README = ROOT / "README.md"
-LONGEST = 150
-"""Lines of README: three doors, and where the pages are."""
+LONGEST = 175
+"""Lines of README: four doors, and where the pages are."""
 SECTION = re.compile(r"^## ", re.MULTILINE)
 
 

@@ -71,6 +71,8 @@ OPERATIONS = (*MASK_OPERATIONS, *(kind.removeprefix("ops.") for kind in OPERATOR
 """All that are run: those on masks, and operators between tensors."""
 
 MODULES = ("keras", "keras.layers", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
+LAYER_MODULES = "keras.src.layers."
+"""Where Keras has its layers, whose files name the module ``keras.layers``; it reads the others as well."""
 MASK_MODULE = "keras.src.ops.numpy"
 DTYPES = ("float32", "float64")
 MAX_DEPTH = 16
@@ -212,8 +214,9 @@ def class_of(layer: Mapping[str, Any], where: str) -> str:
     if not is_known(layer):
         title = described({"config": {}, **layer})
         raise ArchiveError(f"layer {where!r}: {title} is not supported; supported are {', '.join(sorted(KNOWN))}")
-    modules = (MASK_MODULE,) if kind.startswith("ops.") else MODULES
-    if module not in modules or registered not in (None, class_name):
+    operation = kind.startswith("ops.")
+    own = module == MASK_MODULE if operation else module in MODULES or (kind not in MODELS and str(module).startswith(LAYER_MODULES))
+    if not own or registered not in (None, class_name):
         raise ArchiveError(
             f"layer {where!r}: {shown(class_name)} of module {shown(module)}, registered as {shown(registered)}, is not Keras's own; "
             "custom classes are not supported"

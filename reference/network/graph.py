@@ -6,7 +6,6 @@ call follows those it depends on. A Sequential model becomes the chain that it i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -25,6 +24,8 @@ from reference.network.operations import Constant, constant_of
 
 MAX_STRUCTURE = 8
 """How deep the structures of a model's inputs and outputs may be nested."""
+LARGEST = {float: float(np.finfo(np.float64).max), int: 2**63 - 1, bool: 1}
+"""The largest number of each type that an operand may be."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _operands(path: str, kind: str, args: list[Any], kwargs: Mapping[str, Any]) 
     joins = kind == "ops.Concatenate"
     operands = args[0] if joins and len(args) == 1 and isinstance(args[0], list) else args
     kinds = (Ref,) if joins else (Ref, Constant, int, float)
-    fit = all(isinstance(one, kinds) and (not isinstance(one, float) or math.isfinite(one)) for one in operands)
+    fit = all(isinstance(one, kinds) and (not isinstance(one, float | int) or abs(one) <= LARGEST[type(one)]) for one in operands)
     alone = not any(isinstance(one, Ref) for one in operands)
     if kwargs or not fit or alone or (operands is args if joins else len(args) != 2):
         wanted = "a list of tensors" if joins else "two operands, tensors or finite numbers, at least one of them a tensor"

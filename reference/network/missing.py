@@ -17,14 +17,16 @@ OPERATION_MODULES = "keras.src.ops."
 OF_TF = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 """What tf.keras made of an operation on symbolic tensors."""
 LAYER_FOR = {
-    "__operators__.add": "Add", "AddV2": "Add", "math.add": "Add", "concat": "Concatenate", "ConcatV2": "Concatenate", "reshape": "Reshape",
-    "nn.relu": "ReLU", "nn.softmax": "Softmax", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "BatchNormalizationV1": "BatchNormalization",
+    "AddV2": "Add", "ConcatV2": "Concatenate", "Relu": "ReLU", "nn.softmax": "Softmax", "reshape": "Reshape", "expand_dims": "Reshape",
+    "compat.v1.squeeze": "Reshape", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization", "SyncBatchNormalization": "BatchNormalization", "Merge": "Concatenate",
 }  # fmt: skip
 """A layer that does the same."""
 ADVICE = {
     "Lambda": "its code is never run: write it with layers",
     "__operators__.getitem": "recurrent layers give the last step without return_sequences",
+    "math.reduce_mean": "a layer GlobalAveragePooling gives the mean of all steps or pixels",
+    "math.reduce_max": "a layer GlobalMaxPooling gives the maximum of all steps or pixels",
     "TFSMLayer": "it needs TensorFlow",
 }
 MAX_NAMED = 20

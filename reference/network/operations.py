@@ -60,8 +60,11 @@ class Constant:
 
 def constant_of(config: Mapping[str, Any], where: str) -> Constant:
     """An array of numbers as Keras serialises it."""
-    dtype = config.get("dtype")
-    array = np.array(config.get("value"), dtype if dtype in ("float16", "float32", "float64", "int32", "int64", "uint8") else None)
+    dtype, value = config.get("dtype"), config.get("value")
+    try:
+        array = np.array(value, dtype if dtype in ("float16", "float32", "float64", "int32", "int64", "uint8") else None)
+    except (ValueError, TypeError, OverflowError):
+        array = np.array(None)
     if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        raise ArchiveError(f"{where} takes {shown(config.get('value'))}, which is no array of finite numbers")
+        raise ArchiveError(f"{where} takes {shown(value)}, which is no array of finite numbers")
     return Constant(array)

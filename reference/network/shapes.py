@@ -24,6 +24,8 @@ MAX_TENSORS = 50_000
 """Most tensors that the calls of one run may take; a nested model may be called many times, and so on within it."""
 MAX_STEPS = 2**18
 """Most steps that the recurrent layers of one run may take together."""
+MAX_RANK = 32
+"""Most axes of an array, as many as NumPy 1 has."""
 
 
 class Described(Protocol):
@@ -206,6 +208,8 @@ def _operation(class_name: str, config: Mapping[str, Any], shapes: list[Any]) ->
     if type(axis) is not int or not isinstance(keepdims, bool | None):
         raise ValueError(f"axis={axis!r} and keepdims={keepdims!r} are not options of an operation on masks")
     rank = len(shape) + (class_name == "ops.ExpandDims")
+    if rank > MAX_RANK:
+        raise ValueError(f"an array of {rank} axes is more than the {MAX_RANK} allowed")
     if not -rank <= axis < rank or axis % rank == 0:
         raise ValueError(f"axis {axis} is no axis of an array of the shape {shape} beside the batch")
     place = axis % rank

@@ -20,9 +20,9 @@ from reference.saving.files import parse_json
 from reference.saving.json_document import is_document
 from reference.saving.legacy_config import canonical_config
 from reference.saving.reader import read_archive, read_configuration
-from reference.saving.source import HDF5, JSON, SUFFIXES, content, file_kind, opened_zip
+from reference.saving.source import HDF5, JSON, SUFFIXES, content, file_kind, hdf5_content, opened_zip
 from reference.saving.stored_config import MAX_JSON_BYTES, MAX_WEIGHTS_BYTES, config_origin, hdf5_config, zip_config
-from reference.saving.versions import OLD_HARD_SIGMOID, Origin
+from reference.saving.versions import OLD_HARD_SIGMOID, Origin, masked_steps
 
 MAX_LINES = 50
 """Most lines of one kind."""
@@ -63,7 +63,7 @@ def contents(path: str | os.PathLike[str]) -> Contents:
     try:
         with malformed("not the configuration of a Keras model"):
             canonical = canonical_config(config, origin)
-            lines += [*_notes(canonical), *_problems(canonical, refusal)]
+            lines += [*_notes(canonical, origin), *_problems(canonical, refusal)]
     except ArchiveError as error:
         lines += _others([str(error)], refusal)
     if refusal:
@@ -81,7 +81,7 @@ def _a(kind: str) -> str:
 def _stored(path: Path, kind: str) -> tuple[Any, Origin, bool]:
     """The configuration in a file, who wrote it, and whether it stands there without weights."""
     if kind == HDF5:
-        return *hdf5_config(content(path, MAX_WEIGHTS_BYTES)), False
+        return *hdf5_config(hdf5_content(path, MAX_WEIGHTS_BYTES)), False
     if kind == JSON:
         value = parse_json(content(path, MAX_JSON_BYTES))
         return (value.get("config"), Origin(), False) if is_document(value) else (value, config_origin(value), True)
@@ -115,10 +115,14 @@ def _model_lines(config: Any) -> Iterator[str]:
             yield f"input {shown(layer['config'].get('name'))}: shape {shown(shape)}"
 
 
-def _notes(config: Any) -> Iterator[str]:
+def _notes(config: Any, origin: Origin) -> Iterator[str]:
     """Options that are not read, and those that mean something else than in Keras 3."""
     unread: dict[str, dict[str, Any]] = {}
-    for path, layer in every_layer(config, "", 0):
+    layers = list(every_layer(config, "", 0))
+    masks = any(layer["class_name"] == "Masking" or layer["config"].get("mask_zero") for _, layer in layers)
+    for path, layer in layers:
+        if masks and (otherwise := masked_steps(layer, origin)):
+            yield f"layer {shown(path)}: {otherwise}"
         names = unread_options(layer["class_name"]) - {*OF_ANY_LAYER, "layer", "backward_layer", "vocabulary"}
         for name, value in layer["config"].items():
             if value == OLD_HARD_SIGMOID:

@@ -37,6 +37,9 @@ IGNORED = ("optimizer", "optimizer_weights", "metrics", "compiled_metrics", "com
 OLD_ROOT = "_layer_checkpoint_dependencies"
 """In the place of ``layers`` in what tf.keras 2.12 and 2.13 wrote."""
 
+MAX_EMPTY = 1000
+"""Groups that hold nothing and are of no layer, beside each other: so many are passed over."""
+
 NUMBERED = re.compile(r"_[0-9]+$")
 
 Weights = dict[str, list[NDArray[Any]]]
@@ -113,9 +116,7 @@ def read_datasets(
     ignored : sequence of str
         Paths of groups that are never opened, beside :data:`IGNORED`.
     """
-    wanted = {
-        place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)
-    }
+    wanted = {place: (entry, shape) for entry in entries for place, shape in zip(places[entry.path], entry.shapes.values(), strict=True)}
     found: dict[str, Any] = {}
     _find(file, "", groups, wanted, found, {*IGNORED, *ignored})
     for entry in entries:
@@ -136,7 +137,7 @@ def child(group: Any, name: str, path: str) -> Any:
     link = group.get(name, getlink=True)
     if type(link) is not h5py.HardLink:
         kind = {"SoftLink": "soft link", "ExternalLink": "external link"}.get(type(link).__name__, type(link).__name__)
-        raise ArchiveError(f"{shown(path)} is a {kind}, which is not followed")
+        raise ArchiveError(f"{shown(path)} is {'an' if kind[0] in 'eE' else 'a'} {kind}, which is not followed")
     return group[name]
 
 
@@ -193,18 +194,20 @@ def _groups(entries: Sequence[Entry]) -> set[str]:
     return groups
 
 
-def _find(
-    group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]
-) -> None:
-    """Collect the expected datasets below a group; refuse every link and every name that is not expected."""
+def _find(group: Any, path: str, groups: set[str], wanted: Mapping[str, Any], found: dict[str, Any], ignored: set[str]) -> None:
+    """Collect the expected datasets below a group; refuse every link and every name that is not expected, but of empty groups."""
+    empty = 0
     for name in group:
         # tf.keras on Windows joined the names of groups by its own separator.
         below = f"{path}/{name}".lstrip("/").replace("\\", "/")
         if below in ignored or (not path and below.split("/")[0] in IGNORED):
             continue
-        if below not in groups and below not in wanted:
-            raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         item = child(group, name, below)
+        if below not in groups and below not in wanted:
+            empty += 1
+            if empty <= MAX_EMPTY and _is_empty(item, below):  # Keras asks for what it wants, and does not see it
+                continue
+            raise ArchiveError(f"{shown(below)} belongs to no layer of the configuration")
         if below in found:
             raise ArchiveError(f"{shown(below)} stands in the file twice")
         if below in wanted and isinstance(item, h5py.Dataset):
@@ -213,6 +216,13 @@ def _find(
             _find(item, below, groups, wanted, found, ignored)
         else:
             raise ArchiveError(f"{shown(below)} is a {type(item).__name__}, which is not expected there")
+
+
+def _is_empty(item: Any, path: str) -> bool:
+    """Whether a group holds nothing but a few groups that hold nothing."""
+    if not isinstance(item, h5py.Group) or len(item) > MAX_EMPTY:
+        return False
+    return all(isinstance(below := child(item, name, f"{path}/{name}"), h5py.Group) and not len(below) for name in item)
 
 
 def _check_dataset(dataset: Any, where: str, expected: Shape, dtype: np.dtype[Any]) -> None:

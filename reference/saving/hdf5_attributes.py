@@ -107,8 +107,6 @@ def _read(data: bytes, holder: Any, name: str) -> list[str]:
 
 def _stated_lengths(data: bytes, address: int) -> Iterator[int]:
     """The lengths that all variable-length attributes of the object at `address` state."""
-    if not data.startswith(SUPERBLOCK[:8]):
-        raise ArchiveError("the HDF5 file begins after a block of something else (a user block), which Keras never writes")
     if not data.startswith(SUPERBLOCK) or data[13:15] != b"\x08\x08" or data[address : address + 1] != b"\x01":
         raise ArchiveError(NOT_READ)
     (size,) = struct.unpack_from("<I", data, address + 8)

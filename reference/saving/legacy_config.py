@@ -11,6 +11,7 @@ calls                 ``[["dense", 0, 0, {}], ...]``              ``{"args": [te
 calls of models       counted from 1                              counted from 0
 initial states        further inputs of a recurrent layer         ``kwargs["initial_state"]``
 masks                 left to the layers                          named in ``kwargs`` (and in the ``.h5`` of Keras 3)
+operations            ``TFOpLambda`` (:mod:`.tf_operations`)      an operation with a module of its own
 options               ``alpha``, ``axis: [3]``, ``time_major``    ``negative_slope``, ``axis: 3``, gone
 Sequential            a list of layers, until Keras 2.2.2         a name and layers
 ====================  ==========================================  =============================================
@@ -29,6 +30,7 @@ from reference.network.config import INPUT_DTYPES, KNOWN, MASK_MODULE, MODELS, O
 from reference.network.errors import ArchiveError, part, shown
 from reference.network.missing import missing_layers
 from reference.network.operations import REFUSED
+from reference.saving.tf_operations import CONSTANT, TF_OPERATION, as_of_today, is_run
 from reference.saving.versions import OLD_HARD_SIGMOID, Origin, check_origin, with_old_meaning
 
 RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
@@ -80,7 +82,7 @@ def canonical_config(model: Any, origin: Origin) -> Any:
 
 
 def _may_be_known(layer: Mapping[str, Any]) -> bool:
-    return is_known(layer) or layer["class_name"] in ("Model", *OPERATIONS)
+    return is_known(layer) or is_run(layer) or layer["class_name"] in ("Model", *OPERATIONS)
 
 
 def _has_old_inputs(model: Mapping[str, Any]) -> bool:
@@ -255,7 +257,7 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
         return [name, number - first.get(name, 0) + (ends and models.get(name) == "Functional"), output, *rest]
 
     layers = [
-        {**layer, "inbound_nodes": [_call(layer, _each_tensor(node, renumber)) for node in layer["inbound_nodes"]]}
+        as_of_today({**layer, "inbound_nodes": [_call(layer, _each_tensor(node, renumber)) for node in layer["inbound_nodes"]]})
         for layer in config["layers"]
     ]
     outputs = _each_tensor(config["output_layers"], lambda tensor: renumber(tensor, True))
@@ -263,10 +265,11 @@ def _functional(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_tensor(value: Any) -> bool:
-    """Whether a value is ``[layer, call, output]``, or that with arguments as the fourth."""
+    """Whether a value is ``[layer, call, output]``, or that with arguments as the fourth; or a number that stands for a tensor."""
     if not isinstance(value, list) or len(value) not in (3, 4) or not isinstance(value[0], str):
         return False
-    return isinstance(value[1], int) and isinstance(value[2], int) and (len(value) == 3 or isinstance(value[3], dict))
+    numbered = isinstance(value[1], int) and (isinstance(value[2], int) or value[0] == CONSTANT)
+    return numbered and (len(value) == 3 or isinstance(value[3], dict))
 
 
 def _each_tensor(value: Any, function: Callable[[list[Any]], Any]) -> Any:
@@ -282,6 +285,8 @@ def _each_tensor(value: Any, function: Callable[[list[Any]], Any]) -> Any:
 def _call(layer: Mapping[str, Any], node: Any) -> dict[str, Any]:
     """One call, ``[[layer, call, output, arguments], ...]`` with the arguments beside every input, as ``args`` and ``kwargs``."""
     class_name = layer["class_name"]
+    if class_name == TF_OPERATION and _is_tensor(node):
+        node = [node]
     if not isinstance(node, list) or not node or not all(map(_is_tensor, node)):
         raise ArchiveError(f"{_title(layer)}: a call of {class_name} takes {shown(node)}, which is not supported")
     given, *others = [_tensor(one) for one in node]

@@ -40,7 +40,7 @@ from reference.saving.json_document import check_document, is_document, vocabula
 from reference.saving.legacy import is_legacy_weights, read_legacy_weights
 from reference.saving.legacy_config import canonical_config
 from reference.saving.new_weights import new_weights
-from reference.saving.source import HDF5, JSON, content, file_kind, member, opened_zip
+from reference.saving.source import HDF5, JSON, content, file_kind, hdf5_content, member, opened_zip
 from reference.saving.stored_config import (
     MAX_ASSET_BYTES,
     MAX_JSON_BYTES,
@@ -168,14 +168,18 @@ def _read_zip(path: Path, draw: Draw | None, describing: Describe) -> Archive:
         if draw:
             return _archive(path, found, draw(found), _vocabularies(found.entries, file))
         if "model.weights.npz" in file.namelist():
-            raise ArchiveError("model.weights.npz: weights in NPZ form are not supported, only HDF5, the default")
-        with naming(origin), naming("model.weights.h5"):
-            weights = read_weights(member(file, "model.weights.h5", MAX_WEIGHTS_BYTES), found.entries, found.dtype, found.left_out)
+            raise ArchiveError(
+                "model.weights.npz: weights in NPZ form are pickles, which are never opened; HDF5, the default, is read"
+            )
+        with naming(origin):
+            data = member(file, "model.weights.h5", MAX_WEIGHTS_BYTES)
+            with naming("model.weights.h5"):
+                weights = read_weights(data, found.entries, found.dtype, found.left_out)
         return _archive(path, found, weights, _vocabularies(found.entries, file))
 
 
 def _read_hdf5(path: Path, draw: Draw | None, describing: Describe) -> Archive:
-    data = content(path, MAX_WEIGHTS_BYTES)
+    data = hdf5_content(path, MAX_WEIGHTS_BYTES)
     config, origin = hdf5_config(data)
     with naming(origin):
         with naming("model_config"):
@@ -220,17 +224,19 @@ def _read_beside(label: object, config: Any, weights: str | os.PathLike[str] | N
         with naming(label), _naming_writer(origin):
             found = read_configuration(config, origin, describing)
             return _archive(label, found, draw(found), _vocabularies(found.entries))
+    if weights is None and not isinstance(config, Mapping):
+        raise ArchiveError(f"{label}: neither a whole model nor a configuration")
     if weights is None:
         raise ArchiveError(f"{label}: a configuration without weights; weights= names the file that model.save_weights wrote")
     path = Path(weights)
     if origin.number is None and isinstance(config, Mapping) and "class_name" in config and "module" not in config:
         with naming(path):
-            origin = weights_origin(content(path, MAX_WEIGHTS_BYTES))
+            origin = weights_origin(hdf5_content(path, MAX_WEIGHTS_BYTES))
     with naming(label), _naming_writer(origin):
         found = read_configuration(config, origin, describing)
         vocabularies = _vocabularies(found.entries)
     with naming(path):
-        data = content(path, MAX_WEIGHTS_BYTES)
+        data = hdf5_content(path, MAX_WEIGHTS_BYTES)
         if is_legacy_weights(data):
             read = _legacy_weights(data, found, origin)
         else:

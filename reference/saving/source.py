@@ -6,6 +6,7 @@ A pipe, a device or a folder is refused without waiting for it; every size is ch
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import stat
 import zipfile
@@ -19,7 +20,6 @@ from reference.network.errors import ArchiveError
 
 MAX_RATIO = 100
 """Keras stores its members uncompressed; a repacked archive may deflate them, but by no more than this."""
-MAX_USER_BLOCK = 2**20
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ZIP, HDF5, JSON = "zip archive", "HDF5 file", "JSON text"
 SUFFIXES = {".keras": ZIP, ".h5": HDF5, ".hdf5": HDF5, ".json": JSON}
@@ -53,8 +53,10 @@ def file_kind(path: Path) -> str:
     """
     with opened_file(path) as file:
         head = file.read(64)
-        found = ZIP if head.startswith(b"PK\x03\x04") else JSON if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else None
-        found = HDF5 if head.startswith(HDF5_SIGNATURE) or _has_user_block(file) else found
+        found = JSON if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else None
+        found = HDF5 if _hdf5_start(file) is not None else found
+        # In an archive the HDF5 file of the weights may lie where one after a block of the user's would begin.
+        found = ZIP if head.startswith(b"PK\x03\x04") else found
     if found:
         return found
     for beginning, sentence in OTHERS.items():
@@ -65,15 +67,13 @@ def file_kind(path: Path) -> str:
     return SUFFIXES.get(path.suffix.lower(), ZIP)
 
 
-def _has_user_block(file: BinaryIO) -> bool:
-    """Whether an HDF5 file begins after a block of the user's: at 512 bytes, or twice that, and so on."""
-    start = 512
-    while start <= MAX_USER_BLOCK:
+def _hdf5_start(file: BinaryIO) -> int | None:
+    """Where an HDF5 file begins: at once, or after a block of the user's of 512 bytes, twice that, and so on; None where it is none."""
+    for start in (0, *(1 << n for n in range(9, 32))):
         file.seek(start)
         if file.read(8) == HDF5_SIGNATURE:
-            return True
-        start *= 2
-    return False
+            return start
+    return None
 
 
 @contextmanager
@@ -104,6 +104,13 @@ def content(path: Path, limit: int) -> bytes:
         if (size := os.fstat(file.fileno()).st_size) > limit:
             raise ArchiveError(f"{size} bytes are more than the {limit} allowed")
         return file.read(size)
+
+
+def hdf5_content(path: Path, limit: int) -> bytes:
+    """The :func:`content` of an HDF5 file from where it begins, from which all places in it count."""
+    data = content(path, limit)
+    start = _hdf5_start(io.BytesIO(data))
+    return data[start:] if start else data
 
 
 @contextmanager

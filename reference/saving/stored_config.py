@@ -21,8 +21,9 @@ MAX_METADATA_BYTES = 2**16
 
 def zip_config(file: zipfile.ZipFile) -> tuple[Any, Origin]:
     """The configuration in a ``.keras`` archive, and who ``metadata.json`` says has written it."""
+    data = member(file, "config.json", MAX_CONFIG_BYTES)
     with naming("config.json"):
-        config = parse_json(member(file, "config.json", MAX_CONFIG_BYTES))
+        config = parse_json(data)
     return config, _metadata(file)
 
 
@@ -30,8 +31,7 @@ def _metadata(file: zipfile.ZipFile) -> Origin:
     """Keras does not read it: where it is missing or damaged, nothing is known."""
     if "metadata.json" not in file.namelist():
         return Origin()
-    with naming("metadata.json"):
-        data = member(file, "metadata.json", MAX_METADATA_BYTES)
+    data = member(file, "metadata.json", MAX_METADATA_BYTES)
     try:
         return config_origin(parse_json(data))
     except ArchiveError:

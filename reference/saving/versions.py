@@ -9,6 +9,7 @@ what                        in Keras 2                                       in 
 ``recurrent_activation``    ``hard_sigmoid`` where it is missing, until 2.2  ``sigmoid``
 ``reset_after`` of a GRU    False where it is missing                        True
 kernels of convolutions     turned round where the backend was Theano        not turned
+``Bidirectional``, masked   repeats outputs, before ``tf.keras``; not read   gives zeros where it returns sequences
 ==========================  ===============================================  ==========================================
 
 What decides and cannot be known is refused. Source: the releases of Keras 2.0 to 2.3 and of tf.keras 2.15.
@@ -109,6 +110,16 @@ def _missing(class_name: str, config: Mapping[str, Any], origin: Origin, where: 
         end = NOT_KNOWN if number is None else f"and both call themselves {origin.version}: give the configuration the option"
         raise ArchiveError(f"{where}: {class_name} has no {' and no '.join(found)}, whose default differs between {by}, {end}")
     return found
+
+
+def masked_steps(layer: Mapping[str, Any], origin: Origin) -> str | None:
+    """What a layer of a model with masks computed otherwise then, where that is not read; None where nothing."""
+    inner = layer["config"].get("layer")
+    options = inner.get("config") if isinstance(inner, Mapping) else None
+    if layer["class_name"] != "Bidirectional" or not origin.is_old or origin.is_tf or not isinstance(options, Mapping):
+        return None
+    then = "the outputs at masked steps are zeros, as in Keras 3; the Keras that wrote the file repeated the last output of each half"
+    return then if options.get("return_sequences") is True else None
 
 
 def turned(weights: Weights, entries: Mapping[str, Entry]) -> Weights:

@@ -72,7 +72,10 @@ class Plan:
     Attributes
     ----------
     outputs : dict of output name to Ref
-        The key of an output of a dict, else the name of its layer, in the order of :func:`reference.network.graph.leaves`.
+        The key of an output of a dict, else the name of its layer, in the order of :func:`reference.network.graph.leaves`. What one layer
+        gives several times is numbered: ``dense``, ``dense_1``.
+    titles : dict of output name to str
+        The same without the numbers, as Keras calls outputs, and with them the keys of a history.
     objectives : dict of output name to Objective
         Of the outputs that have a loss.
     optimizer : Named
@@ -86,6 +89,7 @@ class Plan:
     """
 
     outputs: dict[str, Ref]
+    titles: dict[str, str]
     objectives: dict[str, Objective]
     optimizer: Named
     metrics: dict[str, list[Any]]
@@ -122,8 +126,8 @@ def make_plan(model: Network, optimizer: Any, loss: Any, loss_weights: Any = Non
     if not model.config:
         raise ValueError("the model was not read from a file: it has no configuration that says what is trained")
     _check_functions(model)
-    outputs = output_names(model.graph)
-    asked, weights = by_output("loss", outputs, loss), by_output("loss_weights", outputs, loss_weights)
+    outputs, titles = output_names(model.graph)
+    asked, weights = by_output("loss", titles, loss), by_output("loss_weights", titles, loss_weights)
     objectives = {}
     for name, given in asked.items():
         if given is not None:
@@ -139,7 +143,7 @@ def make_plan(model: Network, optimizer: Any, loss: Any, loss_weights: Any = Non
     trained = trained_weights(model.context.layers, training)
     if training and not trained:
         warnings.warn("the model has no weights that are trained: all layers are frozen, or have none", stacklevel=3)
-    return Plan(outputs, objectives, optimizer_named(optimizer), _metrics(outputs, metrics), trained, frozen, _rates(model))
+    return Plan(outputs, titles, objectives, optimizer_named(optimizer), _metrics(titles, metrics), trained, frozen, _rates(model))
 
 
 def _rates(model: Network) -> type[np.float32 | np.float64]:
@@ -148,11 +152,12 @@ def _rates(model: Network) -> type[np.float32 | np.float64]:
     return np.float64 if {model.dtype.name, *inputs} == {"float64"} else np.float32
 
 
-def output_names(graph: Graph) -> dict[str, Ref]:
-    """The outputs of a model by name: the keys of a dict, else the names of the layers; a name that comes again gets a number."""
+def output_names(graph: Graph) -> tuple[dict[str, Ref], dict[str, str]]:
+    """The outputs of a model by name, and the title of each: see :class:`Plan`."""
     refs = leaves(graph.outputs)
     if isinstance(graph.outputs, dict) and all(isinstance(one, Ref) for one in graph.outputs.values()):
-        return dict(zip(sorted(graph.outputs), refs, strict=True))
+        keys = sorted(graph.outputs)
+        return dict(zip(keys, refs, strict=True)), {key: key for key in keys}
     names: dict[str, Ref] = {}
     for ref in refs:
         name, number = ref.layer, 0
@@ -160,31 +165,32 @@ def output_names(graph: Graph) -> dict[str, Ref]:
             number += 1
             name = f"{ref.layer}_{number}"
         names[name] = ref
-    return names
+    return names, {name: ref.layer for name, ref in names.items()}
 
 
-def by_output(what: str, outputs: Mapping[str, Ref], given: Any) -> dict[str, Any]:
-    """What is given for every output: one for all, a list in their order, or a dict by name; None where nothing is."""
+def by_output(what: str, titles: Mapping[str, str], given: Any) -> dict[str, Any]:
+    """What is given for every output: one for all, a list in their order, or a dict by name or, for all of one title, by that."""
     if isinstance(given, dict):
-        unknown = sorted(set(given) - set(outputs))
+        unknown = sorted(set(given) - {*titles, *titles.values()})
         if unknown:
-            raise ValueError(f"{what}: the model has no output {unknown[0]!r}; its outputs are {list(outputs)}")
-        return {name: given.get(name) for name in outputs}
+            raise ValueError(f"{what}: the model has no output {unknown[0]!r}; its outputs are {list(titles)}")
+        alone = set(titles) - set(titles.values())  # names that have a number
+        return {name: given.get(name if alone & set(given) else title) for name, title in titles.items()}
     if isinstance(given, list):
-        if len(given) != len(outputs):
-            raise ValueError(f"{what}: {len(given)} were given for the outputs {list(outputs)}")
-        return dict(zip(outputs, given, strict=True))
-    return dict.fromkeys(outputs, given)
+        if len(given) != len(titles):
+            raise ValueError(f"{what}: {len(given)} were given for the outputs {list(titles)}")
+        return dict(zip(titles, given, strict=True))
+    return dict.fromkeys(titles, given)
 
 
-def _metrics(outputs: Mapping[str, Ref], given: Any) -> dict[str, list[Any]]:
+def _metrics(titles: Mapping[str, str], given: Any) -> dict[str, list[Any]]:
     """The metrics that are asked for, by output."""
     if given is None or (isinstance(given, list | tuple | dict) and not given):
         return {}
-    if len(outputs) == 1 and not isinstance(given, dict):
+    if len(titles) == 1 and not isinstance(given, dict):
         nested = isinstance(given, list) and len(given) == 1 and isinstance(given[0], list)
-        given = {next(iter(outputs)): given[0] if nested else given}
-    found = by_output("metrics", outputs, given)
+        given = {next(iter(titles)): given[0] if nested else given}
+    found = by_output("metrics", titles, given)
     return {name: some if isinstance(some, list) else [] if some is None else [some] for name, some in found.items()}
 
 

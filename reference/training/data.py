@@ -96,7 +96,7 @@ def targets_of(plan: Plan, y: Any, shapes: Shapes, samples: int) -> dict[str, Ar
         not take; the sentence names the output.
     """
     single = len(plan.outputs) == 1 or y is None or isinstance(y, dict)
-    given = by_output("y", plan.outputs, _list_of_outputs(y if single else list(y), plan))
+    given = by_output("y", plan.titles, _list_of_outputs(y if single else list(y), plan))
     found = {}
     for name, objective in plan.objectives.items():
         where = labels_of(plan, name)
@@ -117,7 +117,7 @@ def targets_of(plan: Plan, y: Any, shapes: Shapes, samples: int) -> dict[str, Ar
 def weights_of(plan: Plan, sample_weight: Any, shapes: Shapes, samples: int) -> dict[str, Array | None]:
     """The weights of the samples for every output that has a loss; ``ValueError`` where they do not fit, as in :func:`targets_of`."""
     found: dict[str, Array | None] = {}
-    for name, given in by_output("sample_weight", plan.outputs, _list_of_outputs(sample_weight, plan)).items():
+    for name, given in by_output("sample_weight", plan.titles, _list_of_outputs(sample_weight, plan)).items():
         if given is None or name not in plan.objectives:
             found[name] = None
             continue

@@ -7,6 +7,7 @@ is a metric as well: its mean over the samples. As in Keras `cosine_similarity` 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,10 +72,13 @@ def metrics_of(plan: Plan, targets: Mapping[str, Array], shapes: Shapes) -> dict
 
 
 def metric_keys(metrics: Mapping[str, list[Metric]], plan: Plan) -> Iterator[tuple[str, str, Metric]]:
-    """Metrics with their keys in the history and their outputs."""
+    """Metrics with their keys in the history and their outputs; a key that comes again gets a number."""
+    times: Counter[str] = Counter()
     for output, some in metrics.items():
         for metric in some:
-            yield (metric.name if len(plan.outputs) == 1 else f"{output}_{metric.name}"), output, metric
+            key = metric.name if len(plan.outputs) == 1 else f"{plan.titles[output]}_{metric.name}"
+            yield (f"{key}_{times[key]}" if times[key] else key), output, metric
+            times[key] += 1
 
 
 def _is_sparse(y: Array, shape: tuple[int, ...]) -> bool:

@@ -89,7 +89,7 @@ class Batch(NamedTuple):
     Attributes
     ----------
     loss : float
-    losses : dict of ``<output>_loss`` to float
+    losses : dict of ``<title of an output>_loss`` to float
         Where several outputs have one.
     predictions, masks : dicts of output name to array
     size : int
@@ -221,7 +221,8 @@ def _run(model: Network, state: TrainingState, samples: Samples, tape: Tape) -> 
             options["from_logits"] = True
         y_pred = values[ref] if logits is None else logits
         options |= {"sample_weight": samples.weights.get(name), "mask": carried.get(ref)}
-        losses[f"{name}_loss"] = value = float(loss.function(samples.targets[name], y_pred, **options))
+        value = float(loss.function(samples.targets[name], y_pred, **options))
+        losses[f"{plan.titles[name]}_loss"] = value  # of outputs with one title the last, as in Keras
         gradient = objective.backward(samples.targets[name], y_pred, **options)
         into = by_value if logits is None else by_logits
         weighted = gradient if objective.weight == 1 else gradient * gradient.dtype.type(objective.weight)
@@ -229,7 +230,7 @@ def _run(model: Network, state: TrainingState, samples: Samples, tape: Tape) -> 
         total += objective.weight * value
     predictions = {name: values[ref] for name, ref in plan.outputs.items()}
     masks = {name: carried.get(ref) for name, ref in plan.outputs.items()}
-    return Batch(total, losses if len(losses) > 1 else {}, predictions, masks, samples.number), by_value, by_logits
+    return Batch(total, losses if len(plan.objectives) > 1 else {}, predictions, masks, samples.number), by_value, by_logits
 
 
 def _moved(

@@ -127,8 +127,10 @@ def _refuse(layer: Layer, training: bool) -> None:
         raise NotImplementedError(f"layer {layer.name!r}: {layer.class_name} is not supported in {when}")
     for options in [layer.config, *([wrapper.inner(layer.config)[1]] if wrapper else [])]:
         for name in options:
-            if options[name] and (name == "activity_regularizer" or (training and name.endswith("_constraint"))):
-                raise NotImplementedError(f"layer {layer.name!r}: {name} is not supported in training")
+            in_loss = name == "activity_regularizer"
+            if options[name] and (in_loss or (training and name.endswith("_constraint"))):
+                when = "training and evaluation, whose loss it changes" if in_loss else "training"
+                raise NotImplementedError(f"layer {layer.name!r}: {name} is not supported in {when}")
     if not training or wrapper is None or len(wrapper.halves) > 1:
         return
     inner, options = wrapper.inner(layer.config)

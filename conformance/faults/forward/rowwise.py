@@ -76,6 +76,10 @@ LAYERS = (
             "it is log(softmax(x)) step by step, -inf where softmax underflows to 0",
             lambda x, axis=-1: np.log(right.softmax(x, axis=axis)),
         ),
+        overflow_of_softmax=(
+            "it is log(softmax(x)) step by step, of a softmax whose exp overflows: the maximum is not subtracted first",
+            lambda x, axis=-1: np.log(_exponentials(x, axis)),
+        ),
         overflow=(
             "the maximum is not subtracted first, so that exp overflows",
             lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),

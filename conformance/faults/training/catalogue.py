@@ -5,9 +5,9 @@ from __future__ import annotations
 from conformance.cases import TRAINING as DECLARED
 from conformance.faults.fault import Fault
 from conformance.faults.training import adam as optimizer_adam
-from conformance.faults.training import loss_calls, loss_gradients, losses, optimizer_formulas, optimizers
+from conformance.faults.training import logits, loss_calls, loss_gradients, losses, optimizer_formulas, optimizers
 
-FAMILIES = (losses, loss_gradients, loss_calls, optimizer_adam, optimizer_formulas, optimizers)
+FAMILIES = (losses, logits, loss_gradients, loss_calls, optimizer_adam, optimizer_formulas, optimizers)
 
 TRAINING: dict[str, list[Fault]] = {
     name: [fault for family in FAMILIES for collection in family.LAYERS for fault in collection if name in fault.layers]

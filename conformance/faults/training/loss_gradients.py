@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 import reference
 from conformance.cases.losses import BINARY, LOSS_CASES
 from conformance.faults.fault import Collection, Function, Shared, table
+from conformance.faults.training.logits import probabilities_of
 from conformance.faults.training.loss_calls import CATEGORICAL, COLUMNS, ENTROPIES, SPARSE
-from conformance.faults.training.losses import as_they_are, clipped, direction, log1, probabilities_of, rows, shares, signed, split
+from conformance.faults.training.losses import as_they_are, clipped, direction, log1, rows, shares, signed, split
 from reference.losses.crossentropy import EPSILON
 from reference.losses.reduction import PerSample, gradient, prepared, summed_to
 

@@ -101,7 +101,6 @@ _plain = as_they_are(of_classes, of_ids, of_probabilities)
 classes = Shared("categorical_crossentropy", SPARSE, wrap=of_probabilities, plain=_plain)
 categorical, sparse = (Shared(name, wrap=of_probabilities, plain=_plain) for name in ("categorical_crossentropy", SPARSE))
 binary = Shared("binary_crossentropy", wrap=of_probabilities, plain=of_probabilities(of_bits))
-logits = Shared(*CATEGORICAL, SPARSE)
 
 
 @classes
@@ -163,28 +162,6 @@ def binary_clipped_at_1e_15(y: Array, p: Array, axis: int) -> Array:
 def labels_of_0_left_out(y: Array, p: Array, axis: int) -> Array:
     """Only labels of 1 count: the part (1 - y) log(1 - p) is left out."""
     return -np.mean(y * np.log(clipped(p)), axis=axis)
-
-
-@logits
-def softmax_overflows(right: Function, y: Any, z: Array, from_logits: bool = False, axis: int = -1, **options: Any) -> Any:
-    """Softmax overflows for large logits: their largest is not subtracted."""
-    given = {**options, **({} if axis == -1 else {"axis": axis})}
-    return right(y, shares(np.exp(z), axis) if from_logits else z, **given)
-
-
-clipped_logits = Shared("categorical_crossentropy", SPARSE, "binary_crossentropy")
-
-
-@clipped_logits
-def logits_clipped(right: Function, y: Any, z: Array, from_logits: bool = False, **options: Any) -> Any:
-    """Logits become probabilities that are clipped at 1e-7: no loss is above 16.1, where Keras takes the logarithm of the logits."""
-    return right(y, probabilities_of(right, z, options.get("axis", -1)) if from_logits else z, **options)
-
-
-def probabilities_of(right: Function, z: Array, axis: int) -> Array:
-    """What a loss takes logits for."""
-    found: Array = reference.sigmoid(z) if right.__name__.startswith("binary") else reference.softmax(z, axis=axis)
-    return found
 
 
 focal = Shared(*BINARY[1:], *CATEGORICAL[1:])
@@ -375,6 +352,6 @@ categorical_hinge = table(
 )
 
 LAYERS: tuple[Collection, ...] = (
-    *(classes, categorical, sparse, binary, logits, clipped_logits, focal, categorical_focal, squares, swapped, signs, hinges),
+    *(classes, categorical, sparse, binary, focal, categorical_focal, squares, swapped, signs, hinges),
     *(squared, absolute, percentage, logarithmic, huber, log_cosh, poisson, divergence, cosine, hinge, squared_hinge, categorical_hinge),
 )

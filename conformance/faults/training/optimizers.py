@@ -185,13 +185,35 @@ def accumulated_not_averaged(right: Function, variables: Any, gradients: Any, st
     return right(variables, of_each(gradients, lambda g: count * g), state, **options)
 
 
+def moving_average(old: Array, new: Array, momentum: float, first: bool) -> Array:
+    """The next value of an average, as it is: the variable itself until its first update is over."""
+    return new if first else momentum * old + (1 - momentum) * new
+
+
+def averaging(right: Function, average: Function = moving_average) -> Function:
+    """A step that keeps the moving average by itself, in every call, those among them that only accumulate."""
+
+    def function(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
+        if not options.get("use_ema"):
+            return right(variables, gradients, state, **options)
+        every_so_many, momentum = options.get("ema_overwrite_frequency"), options.get("ema_momentum", 0.99)
+        number, own, averages = state or (0, None, [np.zeros_like(v) for v in variables])
+        updates = number // (options.get("gradient_accumulation_steps") or 1)
+        given = without(options, "use_ema", "ema_momentum", "ema_overwrite_frequency")
+        variables, own = right(variables, gradients, own, **given)
+        averages = [average(a, v, momentum, updates == 0) for a, v in zip(averages, variables, strict=True)]
+        if every_so_many and (updates + 1) % every_so_many == 0:
+            variables = averages
+        return variables, (number + 1, own, averages)
+
+    return function
+
+
 def accumulating(right: Function, moves: Callable[[int, int], bool], keeps: bool) -> Function:
     """A step that accumulates by itself: it moves when `moves` says so, and keeps the sum when it has moved."""
 
-    def function(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-        count = options.get("gradient_accumulation_steps")
-        if not count:
-            return right(variables, gradients, state, **options)
+    def moving(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
+        count = options["gradient_accumulation_steps"]
         number, own, totals = state or (0, None, [np.zeros_like(v) for v in variables])
         totals = [total if g is None else total + g for total, g in zip(totals, gradients, strict=True)]
         if moves(number, count):
@@ -199,6 +221,11 @@ def accumulating(right: Function, moves: Callable[[int, int], bool], keeps: bool
             variables, own = right(variables, means, own, **without(options, "gradient_accumulation_steps"))
             totals = totals if keeps else [np.zeros_like(total) for total in totals]
         return variables, (number + 1, own, totals)
+
+    def function(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
+        # The step inside is not called each time, and would not see what its average has to follow.
+        step = averaging(moving) if options.get("gradient_accumulation_steps") else right
+        return step(variables, gradients, state, **options)
 
     return function
 
@@ -215,28 +242,12 @@ def moves_at_the_first_call(right: Function, variables: Any, gradients: Any, sta
     return accumulating(right, lambda number, count: number % count == 0, keeps=False)(variables, gradients, state, **options)
 
 
-def averaging(right: Function, average: Function) -> Function:
-    """A step that keeps the moving average by itself: ``average(old or None, new, momentum)``."""
-
-    def function(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-        every_so_many, momentum = options.get("ema_overwrite_frequency"), options.get("ema_momentum", 0.99)
-        number, own, averages = state or (0, None, [None] * len(variables))
-        given = without(options, "use_ema", "ema_momentum", "ema_overwrite_frequency")
-        variables, own = right(variables, gradients, own, **given)
-        averages = [average(a, v, momentum) for a, v in zip(averages, variables, strict=True)]
-        if every_so_many and (number + 1) % every_so_many == 0:
-            variables = averages
-        return variables, (number + 1, own, averages)
-
-    return function
-
-
 @full
 def average_from_0(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
     """The moving average starts at 0 instead of at the variables."""
 
-    def average(old: Any, new: Any, momentum: float) -> Any:
-        return momentum * (0 * new if old is None else old) + (1 - momentum) * new
+    def average(old: Array, new: Array, momentum: float, first: bool) -> Array:
+        return momentum * old + (1 - momentum) * new
 
     return averaging(right, average)(variables, gradients, state, **options)
 
@@ -245,8 +256,8 @@ def average_from_0(right: Function, variables: Any, gradients: Any, state: Any =
 def ema_momentum_inverted(right: Function, variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
     """ema_momentum multiplies the new value of a variable instead of the average."""
 
-    def average(old: Any, new: Any, momentum: float) -> Any:
-        return new if old is None else (1 - momentum) * old + momentum * new
+    def average(old: Array, new: Array, momentum: float, first: bool) -> Array:
+        return moving_average(old, new, 1 - momentum, first)
 
     return averaging(right, average)(variables, gradients, state, **options)
 

@@ -11,7 +11,7 @@ from conformance import __version__
 from conformance.base.words import counted
 from conformance.grading.formats.blocks import as_plain
 from conformance.grading.formats.escape import MOST_NAME, one_line
-from conformance.grading.formats.numbers import is_full
+from conformance.grading.formats.numbers import exact, is_full
 from conformance.grading.formats.told import kept_back, nothing_asked, of_item, of_status, shown_items, title_of
 from conformance.grading.result import GRADER_ERROR, VISIBLE, ItemResult, Result, Timing
 from conformance.grading.rubric import Rubric
@@ -60,7 +60,7 @@ def _test(item: ItemResult, status: str, result: Result, rubric: Rubric) -> dict
         "suite": [one_line(rubric.name, MOST_NAME), one_line(result.submission, MOST_NAME) or UNNAMED],
         "rawStatus": f"{item.passed} of {counted(item.counted, 'case')} passed",
         **({"message": about} if status != PASSED else {}),
-        "extra": {"id": item.id, "earned": float(item.earned), "points": float(item.points), "bonus": item.bonus},
+        "extra": {"id": item.id, "earned": exact(item.earned), "points": exact(item.points), "bonus": item.bonus},
     }
 
 

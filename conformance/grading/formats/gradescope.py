@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.grading.formats.blocks import as_markdown
 from conformance.grading.formats.escape import one_line
-from conformance.grading.formats.numbers import is_full
+from conformance.grading.formats.numbers import exact, is_full
 from conformance.grading.formats.told import next_steps, nothing_asked, of_item, of_status, shown_items, title_of
 from conformance.grading.result import GRADER_ERROR, HIDDEN, VISIBLE, Result
 from conformance.grading.rubric import Rubric
@@ -39,8 +39,8 @@ def _tests(result: Result) -> list[dict[str, Any]]:
         {
             "name": one_line(title_of(item)),
             "number": str(number),
-            "score": float(item.earned),
-            "max_score": float(item.points),
+            "score": exact(item.earned),
+            "max_score": exact(item.points),
             "status": "passed" if is_full(item) else "failed",
             "output": "" if silent else as_markdown(of_item(item)),
             "output_format": "md",

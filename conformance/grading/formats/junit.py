@@ -9,7 +9,7 @@ from conformance.grading.formats.blocks import as_plain
 from conformance.grading.formats.escape import MOST_NAME, one_line
 from conformance.grading.formats.numbers import is_full, of_points, written
 from conformance.grading.formats.told import nothing_asked, of_item, of_status, shown_items, title_of
-from conformance.grading.result import GRADER_ERROR, VISIBLE, ItemResult, Result
+from conformance.grading.result import GRADER_ERROR, OK, VISIBLE, ItemResult, Result
 from conformance.grading.rubric import Rubric
 
 
@@ -34,7 +34,8 @@ def _case(suite: ElementTree.Element, item: ItemResult, result: Result, rubric: 
     if result.status == GRADER_ERROR or not is_full(item):
         about = of_status(result, rubric) if nothing_asked(result) else of_item(item)
         wrong = "error" if result.status == GRADER_ERROR else "failure"
-        told = {"message": "not graded" if wrong == "error" else of_points(item.earned, item.points), "type": result.status}
+        said = "not graded" if wrong == "error" else of_points(item.earned, item.points)
+        told = {"message": said, "type": "points lost" if result.status == OK else result.status}
         ElementTree.SubElement(case, wrong, told).text = as_plain(about)
 
 

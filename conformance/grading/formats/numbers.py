@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from conformance.grading.result import ItemResult
 
 CLOSE = 1e-9
@@ -16,10 +14,15 @@ def is_full(item: ItemResult) -> bool:
 
 def hundredths(earned: float, points: float) -> int:
     """Points in whole hundredths; what is not all of them is less than all, what is more than nothing is more than nothing."""
-    nearest = round(100 * earned)
-    if earned < points - CLOSE and nearest >= 100 * points:
-        return max(math.ceil(100 * points) - 1, 0)
-    return 1 if earned > 0 and nearest == 0 and points > 0.01 else nearest
+    all_of_them, nearest = round(100 * points), round(100 * earned)
+    if earned < points - CLOSE and nearest >= all_of_them:
+        return max(all_of_them - 1, 0)
+    return 1 if earned > 0 and nearest == 0 and all_of_them > 1 else nearest
+
+
+def exact(number: float) -> float:
+    """A number as JSON has it, without what adding up left behind the sixth digit."""
+    return round(float(number), 6)
 
 
 def in_words(earned: float, points: float) -> str:
@@ -39,7 +42,7 @@ def of_points(earned: float, points: float) -> str:
 
 def worth(points: float) -> str:
     """So many points: "1 point", "2.5 points"; of more than nothing never "0 points"."""
-    return _points(in_words(points, math.inf))
+    return _points(written(max(points, 0.01) if points > 0 else points))
 
 
 def _points(number: str) -> str:

@@ -18,7 +18,7 @@ from conformance.grading.formats.told import (
     shown_items,
     title_of,
 )
-from conformance.grading.result import GRADER_ERROR, NONE, VISIBLE, ItemResult, Result
+from conformance.grading.result import GRADER_ERROR, NONE, VISIBLE, ItemResult, Result, told_to_student
 from conformance.grading.rubric import Rubric
 from conformance.reporting.tables import table
 
@@ -41,10 +41,15 @@ def student_page(result: Result, rubric: Rubric, shown: Sequence[str] = (VISIBLE
     if result.status != GRADER_ERROR:
         parts += [_table(items) if items else "", as_markdown(about_the_score(items, hidden))]
     if not nothing_asked(result):
-        parts += [f"{_item_heading(item)}\n\n{as_markdown(of_item(item))}" for item in items]
+        parts += [f"{_item_heading(item)}\n\n{as_markdown(of_item(item))}" for item in sorted(items, key=_to_learn_from)]
         steps = as_markdown(next_steps(result, rubric, items))
         parts.append(f"## What to do next\n\n{steps}" if steps else "")
     return _page(parts)
+
+
+def _to_learn_from(item: ItemResult) -> tuple[bool, bool]:
+    """What is wrong comes first, then what is not there, then what is right."""
+    return is_full(item), not told_to_student(item)
 
 
 def staff_page(result: Result, rubric: Rubric) -> str:

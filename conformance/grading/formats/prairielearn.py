@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.grading.formats.blocks import as_plain
 from conformance.grading.formats.escape import one_line, plain
-from conformance.grading.formats.numbers import is_full, worth
+from conformance.grading.formats.numbers import exact, is_full, worth
 from conformance.grading.formats.together import OTHERS, told_together
 from conformance.grading.formats.told import next_steps, nothing_asked, of_item, of_status, shown_items, title_of
 from conformance.grading.result import GRADER_ERROR, UNGRADABLE, VISIBLE, Result
@@ -42,7 +42,7 @@ def _tests(result: Result, shown: Sequence[str]) -> list[dict[str, Any]]:
     tests = []
     for item in items:
         name = f"{title_of(item)}, up to {worth(item.points)}" if item.bonus else title_of(item)
-        points = {"points": float(item.earned), "max_points": 0.0 if item.bonus else float(item.points)}
+        points = {"points": exact(item.earned), "max_points": 0.0 if item.bonus else exact(item.points)}
         message = "" if item.id == OTHERS or nothing_asked(result) else plain(as_plain(of_item(item)), most)
         tests.append({"name": one_line(name), **points, "message": message})
     return tests

@@ -12,7 +12,7 @@ from conformance.grading.formats.escape import MOST_NAME, markdown
 from conformance.grading.formats.numbers import in_words, is_full, of_points, written
 from conformance.grading.formats.page import TIME
 from conformance.grading.formats.told import reason_of, title_of
-from conformance.grading.result import GRADER_ERROR, MISSING, OK, STATUSES, WAITS, ItemResult, Result
+from conformance.grading.result import GRADER_ERROR, MISSING, STATUSES, WAITS, ItemResult, Result
 from conformance.grading.rubric import Rubric
 from conformance.reporting.tables import table
 
@@ -103,8 +103,7 @@ def _to_look_at(results: Sequence[Result]) -> str:
     """What a person should see: what did not end well, and what was flagged."""
     rows = []
     for result in results:
-        reason = reason_of(result).partition("\n")[0]
-        said = [reason] if result.status != OK else []
+        said = list(filter(None, [reason_of(result).partition("\n")[0]]))
         flags = [f"{result.flags[0]}{f' and {len(result.flags) - 1} more' * (len(result.flags) > 1)}"] if result.flags else []
         if said or flags:
             rows.append([markdown(result.submission, MOST_NAME), result.status, markdown("; ".join(said + flags))])

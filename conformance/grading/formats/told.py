@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.base.printing import PLAIN
+from conformance.base.printing import AGAIN, PLAIN
 from conformance.base.record import EDGE, ERROR, FAILED, TIMEOUT
 from conformance.base.words import are, counted, listed
 from conformance.cases import NAMES
@@ -119,10 +119,16 @@ def of_item(item: ItemResult, *, everything: bool = False) -> list[Block]:
     if open_about and item.right and not is_full(item):
         blocks.append(sentence(f"{listed(item.right, MOST_NAMES)} {are(len(item.right))} right."))
     for cause in causes:
-        blocks.append(point(f"{cause.layer}{' (unusual input)' * (cause.level == EDGE)}, {counted(cause.cases, 'case')}: {cause.sentence}"))
+        blocks.append(point(f"{_whose(cause)}: {cause.sentence}"))
         if cause.example:
             blocks.append(verbatim(_example(cause)))
     return blocks + [sentence(note) for note in item.notes if open_about]
+
+
+def _whose(cause: Cause) -> str:
+    """The layer and its cases, and whether they are judged only when another layer is right."""
+    cases = counted(cause.cases, "case") + f" that {'waits' if cause.cases == 1 else 'wait'} for another layer" * (cause.category == WAITS)
+    return f"{cause.layer}{' (unusual input)' * (cause.level == EDGE)}, {cases}"
 
 
 def _passed(item: ItemResult) -> str:
@@ -132,7 +138,7 @@ def _passed(item: ItemResult) -> str:
         return "The only case passed" if item.counted == 1 else f"All {item.counted:,} cases passed"
     cases = f"{item.passed:,} of {counted(item.counted, 'case')} passed"
     if item.bonus:
-        return f"{cases}, which earns {worth(item.earned)} on top"
+        return f"{cases}, which earns {worth(item.earned) if item.earned else 'nothing'} on top"
     lost = worth(item.points - item.earned)
     return f"{cases}; {lost} {are(1 if lost == '1 point' else 2)} lost"
 
@@ -144,6 +150,8 @@ def _fates(item: ItemResult) -> str:
         return ""
     wrong = {fate: item.counts.get(status, 0) for status, fate in FATES.items()}
     wrong[REFUSED] = max(0, lost - sum(wrong.values()))
+    if wrong[REFUSED] == lost and item.notes:  # which say it better
+        return ""
     return ": " + listed([f"{count:,} {fate}" for fate, count in wrong.items() if count])
 
 
@@ -152,7 +160,7 @@ def _example(cause: Cause) -> str:
     told = cause.example
     for short, said in PLAIN.items():
         told = told.replace(short, f"\n{said}")
-    return told
+    return "\n".join(line for line in told.split("\n") if line.strip() != AGAIN.strip())
 
 
 def next_steps(result: Result, rubric: Rubric, items: Sequence[ItemResult]) -> list[Block]:
@@ -172,7 +180,10 @@ def next_steps(result: Result, rubric: Rubric, items: Sequence[ItemResult]) -> l
 
 
 def _wrong_layers(lost: Sequence[ItemResult], rubric: Rubric) -> tuple[list[str], bool]:
-    """Layers to look at, those that wait for others last, and whether unusual input counts; where nothing is told all of the item's."""
+    """Layers to look at, and whether unusual input counts: those that are wrong; where none is, those that wait or are missing.
+
+    Of an item of which nothing is told these are all its layers.
+    """
     asked = {item.id: item.layers for item in rubric.items}
     first: list[str] = []
     last: list[str] = []
@@ -181,6 +192,6 @@ def _wrong_layers(lost: Sequence[ItemResult], rubric: Rubric) -> tuple[list[str]
         told = told_to_student(item)
         edge = edge or any(cause.level == EDGE for cause in told)
         first += [cause.layer for cause in told if cause.category != WAITS]
-        last += [cause.layer for cause in told]
-        last += [layer for layer in asked.get(item.id, ()) if layer not in item.right or item.feedback == NONE]
-    return [layer for layer in dict.fromkeys(first + last) if layer in NAMES], edge
+        silent = item.feedback == NONE
+        (first if silent else last).extend(layer for layer in asked.get(item.id, ()) if silent or layer not in item.right)
+    return [layer for layer in dict.fromkeys(first) if layer in NAMES] or list(dict.fromkeys(last)), edge

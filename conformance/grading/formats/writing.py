@@ -48,12 +48,17 @@ def write_all(results: Sequence[Result], rubric: Rubric, out: Path, shown: Seque
     OSError
         If a file cannot be written; what was written before is whole.
     """
-    ordered = sorted(results, key=lambda result: (result.submission, result.sha256))
+    ordered = in_order(results)
     for result in ordered:
         check(result)
     for result, name in zip(ordered, names_of(ordered), strict=True):
         write_submission(result, rubric, out, name, shown)
     write_class(ordered, rubric, out)
+
+
+def in_order(results: Sequence[Result]) -> list[Result]:
+    """By name, so that no table depends on who was graded first."""
+    return sorted(results, key=lambda result: (result.submission, result.sha256))
 
 
 def names_of(ordered: Sequence[Result]) -> list[str]:
@@ -82,8 +87,9 @@ def write_submission(result: Result, rubric: Rubric, out: Path, name: str, shown
     write_document(ours / GRADESCOPE, gradescope.document(result, rubric))
 
 
-def write_class(ordered: Sequence[Result], rubric: Rubric, out: Path) -> None:
-    """Write the tables and the summary of a whole class."""
+def write_class(results: Sequence[Result], rubric: Rubric, out: Path) -> None:
+    """Write the tables and the summary of a whole class, which is all that changes where each submission has its files already."""
+    ordered = in_order(results)
     write_text(out / GRADES, tables.grades(ordered, rubric))
     write_text(out / ITEMS, tables.items(ordered))
     write_text(out / TIMES, tables.times(ordered))

@@ -18,7 +18,7 @@ from conformance.base.arrays import Array, Arrays, cast
 from conformance.cases.case import Case, FunctionCases, LayerCases, shapes_of_inputs
 from conformance.cases.tolerance import meaning
 from conformance.oracle.environment import import_keras, tensorflow
-from conformance.oracle.expectation import Expectation
+from conformance.oracle.expectation import Expectation, in_range
 from conformance.oracle.live import specified
 from conformance.oracle.live.quiet import once, quiet
 from reference.layers import spec_of
@@ -43,7 +43,7 @@ def expect(layer: LayerCases, case: Case, arrays: Arrays) -> Expectation:
     # In float64, and where Keras does what it documents, its own answer is the float64 value: it is not asked twice.
     exact = chosen or (case.dtype == "float64" and case.deviation is None)
     outputs = own if exact and own is not None else ask(arrays)
-    expected = tuple(_in_range(y, case.dtype) for y in outputs)
+    expected = tuple(in_range(y, case.dtype) for y in outputs)
     # The float64 value itself where the case's dtype overflows: an answer in float64 need not.
     accepted = [outputs]
     if own is not None and case.deviation in specified.EITHER:
@@ -86,14 +86,6 @@ def _with_nan(layer: LayerCases, case: Case, arrays: Arrays, outputs: Outputs) -
         tuple(np.where(seen > 0, np.nan, y) for seen, y in zip(some, outputs, strict=True)),
         tuple(np.where(seen > 0, y, np.nan) for seen, y in zip(other, outputs, strict=True)),
     ]
-
-
-def _in_range(y: Array, dtype: str) -> Array:
-    """Float outputs as float64, infinite where the case's dtype has no number so large."""
-    if y.dtype.kind != "f":
-        return y
-    y = y.astype(np.float64)
-    return np.where(np.abs(y) > np.finfo(dtype).max, np.copysign(np.inf, y), y)
 
 
 class OneCase:

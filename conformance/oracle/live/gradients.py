@@ -14,9 +14,9 @@ from conformance.cases.case import Case, FunctionCases, LayerCases
 from conformance.cases.gradients import Backward, gradient_names
 from conformance.cases.tolerance import meaning_of_gradients, responses_of_gradients, rounding_of_gradients
 from conformance.oracle.environment import import_keras, tensorflow
-from conformance.oracle.expectation import Expectation
+from conformance.oracle.expectation import Expectation, in_range
 from conformance.oracle.live import specified
-from conformance.oracle.live.forward import _dropout_mask, _in_range, built, call_keras
+from conformance.oracle.live.forward import _dropout_mask, built, call_keras
 from conformance.oracle.live.quiet import quiet
 
 
@@ -33,7 +33,7 @@ def measure_gradients(layer: LayerCases, case: Case, backward: Backward) -> tupl
     wide = Backward(cast(backward.arrays, "float64"), cast(backward.grads, "float64"))
     chosen = _dropout_mask(layer, case, backward.arrays)
     exact = own if case.dtype == "float64" or chosen else ask(wide)
-    exact = tuple(_in_range(y, case.dtype) for y in exact)
+    exact = tuple(in_range(y, case.dtype) for y in exact)
     # Another dtype draws another mask, so that Keras is not asked again; one product is all there is.
     ask = (lambda backward: exact) if chosen else ask
     responses = functools.cache(lambda: responses_of_gradients(ask, case, wide, exact))

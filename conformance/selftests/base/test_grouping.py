@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,16 @@ def test_errors_are_one_group_where_they_have_one_place_whatever_the_shapes_say(
     groups = grouped(wrong, [], {})
     assert ids(groups) == [["a", "c"], ["b"]], "type and line tell errors apart, not the numbers in them"
     assert groups[0].complaint == "f raised ValueError (a.py, line 3)", "the complaint says where"
+
+
+@pytest.mark.parametrize(("most", "words"), [(2, "an input of more axes than (batch, features)"), (3, "an input of more axes than 3")])
+def test_code_that_takes_few_axes_alone_is_told_so(most: int, words: str) -> None:
+    wrong = [replace(case(name, ERROR, message="f raised ValueError: no (a.py, line 3)"), axes=most + n) for n, name in enumerate("ab", 1)]
+    passing = [replace(case("c", PASSED), axes=most), replace(case("d", PASSED), axes=1)]
+    (group,) = grouped(wrong, passing, {})
+    assert group.common == words, "no error was raised for an input of so few axes"
+    (group,) = grouped(wrong, [*passing, replace(case("e", PASSED), axes=most + 1)], {})
+    assert group.common == "", "one with more axes passes, too"
 
 
 def test_wrong_shapes_are_one_group() -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies
+
+from conformance.grading.formats.page import TIME
+from conformance.grading.formats.writing import CTRF, TIMES
 from conformance.grading.result import (
     AFTER_DUE_DATE,
     CATEGORY,
@@ -121,3 +127,88 @@ def the_class() -> list[Result]:
         result("gus", CRASHED, hanging),
         result("hal", GRADER_ERROR, nothing(), reason="The harness failed, which is not your fault: OSError: no space left on device"),
     ]
+
+
+def untimed(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder that :func:`conformance.grading.formats.write_all` wrote, without what differs from run to run."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        if path.name == CTRF:
+            report = json.loads(data)
+            report["results"]["summary"] |= {"start": 0, "stop": 0, "duration": 0}
+            data = json.dumps(report).encode()
+        if path.name != TIMES:
+            found[path.relative_to(folder).as_posix()] = data.partition(f"\n{TIME}\n".encode())[0] if path.suffix == ".md" else data
+    return found
+
+
+SNIPPETS = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<!--",
+    "![x](http://evil.example/x.png)",
+    "[a](javascript:alert(1))",
+    "[a]: http://evil.example",
+    "<http://evil.example>",
+    "http://evil.example/?a=b",
+    "www.evil.example",
+    "https:",
+    "| a | b |",
+    "|---|---|",
+    "```",
+    "~~~~",
+    "    code",
+    "# heading",
+    "- point",
+    "+ point",
+    "1. point",
+    "> quote",
+    "===",
+    "---",
+    "**bold**",
+    "_it_",
+    "~~gone~~",
+    "$x$",
+    "@everybody",
+    "&lt;b&gt;",
+    "\\",
+    "`",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1+1",
+    "\r=1+1",
+    "\uff1d1+1",
+    ' "quoted"',
+    ",",
+    "\x1b[31mred\x1b[0m",
+    "\x07",
+    "\x00",
+    "\x9b2J",
+    "\u202ereversed",
+    "\u2066",
+    "\u2028",
+    "\ud800",
+    "\ufffe",
+    "]]>",
+    "</failure></testcase>",
+    "NaN",
+    "\n\n# heading\n\n",
+    "\r\n",
+    "../../etc/passwd",
+    "..\\..\\x",
+    "CON",
+    "nul.txt",
+    "e\u0301",
+    "ﬁ",
+    "x" * 3000,
+)
+"""What makes trouble somewhere: in Markdown, HTML, tables, terminals, XML, JSON or file systems."""
+
+
+def hostile_text() -> strategies.SearchStrategy[str]:
+    """Text as nobody would be called, halves of characters included."""
+    parts = strategies.one_of(strategies.sampled_from(SNIPPETS), strategies.text(strategies.characters(), max_size=12))
+    return strategies.lists(parts, max_size=5).map("".join)

@@ -17,12 +17,13 @@ from conformance.base.arrays import Arrays
 from conformance.base.call import Answer
 from conformance.base.record import PASSED, UNSUPPORTED
 from conformance.cases import layer_cases
-from conformance.cases.case import OF_THE_CALL, Case, LayerCases, declared_cases, make_case, values_alone, words
+from conformance.cases.case import OF_THE_CALL, Case, LayerCases, declared_cases, make_case, values_alone
 from conformance.cases.draw import draw_arrays, draw_weight
 from conformance.cases.gradients import backward_cases, differentiable, draw_backward
 from conformance.cases.losses import LOSS_CASES, draw_loss, loss_cases
 from conformance.cases.optimizers import OPTIMIZER_CASES, draw_steps, optimizer_cases
 from conformance.cases.questions import backward_question, forward_question
+from conformance.cases.titles import words
 from conformance.implementations.module import ModuleImplementation
 from conformance.implementations.protocol import Implementation
 from conformance.judging.judge import answers_to_steps, as_row, ask_gradients

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 
 import pytest
@@ -14,12 +13,10 @@ import pytest
 from conformance.base.record import EDGE, Record
 from conformance.base.report import Report
 from conformance.cli import check
-from conformance.selftests.builders.place import HIDING, ROOT, Place, checkout, said
+from conformance.selftests.builders.place import HIDING, ROOT, Place, said
 from conformance.suite.check import check as suite_check
 
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch", "pytest"}
-LARGEST_WHEEL = 24_000_000
-"""Bytes."""
 RIGHT = """
 import numpy as np
 
@@ -244,39 +241,3 @@ def until(process, word):
         if word in line:
             break
     return lines
-
-
-@checkout
-def test_the_wheel_carries_the_vectors(tmp_path):
-    """Built and unpacked, without this checkout: a check runs with nothing else than NumPy and safetensors."""
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    source = tmp_path / "source"
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in files.splitlines():
-        if not name.startswith(("fixtures/checkpoints", "reports")) and (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    done = subprocess.run([*build, "-w", str(tmp_path / "wheel"), str(source)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"the wheel is not built: {done.stderr[-2000:]}"
-    (wheel,) = (tmp_path / "wheel").glob("*.whl")
-    assert wheel.stat().st_size <= LARGEST_WHEEL, f"the wheel has {wheel.stat().st_size:,} bytes, at most {LARGEST_WHEEL:,} may be"
-    place = Place(tmp_path)
-    place.customize(HIDING.format(hidden=ABSENT))
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(place.library)
-    page = (place.library / "conformance" / "docs" / "protocol.md").read_text(encoding="utf-8")
-    told = re.search(r"inside\nthe package, as `(.*?)`", page)
-    assert told and (place.library / told[1]).is_file(), "the sample in C lies where the page of the protocol says"
-    place.write("my_layers.py", WRONG)
-    result = place.python("-c", WHERE, PYTHONPATH=str(place.library))
-    assert result.returncode == 1, f"a check by the wheel alone: {said(result)[-2000:]}"
-    assert str(place.library) in result.stderr and "when the bias is left out" in result.stdout, said(result)[-2000:]
-
-
-WHERE = """
-import sys
-from conformance.cli.check import main
-from conformance.oracle.recorded.vectors import folder
-print(folder(), file=sys.stderr)
-sys.exit(main(["my_layers.py"]))
-"""

@@ -112,3 +112,14 @@ def test_simpler_cases_show_a_plain_mistake():
 )
 def test_numbers_are_what_is_finite_and_not_0(value, numbers):
     assert holds_numbers(Answer("passed", value)) is numbers, f"{value!r}"
+
+
+def test_nan_in_some_places_alone_speak_for_a_mistake_by_where_they_stand():
+    def softmax(x, axis=-1):
+        return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+    single = [one for one in of_layer("softmax", softmax, "softmax") if one.case.dtype == "float32"]
+    assert single and not all(holds_numbers(one.answer) for one in single), "in one of them all is NaN or 0"
+    for one in single:
+        found = consistent_faults(one)
+        assert found[:1] == ["the maximum is not subtracted first, so that exp overflows to NaN"], f"{one.case.id}: {found}"

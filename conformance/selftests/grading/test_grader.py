@@ -156,7 +156,7 @@ def test_a_trained_model_is_predicted_with_the_functions_of_the_submission(tmp_p
     (wrong,) = graded(tmp_path, right.replace(".max(axis=(3, 4))", ".min(axis=(3, 4))"), rubric(own)).items
     assert 0 < wrong.passed < 64 and wrong.earned == pytest.approx(4 * wrong.passed / 64), wrong
     (none,) = graded(tmp_path, RIGHT, rubric(own)).items
-    assert none.earned == 0 and "needs the function conv2d_forward" in none.causes[0].sentence, none
+    assert none.earned == 0 and "needs the function conv2d_forward" in none.notes[0], none
 
 
 def test_what_cannot_be_taken_is_a_result_as_well(tmp_path):
@@ -178,3 +178,15 @@ def test_the_result_is_plain_data_that_can_be_read_again(tmp_path):
 def test_grading_again_gives_the_same_but_for_times(tmp_path):
     first, second = (graded(tmp_path, RIGHT.replace("x @ kernel + bias", "x @ kernel")).as_json() for _ in range(2))
     assert {**first, "timing": None} == {**second, "timing": None}, "the same files and rubric give the same result"
+
+
+def test_hidden_cases_are_asked_in_place_of_those_that_can_be_read(tmp_path):
+    own = rubric({**DENSE, "hidden": 3}, FLATTEN)
+    answers = "import numpy as np\n" + RIGHT.partition("def flatten")[2].join(["def flatten", ""])
+    hidden, flatten = graded(tmp_path, RIGHT, own).items
+    assert (hidden.earned, hidden.passed, hidden.counted) == (10, 3, 3), hidden
+    assert "Hidden cases were answered by" in hidden.notes[-1] and flatten.earned == 2, hidden.notes
+    wrong = graded(tmp_path, answers + "def dense_forward(x, kernel, bias=None, activation='linear'):\n    return x @ kernel * 2\n", own)
+    assert wrong.items[0].earned == 0 and "seed" in wrong.flags[-1], wrong
+    again = graded(tmp_path, RIGHT, own)
+    assert again.items[0] == hidden, "the same secret, assignment and files ask the same cases"

@@ -59,6 +59,12 @@ def load_model(path):
     if path.name == "bad": raise ValueError(f"cannot read {path.name}")
     if path.name == "new": raise NotImplementedError("a new kind")
     return Model()
+class State:
+    def __init__(self, sums): self.sums = sums
+def sgd_step(variables, gradients, state=None):
+    state = State([{"sum": g + (state.sums[n]["sum"] if state else 0)} for n, g in enumerate(gradients)])
+    return [v - one["sum"] for v, one in zip(variables, state.sums)], state
+def many(x): return [State(x) for _ in range(1001)]
 '''
 
 
@@ -451,3 +457,26 @@ def test_a_reply_that_stops_says_how_much_had_come(program, sent, sentence):
     implementation.timeout = 1
     answer = implementation.ask(ASKED)
     assert (answer.status, answer.message) == (TIMEOUT, sentence), f"half a reply gives {answer}"
+
+
+def test_an_object_of_an_own_class_stays_there_and_comes_back_by_its_handle(habits, tmp_path):
+    asked = Question("sgd_step", ([X], [X], None))
+    for _ in range(2):
+        answer = habits.ask(asked)
+        assert answer.status == PASSED, f"the state cannot go there and back: {answer.message}"
+        variables, state = answer.value
+        assert type(state).__name__ == "State", "a sentence about it names its class"
+        asked = Question("sgd_step", (variables, [X], state))
+    assert np.array_equal(habits.ask(asked).value[0][0], X - X - 2 * X - 3 * X), "each step gets the sums of the one before"
+    (tmp_path / "other.py").write_text(HABITS)
+    other = python_process(str(tmp_path / "other.py"), LONG)
+    answer = other.ask(asked)
+    other.close()
+    assert answer.status == ERROR and "State/" in answer.message, f"the state of another process: {answer.message}"
+    assert "was kept in a process that has ended" in answer.message, f"the sentence says why: {answer.message}"
+
+
+def test_objects_are_not_kept_for_ever(habits):
+    first, *_, last = habits.ask(Question("many", (X,))).value
+    assert "TypeError" in habits.ask(Question("relu", (last,))).message, "the last is there, and is no number"
+    assert "too long ago" in habits.ask(Question("relu", (first,))).message, "of a thousand and one the first is let go"

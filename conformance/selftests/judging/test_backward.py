@@ -16,6 +16,7 @@ from conformance.checks import backward, drawn
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.cross_check import check_gradient_agreement
 from conformance.judging.finite_differences import check_finite_differences
+from conformance.judging.gradients import WITHOUT_NONE
 from conformance.judging.judge import CaseResult, judge_backward
 from conformance.judging.session import CaseRunner, Session
 from conformance.judging.shrink import script
@@ -83,6 +84,17 @@ def test_the_gradient_of_a_removed_bias_may_be_left_out_or_none(settled):
         assert record.status == "passed", f"with{'out' * bool(end)} None for the bias: {record.message}"
     record, _ = settled(DENSE + "    return (*right(g, x, *weights, **options)[:2], np.zeros(6))\n", case)
     assert "where None is expected" in record.message, f"a gradient of a bias that is not there: {record.message}"
+
+
+@pytest.mark.parametrize("form", ["gradient", "(gradient,)"])
+def test_none_for_an_input_of_ids_may_be_left_out_which_is_a_remark(settled, form):
+    body = f"    gradient = right(g, x, *weights, **options)[1]\n    return {form}\n"
+    record, _ = settled(DENSE.replace("dense", "embedding") + body, first("Embedding"), "recorded")
+    assert (record.status, record.remarks) == ("passed", (WITHOUT_NONE,)), f"{form}: {record.status}, {record.message}, {record.remarks}"
+    wrong, _ = settled(DENSE.replace("dense", "embedding") + body.replace("[1]", "[1] / 2"), first("Embedding"), "recorded")
+    assert wrong.status == "failed" and "off" in wrong.message, f"{form}, halved: {wrong.status}, {wrong.message}"
+    of_floats, _ = settled(DENSE + "    return right(g, x, *weights, **options)[1:]\n", first("Dense"), "recorded")
+    assert "that of the input is missing" in of_floats.message, f"an input of floats has a gradient: {of_floats.message}"
 
 
 def test_states_have_gradients_and_outputs_of_their_own(settled):

@@ -12,7 +12,7 @@ import pytest
 import conformance
 from conformance.base.arrays import Arrays
 from conformance.base.call import REFUSES, Answer, Question
-from conformance.base.record import ERROR, PASSED, UNSUPPORTED
+from conformance.base.record import ERROR, FAILED, PASSED, UNSUPPORTED
 from conformance.cases import ALL, NAMES, TEXT, layer_cases
 from conformance.cases.case import Case, declared_cases
 from conformance.cases.draw import draw_arrays
@@ -287,7 +287,8 @@ WITHOUT_BIAS = "Bidirectional-use_bias=False-units=5-sequence-float64"
         ("lstm_forward(x, *forward_weights)", UNSUPPORTED),
         ("kernel, recurrent_kernel, bias = forward_weights", UNSUPPORTED),
         ("bias = forward_weights[2]", UNSUPPORTED),
-        ("x @ forward_weights[0] + (dict(enumerate(forward_weights)).get(2))", ERROR),
+        ("x @ forward_weights[0] + (dict(enumerate(forward_weights)).get(2))", UNSUPPORTED),
+        ("if len(forward_weights) < 3: return x", UNSUPPORTED),
         ("kernel, recurrent_kernel, bias, more = forward_weights", ERROR),
     ],
 )
@@ -296,6 +297,40 @@ def test_two_weights_are_unsupported_where_the_wrapped_function_takes_three(body
     assert record.status == status, f"{body} is {record.status}: {record.message}"
     if status == UNSUPPORTED:
         assert record.message == "bidirectional_forward refuses use_bias=False", record.message
+
+
+@pytest.mark.parametrize("body", ["if len(forward_weights) < 3: return x", "x @ forward_weights[0] + [*forward_weights, None][2]"])
+def test_two_weights_are_wrong_where_the_wrapped_function_takes_two(body, write):
+    text = INNER.replace("bias, **options):", "bias=None, **options):").replace("BODY", body)
+    (record,) = conformance.check(write(text), ["Bidirectional"], case=WITHOUT_BIAS).records
+    assert record.status in (FAILED, ERROR), f"{body}: its own layer does without a bias, and it is {record.status}"
+
+
+def test_a_weight_less_for_a_function_of_numpy_is_a_mistake(write):
+    text = INNER.replace("bias, **options):", "bias=None, **options):").replace("BODY", "if len(forward_weights) < 3: np.pad(x)")
+    (record,) = conformance.check(write(text), ["Bidirectional"], case=WITHOUT_BIAS).records
+    assert record.status == ERROR, f"np.pad lacks an argument, which is no weight: {record.status}: {record.message}"
+
+
+def test_an_option_that_slips_into_the_place_of_the_bias_is_unsupported(write):
+    """``lstm_forward(x, *two, return_sequences)``: no exception, and another form."""
+    half = "lstm_forward(x, *forward_weights, options.get('return_sequences', False))"
+    given = "bias, return_sequences=return_sequences"
+    text = INNER.replace("bias, **options", "bias, return_sequences=False", 1).replace("bias, **options", given)
+    text = text.replace("BODY", f"return np.concatenate([{half}, {half}], -1)")
+    case = "Bidirectional-use_bias=False-return_sequences-alone-float64"
+    (record,) = conformance.check(write(text), ["Bidirectional"], case=case).records
+    assert (record.status, record.message) == (UNSUPPORTED, "bidirectional_forward refuses use_bias=False"), record.message
+
+
+@pytest.mark.parametrize("called", ["from student_of_lstm import forward as lstm", "cells = [student_of_lstm.forward]; lstm = cells[0]"])
+def test_a_function_of_another_file_is_known_by_any_name(called, write, tmp_path):
+    (tmp_path / "student_of_lstm.py").write_text("def forward(x, kernel, recurrent_kernel, bias):\n    return x\n")
+    text = HEAD + "def bidirectional_forward(x, forward_weights, backward_weights, **options):\n"
+    text += f"    import student_of_lstm\n    {called}\n    lstm(x, *forward_weights)\n"
+    text += "    return right.bidirectional_forward(x, forward_weights, backward_weights, **options)\n"
+    (record,) = conformance.check(write(text), ["Bidirectional"], case=WITHOUT_BIAS).records
+    assert record.status == UNSUPPORTED, f"{called}: {record.status}: {record.message}"
 
 
 BATCH_NORMALIZATION = """

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ import pytest
 
 from conformance import plugin
 from conformance.judging.session import Session
+from conformance.oracle.environment import how_to_install
 from conformance.plugin.collector import Collector
 from conformance.plugin.settings import read
 from conformance.selftests.builders.place import ABANDON_AFTER, FORWARD, HIDING, RECORDED, ROOT, USAGE_ERROR, Place, checkout, said
+from conformance.selftests.test_import_graph import draw
 
 WATCHING = """
 import json, os, sys
@@ -141,17 +143,94 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(place: Place, option: str, 
     assert "collected" not in result.stdout, "nothing has been collected"
 
 
+NOT_INSTALLED = "--conform-oracle=live needs TensorFlow and Keras: pip install 'keras-conformance[live]'"
+BROKEN = "--conform-oracle=live: TensorFlow and Keras are installed and cannot be imported: ImportError: no such library"
+
+
 @pytest.mark.parametrize("hidden", ["tensorflow", "keras"])
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_missing_oracle_is_one_sentence_and_exit_4(place: Place, hidden: str, workers: str) -> None:
+def test_a_missing_oracle_that_was_asked_for_is_one_sentence_and_exit_4(place: Place, hidden: str, workers: str) -> None:
     place.customize(HIDING.format(hidden={hidden}))
-    result = place.pytest("--pyargs", "conformance", "--conform-layers=relu", "-x", "-n", workers)
+    result = place.pytest("--pyargs", "conformance", "--conform-layers=relu", "-x", "-n", workers, "--conform-oracle=live")
     assert result.returncode == USAGE_ERROR, f"without {hidden} the exit code is 4, not {result.returncode}: {said(result)[-2000:]}"
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1, f"one sentence, not {lines}"
-    assert f"{hidden} cannot be imported here" in lines[0], f"it names {hidden}: {lines[0]}"
+    assert result.stderr.strip() == f"ERROR: {NOT_INSTALLED}", f"one sentence, not {result.stderr}"
     assert "collected" not in result.stdout, "nothing has been collected"
     assert " skipped" not in result.stdout, "a run without its oracle is never a run of skips"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_an_oracle_that_is_there_and_broken_is_one_sentence_and_exit_4(place: Place, workers: str) -> None:
+    for package in ("tensorflow", "keras"):
+        (place.library / f"{package}.py").write_text("raise ImportError('no such library')\n")
+    result = place.pytest(*FORWARD, "--conform-layers=relu", "-n", workers)
+    assert result.returncode == USAGE_ERROR, f"a broken TensorFlow is not replaced by vectors: {said(result)[-2000:]}"
+    assert result.stderr.strip() == f"ERROR: {BROKEN}", f"one sentence, not {result.stderr}"
+    assert "passed" not in result.stdout and "failed" not in result.stdout, "nothing has been asked"
+
+
+# Without TensorFlow, nobody having asked for it
+
+PLANTED = """
+import pytest
+from conformance.oracle.environment import import_keras
+@pytest.fixture
+def from_keras():
+    return import_keras()
+def test_in_a_fixture(from_keras):
+    pass
+def test_behind_another_exception():
+    try:
+        import_keras()
+    except RuntimeError:
+        raise ValueError("no value")
+@pytest.mark.live
+def test_marked():
+    raise AssertionError("this asks Keras elsewhere")
+def test_wrong():
+    raise AssertionError("this is wrong, with Keras or without")
+"""
+
+
+@pytest.mark.parametrize("hidden", ["tensorflow", "keras"])
+def test_where_it_is_not_installed_recorded_vectors_answer(place: Place, hidden: str) -> None:
+    place.customize(HIDING.format(hidden={hidden}))
+    result = place.pytest(*FORWARD, "--conform-layers=relu", "-k", "integers", "--conform-json=out.json")
+    assert result.returncode == 0, f"a bare run judges: {said(result)[-2000:]}"
+    why = f"{hidden} is not installed here (for live Keras: pip install 'keras-conformance[live]')"
+    header = result.stdout.splitlines()
+    assert f"conformance: recorded vectors answer, since {why}" in header, f"and says why: {result.stdout}"
+    assert not any("left out" in line for line in header), "where layers are chosen no selftest would be asked at all"
+    (facts,) = place.read("out.json")
+    assert facts["oracle"] == "recorded", "the results name who answered"
+    seldom = place.pytest(*FORWARD, "--conform-layers=relu", "--conform-seed=7")
+    assert seldom.returncode == USAGE_ERROR, "what was not recorded is refused"
+    assert seldom.stderr.startswith("ERROR: --conform-seed=7 needs TensorFlow and Keras: "), f"by what it needs: {seldom.stderr}"
+
+
+@checkout
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_without_keras_the_selftests_that_ask_it_are_left_out_in_one_line(place: Place, workers: str, tmp_path: Path) -> None:
+    """Run in a copy of the packages, in which a selftest is planted."""
+    for package in ("conformance", "reference"):
+        shutil.copytree(ROOT / package, tmp_path / "copy" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "copy" / "fixtures").symlink_to(ROOT / "fixtures")
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, tmp_path / "copy" / name)
+    planted = Path("conformance") / "selftests" / "base" / "test_planted.py"
+    (tmp_path / "copy" / planted).write_text(PLANTED)
+    place.customize(HIDING.format(hidden={"tensorflow", "keras"}))
+    result = place.pytest(str(planted), "-n", workers, cwd=tmp_path / "copy", PYTHONPATH=f"{place.library}{os.pathsep}{tmp_path / 'copy'}")
+    assert result.returncode == int(pytest.ExitCode.TESTS_FAILED), f"what is wrong stays wrong: {said(result)[-2000:]}"
+    lines = result.stdout.splitlines()
+    assert "conformance: selftests that need Keras, or what is installed with it, are left out" in lines, "it is said first"
+    skipped = [line for line in lines if line.startswith("SKIPPED")]
+    assert skipped == [f"SKIPPED [2] conformance/selftests: {plugin.WITHOUT_KERAS}"], f"one line for all, not {skipped}"
+    assert re.search(r"1 failed, 2 skipped\b", result.stdout), f"the marked one is not there at all: {result.stdout[-500:]}"
+
+
+@pytest.mark.parametrize(("python", "words"), [((3, 13), "pip install"), ((3, 14), "with Python 3.11 to 3.13, pip install")])
+def test_what_installs_keras_is_told_by_the_version_of_python(python: tuple[int, int], words: str) -> None:
+    assert how_to_install(python) == f"{words} 'keras-conformance[live]'", "there is no TensorFlow for Python 3.14"
 
 
 # Options
@@ -171,7 +250,8 @@ def test_every_option_is_also_an_ini_setting(place: Place) -> None:
 
 def test_an_option_is_one_line_of_the_table_and_one_field_of_the_settings(pytestconfig: pytest.Config) -> None:
     names = [option.field for option in plugin.OPTIONS]
-    assert set(names) == set(vars(read(plugin.OPTIONS, lambda option: None))) - {"again", "given_facts"}, "every option has its field"
+    fields = set(vars(read(plugin.OPTIONS, lambda option: None))) - {"given", "again", "given_facts"}
+    assert set(names) == fields, "every option has its field"
     for option in plugin.OPTIONS:
         assert option.name == "--iut" or option.ini.startswith("conform_"), f"{option.name} carries the prefix"
         pytestconfig.getini(option.ini)
@@ -507,26 +587,51 @@ def project() -> Mapping[str, Any]:
 
 
 @checkout
-def test_every_package_is_listed() -> None:
+def test_every_package_is_listed_that_works_installed() -> None:
     listed = set(project()["tool"]["setuptools"]["packages"])
     folders = {path.parent for top in ("reference", "conformance") for path in (ROOT / top).rglob("*.py")}
     there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    left_out = ("conformance.selftests.", "conformance.studies.", "conformance.cli.studies.")
+    there = {name for name in there if not f"{name}.".startswith(left_out)}
     there |= {"conformance._samples", "conformance._vectors"}  # of fixtures/implementations and fixtures/vectors
     assert listed == there, f"pyproject.toml lists {listed - there} that is not there, and does not list {there - listed}"
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    """The packages that requirements name, without this one, whose extras they may take along."""
+    return {re.split(r"[<>=~! ;\[]", requirement)[0] for requirement in requirements} - {"keras-conformance"}
 
 
 @checkout
 def test_what_an_installation_brings() -> None:
     facts = project()["project"]
-    assert facts["requires-python"] == ">=3.11,<3.14", "the supported versions of Python"
-    brought = {re.split(r"[<>=~! \[]", requirement)[0] for requirement in facts["dependencies"]}
-    needed = {"numpy", "h5py", "tensorflow", "keras", "pytest", "pytest-xdist", "hypothesis", "scikit-learn", "tabulate"}
-    assert needed <= brought, f"a bare `pytest -n auto` also needs {needed - brought}"
+    assert facts["requires-python"] == ">=3.11,<3.15", "the supported versions of Python"
+    brought, live = names(facts["dependencies"]), facts["optional-dependencies"]["live"]
+    needed = {"numpy", "h5py", "pytest", "pytest-xdist", "hypothesis", "scikit-learn", "tabulate", "safetensors", "typer"}
+    assert needed <= brought, f"a bare `pytest -n auto` by recorded vectors also needs {needed - brought}"
+    heavy = {"tensorflow", "keras", "matplotlib", "pooch", "requests", "scipy"}
+    assert names(live) == heavy and not heavy & brought, "what asks Keras, trains and reports comes with the extra `live`"
+    for requirement in live:
+        wheels = requirement.endswith("; python_version < '3.14'")
+        assert wheels == requirement.startswith(("tensorflow", "keras")), f"there is no TensorFlow for Python 3.14: {requirement}"
+    assert "keras-conformance[live,dask]" in facts["optional-dependencies"]["dev"], "`make test` asks live Keras"
     assert facts["entry-points"]["pytest11"] == {"conformance.plugin": "conformance.plugin"}, "the entry point has the name of the module"
     data = project()["tool"]["setuptools"]["package-data"]
     for package in ("reference", "conformance"):
         assert "py.typed" in data[package], f"{package} says that it is typed, installed, too"
         assert (ROOT / package / "py.typed").is_file(), f"{package}/py.typed is there"
+
+
+@checkout
+def test_what_is_imported_is_required() -> None:
+    """Every foreign package that an installed module imports comes with the installation, or with Keras."""
+    required = {name.replace("-", "_") for name in names(project()["project"]["dependencies"])} | {"sklearn", "xdist", "_pytest"}
+    left_out = ("conformance.selftests.", "conformance.studies.", "conformance.cli.studies.")
+    arrows = [arrow for arrow in draw(ROOT).arrows if not f"{arrow.source}.".startswith(left_out)]
+    for arrow in arrows:
+        package = arrow.target.partition(".")[0]
+        ours = package in sys.stdlib_module_names or package in ("conformance", "reference", "keras", "tensorflow")
+        assert ours or package in required, f"{arrow} is a package that the installation does not bring"
 
 
 @checkout
@@ -536,9 +641,8 @@ def test_every_requirement_is_pinned() -> None:
     assert not odd, f"a constraint is a name and one version: {odd}"
     pinned = {line.partition("==")[0] for line in lines}
     facts = project()["project"]
-    wanted = [*facts["dependencies"], *facts["optional-dependencies"]["dev"]]
-    names = {re.split(r"[<>=~! \[]", requirement)[0] for requirement in wanted}
-    assert names <= pinned, f"constraints.txt does not pin {names - pinned}"
+    wanted = names([*facts["dependencies"], *(one for extra in facts["optional-dependencies"].values() for one in extra)])
+    assert wanted <= pinned, f"constraints.txt does not pin {wanted - pinned}"
 
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
@@ -570,8 +674,10 @@ def test_make_refuses_a_python_that_does_not_do(makefile: Path, found: str) -> N
     result = make(makefile, "test", f"PYTHON={python}")
     assert result.returncode != 0, f"make refuses Python {found}"
     sentence = result.stderr.splitlines()[0]
-    assert sentence.startswith("The project needs Python 3.11, 3.12 or 3.13, and "), f"make says what it needs: {result.stderr}"
-    assert f" is {found}" in sentence, f"make says what there is: {sentence}"
+    needs = "make needs Python 3.11, 3.12 or 3.13, for which there is a TensorFlow, and "
+    assert sentence.startswith(needs), f"make says what it needs, and why: {result.stderr}"
+    assert f" is {found}: " in sentence, f"make says what there is: {sentence}"
+    assert sentence.endswith("without TensorFlow 'pip install -e .' and 'pytest -n auto' do"), "and what does there"
     assert not (makefile / ".venv").exists(), "nothing has been made"
 
 

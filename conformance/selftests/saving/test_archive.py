@@ -231,7 +231,7 @@ def test_a_member_that_stands_twice_is_refused(written: tuple[Any, Path], remake
 
 
 def test_weights_as_npz_are_refused_by_name(remake: Callable[..., Path]) -> None:
-    refused(remake(members={"model.weights.h5": None, "model.weights.npz": b""}), "model.weights.npz", "NPZ")
+    refused(remake(members={"model.weights.h5": None, "model.weights.npz": b""}), "model.weights.npz", "NPZ form are pickles")
 
 
 @pytest.mark.parametrize(
@@ -297,6 +297,26 @@ def test_extra_weights_are_named(name: str, remake: Callable[..., Path]) -> None
         hdf5[name] = np.zeros(3, np.float32)
 
     refused(remake(weights=add), name.rsplit("/", 2)[0], "belongs to no layer")
+
+
+@pytest.mark.parametrize("name", ["layers/dense_9", "layers/dense_9/vars", "other"])
+def test_extra_groups_that_hold_nothing_are_no_weights(name: str, remake: Callable[..., Path]) -> None:
+    """Keras asks for the groups that it wants, and does not see others."""
+    load_model(remake(weights=lambda hdf5: hdf5.create_group(name)))
+    refused(remake(weights=lambda hdf5: hdf5.create_group(f"{name}/one/two")), "belongs to no layer")
+
+
+def test_extra_groups_are_followed_nowhere_and_are_few(remake: Callable[..., Path]) -> None:
+    def linked(hdf5: Any) -> None:
+        hdf5.create_group("other")["link"] = h5py.SoftLink("/layers")
+
+    def round_about(hdf5: Any) -> None:
+        hdf5["other/itself"] = hdf5.create_group("other")
+
+    refused(remake(weights=linked), "'other/link' is a soft link, which is not followed")
+    refused(remake(weights=round_about), "'other' belongs to no layer")
+    refused(remake(weights=lambda hdf5: [hdf5.create_group(f"other{n}") for n in range(1001)]), "'other999' belongs to no layer")
+    refused(remake(weights=lambda hdf5: [hdf5.create_group(f"other/{n}") for n in range(1001)]), "'other' belongs to no layer")
 
 
 # Hostile files

@@ -174,8 +174,8 @@ def names_of(file: Any, names: Any) -> None:
         (lambda file: file["model_weights/classes"].attrs.__delitem__("weight_names"), "weight_names has 0 entries"),
         (lambda file: file["model_weights"].__delitem__("classes"), "'classes': model_weights/classes is not in the file"),
         (lambda file: file.__delitem__("model_weights"), "is not in the file"),
-        (lambda file: file.create_group("more"), "'more' belongs to no layer"),
-        (lambda file: file["model_weights"].create_group("more"), "'model_weights/more' belongs to no layer"),
+        (lambda file: file.create_dataset("more/x", data=1), "'more' belongs to no layer"),
+        (lambda file: file.create_dataset("model_weights/more/x", data=1), "'model_weights/more' belongs to no layer"),
         (lambda file: file["model_weights/flat"].create_dataset("x", data=1), "belongs to no layer"),
     ],
 )

@@ -303,13 +303,76 @@ def test_all_missing_layers_are_named(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_an_operator_of_tf_keras_is_named_as_one(tmp_path: Path) -> None:
+def of_tf(function: str, *nodes: Any, before: tuple[dict[str, Any], ...] = (), name: str = "op") -> dict[str, Any]:
+    """A functional model of tf.keras: layers ``a`` (4 to 3) and ``b`` (4 to 3), and an operation on what they give."""
     layers = [{**INPUT, "name": "x", "inbound_nodes": []}]
-    added = layer("TFOpLambda", "tf.__operators__.add", function="__operators__.add")
-    layers += [{**added, "name": "tf.__operators__.add", "inbound_nodes": [["x", 0, 0, {"y": ["x", 0, 0]}]]}]
-    config = {"name": "m", "layers": layers, "input_layers": [["x", 0, 0]], "output_layers": [["tf.__operators__.add", 0, 0]]}
-    path = write_h5(tmp_path / "m.h5", {"class_name": "Functional", "config": config}, {}, "2.11.0")
-    refused(path, "the operator tf.__operators__.add (TFOpLambda of tf.keras)", "layers.Add in its place is read")
+    layers += [{**dense(one, 3), "name": one, "inbound_nodes": [[["x", 0, 0, {}]]]} for one in "ab"]
+    layers += [*before, {**layer("TFOpLambda", name, function=function), "name": name, "inbound_nodes": list(nodes)}]
+    config = {"name": "m", "layers": layers, "input_layers": [["x", 0, 0]], "output_layers": [[name, len(nodes) - 1, 0]]}
+    return {"class_name": "Functional", "config": config}
+
+
+BOTH = {"a": {"kernel": KERNEL, "bias": BIAS}, "b": {"kernel": KERNEL[::-1], "bias": BIAS}}
+A, B = X @ KERNEL + BIAS, X @ KERNEL[::-1] + BIAS
+ROW = [0.5, -1.0, 2.0]
+WITH_B: dict[str, Any] = {"y": ["b", 0, 0], "name": None}
+OF_TF: dict[str, tuple[dict[str, Any], Any]] = {
+    "x + y": (of_tf("__operators__.add", ["a", 0, 0, WITH_B]), A + B),
+    "tf.math.add": (of_tf("math.add", ["a", 0, 0, {**WITH_B, "name": None}]), A + B),
+    "x - y": (of_tf("math.subtract", ["a", 0, 0, WITH_B]), A - B),
+    "x * 2": (of_tf("math.multiply", ["a", 0, 0, {"y": 2, "name": None}]), A * 2),
+    "x / 255": (of_tf("math.truediv", ["a", 0, 0, {"y": 255.0, "name": None}]), A / 255),
+    "1 - x": (of_tf("math.subtract", ["_CONSTANT_VALUE", -1, 1.0, {"y": ["a", 0, 0], "name": None}]), 1 - A),
+    "1 / x": (of_tf("math.truediv", ["_CONSTANT_VALUE", -1, 1, {"y": ["a", 0, 0], "name": None}]), 1 / A),
+    "x - a row": (of_tf("math.subtract", ["a", 0, 0, {"y": ROW, "name": None}]), A - ROW),
+    "a row - x": (of_tf("math.subtract", ["_CONSTANT_VALUE", -1, ROW, {"y": ["a", 0, 0]}]), ROW - A),
+    "tf.concat": (of_tf("concat", [["a", 0, 0, {"axis": -1}], ["b", 0, 0, {"axis": -1}]]), np.concatenate([A, B], axis=-1)),
+    "tf.concat along 1": (of_tf("concat", [["a", 0, 0, {"axis": 1}], ["b", 0, 0, {"axis": 1}]]), np.concatenate([A, B], axis=1)),
+    "tf.nn.relu": (of_tf("nn.relu", ["a", 0, 0, {"name": None}]), np.maximum(A, 0)),
+    "tf.tanh": (of_tf("math.tanh", ["a", 0, 0, {"name": None}]), np.tanh(A)),
+    "twice": (of_tf("math.multiply", ["a", 0, 0, {"y": 2.0}], ["op", 0, 0, {"y": ["b", 0, 0]}]), A * 2 * B),
+}
+
+
+@pytest.mark.parametrize("what", OF_TF)
+def test_operations_of_tf_keras_run_where_an_operator_or_a_layer_does_the_same(what: str, tmp_path: Path) -> None:
+    config, want = OF_TF[what]
+    path = write_h5(tmp_path / "m.h5", config, {**BOTH, "op": {}}, "2.11.0")
+    close(load_model(path).predict(X), want, what)
+    load_model(path).save(tmp_path / "again.keras")
+    close(load_model(tmp_path / "again.keras").predict(X), want, f"{what}, saved again")
+
+
+NOT_OF_TF: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "the mean": (
+        of_tf("math.reduce_mean", ["a", 0, 0, {"axis": -1}]),
+        ("layer 'op': the operator tf.math.reduce_mean (TFOpLambda of tf.keras) is not supported", "a layer GlobalAveragePooling"),
+    ),
+    "another shape": (of_tf("reshape", ["a", 0, 0, {"shape": [-1, 3, 1]}]), ("tf.reshape", "layers.Reshape in its place is read")),
+    "one more axis": (of_tf("expand_dims", ["a", 0, 0, {"axis": 1}]), ("tf.expand_dims", "layers.Reshape in its place is read")),
+    "a part": (of_tf("__operators__.getitem", ["a", 0, 0, {"slice_spec": [{"start": 0}]}]), ("tf.__operators__.getitem",)),
+    "two of them": (
+        of_tf("math.reduce_sum", ["up", 0, 0, {}], before=(
+            {**layer("TFOpLambda", "up", function="math.square"), "name": "up", "inbound_nodes": [["a", 0, 0, {}]]},
+        )),
+        ("layer 'up': the operator tf.math.square", "nor is the operator tf.math.reduce_sum (TFOpLambda of tf.keras) ('op')"),
+    ),
+    "an unknown argument": (
+        of_tf("math.add", ["a", 0, 0, {**WITH_B, "dtype": "float64"}]),
+        ("layer 'op': a call of tf.math.add with ['dtype', 'y'] beside its input is not supported",),
+    ),
+    "a batch of numbers": (of_tf("math.add", ["a", 0, 0, {"y": [[1.0] * 3] * 5}]), ("layer 'op'", "the batch of one meets another axis")),
+    "a number too large": (of_tf("math.add", ["a", 0, 0, {"y": 10**400}]), ("layer 'op': the operator ops.Add takes", "finite numbers")),
+    "no numbers": (of_tf("math.add", ["a", 0, 0, {"y": ["q"]}]), ("layer 'op'", "['q']")),
+    "nothing": (of_tf("math.add"), ("refers to call -1 of layer 'op'",)),
+    "constants alone": (of_tf("math.add", ["_CONSTANT_VALUE", -1, 1, {"y": 2}]), ("layer 'op': the operator ops.Add takes",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOT_OF_TF)
+def test_other_operations_of_tf_keras_are_named(what: str, tmp_path: Path) -> None:
+    config, words = NOT_OF_TF[what]
+    refused(write_h5(tmp_path / "m.h5", config, {**BOTH, "op": {}}, "2.11.0"), "written by Keras 2.11.0", *words)
 
 
 @pytest.mark.parametrize("version", ["2.12.0", "3.15.1"])

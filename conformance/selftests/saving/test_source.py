@@ -8,9 +8,11 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -47,11 +49,47 @@ def test_a_file_is_read_by_its_content_whatever_it_is_called(write: Any, name: s
     assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"{write.__name__} called {name}"
 
 
-def test_a_user_block_before_an_hdf5_file_is_seen_to_be_one(tmp_path: Path) -> None:
-    data = h5(tmp_path / "m.h5").read_bytes()
-    (tmp_path / "m.h5").write_bytes(bytes(512) + data)
-    with pytest.raises(ArchiveError, match=r"begins after a block of something else \(a user block\)"):
-        load_model(tmp_path / "m.h5")
+@pytest.mark.parametrize("size", [512, 4096, 2**21])
+def test_an_hdf5_file_may_begin_after_a_block_of_the_users(size: int, tmp_path: Path) -> None:
+    """As for Keras, both where the library was asked for the block and where bytes were put before a file."""
+    plain = h5(tmp_path / "m.h5")
+    with h5py.File(plain) as old, h5py.File(tmp_path / "asked.h5", "w", userblock_size=size) as new:
+        for name, value in old.attrs.items():
+            new.attrs[name] = value
+        old.copy("model_weights", new)
+    (tmp_path / "put.h5").write_bytes(b"#".ljust(size, b"\n") + plain.read_bytes())
+    for path in (tmp_path / "asked.h5", tmp_path / "put.h5"):
+        got = load_model(path).predict(X)
+        assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"{path.name} with a block of {size} bytes"
+        assert contents(path).is_read, contents(path).lines
+
+
+@pytest.mark.parametrize("place", [512, 1024, 4096])
+def test_an_archive_is_one_wherever_its_weights_lie(place: int, tmp_path: Path) -> None:
+    """Stored as they are, they may lie where an HDF5 file after a block of the user's would begin."""
+    with zipfile.ZipFile(archive(tmp_path / "made.keras")) as made, zipfile.ZipFile(tmp_path / "m.keras", "w") as moved:
+        name = "model.weights.h5"
+        moved.writestr("first", bytes(place - 2 * 30 - len("first") - len(name)))
+        for one in (name, "config.json", "metadata.json"):
+            moved.writestr(one, made.read(one))
+    assert (tmp_path / "m.keras").read_bytes().find(b"\x89HDF") == place, "the weights lie there"
+    got = load_model(tmp_path / "m.keras").predict(X)
+    assert np.abs(got - (X @ KERNEL + BIAS)).max() < 1e-6, f"weights at {place}"
+
+
+@pytest.mark.parametrize(("module", "read"), [("keras.src.layers.core.dense", True), ("keras.src.evil", False), ("keras.srclayers", False)])
+def test_a_layer_may_name_the_module_where_keras_has_it(module: str, read: bool, tmp_path: Path) -> None:
+    config = with_modules(chain(INPUT, dense("a", 3)))
+    config["config"]["layers"][1]["module"] = module
+    path = write_zip(tmp_path / "m.keras", config, {"layers/dense": [KERNEL, BIAS]}, "3.15.1")
+    assert contents(path).is_read == read, contents(path).lines
+
+
+@pytest.mark.parametrize("text", ["1", "null", "[]", '"x"'])
+def test_a_text_that_is_no_configuration_needs_no_weights(text: str, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(ArchiveError, match=r"m\.json: neither a whole model nor a configuration"):
+        load_model(tmp_path / "m.json")
 
 
 OTHERS = {
@@ -144,6 +182,18 @@ def test_the_contents_of_a_file_that_is_read(tmp_path: Path) -> None:
         "not read of LSTM: unroll=True",
     ):
         assert words in text, f"{words!r} is not said:\n{text}"
+
+
+@pytest.mark.parametrize(("version", "sequences", "mask_zero", "told"), [
+    ("2.2.4", True, True, True), ("2.2.4", False, True, False), ("2.2.4", True, False, False), ("2.12.0", True, True, False),
+])  # fmt: skip
+def test_the_contents_tell_of_masked_steps_that_are_read_as_those_of_keras_3(
+    version: str, sequences: bool, mask_zero: bool, told: bool, tmp_path: Path
+) -> None:
+    inner = layer("LSTM", "cell", units=2, recurrent_activation="sigmoid", return_sequences=sequences)
+    ids = layer("Embedding", "ids", input_dim=5, output_dim=2, mask_zero=mask_zero, batch_input_shape=[None, 3])
+    text = "\n".join(contents(write_h5(tmp_path / "m.h5", chain(ids, layer("Bidirectional", "both", layer=inner)), {}, version)).lines)
+    assert ("layer 'both': the outputs at masked steps are zeros, as in Keras 3" in text) == told, text
 
 
 def test_the_contents_of_a_file_that_is_refused_name_all_that_stands_in_the_way(tmp_path: Path) -> None:

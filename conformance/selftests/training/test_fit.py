@@ -304,3 +304,36 @@ def test_metrics_of_several_outputs_may_be_empty_and_rates_are_not_rounded(metri
         assert np.allclose(got[key], values, rtol=0, atol=SAME), f"{key} is {got[key]}, in Keras {values}"
     theirs.save(tmp_path / "after.keras")
     assert distance(model, load_model(tmp_path / "after.keras")) < SAME, "the weights are not those of Keras: the rate was rounded"
+
+
+ALIKE: dict[str, dict[str, Any]] = {
+    "one loss": {"loss": "mse", "metrics": [["mae", "mae"], ["mae"], []]},
+    "a dict by the title": {"loss": {"twice": "mae", "once": "mse"}, "metrics": {"twice": ["mse"]}},
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_outputs_of_one_layer_go_by_one_key_as_in_keras(name: str, keras: Any, tmp_path: Path) -> None:
+    """Keras gives the loss of the last of them under the name of the layer, and numbers metrics."""
+    layers, x = keras.layers, keras.Input((6,))
+    twice, once = layers.Dense(6, name="twice"), layers.Dense(4, name="once")
+    y = twice(x)
+    theirs = keras.Model(x, [y, twice(layers.Activation("tanh")(y)), once(y)])
+    redraw(theirs)
+    theirs.save(tmp_path / "m.keras")
+    labels = [X[:, ::-1], X**2, NUMBERS]
+    theirs.compile(**ALIKE[name])
+    want = theirs.evaluate(X, labels, batch_size=16, verbose=0, return_dict=True)
+    got = load_model(tmp_path / "m.keras").evaluate(X, labels, batch_size=16, **ALIKE[name])
+    assert set(got) == set(want), f"Keras has {sorted(want)}, this one {sorted(got)}"
+    assert all(abs(got[key] - want[key]) < SAME for key in want), f"Keras says {want}, this {got}"
+
+
+def test_outputs_of_one_layer_may_be_told_apart_by_numbers(keras: Any, tmp_path: Path) -> None:
+    x = keras.Input((6,))
+    y = keras.layers.Dense(4, name="twice")(x)
+    keras.Model(x, [y, y]).save(tmp_path / "m.keras")
+    model = load_model(tmp_path / "m.keras")
+    got = model.evaluate(X, {"twice_1": NUMBERS}, loss={"twice_1": "mse"})
+    want = model.evaluate(X, [None, NUMBERS], loss=[None, "mse"])
+    assert got == want and set(got) == {"loss"}, f"one output has a loss, {want}, not {got}"

@@ -142,6 +142,13 @@ def test_what_training_does_not_support_is_named(option: str) -> None:
         model.fit(VECTORS, CLASSES, loss=SPARSE)
 
 
+def test_what_changes_the_loss_of_an_evaluation_is_named_as_such() -> None:
+    given: dict[str, Any] = {"module": "keras.regularizers", "class_name": "L1", "config": {}, "registered_name": None}
+    words = "activity_regularizer is not supported in training and evaluation, whose loss it changes"
+    with pytest.raises(NotImplementedError, match=words):
+        small_model(activity_regularizer=given).evaluate(VECTORS, CLASSES, loss=SPARSE)
+
+
 def test_coefficients_that_are_no_numbers_are_refused() -> None:
     given = {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": "much"}, "registered_name": None}
     with pytest.raises(ValueError, match=r"layer 'last': kernel_regularizer has the coefficients .*'much'"):
