@@ -5,7 +5,9 @@ Keras's names and defaults, the batch first. ``xyz_backward(grad_output, x, *wei
 input and of the weights that train. ``load_model`` reads a ``.keras`` archive and runs it through these functions.
 """
 
-from reference import initializers
+import typing
+
+from reference import initializers as initializers
 from reference.activations import *
 from reference.activations.piecewise import *
 from reference.activations.rowwise import *
@@ -27,17 +29,27 @@ from reference.layers.rnn.recurrent import *
 from reference.layers.text_vectorization import *
 from reference.layers.wrappers import *
 from reference.losses import *
-from reference.models import *
 from reference.optimizers.formulas import *
 from reference.optimizers.schedules import *
-from reference.training.callbacks import *
-from reference.training.checkpoint import *
-from reference.training.loop import *
-from reference.training.run import *
-from reference.training.step import *
 
-# A name becomes public in the ``__all__`` of the file that defines it, and nowhere else. (Type checkers would hide what a list that is
-# computed does not name, hence the detour.)
-vars()["__all__"] = [
-    name for name, value in vars().items() if value is initializers or not (name.startswith("_") or isinstance(value, type(initializers)))
-]
+if typing.TYPE_CHECKING:
+    from reference.whole import *
+
+    __all__: list[str]
+else:
+
+    def __getattr__(name):
+        """A name of :mod:`reference.whole`, which is loaded when one is first asked for; so is ``__all__``, which holds them as well.
+
+        A name becomes public in the ``__all__`` of the file that defines it, and nowhere else.
+        """
+        import reference.whole
+
+        here = globals()
+        here.update({public: value for public, value in vars(reference.whole).items() if not public.startswith("_")})
+        public = (one for one, value in here.items() if not (one.startswith("_") or isinstance(value, type(reference))))
+        here["__all__"] = ["initializers", *public]
+        here.pop("__getattr__", None)
+        if name in here:
+            return here[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

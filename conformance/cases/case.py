@@ -246,13 +246,18 @@ def make_case(
     layer: LayerCases, config: Config, shape: tuple[int, ...], call: Config, dtype: str, title: str
 ) -> Case:
     """A case of this layer, its input laid out as ``data_format`` asks, its Keras defect found."""
-    if config.get("data_format") == "channels_first" and len(shape) > 2:
-        shape = (shape[0], shape[-1], *shape[1:-1])
+    shape = _laid_out(config, shape)
     config = {**layer.constant, **config}
     deviation = layer.deviation(config, shape, call, dtype)
     defaults = {name: values[0] for name, values in {**layer.options, **layer.call}.items()}
     options = {**defaults, **config, **call}
     return Case(layer.layer, config, shape, call, dtype, title, options, deviation)
+
+
+def _laid_out(config: Config, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A ``channels_last`` shape as ``data_format`` asks."""
+    first = config.get("data_format") == "channels_first" and len(shape) > 2
+    return (shape[0], shape[-1], *shape[1:-1]) if first else shape
 
 
 def declared_cases(layer: LayerCases, profile: str = "standard") -> Iterator[Case]:
@@ -381,8 +386,8 @@ def _split(layer: LayerCases, row: Config) -> tuple[dict[str, Any], tuple[int, .
 
 def _row_possible(layer: LayerCases, row: Config) -> bool:
     config, shape, call = _split(layer, row)
-    case = make_case(layer, config, shape, call, "float32", "")
-    return any(layer.possible(config, case.shape, call, dtype) for dtype in DTYPES)
+    shape = _laid_out(config, shape)
+    return any(layer.possible(config, shape, call, dtype) for dtype in DTYPES)
 
 
 def _title(layer: LayerCases, row: Config) -> str:

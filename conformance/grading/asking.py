@@ -14,7 +14,8 @@ from conformance.base.call import REFUSED
 from conformance.base.record import PASSED, UNSUPPORTED, Record
 from conformance.base.report import Report
 from conformance.base.unsupported import NO_FUNCTION
-from conformance.cases.case import Case, in_words
+from conformance.cases.case import Case
+from conformance.cases.titles import in_words
 from conformance.grading.hidden import answered_by, ask_hidden, item_of
 from conformance.grading.new_cases import matches
 from conformance.grading.rubric import ALL_LEVELS, Item

@@ -13,7 +13,7 @@ from conformance.base.report import Report
 from conformance.base.unsupported import NO_FUNCTION, unsupported_rows
 from conformance.base.words import are, counted, listed
 from conformance.cases import TEXT, layer_cases
-from conformance.cases.case import in_words
+from conformance.cases.titles import in_words
 from conformance.grading.asking import Asked, records_of
 from conformance.grading.result import MISSING, RAISED, TOO_SLOW, WAITS, WRONG_FORM, WRONG_VALUES, Cause, ItemResult
 from conformance.grading.rubric import Item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -133,6 +134,56 @@ class ReferenceOracle:
             lambda array: names_in(array, looks_up, values),
             batch_size,
         )
+
+
+class Remembered:
+    """An oracle that is asked each question once: where something differs, the same is wanted again by who looks for the reason."""
+
+    def __init__(self, oracle: ModelOracle) -> None:
+        self._oracle = oracle
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    @property
+    def name(self) -> str:
+        """That of the oracle, as everything else."""
+        return self._oracle.name
+
+    @property
+    def version(self) -> str:
+        """With the name."""
+        return self._oracle.version
+
+    def outputs(self, x: Fed) -> list[Array]:
+        """Every output."""
+        return self._once(("outputs", *_values(x)), lambda: self._oracle.outputs(x))
+
+    def output_bounds(self, x: Fed) -> list[float]:
+        """What is allowed around the outputs."""
+        return self._once(("output_bounds", *_values(x)), lambda: self._oracle.output_bounds(x))
+
+    def activations(self, x: Fed) -> Callable[[Fed], dict[str, Traced]]:
+        """The function that tells the layers' answers, for all batches of a form."""
+        form = ((name, array.dtype.str, array.shape[1:]) for name, array in x.items())
+        return self._once(("activations", *form), lambda: self._oracle.activations(x))
+
+    def layer_bounds(self, x: Fed, batch_size: int) -> list[float]:
+        """What is allowed around the outputs of the layers."""
+        return self._once(("layer_bounds", batch_size, *_values(x)), lambda: self._oracle.layer_bounds(x, batch_size))
+
+    def final_activation(self) -> str | None:
+        """The activation of the only output."""
+        return self._oracle.final_activation()
+
+    def _once(self, question: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
+        if question not in self._known:
+            self._known[question] = ask()
+        return self._known[question]
+
+
+def _values(x: Fed) -> list[tuple[Any, ...]]:
+    """What tells one batch from others."""
+    digests = ((name, array, hashlib.sha256(np.ascontiguousarray(array).tobytes())) for name, array in x.items())
+    return [(name, array.dtype.str, array.shape, digest.digest()) for name, array, digest in digests]
 
 
 def _last_activation(model: Model, graph: Graph) -> str | None:

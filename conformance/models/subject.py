@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.models.data import UnusableError
-from conformance.models.oracles import KerasOracle, ModelOracle, ReferenceOracle
+from conformance.models.oracles import KerasOracle, ModelOracle, ReferenceOracle, Remembered
 from conformance.models.partial import NOTHING_LEFT, Part, PartError, Refused, read_part
 from conformance.oracle.environment import NoKerasError, import_keras, missing_package
 from conformance.oracle.live.whole_model import keras_model, keras_model_of
@@ -64,7 +64,8 @@ def read_subject(path: Path, weights: Path | None, folder: Path) -> Subject:
     as_it_is = part is None and (weights is not None or path.suffix.lower() in WHOLE_FILES)
     keras, why = _keras(path, weights, archive, as_it_is)
     file = path if part is None and path.suffix.lower() in WHOLE_FILES else _written(folder / f"{path.stem}.keras", model, keras)
-    return Subject(file, model, part, ReferenceOracle(model) if keras is None else KerasOracle(keras), why)
+    oracle = ReferenceOracle(model) if keras is None else KerasOracle(keras)
+    return Subject(file, model, part, Remembered(oracle), why)
 
 
 def require_file(path: Path) -> None:

@@ -85,7 +85,8 @@ class Place:
         return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def pytest(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        return self.python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=cwd, **variables)
+        # Hypothesis's plugin loads all of Hypothesis in every run; what the suite draws needs no plugin.
+        return self.python("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments, cwd=cwd, **variables)
 
     def read(self, pattern: str) -> list[Any]:
         """The JSON files of this name."""

@@ -12,8 +12,10 @@ import pytest
 
 from conformance.base.record import EDGE, Record
 from conformance.base.report import Report
+from conformance.cases import LAYERS_OF
 from conformance.cli import check
 from conformance.selftests.builders.place import HIDING, ROOT, Place, said
+from conformance.suite.check import ANSWERED, questions
 from conformance.suite.check import check as suite_check
 
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch", "pytest"}
@@ -156,8 +158,18 @@ def test_numpy_and_safetensors_are_enough(place, arguments):
     assert ("Flatten " in result.stdout) is not bool(arguments), "only the layers that were asked for"
 
 
-def test_the_reference_passes_every_recorded_case(capsys):
-    assert check.main(["reference"]) == 0, f"the reference fails in recorded mode: {capsys.readouterr().out[-3000:]}"
+OF_EVERY_FAMILY = (
+    *("Embedding", "Dropout", "Activation", "Add", "BatchNormalization", "Conv1D", "MaxPooling1D", "LSTM", "TimeDistributed"),
+    *("softmax", "TextVectorization", "categorical_crossentropy", "Adam"),
+)
+"""Where the suite runs with live Keras, every recorded case of every layer must come to the verdict of Keras (see ``cross_check``)."""
+
+
+def test_the_reference_passes_what_is_recorded_of_every_family_and_every_kind(capsys):
+    assert all(set(layers) & set(OF_EVERY_FAMILY) for layers in LAYERS_OF.values()), "a family has no layer here"
+    asked = {kind for kind, _, _ in questions(OF_EVERY_FAMILY, "standard", ANSWERED)}
+    assert asked == set(ANSWERED), f"no question of the kinds {set(ANSWERED) - asked}"
+    assert check.main(["reference", "--layers", ",".join(OF_EVERY_FAMILY)]) == 0, f"the reference fails: {capsys.readouterr().out[-3000:]}"
 
 
 @pytest.mark.parametrize(

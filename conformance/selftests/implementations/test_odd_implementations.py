@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.base.record import ERROR, PASSED
+from conformance.base.record import CORE, ERROR, PASSED
 from conformance.cases import ALL
 from conformance.cases.case import declared_cases
 from conformance.cases.questions import Question
+from conformance.checks import drawn
 from conformance.implementations.module import ModuleImplementation
 from conformance.judging.judge import judge_case
+from conformance.judging.session import CaseRunner, Session
 from conformance.judging.shrink import script
 from conformance.judging.verdict import SINGLE_ONLY
 from conformance.oracle.live.forward import expect
@@ -70,15 +72,28 @@ def test_an_array_that_is_used_for_the_next_answer_fails(tmp_path):
     assert "the array is used for the next answer as well" in done.stdout, f"the cause is not told:\n{done.stdout}"
 
 
-def test_the_command_and_the_script_of_a_failure_work_as_printed(tmp_path):
+@pytest.fixture
+def folder(tmp_path):
     folder = tmp_path / "my work"
     folder.mkdir()
     (folder / "my-layers v2.py").write_text(WRONG)
-    arguments = ("--iut=my-layers v2.py:layers", "--conform-layers=Dense", "--conform-profile=smoke", "conformance.suite.test_drawn")
-    said = _pytest(folder, *arguments).stdout
+    return folder
+
+
+def test_the_command_of_a_failure_works_as_printed(folder):
+    arguments = ("--iut=my-layers v2.py:layers", "--conform-layers=Dense", "--conform-profile=smoke", RECORDED, "-k", "features-float64")
+    said = _pytest(folder, *arguments, "conformance.suite.test_forward").stdout
     again = next(line for line in said.splitlines() if line.startswith("  again   pytest")).split("pytest", 1)[1]
     repeated = _pytest(folder, *shlex.split(again))
     assert repeated.returncode == 1 and "FAILED" in repeated.stdout, f"the command did not run the test again:\n{again}\n{repeated.stdout}"
+
+
+def test_the_script_of_a_drawn_failure_works_as_printed(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    messages = []
+    runner = CaseRunner(Session("my-layers v2.py:layers", profile="smoke"), "Dense", str, lambda record, tell: messages.append(tell()))
+    drawn.check(runner, "Dense", "forward", CORE)
+    (said,) = messages
     lines = said[said.index("import numpy as np") :].splitlines()
     (folder / "alone.py").write_text("\n".join(lines[: next(n for n, line in enumerate(lines) if line.startswith("print(")) + 1]))
     done = subprocess.run([sys.executable, "alone.py"], cwd=folder, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ import pytest
 import reference
 from reference._options import takes_options_of
 
-SIGNATURES = {name: inspect.signature(one) for name in vars(reference)["__all__"] if inspect.isfunction(one := getattr(reference, name))}
+SIGNATURES = {name: inspect.signature(one) for name in reference.__all__ if inspect.isfunction(one := getattr(reference, name))}
 NAMED = [name for name, one in SIGNATURES.items() if all(p.kind is not p.VAR_KEYWORD for p in one.parameters.values())]
 """Functions that name all of their options; the others hand theirs on to a layer or an optimizer that refuses them."""
 

@@ -30,7 +30,7 @@ def test_nothing_inside_imports_the_outward_model() -> None:
 
 
 def test_the_functions_of_the_network_are_those_that_users_import() -> None:
-    public = {name: getattr(reference, name) for name in vars(reference)["__all__"] if name.endswith(("_forward", "_compute_mask"))}
+    public = {name: getattr(reference, name) for name in reference.__all__ if name.endswith(("_forward", "_compute_mask"))}
     assert public == FUNCTIONS, f"in one of them alone: {sorted(set(public) ^ set(FUNCTIONS))}"
 
 

@@ -233,7 +233,7 @@ def test_a_list_of_arrays_fits_a_model_with_a_list_of_inputs(saved: dict[str, tu
 
 
 def reference_functions() -> dict[str, Any]:
-    return {name: getattr(reference, name) for name in vars(reference)["__all__"]}
+    return {name: getattr(reference, name) for name in reference.__all__}
 
 
 def test_a_missing_function_is_named_with_its_layer(saved: dict[str, tuple[Any, Path]]) -> None:

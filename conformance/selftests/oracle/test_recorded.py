@@ -32,14 +32,14 @@ from conformance.oracle.live import forward as live
 from conformance.oracle.live import keras as live_keras
 from conformance.oracle.live.keras import DRAWS, LiveKeras
 from conformance.oracle.recorded import generator, tensors, vectors
-from conformance.oracle.recorded.reader import PROFILE, SEED, Recorded
+from conformance.oracle.recorded.reader import FAMILY_OF, PROFILE, SEED, Recorded
 from conformance.oracle.recorded.vectors import StoredCase
 from conformance.recording import layers as recording
 from conformance.recording import update
 from conformance.selftests.builders.place import FORWARD, HIDING, USAGE_ERROR, Place, checkout, said
 
 FOLDER = vectors.folder()
-NARROW = ("--conform-layers=Dense,GRU,Masking", "-p", "no:hypothesispytest")
+NARROW = ("--conform-layers=Dense,GRU,Masking", "--conform-profile=smoke")
 LARGEST = 38_000_000
 """Bytes that all files may take."""
 PRECISE = 45
@@ -181,13 +181,24 @@ def fresh_from(stored, **changed):
     return {name: changed.get(name, [entry for entry in entries if entry.facts["layer"] == name]) for name in NAMES}
 
 
-def test_recording_again_without_a_change_gives_the_same_bytes(stored, tmp_path):
+@pytest.fixture
+def only(monkeypatch):
+    """Has a recording consist of some families alone: the others are not read, compared and written as well."""
+    return lambda *families: monkeypatch.setattr(update, "LAYERS_OF", {name: update.LAYERS_OF[name] for name in families})
+
+
+def test_recording_again_without_a_change_gives_the_same_bytes(stored, tmp_path, only):
     again = {name: recording.record_layer(name) for name in ("Masking", "Add", "softmax", "MaxPooling1D", "TextVectorization")}
+    only(*dict.fromkeys(FAMILY_OF[name] for name in again))
     kept, sentences = update.settle(fresh_from(stored, **again), FOLDER)
     assert not sentences, f"Keras gives the same as when it was recorded, but: {sentences[:3]}"
     update.store(kept, tmp_path)
-    different = [path.name for path in FOLDER.iterdir() if (tmp_path / path.name).read_bytes() != path.read_bytes()]
+    written = [path for path in tmp_path.iterdir() if path.suffix == vectors.ENDING]
+    assert len(written) == len(kept), "every family has its file"
+    different = [path.name for path in written if path.read_bytes() != (FOLDER / path.name).read_bytes()]
     assert not different, f"nothing changed, but other bytes were written: {different}"
+    told = [json.loads((folder / vectors.MANIFEST).read_text()) for folder in (tmp_path, FOLDER)]
+    assert told[0]["files"].items() <= told[1]["files"].items(), "the manifest tells something else of them"
 
 
 def moved(entry, name, value):
@@ -221,18 +232,20 @@ def test_a_change_in_a_gradient_shows_in_words(stored):
     assert told.startswith(f"response: {response.size} of {response.size} values moved"), f"a tolerance that doubled is told as {told}"
 
 
-def test_the_last_digits_of_another_processor_are_no_change(stored):
+def test_the_last_digits_of_another_processor_are_no_change(stored, only):
     entry = stored["recurrent"]["forward", "LSTM-units=5-sequence-float32"]
     slightly = moved(entry, "output/0", entry.tensors["output/0"] * (1 + 1e-15))
     slightly = moved(slightly, "allowed/0", np.nextafter(entry.tensors["allowed/0"], np.float32(1)))
     assert update.differences(entry, slightly) == [], "a difference in the last digit is told as a change"
     others = [one for one in fresh_from(stored)["LSTM"] if one.key != entry.key]
+    only("recurrent")
     kept, sentences = update.settle(fresh_from(stored, LSTM=[slightly, *others]), FOLDER)
     (again,) = (one for one in kept["recurrent"] if one.key == entry.key)
     assert not sentences and again.tensors["output/0"] is not slightly.tensors["output/0"], "the stored digits were not kept"
 
 
-def test_new_and_lost_cases_are_told(stored):
+def test_new_and_lost_cases_are_told(stored, only):
+    only("core")
     first, *others = fresh_from(stored)["Flatten"]
     new = StoredCase({**first.facts, "id": "Flatten-of-tomorrow"}, first.tensors)
     _, sentences = update.settle(fresh_from(stored, Flatten=[new, *others]), FOLDER)

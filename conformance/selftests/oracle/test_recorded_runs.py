@@ -18,8 +18,8 @@ from reference.metrics import macro_f1
 
 RECORDS = runs_dir() / "experiments"
 MANIFEST = json.loads((RECORDS / runs.MANIFEST_FILE).read_text())
-IMAGES = 200
-"""So many images of a test split are scored again here; the reports score all of them."""
+IMAGES, TEXTS = 200, 100
+"""So many images or texts of a test split are scored again here; the reports score all of them."""
 LARGEST = 100_000_000
 NEAR = 1e-4
 """Two probabilities that are closer may change places on another processor."""
@@ -69,7 +69,7 @@ def test_a_checkpoint_gives_its_recorded_classes_in_keras_and_in_the_reference(r
     path = checkpoints_dir() / row.name / trainer.MODEL_FILE
     record = runs.stored(row, RECORDS, data.sha256)
     assert record is not None, f"the record of {row.name} is missing or of other data"
-    count = None if row.is_text else IMAGES
+    count = TEXTS if row.is_text else IMAGES
     x = inputs.test_inputs(row, data)[0][:count]
     expected = np.array([int(digit) for digit in record["test_predictions"]])[:count]
     for side, predict in (("Keras", import_keras().models.load_model(path)), ("the reference", load_model(path).predict)):

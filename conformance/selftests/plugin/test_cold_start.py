@@ -328,7 +328,8 @@ os.sched_getaffinity = lambda process: set(range(5))
 def test_auto_counts_workers_by_the_rule_in_runs_of_the_suite_alone(place: Place, suite: bool, count: str) -> None:
     place.write("machine.py", MACHINE)
     place.write("test_own.py", f"import os\ndef test_own():\n    assert os.environ['PYTEST_XDIST_WORKER_COUNT'] == {count!r}\n")
-    result = place.pytest(*(FORWARD if suite else ()), "test_own.py", "-k", "test_own", "-n", "auto", "-p", "machine")
+    of_suite = (*FORWARD, "--conform-layers=Flatten") if suite else ()
+    result = place.pytest(*of_suite, "test_own.py", "-k", "test_own", "-n", "auto", "-p", "machine")
     assert result.returncode == 0, f"-n auto starts {count} workers: {said(result)[-2000:]}"
 
 

@@ -140,7 +140,7 @@ def test_samples_that_take_much_memory_are_computed_few_at_a_time(tmp_path: Path
         sizes.append(len(x))
         return reference.dense_forward(x, *weights, **settings)
 
-    functions = {name: getattr(reference, name) for name in vars(reference)["__all__"]} | {"dense_forward": dense}
+    functions = {name: getattr(reference, name) for name in reference.__all__} | {"dense_forward": dense}
     model, x = load_model(FORMS["keras"].make(tmp_path), functions), np.ones((20, 8))
     want = model.predict(x)
     assert set(sizes) == {20}, f"a small model is computed at once: {sizes}"

@@ -146,7 +146,7 @@ def test_a_folder_is_refused_with_what_would_work(tmp_path: Path) -> None:
 
 
 LIBRARIES = """
-import sys, reference
+import sys, reference; reference.load_model  # which loads what reading needs
 def libraries(): return {line.split()[-1] for line in open("/proc/self/maps") if ".so" in line}
 before, modules = libraries(), set(sys.modules)
 for path in sys.argv[1:]:

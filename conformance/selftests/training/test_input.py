@@ -163,7 +163,7 @@ def test_constraints_are_no_matter_for_an_evaluation() -> None:
 
 def test_layers_of_others_are_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model()
-    own = {name: getattr(reference, name) for name in vars(reference)["__all__"]}
+    own = {name: getattr(reference, name) for name in reference.__all__}
     foreign = own | {"dense_forward": lambda *given, **options: given[0]}
     object.__setattr__(model.context, "find", foreign.get)
     with pytest.raises(NotImplementedError, match="layer 'first' has a dense_forward that is not the reference's"):

@@ -110,10 +110,10 @@ def _losses(own: Task, sides: dict[str, Side], seed: int, steps: int) -> dict[st
     return losses
 
 
-def run_apart(dtype: str, seeds: Sequence[int], trials: Sequence[Trial] = TRIALS) -> list[dict[str, Any]]:
+def run_apart(dtype: str, seeds: Sequence[int], trials: Sequence[Trial] = TRIALS, steps: int = STEPS) -> list[dict[str, Any]]:
     """:func:`run` of every trial and seed, in a process of its own with one thread."""
     numbers = ",".join(str(TRIALS.index(trial)) for trial in trials)
-    found: list[dict[str, Any]] = apart("conformance.studies.experiments.lockstep", 1, dtype, numbers, *seeds)
+    found: list[dict[str, Any]] = apart("conformance.studies.experiments.lockstep", 1, dtype, numbers, steps, *seeds)
     return found
 
 
@@ -161,12 +161,12 @@ def _short(value: float) -> float:
     return float(f"{value:.2e}")
 
 
-def main(dtype: str, trials: str, *seeds: str) -> None:
+def main(dtype: str, trials: str, steps: str, *seeds: str) -> None:
     """What :func:`run_apart` runs: set Keras's floating type, run, print JSON as the last line."""
     limit_threads(1)
     import_keras().config.set_floatx(dtype)
     chosen = [TRIALS[int(number)] for number in trials.split(",")]
-    print(json.dumps([run(trial, dtype, int(seed)) for trial in chosen for seed in seeds]))
+    print(json.dumps([run(trial, dtype, int(seed), int(steps)) for trial in chosen for seed in seeds]))
 
 
 if __name__ == "__main__":
