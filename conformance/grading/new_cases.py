@@ -16,12 +16,13 @@ from conformance.base.arrays import cast, same
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
 from conformance.base.record import CORE, PASSED
 from conformance.cases import layer_cases
-from conformance.cases.case import Case, FunctionCases, LayerCases, declared_cases, in_words, make_case, shapes_of_inputs, words
+from conformance.cases.case import Case, FunctionCases, LayerCases, declared_cases, make_case, shapes_of_inputs
 from conformance.cases.draw import draw_arrays
 from conformance.cases.gradients import backward_cases, differentiable, draw_backward
 from conformance.cases.level import BACKWARD, FORWARD, level
 from conformance.cases.losses import draw_loss, loss_cases
 from conformance.cases.questions import Question, backward_question, forward_question
+from conformance.cases.titles import in_words, words
 from conformance.checks.loss import GRADIENT, VALUE, judge_loss
 from conformance.grading.rubric import Item
 from conformance.implementations.module import ModuleImplementation
