@@ -176,7 +176,7 @@ def _contents(source: Path) -> tuple[dict[Parts, bytes], list[str]]:
     wanted = {parts: entry for parts, entry in files.items() if is_source(parts)}
     small = {parts: entry for parts, entry in wanted.items() if parts[-1].lower().endswith(PYTHON) or entry.size <= LARGEST_FILE}
     copied = _read(small, source)
-    top = _common_folder(list(files), list(copied))
+    top = _common_folder(list(files))
     return {parts[top:]: content for parts, content in copied.items()}, ["/".join(parts[top:]) for parts in files if parts not in small]
 
 
@@ -226,12 +226,10 @@ def _read(files: dict[Parts, Entry], source: Path) -> dict[Parts, bytes]:
     return contents
 
 
-def _common_folder(files: Sequence[Parts], copied: Sequence[Parts]) -> int:
-    """How many folders stand around everything, so that they are looked through; a package is none of them."""
+def _common_folder(files: Sequence[Parts]) -> int:
+    """How many folders stand around all files, so that they are looked through."""
     depth = 0
-    while copied and all(len(parts) > depth + 1 and parts[: depth + 1] == files[0][: depth + 1] for parts in files):
-        if (*files[0][: depth + 1], "__init__.py") in copied:
-            break
+    while files and all(len(parts) > depth + 1 and parts[: depth + 1] == files[0][: depth + 1] for parts in files):
         depth += 1
     return depth
 

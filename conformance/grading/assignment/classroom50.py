@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from conformance.grading.assignment.plan import Assignment, AssignmentError
@@ -70,7 +71,7 @@ in it: whoever knows its address can read rubric and recorded answers.
 """
 
 
-def upload(assignment: Assignment, wheel: bytes) -> Upload:
+def upload(assignment: Assignment, wheel: bytes, students: Mapping[str, bytes]) -> Upload:
     """The folder of the assignment.
 
     Raises

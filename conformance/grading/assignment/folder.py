@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from conformance.grading.assignment.plan import Assignment
 from conformance.grading.assignment.upload import Upload, below, carried
 
@@ -29,6 +31,6 @@ STEPS = """\
 """
 
 
-def upload(assignment: Assignment, wheel: bytes) -> Upload:
+def upload(assignment: Assignment, wheel: bytes, students: Mapping[str, bytes]) -> Upload:
     """The folder with the script."""
     return Upload(below("grader", {"grade.sh": SCRIPT.encode(), **carried(assignment, wheel)}), STEPS, ("grader/grade.sh",))

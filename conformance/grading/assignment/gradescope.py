@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ there: students are told so, get no score, and the autograder's output says whic
 """
 
 
-def upload(assignment: Assignment, wheel: bytes) -> Upload:
+def upload(assignment: Assignment, wheel: bytes, students: Mapping[str, bytes]) -> Upload:
     """``autograder.zip``."""
     scripts = {"setup.sh": SETUP.encode(), "run_autograder": RUN.encode()}
     archive = zipped({**scripts, **carried(assignment, wheel)}, PROGRAMS)

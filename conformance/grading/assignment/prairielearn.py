@@ -11,10 +11,10 @@ import os
 import sys
 import tempfile
 import uuid
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from conformance.grading.assignment.handout import handed_out
 from conformance.grading.assignment.plan import Assignment
 from conformance.grading.assignment.running import NAME, NOT_GRADED, NOT_YET, grade_one
 from conformance.grading.assignment.upload import Upload, below, carried
@@ -69,13 +69,13 @@ and what could not be locked in, is "not gradable" and costs no attempt.
 """
 
 
-def upload(assignment: Assignment, wheel: bytes) -> Upload:
+def upload(assignment: Assignment, wheel: bytes, students: Mapping[str, bytes]) -> Upload:
     """The folder of the question."""
     files = {
         "info.json": (json.dumps(info(assignment), indent=2, ensure_ascii=False) + "\n").encode(),
         "question.html": QUESTION.format(file=escape(assignment.file), wheel=FILE_NAME).encode(),
         "Dockerfile": DOCKERFILE.encode(),
-        **below("clientFilesQuestion", handed_out(assignment, wheel)),
+        **below("clientFilesQuestion", students),
         **below("tests", {"run.sh": RUN.encode(), **carried(assignment, wheel)}),
     }
     folder = f"questions/{assignment.name}"

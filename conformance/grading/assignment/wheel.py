@@ -12,9 +12,10 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from conformance import __version__
@@ -35,15 +36,21 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the same files give the same wheel."""
 
 
-def wheel(layers: Sequence[str]) -> bytes:
+def wheel(layers: Sequence[str], cases: Mapping[str, Collection[str]] = MappingProxyType({})) -> bytes:
     """The wheel with the recorded answers of these layers.
+
+    Parameters
+    ----------
+    layers : sequence of str
+    cases : mapping of layer to ids
+        Of which layers only these cases are carried.
 
     Raises
     ------
     VectorsError
         If the recorded answers cannot be read.
     """
-    contents = dict(_sources()) | _vectors(layers) | _about()
+    contents = dict(_sources()) | _vectors(layers, cases) | _about()
     rows = [f"{name},sha256={_digest(content)},{len(content)}" for name, content in contents.items()]
     record = "\n".join([*rows, f"{INFO}/RECORD,,", ""])
     return zipped({**contents, f"{INFO}/RECORD": record.encode()})
@@ -70,27 +77,32 @@ def _sources() -> Iterator[tuple[str, bytes]]:
                 yield f"{package}/{inside.as_posix()}", path.read_bytes()
 
 
-def _vectors(layers: Sequence[str]) -> dict[str, bytes]:
+def _vectors(layers: Sequence[str], cases: Mapping[str, Collection[str]]) -> dict[str, bytes]:
     """Files of recorded answers, and the manifest of these."""
     facts, contents, told = manifest(folder()), {"__init__.py": b""}, {}
     for family, of_family in LAYERS_OF.items():
         wanted = [layer for layer in of_family if layer in layers]
         if wanted:
             name = family + ENDING
-            content, cases = _family(name, wanted, facts)
+            content, count = _family(name, {layer: cases.get(layer) for layer in wanted}, facts)
             contents[name] = content
-            told[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "cases": cases, "layers": wanted}
+            told[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "cases": count, "layers": wanted}
     contents[MANIFEST] = json.dumps({**facts, "files": told}, indent=1).encode()
     return {f"conformance/_vectors/{name}": content for name, content in contents.items()}
 
 
-def _family(name: str, wanted: Sequence[str], facts: Mapping[str, Any]) -> tuple[bytes, int]:
-    """The file of a family with what is recorded of some of its layers, and how many cases that are."""
+def _family(name: str, wanted: Mapping[str, Collection[str] | None], facts: Mapping[str, Any]) -> tuple[bytes, int]:
+    """The file of a family with what is recorded of some of its layers, of some only some cases, and how many cases that are."""
     of_file = facts["files"][name]
-    if list(wanted) == of_file["layers"]:
+    if list(wanted) == of_file["layers"] and all(ids is None for ids in wanted.values()):
         return (folder() / name).read_bytes(), of_file["cases"]
     stored = Family(folder() / name, of_file["sha256"])
-    kept = [entry for case in stored.cases if case["layer"] in wanted and (entry := stored.entry(case["kind"], case["id"]))]
+    keys = [
+        (case["kind"], case["id"])
+        for case in stored.cases
+        if case["layer"] in wanted and ((ids := wanted[case["layer"]]) is None or case["id"] in ids)
+    ]
+    kept = [entry for key in keys if (entry := stored.entry(*key)) is not None]
     with tempfile.TemporaryDirectory(prefix="conform-") as home:
         path = Path(home, name)
         write_family(path, name.removesuffix(ENDING), facts["keras"], kept)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from conformance.base.files import unwritable
 from conformance.grading.assignment import classroom50, folder, gradescope, prairielearn
+from conformance.grading.assignment.asked import asked_cases
 from conformance.grading.assignment.handout import handed_out
 from conformance.grading.assignment.plan import RUBRIC, SECRET, Assignment, AssignmentError, plan
 from conformance.grading.assignment.upload import Upload, below
 from conformance.grading.assignment.wheel import wheel
 from reference.saving.files import write_whole
 
-PLATFORMS: dict[str, Callable[[Assignment, bytes], Upload]] = {
+PLATFORMS: dict[str, Callable[[Assignment, bytes, Mapping[str, bytes]], Upload]] = {
     "gradescope": gradescope.upload,
     "classroom50": classroom50.upload,
     "prairielearn": prairielearn.upload,
@@ -73,8 +74,9 @@ def write_assignment(name: str, layers: Sequence[str], platform: str, out: Path,
     _check(platform, out, rubric)
     kept = out / SECRET
     assignment = plan(name, layers, rubric, kept.read_text().strip() if kept.is_file() else "", platform in PUBLIC)
-    package = wheel(assignment.layers)
-    upload = PLATFORMS[platform](assignment, package)
+    items = assignment.rubric.items
+    students = handed_out(assignment, wheel(assignment.layers))
+    upload = PLATFORMS[platform](assignment, wheel(assignment.layers, asked_cases(items, assignment.layers)), students)
     secret = {SECRET: assignment.secret.encode()} if assignment.secret else {}
     about = ABOUT.format(
         title=assignment.title,
@@ -85,7 +87,7 @@ def write_assignment(name: str, layers: Sequence[str], platform: str, out: Path,
         steps=upload.steps,
         secret=KEPT if secret else "",
     )
-    files = {**below(STUDENTS, handed_out(assignment, package)), **assignment.files, **secret, STAFF: about.encode(), **upload.files}
+    files = {**below(STUDENTS, students), **assignment.files, **secret, STAFF: about.encode(), **upload.files}
     for file, content in files.items():
         path = out / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from conformance.cases import NAMES
 from conformance.cli.app import app
 from conformance.grading.assignment import classroom50, prairielearn, writing
 from conformance.grading.assignment import wheel as wheels
+from conformance.grading.assignment.asked import asked_cases
 from conformance.grading.assignment.functions import functions_of, passes_of
 from conformance.grading.assignment.page import page
 from conformance.grading.assignment.plan import AssignmentError, plan
@@ -43,6 +44,19 @@ def everything():
 @pytest.fixture(scope="module")
 def dense():
     return wheels.wheel(["Dense"])
+
+
+@pytest.fixture
+def rubric(tmp_path):
+    def write(text, name="r.toml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+ITEM = '[[item]]\nid="a"\npoints=4\nlayers=["Dense"]\n'
+NAMED = '[assignment]\nname="x"\n'
 
 
 def source_of(assignment):
@@ -160,6 +174,21 @@ def test_the_wheel_has_the_recorded_answers_of_the_chosen_layers(dense, tmp_path
         }, "the same bits"
 
 
+def test_a_grader_carries_the_cases_that_are_asked(rubric, tmp_path):
+    """Both passes of an id, since a backward case has the arrays of its forward; all where more than the declared may be asked."""
+    item = '[[item]]\nid="{0}"\npoints=1\nlayers=["{0}"]\npasses=["forward"]\noptions={{activation="relu"}}\n'
+    more = item.format("LSTM") + "hidden = 3\n" + item.format("GRU").replace('["forward"]', '["forward", "repeated"]')
+    found = plan("x", [], rubric(NAMED + item.format("Dense") + more))
+    asked = asked_cases(found.rubric.items, found.layers)
+    assert set(asked) == {"Dense"} and not any("tanh" in one or "sigmoid" in one for one in asked["Dense"])
+    with zipfile.ZipFile(io.BytesIO(wheels.wheel(["Dense"], asked))) as archive:
+        archive.extractall(tmp_path)
+    kept = list(Family(tmp_path / "conformance" / "_vectors" / "core.safetensors").entries())
+    whole = Family(ROOT / "fixtures" / "vectors" / "core.safetensors").cases
+    assert {entry.key for entry in kept} == {(case["kind"], case["id"]) for case in whole if case["id"] in asked["Dense"]}
+    assert {entry.facts["kind"] for entry in kept} == {"forward", "backward"} and 0 < len(kept) < len(whole) / 10
+
+
 def test_what_the_wheel_needs_is_what_the_project_needs():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert {*wheels.REQUIREMENTS, wheels.FOR_MODELS} <= set(declared["dependencies"])
@@ -181,19 +210,6 @@ def test_an_upload_installs_what_submissions_may_import(tmp_path):
     files = carried(plan("x", [], tmp_path / "r.toml"), b"")
     assert "scikit-learn\n" in files["requirements.txt"].decode(), "by the name that pip knows"
     assert "tensorflow" not in files["requirements.txt"].decode().lower().replace("nothing of tensorflow", "")
-
-
-@pytest.fixture
-def rubric(tmp_path):
-    def write(text, name="r.toml"):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path / name
-
-    return write
-
-
-ITEM = '[[item]]\nid="a"\npoints=4\nlayers=["Dense"]\n'
-NAMED = '[assignment]\nname="x"\n'
 
 
 @pytest.mark.parametrize(
@@ -227,7 +243,7 @@ def test_files_that_a_rubric_names_come_along_or_are_refused(rubric, tmp_path):
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "wheel", lambda layers: b"wheel")
+    monkeypatch.setattr(writing, "wheel", lambda *_: b"wheel")
     out = tmp_path / "out"
     write_assignment("x", ["Dense"], "folder", out)
     secret = (out / "secret").read_text()
@@ -256,7 +272,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 def test_what_classroom_50_does_not_take(rubric, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "wheel", lambda layers: b"wheel")
+    monkeypatch.setattr(writing, "wheel", lambda *_: b"wheel")
     with pytest.raises(AssignmentError, match="Classroom 50 publishes what is uploaded; set hidden = 0"):
         write_assignment("x", [], "classroom50", tmp_path / "out", rubric(NAMED + ITEM + "hidden = 3\n"))
     monkeypatch.setattr(classroom50, "LARGEST", 100)
@@ -274,7 +290,7 @@ def test_the_question_of_prairielearn_is_described_as_its_schema_wants():
 
 
 def test_scripts_are_bash(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "wheel", lambda layers: b"wheel")
+    monkeypatch.setattr(writing, "wheel", lambda *_: b"wheel")
     for platform in writing.PLATFORMS:
         write_assignment("x", ["Dense"], platform, tmp_path / platform)
     with zipfile.ZipFile(tmp_path / "gradescope" / "autograder.zip") as archive:
@@ -288,7 +304,7 @@ def test_scripts_are_bash(tmp_path, monkeypatch):
 
 
 def test_the_command_says_what_it_wrote_and_what_is_wrong(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(writing, "wheel", lambda layers: b"wheel")
+    monkeypatch.setattr(writing, "wheel", lambda *_: b"wheel")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         app(["assignment", "week3", "--layers", "Dense, LSTM", "--platform", "gradescope"], prog_name="conform")
@@ -297,7 +313,7 @@ def test_the_command_says_what_it_wrote_and_what_is_wrong(tmp_path, monkeypatch,
         app(["assignment", "week3", "--layers", "Dense", "--platform", "gradescope"], prog_name="conform")
     assert ended.value.code == 2 and "week3 is not empty" in capsys.readouterr().err
 
-    def broken(layers):
+    def broken(*_):
         raise VectorsError("there are no recorded vectors")
 
     monkeypatch.setattr(writing, "wheel", broken)

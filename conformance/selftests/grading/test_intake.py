@@ -334,6 +334,16 @@ def test_a_folder_with_links_pipes_and_junk(handed_in):
         (folder / name).unlink()
 
 
+def test_what_is_junk_is_not_walked_through(handed_in, monkeypatch):
+    folder = handed_in.place / "ann"
+    (folder / ".venv" / "lib").mkdir(parents=True)
+    (folder / "layers.py").write_bytes(SOURCE)
+    for number in range(20):
+        (folder / ".venv" / "lib" / f"{number}.py").write_bytes(b"")
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 5)
+    assert handed_in("ann").file == "layers.py", "an environment beside the file is no flood"
+
+
 @pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, lambda path: path.symlink_to("nowhere")])
 def test_what_is_no_file_at_all_is_a_row_that_is_refused(make, handed_in):
     make(handed_in.place / "ann.py")

@@ -38,22 +38,24 @@ def uploads(tmp_path_factory):
     return home
 
 
+def interpreter(home, wheel):
+    """An interpreter in which a wheel is installed, and the packages that are installed here."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    packages = next(home.glob("lib/python*/site-packages"))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    (packages / "others.pth").write_text(f"{Path(np.__file__).parents[1]}\n")
+    return home / "bin" / "python", packages
+
+
 @pytest.fixture(scope="module")
 def interpreters(uploads, tmp_path_factory):
-    """Two interpreters with the wheel; on the second there are no locks."""
+    """Two interpreters with the wheel of an upload; on the second there are no locks."""
     wheel = next((uploads / "folder" / "grader").glob("*.whl"))
-    found = []
-    for name in ("locked", "unlocked"):
-        home = tmp_path_factory.mktemp(name)
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
-        packages = next(home.glob("lib/python*/site-packages"))
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(packages)
-        (packages / "others.pth").write_text(f"{Path(np.__file__).parents[1]}\n")
-        if name == "unlocked":
-            (packages / "sitecustomize.py").write_text(ELSEWHERE)
-        found.append(home / "bin" / "python")
-    return found
+    locked, _ = interpreter(tmp_path_factory.mktemp("locked"), wheel)
+    unlocked, packages = interpreter(tmp_path_factory.mktemp("unlocked"), wheel)
+    (packages / "sitecustomize.py").write_text(ELSEWHERE)
+    return locked, unlocked
 
 
 def run(command, cwd, **environment):
@@ -278,10 +280,11 @@ def test_the_setup_of_gradescope_makes_an_environment_that_grades(gradescope):
     assert [test["score"] for test in found["tests"]] == [8.0], told
 
 
-def test_a_student_checks_by_the_package_that_is_handed_out(interpreters, tmp_path):
+def test_a_student_checks_by_the_package_that_is_handed_out(uploads, tmp_path):
     """It has the answers for the layers of the assignment: a helper of another layer's name is left aside, and said."""
     (tmp_path / "layers.py").write_text(RIGHT + "def sigmoid(x):\n    return 0\n", encoding="utf-8")
-    check = [interpreters[0], "-I", "-m", "conformance", "check", "layers.py"]
+    python, _ = interpreter(tmp_path / "venv", next((uploads / "folder" / "students").glob("*.whl")))
+    check = [python, "-I", "-m", "conformance", "check", "layers.py"]
     code, told = run(check, tmp_path)
     assert code == 0, told
     assert "Not asked, since no answers are recorded here: sigmoid." in told and "Flatten" in told
