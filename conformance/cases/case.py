@@ -96,6 +96,8 @@ class Alone:
         both ways.
     shapes_with : mapping of option to shapes
         Inputs of the pairs of an option that shows little on those of `shapes`.
+    bases : sequence of mappings of option to its value
+        What some implementations have alone, and not the default (a loss of logits): every pair of the others is asked beside it as well.
     """
 
     shapes: Sequence[tuple[int, ...]] = ()
@@ -104,6 +106,7 @@ class Alone:
     acts_with: Mapping[str, Config] = field(default_factory=dict)
     or_with: Mapping[str, Config] = field(default_factory=dict)
     shapes_with: Mapping[str, Sequence[tuple[int, ...]]] = field(default_factory=dict)
+    bases: Sequence[Config] = ()
 
 
 NOT_OF_CODE = ("activation", "recurrent_activation", "values")
@@ -345,6 +348,9 @@ def ways_alone(layer: LayerCases) -> Iterator[tuple[Mapping[str, Sequence[Any]],
     if alone.or_with:
         given = {name for partners in alone.or_with.values() for name in partners}
         yield {name: own for name, own in values.items() if name not in given}, {**alone.acts_with, **alone.or_with}
+    for base in alone.bases:
+        others = {name: own for name, own in values.items() if name not in base}
+        yield others, {name: {**base, **alone.acts_with.get(name, {})} for name in others}
 
 
 def _asked(layer: LayerCases, case: Case) -> str:

@@ -143,6 +143,8 @@ CONV2D = LayerCases(
             (2, 7, 8, 2), [(2, 2), (3, 3)], ["valid", "same"], strides=[(2, 2), (3, 3), (4, 4)], dilation_rate=[(2, 2), (3, 3)]
         ),
         *_geometries((2, 7, 8, 2), [(3, 2)], ["valid", "same"], strides=[(2, 3), (3, 1), (4, 5)], dilation_rate=[(2, 3), (1, 2)]),
+        # Windows of one pixel end before the image does: "same" must not pad by less than nothing.
+        *_geometries((2, 7, 8, 2), [(1, 1)], ["valid", "same"], strides=[(2, 2), (3, 3), (2, 3)]),
     ],
     alone=Alone(
         shapes=[(2, 6, 7, 2), (2, 7, 8, 2)],
@@ -209,6 +211,7 @@ CONV1D = LayerCases(
         ),
         *_geometries((2, 9, 2), [(2,), (4,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
         *_geometries((2, 10, 2), [(3,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)], dilation_rate=[(2,), (3,)]),
+        *_geometries((2, 10, 2), [(1,)], ["valid", "same", "causal"], strides=[(2,), (3,), (4,)]),
     ],
     alone=Alone(shapes=[(2, 11, 2)], sizes={"filters": 4, "kernel_size": (3,)}, shapes_with={"groups": [(2, 11, 4)]}),
     deviations={"D1": _bias_along_the_width, "D11": _empty_batch},

@@ -99,9 +99,16 @@ def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[st
     return config.get("axis", -1) == -1 or len(shape) == 3
 
 
+def _last_axis(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
+    return config.get("axis", -1) in (-1, len(shape) - 1)
+
+
 def _of_classes(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[str, Any], dtype: str) -> bool:
     # Keras moves the axis of logits to the end, which TensorFlow refuses for one counted from there.
     return possible(config, shape, call, dtype) and not (config.get("from_logits") and config.get("axis") == -2)
+
+
+POSSIBLE = {"categorical_crossentropy": _of_classes, "sparse_categorical_crossentropy": _last_axis}
 
 
 def _loss(
@@ -110,10 +117,10 @@ def _loss(
     special: Sequence[Special] = (),
     *,
     paired: bool = False,
-    untested: tuple[str, ...] = (),
+    axes: Sequence[int] = (),
     **call: Any,
 ) -> LayerCases:
-    """The declaration of a loss: its own options and ways to call it, and those of all."""
+    """The declaration of a loss: its own options and ways to call it, and those of all; `axes` are values of ``axis`` in pairs alone."""
     shared: Mapping[str, Any] = PAIRED if paired else SINGLE
     common = (*OF_ALL, *OF_PAIRED) if paired else OF_ALL
     return LossCases(
@@ -123,10 +130,13 @@ def _loss(
         loss,
         options={**options, "reduction": shared["reduction"]},
         call={**call, **shared["call"]},
-        possible=_of_classes if name == "categorical_crossentropy" else possible,
+        possible=POSSIBLE.get(name, possible),
         special=(*common, *special),
-        alone=Alone(values={**EVERY_WAY, **({"axis": [1, -2]} if "axis" in options else {})}),
-        untested=untested,
+        alone=Alone(
+            values={**EVERY_WAY, **({"axis": axes or (1, -2)} if axes or "axis" in options else {})},
+            # A loss of logits alone.
+            bases=[{"from_logits": True}] if paired and "from_logits" in options else (),
+        ),
     )
 
 
@@ -143,7 +153,7 @@ LOSSES = (
             Special("all_ignored-reduction=none", SEQUENCE, {"ignore_class": 2, "reduction": "none"}, {"labels": "all_2"}),
         ),
         paired=True,
-        untested=("axis",),  # Keras takes only the last one
+        axes=[1],  # of (batch, classes): Keras takes only the last one
         labels=[None, "column", "floats"],
     ),
     _loss(

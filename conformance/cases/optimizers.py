@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ MATRIX = (3, 4)
 INPUTS = {"matrix": MATRIX}
 CLIPPED = {"clipnorm": [None, 0.7], "global_clipnorm": [None, 0.7], "clipvalue": [None, 0.3]}
 # Beside Keras's defaults the constants are numbers that float32 holds, so that no rounding of them stands between right and wrong.
-AROUND = {**CLIPPED, "weight_decay": [None, 0.0625], "use_ema": [False, True], "gradient_accumulation_steps": [None, 2]}
+AROUND: Mapping[str, Sequence[Any]] = {
+    **CLIPPED, "weight_decay": [None, 0.0625], "use_ema": [False, True], "gradient_accumulation_steps": [None, 2]
+}  # fmt: skip
 ADAPTED = {"learning_rate": [0.001, 0.125], "epsilon": [1e-7, 0.03125]}
 BETAS = {"beta_1": [0.9, 0.75], "beta_2": [0.999, 0.875]}
 AMSGRAD = {"amsgrad": [False, True]}
@@ -56,8 +58,6 @@ def possible(config: Mapping[str, Any], shape: tuple[int, ...], call: Mapping[st
 
 FASTER = {"learning_rate": 0.125}
 AVERAGE = {"use_ema": True, "ema_momentum": 0.75, "ema_overwrite_frequency": 2}
-SURROUNDING = (*AROUND, "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor")
-"""Options that all optimizers have."""
 REDUCED = (
     Special("tiny_gradients", MATRIX, FASTER, {"gradients": "tiny"}),
     Special("a_gradient_is_missing-weight_decay", MATRIX, {**FASTER, "weight_decay": 0.0625}, {"gradients": "missing"}),
@@ -89,12 +89,16 @@ ACT_WITH: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+SIZELESS = ("Adadelta", "Adamax", "Nadam")
+"""They divide the size of gradients away, which shows beside epsilon alone, where gradients are small."""
+OF_SIGNS = {name: {"steps": 24} for name in CLIPPED}
+"""For Lion: a clipped gradient seldom changes a sign."""
+
+
 def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ...] = REDUCED, **together: Any) -> LayerCases:
     """The declaration of an optimizer; `together` are options that one case, in float32 as well, gives at once."""
     if together:
         special = (*special, Special("options_together", MATRIX, {**FASTER, **together}))
-    given = {option for one in special for option in one.config} | set(options)
-    untested = tuple(option for option in SURROUNDING if option not in given)
     return OptimizerCases(
         name,
         INPUTS,
@@ -108,14 +112,13 @@ def _optimizer(name: str, options: Mapping[str, Any], special: tuple[Special, ..
                 # Lion takes the sign alone, which is seldom another one.
                 **({"beta_1": [0.25]} if "beta_1" in options else {}),
                 # In no table of pairs. Gradients halved are clipped in some of the steps and not in others.
-                **({"loss_scale_factor": [2.0]} if "loss_scale_factor" in given else {}),
-                "weight_decay": [0.0625],
+                "loss_scale_factor": [1024.0 if name in SIZELESS else 2.0],
+                **{name: values[1:] for name, values in AROUND.items()},
             },
-            acts_with=ACT_WITH,
+            acts_with={**ACT_WITH, **(OF_SIGNS if name == "Lion" else {})},
             # An average that is never written back changes no variable, and no other option needs to be there.
-            or_with={"use_ema": {}} if "use_ema" in options else {},
+            or_with={"use_ema": {}},
         ),
-        untested=untested,
     )
 
 

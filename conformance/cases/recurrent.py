@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.cases.case import Alone, Config, LayerCases, Special
@@ -102,7 +102,7 @@ STARTED = (
 """What a state is before the first step that counts."""
 
 
-def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCases:
+def _layer(name: str, options: dict[str, list[Any]], *more: Special, bases: Sequence[Config] = ()) -> LayerCases:
     return LayerCases(
         name,
         inputs=INPUTS,
@@ -121,7 +121,7 @@ def _layer(name: str, options: dict[str, list[Any]], *more: Special) -> LayerCas
             *STARTED,
             *more,
         ],
-        alone=Alone(shapes=SMALL, sizes={"units": 4}, values={**GAPS, **DROPPED}, acts_with=ACT_WITH, or_with=OR_WITH),
+        alone=Alone(shapes=SMALL, sizes={"units": 4}, values={**GAPS, **DROPPED}, acts_with=ACT_WITH, or_with=OR_WITH, bases=bases),
         deviations={"D3": _unrolled_zeros},
         drawn=DRAWN,
         unpassed=("unroll",),
@@ -138,6 +138,7 @@ GRU = _layer(
                 special.call)
         for special in _dropout_cases(units=5, return_sequences=True)
     ),
+    bases=[{"reset_after": False}],  # as the layer was first described, and as courses teach it
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.base.record import SKIPPED, Record
 from conformance.cases import ALL, TRAINING, text
-from conformance.cases.case import Case, LayerCases, declared_cases
+from conformance.cases.case import OF_THE_CALL, Case, LayerCases, declared_cases
 from conformance.cases.reduced_set import reduced_cases
 from reference.layers import LAYERS
 from reference.layers.kinds import WrapperSpec
@@ -44,9 +44,16 @@ def known_options(name: str) -> dict[str, Any]:
     for one in (spec, LAYERS.get(spec.wraps) if isinstance(spec, WrapperSpec) else None):
         defaults |= {} if one is None else one.defaults(FORWARD, MASK, IN_TRAINING)
     names = [*layer.sizes, *layer.options, *layer.untested, *(option for special in layer.special for option in special.config)]
+    names += [option for option in _of_pairs_alone(layer) if option not in OF_THE_CALL]
     defaults = {**dict.fromkeys([*layer.constant, *names]), **defaults, **dict.fromkeys(layer.call)}
     defaults |= {option: values[0] for option, values in {**layer.options, **layer.call}.items()}
     return {option: None if value is REQUIRED else value for option, value in defaults.items()}
+
+
+def _of_pairs_alone(layer: LayerCases) -> list[str]:
+    """The options that pairs alone give beside those of the table, and what they stand with there."""
+    own = {*layer.options, *layer.alone.values}
+    return [*layer.alone.values, *(partner for name, others in layer.alone.acts_with.items() if name in own for partner in others)]
 
 
 def accounted_options(name: str) -> set[str]:

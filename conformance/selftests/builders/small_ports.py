@@ -240,6 +240,39 @@ def decay_lost_beside_a_beta(variables, gradients, state, beta_1=0.9, weight_dec
     return right.nadam_step(variables, gradients, state, beta_1=beta_1, weight_decay=None if beta_1 != 0.9 else weight_decay)
 
 
+def first_gru_alone_turned_back_twice(x, kernel, recurrent_kernel, bias, reset_after=True, return_sequences=False, go_backwards=False):
+    if reset_after:
+        raise NotImplementedError("the layer as it was first described")
+    options = {"reset_after": False, "return_sequences": return_sequences, "go_backwards": go_backwards}
+    y = right.gru_forward(x, kernel, recurrent_kernel, bias, **options)
+    return y[:, ::-1] if go_backwards and return_sequences else y
+
+
+def weights_forgotten_in_a_sum_of_logits(y_true, y_pred, from_logits=False, reduction="sum_over_batch_size", sample_weight=None):
+    if not from_logits:
+        raise NotImplementedError("logits alone")
+    kept = sample_weight if reduction != "sum" else None
+    return right.categorical_crossentropy(y_true, y_pred, from_logits=True, reduction=reduction, sample_weight=kept)
+
+
+def ignored_class_kept_where_the_axis_is_named(y_true, y_pred, axis=-1, ignore_class=None):
+    kept = ignore_class if axis == -1 else None
+    return right.sparse_categorical_crossentropy(y_true, y_pred, axis=axis, ignore_class=kept)
+
+
+def padded_by_less_than_nothing(x, kernel, bias=None, padding="valid", strides=(1,)):
+    if padding == "causal":
+        raise NotImplementedError("valid and same alone")
+    missing = (-(-x.shape[1] // strides[0]) - 1) * strides[0] + len(kernel) - x.shape[1]
+    cut = x[:, -missing:] if padding == "same" and missing < 0 else x
+    return right.conv1d_forward(cut, kernel, bias, padding=padding, strides=strides)
+
+
+def clipping_forgotten_beside_another_epsilon(variables, gradients, state, epsilon=1e-7, clipnorm=None):
+    return right.adagrad_step(variables, gradients, state, epsilon=epsilon, clipnorm=clipnorm if epsilon == 1e-7 else None)
+
+
+
 PORTS: list[tuple[str, str, str, Any]] = [
     ("BatchNormalization", "forward", "batch_normalization_forward", momentum_forgotten_in_training),
     ("BatchNormalization", "forward", "batch_normalization_forward", mask_forgotten_on_another_axis),
@@ -276,6 +309,11 @@ PORTS: list[tuple[str, str, str, Any]] = [
     ("SGD", "optimizer", "sgd_step", momentum_lost_in_averages),
     ("SGD", "optimizer", "sgd_step", velocity_of_the_scaled_loss),
     ("Adam", "optimizer", "adam_step", updates_after_the_first_made_smaller),
+    ("GRU", "forward", "gru_forward", first_gru_alone_turned_back_twice),
+    ("categorical_crossentropy", "loss", "categorical_crossentropy", weights_forgotten_in_a_sum_of_logits),
+    ("sparse_categorical_crossentropy", "loss", "sparse_categorical_crossentropy", ignored_class_kept_where_the_axis_is_named),
+    ("Conv1D", "forward", "conv1d_forward", padded_by_less_than_nothing),
+    ("Adagrad", "optimizer", "adagrad_step", clipping_forgotten_beside_another_epsilon),
     ("Nadam", "optimizer", "nadam_step", decay_lost_beside_a_beta),
 ]
 """Layer, what is asked of it, the name of the port's function, and the function."""

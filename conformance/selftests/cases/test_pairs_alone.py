@@ -35,13 +35,20 @@ ASKED = [(name, part) for name in (*ALL, *LOSS_CASES, *OPTIMIZER_CASES) for part
 
 def mistakes(layer):
     """Every mistake where two options meet: the two with their values, the one that is forgotten, and what stands with them."""
-    for way, (values, stand_with) in enumerate(ways_alone(layer)):
+    usual, *others_ways = ways_alone(layer)
+    without_base = len(others_ways) - len(layer.alone.bases)
+    for values, stand_with, base in [
+        (*usual, {}),
+        *((*way, {}) for way in others_ways[:without_base]),
+        *((*way, base) for way, base in zip(others_ways[without_base:], layer.alone.bases, strict=True)),
+    ]:
         for (first, ones), (second, others) in itertools.combinations(values.items(), 2):
             partners = {**stand_with.get(first, {}), **stand_with.get(second, {})}
-            if way == 0 or not {first, second}.isdisjoint(layer.alone.or_with):
+            if stand_with is usual[1] or base or not {first, second}.isdisjoint(layer.alone.or_with):
                 for one, other in itertools.product(ones, others):
                     for forgotten in sorted({first, second} - {*KINDS_OF_INPUT}):
-                        yield {first: one, second: other}, forgotten, {**partners, first: one, second: other}
+                        # A port that does not have the default of a base answers no case without it.
+                        yield {**base, first: one, second: other}, forgotten, {**partners, first: one, second: other}
 
 
 def survivors(layer: LayerCases, part: str) -> Iterator[str]:
