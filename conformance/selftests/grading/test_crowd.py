@@ -26,9 +26,9 @@ OPTIONS = {
 
 
 def small():
+    usual = {"points": 1, "passes": ["forward"], "required": []}
     items = [
-        {"id": layer, "points": 1, "layers": [layer], "passes": ["forward"], "required": [], "options": {name: PLAIN[name] for name in names}}
-        for layer, names in OPTIONS.items()
+        {**usual, "id": layer, "layers": [layer], "options": {name: PLAIN[name] for name in names}} for layer, names in OPTIONS.items()
     ]
     return rubric(*items, sandbox={"call_seconds": 0.5, "import_seconds": 2.0, "lost_seconds": 2.0})
 
