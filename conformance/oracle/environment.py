@@ -33,7 +33,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 NEEDED = "{what} needs TensorFlow and Keras: {install}"
 INSTALL, ANOTHER_PYTHON = "pip install 'keras-conformance[live]'", "with Python 3.11 to 3.13, {install}"
 WITHOUT_WHEELS = (3, 14)
-"""The first version of Python for which there is no TensorFlow, as in pyproject.toml."""
+"""The first version of Python for which TensorFlow has no release, as in pyproject.toml."""
 
 
 class NoKerasError(RuntimeError):
