@@ -308,12 +308,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out selftests that were named on the command line, too, those that need Keras where it is not, and tests without a case."""
+    """Leave out selftests that were named on the command line, too, those that need Keras where it is not, and tests without a case.
+
+    A worker is asked layer by layer.
+    """
     out = [item for item in items if (SELFTESTS in item.path.parents and _stays_out(item, settings_of(config))) or _is_empty(item)]
     if out:
         config.hook.pytest_deselected(items=out)
         left_out = set(out)
         items[:] = [item for item in items if item not in left_out]
+    if hasattr(config, "workerinput"):
+        _sort_by_layer(items)
+
+
+def _sort_by_layer(items: list[pytest.Item]) -> None:
+    """All questions about a layer in a row, as they are handed out: a worker then builds each layer of Keras once for most of them."""
+    layers = {id(item): item.name.partition("[")[2].rstrip("]").partition("-")[0] for item in items if SUITE in item.path.parents}
+    places = {layer: place for place, layer in enumerate(dict.fromkeys(layers.values()))}
+    items.sort(key=lambda item: places[layers[id(item)]] if id(item) in layers else len(places))
 
 
 def _stays_out(item: pytest.Item, chosen: Settings) -> bool:

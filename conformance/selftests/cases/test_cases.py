@@ -17,6 +17,7 @@ from conformance.base.errors import NotDiscriminatingError
 from conformance.cases import ALL, NAMES, known_layer
 from conformance.cases.case import Case, FunctionCases, declared_cases, make_case
 from conformance.cases.draw import draw_arrays
+from conformance.cases.pairwise import _indices
 from conformance.cases.text import text_cases
 from conformance.judging.discriminating import check_discriminating
 from conformance.oracle.expectation import Expectation
@@ -31,6 +32,14 @@ DIGEST = (
 
 def _expectation(*outputs):
     return Expectation(outputs, tuple(y.dtype for y in outputs), tuple, tuple)
+
+
+def test_indices_are_those_of_randrange():
+    sizes = [1, 2, 3, 7, 8, 30]
+    drawn, wanted = random.Random(3), random.Random(3)
+    for _ in range(50):
+        found = _indices(drawn.getrandbits, [(size, size.bit_length()) for size in sizes])
+        assert found == [*map(wanted.randrange, sizes)], "a table of pairs would be another one, and so would be what is recorded"
 
 
 def test_there_are_at_least_800_layer_cases():

@@ -41,10 +41,10 @@ def relu(x):
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a folder of the user's."""
-    command = [sys.executable, "-m", "pytest", "--pyargs", "-n0", "-p", "no:cacheprovider", "-q", "-rs", *arguments]
+    command = [sys.executable, "-m", "pytest", "--pyargs", "-n0", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q", "-rs"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def records(folder: Path) -> list[dict[str, str]]:

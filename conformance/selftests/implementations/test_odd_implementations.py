@@ -60,7 +60,7 @@ globals().update({name: _inside(function) for name, function in reference.ACTIVA
 
 def _pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as a user types it, in a folder of the user's."""
-    command = [str(PYTEST), "--pyargs", "-n0", "-p", "no:cacheprovider", "-q", *arguments]
+    command = [str(PYTEST), "--pyargs", "-n0", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -333,6 +334,17 @@ def test_auto_counts_workers_by_the_rule_in_runs_of_the_suite_alone(place: Place
     assert result.returncode == 0, f"-n auto starts {count} workers: {said(result)[-2000:]}"
 
 
+def test_a_worker_is_asked_layer_by_layer() -> None:
+    asked = ["backward.Dense-rows", "backward.relu", "forward.Dense-rows", "forward.LSTM-rows", "forward.relu"]
+    named = [one.split(".") for one in asked]
+    items: list[Any] = [SimpleNamespace(name=f"test_{kind}[{case}]", path=plugin.SUITE / f"test_{kind}.py") for kind, case in named]
+    own = SimpleNamespace(name="test_own[Dense]", path=plugin.SELFTESTS / "test_own.py")
+    items.insert(1, own)
+    plugin._sort_by_layer(items)
+    order = ["backward[Dense-rows]", "forward[Dense-rows]", "backward[relu]", "forward[relu]", "forward[LSTM-rows]", "own[Dense]"]
+    assert [item.name.removeprefix("test_") for item in items] == order, "the questions about a layer in a row, others behind them"
+
+
 def test_one_process_and_two_workers_in_reversed_order(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The same cases three times, where a user has set Keras up differently; Keras itself, slow to import, is asked in one run."""
     places = {}
@@ -565,8 +577,10 @@ def test_the_reference_loads_no_framework(place: Place) -> None:
     program = "import sys; import reference; print(*sorted(sys.modules))"
     loaded = {name.partition(".")[0] for name in place.python("-c", program).stdout.split()}
     assert "numpy" in loaded, "the reference was imported"
-    unwanted = loaded & {"keras", "tensorflow", "conformance", "pytest", "hypothesis", "sklearn", "scipy"}
+    unwanted = loaded & {"keras", "tensorflow", "conformance", "pytest", "hypothesis", "sklearn", "scipy", "h5py", "threadpoolctl"}
     assert not unwanted, f"`import reference` loads {unwanted}"
+    whole = place.python("-c", "from reference import *; print(load_model.__name__, dense_forward.__name__)").stdout
+    assert whole == "load_model dense_forward\n", f"models come in when they are asked for: {whole!r}"
 
 
 def test_the_reference_works_without_the_oracle(place: Place) -> None:
