@@ -48,6 +48,7 @@ def test_the_same_question_is_asked_once_and_another_one_again() -> None:
     assert [oracle.layer_bounds(x, size) for size in (7, 7, 9)] == [[7.0], [7.0], [9.0]], "a size of batches is a part of the question"
     assert counting.asked.count("layer_bounds") == 2, f"asked was {counting.asked}"
     for asked in (x, other):
-        assert np.array_equal(oracle.activations(asked)(asked)["layer"], asked["x"]), "the layers answer each batch"
+        layer: Any = oracle.activations(asked)(asked)["layer"]
+        assert np.array_equal(layer, asked["x"]), "the layers answer each batch"
     assert counting.asked.count("activations") == 1, "one function is made for all batches of a form"
     assert (oracle.name, oracle.version, oracle.final_activation()) == ("counting", "1", "softmax"), "it is the same oracle to a reader"
