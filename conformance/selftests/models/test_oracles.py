@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.models.oracles import Remembered
+from conformance.oracle.live.activations import Traced
 
 
 class Counting:
@@ -27,7 +28,7 @@ class Counting:
 
     def activations(self, x: Any) -> Any:
         self.asked.append("activations")
-        return lambda batch: {"layer": batch["x"]}
+        return lambda batch: {"layer": Traced((batch["x"],), (None,))}
 
     def layer_bounds(self, x: Any, batch_size: int) -> list[float]:
         self.asked.append("layer_bounds")
@@ -48,7 +49,7 @@ def test_the_same_question_is_asked_once_and_another_one_again() -> None:
     assert [oracle.layer_bounds(x, size) for size in (7, 7, 9)] == [[7.0], [7.0], [9.0]], "a size of batches is a part of the question"
     assert counting.asked.count("layer_bounds") == 2, f"asked was {counting.asked}"
     for asked in (x, other):
-        layer: Any = oracle.activations(asked)(asked)["layer"]
+        (layer,) = oracle.activations(asked)(asked)["layer"].outputs
         assert np.array_equal(layer, asked["x"]), "the layers answer each batch"
     assert counting.asked.count("activations") == 1, "one function is made for all batches of a form"
     assert (oracle.name, oracle.version, oracle.final_activation()) == ("counting", "1", "softmax"), "it is the same oracle to a reader"

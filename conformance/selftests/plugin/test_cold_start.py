@@ -320,12 +320,12 @@ import os, sys
 import conformance.plugin
 sys.modules["psutil"] = None  # xdist asks it for cores, where it is installed
 conformance.plugin._free_memory = lambda: 2.5e9
-os.sched_getaffinity = lambda process: set(range(5))
+os.sched_getaffinity = lambda process: set(range(3))
 """
-"""A plugin: five cores, and memory for two workers."""
+"""A plugin: three cores, and memory for two workers."""
 
 
-@pytest.mark.parametrize(("suite", "count"), [(True, "2"), (False, "5")], ids=["suite", "unrelated"])
+@pytest.mark.parametrize(("suite", "count"), [(True, "2"), (False, "3")], ids=["suite", "unrelated"])
 def test_auto_counts_workers_by_the_rule_in_runs_of_the_suite_alone(place: Place, suite: bool, count: str) -> None:
     place.write("machine.py", MACHINE)
     place.write("test_own.py", f"import os\ndef test_own():\n    assert os.environ['PYTEST_XDIST_WORKER_COUNT'] == {count!r}\n")
