@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from conformance.grading.formats.numbers import of_points
 from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
 from conformance.grading.hidden import who_answers
 from conformance.grading.intake import IntakeError, Submission, find_submissions
-from conformance.grading.result import GRADER_ERROR, MISSING, Result
+from conformance.grading.result import GRADER_ERROR, MISSING, VISIBILITIES, VISIBLE, Result
 from conformance.grading.rubric import Rubric, RubricError, default_rubric, read_rubric
 from conformance.implementations.sandbox.launcher import locks
 
@@ -29,6 +29,7 @@ MOST_ROWS, NAME, MISTAKE = 30, 30, 105
 """Rows that are printed, and characters of a name and of a mistake."""
 SECRET = "CONFORM_SECRET"
 SECRET_HELP = f"The course's secret, by which hidden cases are drawn (or {SECRET})."
+SHOW_HELP = "after_due_date, after_published: items of this visibility are in what students get as well."
 ADAPTER_HELP = "Layer functions that call a submission's own."
 
 
@@ -42,6 +43,7 @@ def grade_command(
     secret: Annotated[Path | None, typer.Option("--secret-file", metavar="FILE", help=SECRET_HELP)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue in DIR: what is graded there already is kept.")] = False,
     adapter: Annotated[Path | None, typer.Option("--adapter", metavar="FILE.py", help=ADAPTER_HELP)] = None,
+    show: Annotated[list[str] | None, typer.Option("--show", metavar="WHEN", help=SHOW_HELP)] = None,
     sandbox: Annotated[str, typer.Option("--sandbox", metavar="none", help="none: no locks, for submissions that you trust.")] = SANDBOXED,
 ) -> None:
     """Grade submissions that nobody has to trust: points by the rubric, and for each a page that says what is wrong and why.
@@ -51,13 +53,16 @@ def grade_command(
     """
     if sandbox not in SANDBOXES:
         raise stop(f"--sandbox: there is none of the name {sandbox!r}; there are {' and '.join(SANDBOXES)}.")
+    unknown = [one for one in show or () if one not in VISIBILITIES]
+    if unknown:
+        raise stop(f"--show: there is no visibility {unknown[0]!r}; there are {', '.join(VISIBILITIES)}.")
     with _usable(out):
         asked = _rubric(rubric, adapter)
         found = find_submissions(submissions, file=asked.file)
         terms = Terms(asked, sandbox, _secret(secret, seed), who_answers())
         if sandbox == SANDBOXED:
             locks()
-        results = _graded(found, terms, out, jobs, resume)
+        results = _graded(found, terms, out, jobs=jobs, resume=resume, shown=(VISIBLE, *(show or ())))
         if table is not None:
             table.write_bytes((out / "grades.csv").read_bytes())
     typer.echo("\n".join(_rows(results)))
@@ -95,7 +100,7 @@ def _rubric(path: Path | None, adapter: Path | None) -> Rubric:
     return asked if adapter is None else replace(asked, adapter=adapter)
 
 
-def _graded(found: list[Submission], terms: Terms, out: Path, jobs: int, resume: bool) -> list[Result]:
+def _graded(found: list[Submission], terms: Terms, out: Path, **options: Any) -> list[Result]:
     """All results, with a bar where somebody looks on."""
     from tqdm import tqdm
 
@@ -106,7 +111,7 @@ def _graded(found: list[Submission], terms: Terms, out: Path, jobs: int, resume:
         def done(result: Result) -> None:
             bar.update()
 
-        return grade_all(found, terms, out, jobs=jobs, resume=resume, done=done)
+        return grade_all(found, terms, out, done=done, **options)
 
 
 def _rows(results: Sequence[Result]) -> list[str]:

@@ -14,7 +14,7 @@ from conformance.grading.formats import file_name, write_all
 from conformance.grading.formats.writing import write_class, write_submission
 from conformance.grading.grader import Terms, facts_of, grade, nothing
 from conformance.grading.intake import IntakeError, Submission, unpacked
-from conformance.grading.result import GRADER_ERROR, Result
+from conformance.grading.result import GRADER_ERROR, VISIBLE, Result
 from reference.saving.files import write_document
 
 KEPT = "records"
@@ -34,6 +34,7 @@ def grade_all(
     *,
     jobs: int = -1,
     resume: bool = False,
+    shown: Sequence[str] = (VISIBLE,),
     done: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
     """Grade all submissions and write everything about them.
@@ -51,6 +52,8 @@ def grade_all(
         How many are graded at once; -1 is one a core.
     resume : bool
         Whether what is kept in `out`, of the same files and the same rubric, is left as it is.
+    shown : sequence of str
+        The visibilities of the items that students may see by now.
     done : callable (result)
         Told of each result when it is there.
 
@@ -75,10 +78,10 @@ def grade_all(
     names = _names(submissions)
     found = _kept(submissions, terms, kept, names) if resume else {}
     start = {one.name: found.get(one.name) or nothing(one, terms, GRADER_ERROR, NOT_YET) for one in submissions}
-    write_all(list(start.values()), terms.rubric, out)
+    write_all(list(start.values()), terms.rubric, out, shown)
     for result in _graded([one for one in submissions if one.name not in found], terms, jobs):
         write_document(kept / f"{names[result.submission]}.json", result.as_json())
-        write_submission(result, terms.rubric, out, names[result.submission])
+        write_submission(result, terms.rubric, out, names[result.submission], shown)
         start[result.submission] = result
         done(result)
     results = [start[one.name] for one in submissions]

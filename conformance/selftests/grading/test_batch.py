@@ -159,6 +159,16 @@ def test_the_command_says_what_it_wrote(small, tmp_path, capsys):
     assert (tmp_path / "out" / "submissions" / "ana" / "page.md").is_file(), "each has a page"
 
 
+def test_what_is_shown_later_is_shown_when_that_is_said(small, tmp_path):
+    folder, path = small
+    path.write_text(RUBRIC + 'visibility = "after_due_date"\ntitle = "Kept back"\n')
+    page = tmp_path / "out" / "submissions" / "ana" / "page.md"
+    run(folder, "--rubric", path, "--out", tmp_path / "out", "--jobs", 1)
+    before = page.read_text()
+    run(folder, "--rubric", path, "--out", tmp_path / "out", "--resume", "--show", "after_due_date")
+    assert "Kept back" not in before and "Kept back" in page.read_text(), "nothing is graded again, and the page shows more"
+
+
 def test_what_cannot_be_used_is_one_sentence(small, tmp_path, capsys):
     folder, path = small
     empty = tmp_path / "empty"
@@ -170,6 +180,7 @@ def test_what_cannot_be_used_is_one_sentence(small, tmp_path, capsys):
         ((folder, "--rubric", tmp_path / "none.toml"), "cannot be read"),
         ((folder, "--rubric", tmp_path / "bad.toml"), "[assignment] needs a name"),
         ((folder, "--rubric", path, "--sandbox", "open"), "--sandbox: there is none of the name 'open'"),
+        ((folder, "--rubric", path, "--show", "later"), "--show: there is no visibility 'later'"),
         ((folder, "--rubric", path, "--seed", "x"), "--seed must be a whole number or random"),
         ((folder, "--rubric", path, "--adapter", tmp_path / "a.py"), "--adapter: there is no file"),
         ((folder, "--rubric", path, "--secret-file", tmp_path / "s"), "--secret-file"),
