@@ -10,13 +10,17 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.base.record import EDGE, Record
+from conformance.base.record import EDGE, PASSED, Record
 from conformance.base.report import Report
-from conformance.cases import LAYERS_OF
+from conformance.cases import LAYERS_OF, NAMES
+from conformance.checks import KINDS
 from conformance.cli import check
+from conformance.judging.session import CaseRunner, Session
+from conformance.oracle.protocol import RECORDED
 from conformance.selftests.builders.place import HIDING, ROOT, Place, said
 from conformance.suite.check import ANSWERED, questions
 from conformance.suite.check import check as suite_check
+from conformance.suite.told import Told
 
 ABSENT = {"keras", "tensorflow", "h5py", "hypothesis", "sklearn", "scipy", "tabulate", "tqdm", "typer", "click", "pooch", "pytest"}
 RIGHT = """
@@ -170,6 +174,16 @@ def test_the_reference_passes_what_is_recorded_of_every_family_and_every_kind(ca
     asked = {kind for kind, _, _ in questions(OF_EVERY_FAMILY, "standard", ANSWERED)}
     assert asked == set(ANSWERED), f"no question of the kinds {set(ANSWERED) - asked}"
     assert check.main(["reference", "--layers", ",".join(OF_EVERY_FAMILY)]) == 0, f"the reference fails: {capsys.readouterr().out[-3000:]}"
+
+
+@pytest.mark.parametrize("kind", ["mask", "stateful", "text", "loss", "optimizer"])
+def test_the_reference_passes_what_live_keras_does_not_check_in_passing(kind):
+    session = Session(oracle_name=RECORDED)
+    told = Told()
+    for _, identifier, question in questions(NAMES, "standard", [kind]):
+        KINDS[kind].check(CaseRunner(session, identifier, str, told.settle), *question)
+    wrong = [record.id for record in told.records if record.status != PASSED]
+    assert told.records and not wrong, f"{len(wrong)} of {len(told.records)} are not what is recorded, the first {wrong[:3]}"
 
 
 @pytest.mark.parametrize(
