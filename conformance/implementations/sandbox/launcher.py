@@ -156,7 +156,10 @@ class SandboxImplementation(ProcessImplementation):
             "packages": homes(self.limits),
             "forbidden": self.limits.forbidden,
         }
-        return LockedProgram(told, self.limits, self.usage)
+        try:
+            return LockedProgram(told, self.limits, self.usage)
+        except SandboxError:  # what is missing is missing again; what the system ended, for want of memory, may start now
+            return LockedProgram(told, self.limits, self.usage)
 
 
 def parts_of(value: Any) -> int:
