@@ -140,7 +140,7 @@ def _graded(submissions: Sequence[Submission], terms: Terms, jobs: int) -> Itera
 
 
 def _graded_in(home: str, submission: Submission, terms: Terms) -> Result:
-    """The result of a submission that is unpacked and copied below a folder; on another machine, which has none, where it is usual there."""
+    """The result of a submission that is unpacked and copied below a folder; on another machine, which has none, where it is usual."""
     usual = tempfile.tempdir
     tempfile.tempdir = home if os.path.isdir(home) else usual
     try:

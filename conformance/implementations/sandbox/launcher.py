@@ -98,7 +98,7 @@ class SandboxImplementation(ProcessImplementation):
         return answer
 
     def has(self, name: str) -> bool:
-        """As that of a process; after an import there is always something to ask, if only to be told why there is no answer."""
+        """As that of a process; once imported it can always be asked, if only to be told why there is no answer."""
         try:
             found = super().has(name)
         except UnimportableError:
