@@ -56,6 +56,10 @@ def grade_command(
     unknown = [one for one in show or () if one not in VISIBILITIES]
     if unknown:
         raise stop(f"--show: there is no visibility {unknown[0]!r}; there are {', '.join(VISIBILITIES)}.")
+    if jobs == 0:
+        raise stop("--jobs must be at least 1, or -1 for one a core, got 0.")
+    if out.resolve().is_relative_to(submissions.resolve()):
+        raise stop(f"--out: {out} lies in {submissions}, where a later run would take it for a submission; name a folder elsewhere.")
     with _usable(out):
         asked = _rubric(rubric, adapter)
         found = find_submissions(submissions, file=asked.file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -122,13 +123,27 @@ def _digest(submission: Submission) -> str:
 def _graded(submissions: Sequence[Submission], terms: Terms, jobs: int) -> Iterator[Result]:
     """The results as they come. Where a process of joblib's ends, what had none yet is graded again, one by one."""
     left = {one.name: one for one in submissions}
+    # Removed here, since joblib's processes are ended at once where the run is.
+    with tempfile.TemporaryDirectory(prefix="conform-run-", ignore_cleanup_errors=True) as home:
+        os.chmod(home, 0o755)  # a submission is another user there
+        try:
+            calls = (delayed(_graded_in)(home, one, terms) for one in submissions)
+            for result in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+                del left[result.submission]
+                yield result
+        except TerminatedWorkerError:
+            for one in list(left.values()):
+                try:
+                    yield from Parallel(n_jobs=2)([delayed(_graded_in)(home, one, terms)])
+                except TerminatedWorkerError:
+                    yield nothing(one, terms, GRADER_ERROR, LOST)
+
+
+def _graded_in(home: str, submission: Submission, terms: Terms) -> Result:
+    """The result of a submission that is unpacked and copied below a folder; on another machine, which has none, where it is usual."""
+    usual = tempfile.tempdir
+    tempfile.tempdir = home if os.path.isdir(home) else usual
     try:
-        for result in Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(grade)(one, terms) for one in submissions):
-            del left[result.submission]
-            yield result
-    except TerminatedWorkerError:
-        for one in list(left.values()):
-            try:
-                yield from Parallel(n_jobs=2)([delayed(grade)(one, terms)])
-            except TerminatedWorkerError:
-                yield nothing(one, terms, GRADER_ERROR, LOST)
+        return grade(submission, terms)
+    finally:
+        tempfile.tempdir = usual

@@ -41,8 +41,8 @@ class SampleBySample:
                 return answers[-1]
         try:
             return replace(answers[0], value=_together([answer.value for answer in answers]))
-        except ValueError:
-            return Answer(ERROR, message=f"{question.function} gives samples of different shapes")
+        except (TypeError, ValueError):
+            return Answer(ERROR, message=f"{question.function} gives samples of different shapes or types")
 
     def refusal(self, question: Question) -> Answer | None:
         """As the other one."""
@@ -76,7 +76,7 @@ def _sample(value: Any, number: int, count: int) -> Any:
 
 
 def _together(values: list[Any]) -> Any:
-    """Answers about samples as the answer about all of them; ValueError where that cannot be."""
+    """Answers about samples as the answer about all of them; ValueError or TypeError where that cannot be."""
     if isinstance(values[0], tuple | list):
         return type(values[0])(_together(list(parts)) for parts in zip(*values, strict=True))
     return np.concatenate([np.asarray(value) for value in values])

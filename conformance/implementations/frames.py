@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -25,6 +26,8 @@ FRAME_AT_MOST = 2**30
 HEADER_AT_MOST = 2**22
 TENSORS_AT_MOST = 1024
 RANK_AT_MOST = 16
+LARGEST = 2**100
+"""Of the numbers in a shape, and of offsets: Python writes the product of 16 such numbers, and not of any."""
 METADATA = "__metadata__"
 DTYPES = {
     "BOOL": np.dtype("|b1"),
@@ -122,8 +125,8 @@ def read_json(text: str, what: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ProtocolError(f"{what} has the name {next(name for name in names if names.count(name) > 1)!r} twice")
+            [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+            raise ProtocolError(f"{what} has the name {twice[:80]!r} twice")
         return made
 
     def finite(number: str) -> float:
@@ -192,7 +195,7 @@ def _shaped(name: str, values: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+    return isinstance(value, list) and all(type(item) is int and 0 <= item <= LARGEST for item in value)
 
 
 def _number(value: int) -> bytes:

@@ -6,6 +6,7 @@ dtype and shape, any other object the name of its type.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -142,10 +143,16 @@ def _named(kind: str, name: str, tensors: Mapping[str, Array]) -> Any:
     if kind == "float" and name in FLOATS:
         return FLOATS[name]
     if kind == "object":
-        return type(_printable(name), (), {})()
+        return _class(_printable(name))()
     if kind == "kept":
         return type(_printable(name.rpartition("/")[0]), (Kept,), {"handle": name[:HANDLE_AT_MOST]})()
     raise ProtocolError(f"a value {name[:40]!r} of the kind {kind[:40]!r} is none that the protocol has")
+
+
+@functools.lru_cache(maxsize=256)
+def _class(name: str) -> type:
+    """A class that stands for one of the implementation's own, which is a costly thing to make for each of many objects."""
+    return type(name, (), {})
 
 
 def _printable(name: str) -> str:
@@ -177,6 +184,8 @@ def _dtype(told: Any, depth: int = 0) -> np.dtype[Any]:
         dtype = np.dtype(told)
     else:
         raise TypeError("a dtype is a short text or a list of fields")
+    if dtype.itemsize == 0:  # NumPy would choose the size by the values, and arrays without bytes can be of any length
+        raise TypeError("an item takes no bytes")
     if dtype.itemsize > ITEM_AT_MOST:
         raise TypeError(f"an item takes {dtype.itemsize} bytes, at most {ITEM_AT_MOST} are taken")
     return dtype

@@ -21,7 +21,7 @@ from conformance.base.errors import ImplementationError, UnimportableError
 from conformance.base.record import ERROR, PASSED, TIMEOUT, UNSUPPORTED
 from conformance.implementations import EXEC
 from conformance.implementations.frames import Frame, ProtocolError, decode, encode, read_json
-from conformance.implementations.messages import PROTOCOL, TEXT_AT_MOST, Packer, answer_of, question_metadata, text_of
+from conformance.implementations.messages import PROTOCOL, TEXT_AT_MOST, Packer, answer_of, question_metadata, readable, text_of
 from conformance.implementations.program import EndedError, Program
 
 CHILD = "conformance.implementations.child"
@@ -235,7 +235,7 @@ class ProcessImplementation:
         except EndedError as error:
             answer = Answer(ERROR, message=f"the program ended during {what}: {error}")
         except ProtocolError as error:
-            answer = Answer(ERROR, message=f"{what}: {error}")
+            answer = Answer(ERROR, message=f"{what}: {readable(str(error)[:TEXT_AT_MOST])}")
         except BaseException:
             self._stop()
             raise

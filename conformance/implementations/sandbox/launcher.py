@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from conformance.base.call import Answer, Question
 from conformance.base.errors import SandboxError, UnimportableError
 from conformance.base.record import ERROR, TIMEOUT
 from conformance.implementations.frames import Frame
-from conformance.implementations.messages import answer_of
-from conformance.implementations.process import BrokenError, ProcessImplementation
+from conformance.implementations.messages import answer_of, readable
+from conformance.implementations.process import BrokenError, ProcessImplementation, T
 from conformance.implementations.program import Program
 from conformance.implementations.sandbox import ATTEMPTS
 from conformance.implementations.sandbox import limits as smallest
+from conformance.implementations.sandbox.attempts import MOST
 from conformance.implementations.sandbox.finder import NotAllowedError
 from conformance.implementations.sandbox.forbidden import ForbiddenCallError
 from conformance.implementations.sandbox.limits import MIB, Limits
@@ -31,6 +33,10 @@ from conformance.implementations.sandbox.submission import Copy, copied
 OK, UNGRADABLE, REJECTED, TIMED_OUT, CRASHED = ENDINGS = ("ok", "ungradable", "rejected", "timeout", "crash")
 """How a submission can end: well; it cannot be imported, or not without what may not be imported; calls took too long, or ended it."""
 UNLIMITED = Limits()
+MOST_PARTS = 2000
+"""Values and arrays in an answer: comparing very many takes longer than making them."""
+SENTENCE_AT_MOST = 300
+"""Characters of what is told of an attempt."""
 MANY = 6
 """Calls without an answer, of all functions together, after which no function gets a second chance."""
 
@@ -62,6 +68,7 @@ class SandboxImplementation(ProcessImplementation):
         self.limits, self.folder, self.usage = limits, folder, Usage()
         self.starting = limits.start
         self._copy: Copy | None = None
+        self._imported = False
 
     @property
     def ending(self) -> str:
@@ -79,7 +86,9 @@ class SandboxImplementation(ProcessImplementation):
         if self._program is None:
             return []
         told = self._put(Question(ATTEMPTS, ()), answer_of, op=ATTEMPTS).value
-        return [str(one) for one in told] if isinstance(told, list) else []
+        if not isinstance(told, list):
+            return []
+        return [readable(one[:SENTENCE_AT_MOST]) for one in told if isinstance(one, str)][:MOST]
 
     def ask(self, question: Question) -> Answer:
         """As that of a process; a call that ends it counts as one that gives no answer, since each start takes its time as well."""
@@ -88,14 +97,38 @@ class SandboxImplementation(ProcessImplementation):
         self._timeouts[question.function] += self.usage.crashes > crashes
         return answer
 
+    def has(self, name: str) -> bool:
+        """As that of a process; once imported it can always be asked, if only to be told why there is no answer."""
+        try:
+            found = super().has(name)
+        except UnimportableError:
+            if not self._imported:
+                raise
+            return True
+        self._imported = True
+        return found
+
     def predictor(self, path: Path) -> Callable[[Any], Any] | None:
         """As that of a process; the model's file is copied to where the submission can read it."""
         if not self.has("load_model") or self._copy is None:
             return None
         return super().predictor(self._copy.add(path))
 
+    def _exchange(self, what: str, message: Frame, read: Callable[[Frame], T], seconds: float) -> T:
+        """As that of a process; a reply that is none counts as its end. The time that reading a reply takes is the submission's."""
+        silent, began = self.usage.timeouts + self.usage.crashes, time.thread_time()
+        try:
+            return super()._exchange(what, message, read, seconds)
+        except BrokenError:
+            self.usage.crashes += self.usage.timeouts + self.usage.crashes == silent
+            raise
+        finally:
+            self.usage.read += time.thread_time() - began
+
     def _put(self, question: Question, read: Callable[[Frame], Answer], other: Question | None = None, **metadata: str) -> Answer:
         answer = super()._put(question, read, other, **metadata)
+        if parts_of(answer.value) > MOST_PARTS:
+            return Answer(ERROR, message=f"{question.function} returned more than {MOST_PARTS} values and arrays")
         # An array of which only dtype and shape are told takes no memory until somebody computes with it.
         if size_of(answer.value) <= self.limits.reply:
             return answer
@@ -123,7 +156,17 @@ class SandboxImplementation(ProcessImplementation):
             "packages": homes(self.limits),
             "forbidden": self.limits.forbidden,
         }
-        return LockedProgram(told, self.limits, self.usage)
+        try:
+            return LockedProgram(told, self.limits, self.usage)
+        except SandboxError:  # what is missing is missing again; what the system ended, for want of memory, may start now
+            return LockedProgram(told, self.limits, self.usage)
+
+
+def parts_of(value: Any) -> int:
+    """How many values and arrays an answer is made of, lists and the like counted as well."""
+    if isinstance(value, dict | list | tuple):
+        return 1 + sum(map(parts_of, value.values() if isinstance(value, dict) else value))
+    return 1
 
 
 def size_of(value: Any) -> int:

@@ -54,6 +54,8 @@ class Usage:
     ----------
     computed, idle : float
         Seconds of imports and calls in which it computed, and in which it slept or waited.
+    read : float
+        Seconds in which its replies were read, outside.
     lost : float
         Seconds of those in which no answer came.
     timeouts, crashes : int
@@ -64,6 +66,7 @@ class Usage:
 
     computed: float = 0.0
     idle: float = 0.0
+    read: float = 0.0
     lost: float = 0.0
     timeouts: int = 0
     crashes: int = 0
@@ -71,7 +74,7 @@ class Usage:
 
     def left(self, limits: Limits) -> float:
         """Seconds that the submission still has."""
-        return limits.submission - self.computed - self.idle
+        return limits.submission - self.computed - self.idle - self.read
 
     def share(self, limits: Limits) -> float:
         """Seconds that a call may take, answer or not, of those that may be lost: half of them, and never nothing."""

@@ -114,6 +114,31 @@ def test_a_run_that_was_killed_is_continued(handed_in, tmp_path):
     assert {one.submission: one.earned for one in results if one.earned} == {"ana": 2, "ben": 2, "kills": 2}, "nothing is lost"
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_all_processes_and_leaves_no_folder(jobs, tmp_path):
+    folder, path, temporary = tmp_path / "slow", tmp_path / "rubric.toml", tmp_path / "temporary"
+    folder.mkdir()
+    temporary.mkdir()
+    for above in (temporary, *temporary.parents[:3]):  # as far as they are those of this run
+        if above != Path("/tmp"):
+            above.chmod(0o755)
+    path.write_text(RUBRIC)
+    for name in "abcd":
+        (folder / f"{name}.py").write_text(RIGHT + "import time\ntime.sleep(2)\n")
+    command = [sys.executable, "-m", "conformance", "grade", str(folder), "--rubric", str(path), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    with subprocess.Popen([*command, "--jobs", jobs], stderr=subprocess.DEVNULL, env=environment, start_new_session=True) as run:
+        stop = threading.Timer(300, lambda: os.killpg(run.pid, signal.SIGKILL))
+        stop.start()
+        while run.poll() is None and not list(temporary.glob("conform-run-*/conform-*/*.py")):
+            stop.join(0.05)
+        os.killpg(run.pid, signal.SIGINT)
+        code = run.wait()
+        stop.cancel()
+    assert code == 130, "as any command that Ctrl-C ends"
+    assert not list(temporary.glob("conform-*")), "copies of submissions are left behind"
+
+
 def test_another_rubric_grades_again(handed_in, tmp_path):
     for name in HOSTILE:
         (handed_in / f"{name}.py").unlink()
@@ -185,12 +210,15 @@ def test_what_cannot_be_used_is_one_sentence(small, tmp_path, capsys):
         ((folder, "--rubric", path, "--adapter", tmp_path / "a.py"), "--adapter: there is no file"),
         ((folder, "--rubric", path, "--secret-file", tmp_path / "s"), "--secret-file"),
         ((folder, "--rubric", path, "--out", path), "cannot be written"),
+        ((folder, "--rubric", path, "--out", folder), "lies in"),
+        ((folder, "--rubric", path, "--out", folder / "grades"), "where a later run would take it for a submission"),
+        ((folder, "--rubric", path, "--jobs", 0), "--jobs must be at least 1"),
     ]
     for arguments, said in cases:
         code = run(*arguments, *(() if "--out" in arguments else ("--out", tmp_path / "out")))
         told = capsys.readouterr().err
         assert code == 2 and said in told and len(told.splitlines()) == 1, f"{arguments}: {code}, {told}"
-    assert not (tmp_path / "out").exists(), "nothing was written"
+    assert not (tmp_path / "out").exists() and [one.name for one in folder.iterdir()] == ["ana.py"], "nothing was written"
 
 
 def test_a_full_disk_loses_nothing_that_is_graded(small, tmp_path, capsys):

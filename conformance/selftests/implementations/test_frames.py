@@ -93,6 +93,10 @@ MALFORMED = {
         "tensor output/0: offsets 0 to 96 for shape (3, 5) of F64, which take 120",
     ),
     "a product beyond 64 bits": (document({"x": {**ENTRY, "shape": [2**33, 2**33], "data_offsets": [0, 0]}}), f"which take {2**69}"),
+    "a product that Python does not write": (
+        document({"x": {**ENTRY, "shape": [10**4000] * 16, "data_offsets": [0, 8]}}, bytes(8)),
+        "tensor x: its shape [1000",
+    ),
     "no values along absurd axes": (
         document({"x": {**ENTRY, "shape": [0, 2**70], "data_offsets": [0, 0]}}),
         "tensor x: no array has the shape",
@@ -125,6 +129,12 @@ def test_a_malformed_frame_is_refused_with_a_sentence(kind):
     with pytest.raises(ProtocolError) as raised:
         decode(wrong)
     assert sentence in str(raised.value), f"{kind}: the sentence is {raised.value}"
+
+
+def test_a_name_that_comes_twice_among_very_many_is_found_at_once():
+    names = "".join(f'"{n}": 0, ' for n in range(250_000))
+    with pytest.raises(ProtocolError, match="value has the name '249999' twice"):
+        frames.read_json(f'{{{names} "249999": 1}}', "value")
 
 
 def test_a_frame_that_announces_too_much_is_refused_before_it_is_read():
@@ -189,6 +199,8 @@ def test_a_question_that_cannot_arrive_whole_is_not_asked(value):
         question_metadata(Question("dropout_forward", (x,), {"rate": value}), Packer(exact=True))
 
 
+LONGEST = {"array": {"dtype": "<U", "shape": [90_000], "values": ["x" * 10**6, *["x"] * 89_999]}}
+"""360 GB, if NumPy chose the size of an item."""
 REPLIES = {
     "no status": ({}, "the metadata have no status"),
     "another status": ({"status": "ok"}, "the reply has the status 'ok', which is none of passed, unsupported, error"),
@@ -201,6 +213,8 @@ REPLIES = {
     "depth": ({"status": "passed", "value": "[" * 40 + "]" * 40}, "a value is nested more than 32 levels deep"),
     "a dtype that runs": ({"status": "passed", "value": '{"array": {"dtype": "f8,(2,)f8", "shape": []}}'}, "no array has the dtype"),
     "a huge item": ({"status": "passed", "value": '{"array": {"dtype": "V99999", "shape": []}}'}, "an item takes 99999 bytes"),
+    "texts whose longest decides": ({"status": "passed", "value": json.dumps(LONGEST)}, "an item takes no bytes"),
+    "items without bytes": ({"status": "passed", "value": '{"array": {"dtype": "V0", "shape": [1000000000]}}'}, "an item takes no bytes"),
     "a shape beyond memory": ({"status": "passed", "value": '{"array": {"dtype": "O", "shape": [1e9]}}'}, "no array has the dtype"),
     "changed that is no list": ({"status": "passed", "value": "1", "changed": "3"}, "changed is not a list of names"),
     "refused that is no list": ({"status": "error", "refused": '{"activation": 1}'}, "refused is not a list of names"),

@@ -324,6 +324,19 @@ def test_a_missing_lock_is_named_before_anything_runs(missing, submitted, monkey
         asked(submitted(HONEST), "relu")
 
 
+def test_a_process_that_the_system_ended_before_it_was_locked_is_started_again(submitted, monkeypatch):
+    made = []
+
+    def first_ended(*arguments):
+        made.append(arguments)
+        if len(made) == 1:
+            raise SandboxError("the sandbox cannot be started: signal SIGKILL")
+        return program.LockedProgram(*arguments)
+
+    monkeypatch.setattr(launcher, "LockedProgram", first_ended)
+    assert asked(submitted(HONEST), "relu").status == PASSED and len(made) == 2, "one process that was ended ends a whole class"
+
+
 def test_a_system_without_a_sandbox_says_so(submitted, monkeypatch):
     monkeypatch.setattr(launcher, "MACHINES", {})
     with pytest.raises(SandboxError, match="only to be had on Linux"):
