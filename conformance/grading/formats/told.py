@@ -11,9 +11,10 @@ from conformance.base.printing import AGAIN, PLAIN
 from conformance.base.record import EDGE, ERROR, FAILED, TIMEOUT
 from conformance.base.words import are, counted, listed
 from conformance.cases import NAMES
+from conformance.grading.formats.advice import FILE, advice
 from conformance.grading.formats.blocks import Block, point, sentence, verbatim
 from conformance.grading.formats.escape import MOST_REASON
-from conformance.grading.formats.numbers import in_words, is_full, of_points, worth, written
+from conformance.grading.formats.numbers import in_words, is_full, of_points, worth
 from conformance.grading.result import (
     CRASHED,
     GRADER_ERROR,
@@ -30,8 +31,6 @@ from conformance.grading.result import (
 )
 from conformance.grading.rubric import Rubric
 
-FILE = "layers.py"
-"""What a student's file is called where the rubric does not say."""
 MOST_NAMES = 8
 FATES = {FAILED: "gave something else than Keras gives", ERROR: "raised an error or gave no answer", TIMEOUT: "took too long"}
 """What became of cases that did not pass."""
@@ -95,20 +94,8 @@ def of_status(result: Result, rubric: Rubric) -> list[Block]:
         return [sentence(result.reason, MOST_REASON)] if result.reason else []
     said, _, excerpt = reason_of(result).partition("\n\n")
     shown = [verbatim(excerpt, MOST_REASON)] if excerpt.strip() else []
-    return [sentence(said, MOST_REASON), *shown, sentence(_advice(result.status, rubric))]
-
-
-def _advice(status: str, rubric: Rubric) -> str:
-    file, limits = rubric.file or FILE, rubric.limits
-    return {
-        UNGRADABLE: f"Run your file by itself (python {file}), mend what Python says, and hand it in again.",
-        REJECTED: "Leave that out, and hand it in again. What may be imported: the standard library, "
-        f"{listed(sorted({'numpy', *limits.packages}))}, and your own files.",
-        TIMED_OUT: f"A call may compute for {written(limits.call)} s. Look for a loop that does not end, or that does one by one what "
-        "NumPy does at once.",
-        CRASHED: f"A file must not end its process (exit, os._exit, a signal), and may use {limits.memory:,} MiB of memory.",
-        GRADER_ERROR: "You need not do anything: these are not your points, and it will be graded again.",
-    }[status]
+    todo = advice(result, rubric, not nothing_asked(result))
+    return [sentence(said, MOST_REASON), *shown, *([sentence(todo)] if todo else [])]
 
 
 def of_item(item: ItemResult, *, everything: bool = False) -> list[Block]:
