@@ -123,9 +123,8 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
         implementation.close()
         used = getattr(implementation, "usage", None)
         usage["computed"] = used.computed if used else 0.0
-    if any(item.hidden for item in rubric.items):
-        noticed = (*noticed, f"hidden cases were drawn by the seed {seed}")
-    facts = {**facts_of(terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
+    drawn = {"hidden_seed": str(seed)} if any(item.hidden for item in rubric.items) else {}
+    facts = {**facts_of(terms), **drawn, "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
     return Result(submission.name, status, why, items, taken.sha256, noticed, facts)
 
 

@@ -14,7 +14,7 @@ from conformance.cases import NAMES
 from conformance.grading.formats.advice import FILE, advice
 from conformance.grading.formats.blocks import Block, point, sentence, verbatim
 from conformance.grading.formats.escape import MOST_REASON
-from conformance.grading.formats.numbers import in_words, is_full, of_points, worth
+from conformance.grading.formats.numbers import in_words, is_full, of_points, worth, written
 from conformance.grading.result import (
     CRASHED,
     GRADER_ERROR,
@@ -70,11 +70,12 @@ def about_the_score(items: Sequence[ItemResult], hidden: Sequence[ItemResult]) -
     bonus = sum(item.earned for item in items if item.bonus)
     most = sum(item.points for item in items if item.bonus)
     said = [f"{in_words(bonus, most)} of these points {are(1 if in_words(bonus, most) == '1' else 2)} a bonus."] if bonus else []
-    points = worth(sum(item.points for item in hidden))
+    points, extra = worth(sum(item.points for item in hidden)), sum(item.points for item in hidden if item.bonus)
     if len(hidden) == 1:
-        said.append(f"1 more item, worth {points}, is not shown here, and not in this sum.")
+        said.append(f"1 more item{' (bonus)' * bool(extra)}, worth {points}, is not shown here, and not in this sum.")
     elif hidden:
-        said.append(f"{len(hidden)} more items, worth {points} together, are not shown here, and not in this sum.")
+        points += f" together ({written(extra)} of them a bonus)" if extra else " together"
+        said.append(f"{len(hidden)} more items, worth {points}, are not shown here, and not in this sum.")
     return [sentence(" ".join(said))] if said else []
 
 

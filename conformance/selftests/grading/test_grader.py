@@ -240,6 +240,7 @@ def test_hidden_cases_are_asked_in_place_of_those_that_can_be_read(tmp_path):
     assert (hidden.earned, hidden.passed, hidden.counted) == (10, 3, 3), hidden
     assert "Hidden cases were answered by" in hidden.notes[-1] and flatten.earned == 2, hidden.notes
     wrong = graded(tmp_path, answers + "def dense_forward(x, kernel, bias=None, activation='linear'):\n    return x @ kernel * 2\n", own)
-    assert wrong.items[0].earned == 0 and "seed" in wrong.flags[-1], wrong
+    assert wrong.items[0].earned == 0, wrong
     again = graded(tmp_path, RIGHT, own)
     assert again.items[0] == hidden, "the same secret, assignment and files ask the same cases"
+    assert again.facts["hidden_seed"].isdigit() and again.flags == (), "the seed is kept, and is nothing to look at"

@@ -164,6 +164,14 @@ def test_what_is_shown_later_is_shown_then():
     assert "Unseen" not in later
 
 
+def test_it_is_said_how_much_of_what_is_not_shown_is_a_bonus():
+    items = tuple(replace(one, bonus=one.id == "late") for one in wrong_items())
+    page = student_page(result("ben", items=items), RUBRIC)
+    assert "2 more items, worth 1.5 points together (0.5 of them a bonus), are not shown here" in page, page
+    alone = tuple(one for one in items if one.id != "unseen")
+    assert "1 more item (bonus), worth 0.5 points, is not shown" in student_page(result("ben", items=alone), RUBRIC), "one alone"
+
+
 def test_the_staff_sees_everything():
     page = staff_page(WRONG, RUBRIC)
     for said in (
