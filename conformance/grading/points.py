@@ -106,7 +106,7 @@ def causes_of(own: Report) -> list[Cause]:
 def _cause(own: Report, group: Group) -> Cause:
     first, reason = group.records[0], reason_of(group)
     count = len(group.records)
-    common = f" ({'all' if count > 2 else 'both' if count == 2 else 'it'} with {group.common})" if group.common else ""
+    common = f" ({'all ' if count > 2 else 'both ' if count == 2 else ''}with {group.common})" if group.common else ""
     said = reason[:1].upper() + reason[1:] if group.causes else reason or "other values than expected"
     example = own.explanations.get(first.id, lambda: first.message)()
     return Cause(first.layer, first.level, count, category_of(first), f"{said}{common}.", example, named=bool(group.causes))

@@ -18,7 +18,7 @@ from conformance.reporting.tables import table
 
 MOST_MISTAKES, MOST_SLOW, MOST_NAMES = 20, 5, 4
 """How many mistakes and slow submissions are told, and how many names stand beside a mistake."""
-WHERE = re.compile(r" \((?:all|both|it) with [^()]*\)\.$")
+WHERE = re.compile(r" \((?:all |both )?with [^()]*\)\.$")
 """In what cases a mistake was seen, which differs from one to the next that made it."""
 FURTHER = "Further cases"
 """How the sentence begins that stands for causes which are not told: no mistake."""

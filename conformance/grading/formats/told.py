@@ -32,7 +32,7 @@ from conformance.grading.result import (
 from conformance.grading.rubric import Rubric
 
 MOST_NAMES = 8
-FATES = {FAILED: "gave something else than Keras gives", ERROR: "raised an error or gave no answer", TIMEOUT: "took too long"}
+FATES = {"gave something else than Keras gives": (FAILED,), "raised an error or gave no answer": (ERROR, TIMEOUT)}
 """What became of cases that did not pass."""
 REFUSED = "asked for what is not supported"
 ENDINGS = {
@@ -136,7 +136,7 @@ def _fates(item: ItemResult) -> str:
     lost = item.counted - item.passed
     if is_full(item) or not lost:
         return ""
-    wrong = {fate: item.counts.get(status, 0) for status, fate in FATES.items()}
+    wrong = {fate: sum(item.counts.get(status, 0) for status in statuses) for fate, statuses in FATES.items()}
     wrong[REFUSED] = max(0, lost - sum(wrong.values()))
     if wrong[REFUSED] == lost and item.notes:  # which say it better
         return ""

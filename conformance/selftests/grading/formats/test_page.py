@@ -164,6 +164,12 @@ def test_what_is_shown_later_is_shown_then():
     assert "Unseen" not in later
 
 
+def test_calls_that_hang_are_counted_as_one_kind():
+    one = replace(item("dense", 0, 12), counts={"error": 9, "timeout": 3}, passed=0, counted=12)
+    page = student_page(result("ben", items=(one,)), RUBRIC)
+    assert "points are lost: 12 raised an error or gave no answer." in page, page
+
+
 def test_it_is_said_how_much_of_what_is_not_shown_is_a_bonus():
     items = tuple(replace(one, bonus=one.id == "late") for one in wrong_items())
     page = student_page(result("ben", items=items), RUBRIC)

@@ -35,7 +35,7 @@ def test_which_items_were_hard():
 
 
 def test_which_mistakes_were_common():
-    where = [" (all with units=4).", " (both with activation=relu).", "."]
+    where = [" (all with units=4).", " (with activation=relu).", "."]
     dense = [
         replace(item("dense", 9, 12), causes=(Cause("Dense", "core", 3, "wrong values", BIAS[:-1] + end, named=True),)) for end in where
     ]
