@@ -41,12 +41,26 @@ class _Lack:
         return listed([*self.options], MOST_NAMES), "; ".join(_values(name, [*values]) for name, values in self.values.items())
 
 
-def unsupported_rows(layer: str, records: Iterable[Record], answered: Iterable[Record] = ()) -> list[tuple[str, ...]]:
+def unsupported_rows(
+    layer: str, records: Iterable[Record], answered: Iterable[Record] = (), told: Iterable[Record] = ()
+) -> list[tuple[str, ...]]:
     """The row of a layer, none where everything is supported; one of each other function for what only that lacks; the other reasons.
 
     Of the reasons those are told that are most frequent. Where none names an option, one is refused of which the value never stands in a
-    case that was `answered`.
+    case that was `answered`. What `told` lack as well is left out.
     """
+    answered = list(answered)
+    found, others = _lacks(layer, records, answered)
+    before, _ = _lacks(layer, told, answered)
+    own = {name: lack.beyond(before[name]) for name, lack in found.items()}
+    cells = {name: (lack if name == layer else lack.beyond(found[layer])).cells() for name, lack in own.items()}
+    reasons = [reason for reason, _ in others.most_common(MOST_REASONS)]
+    more = [f"{len(others) - MOST_REASONS} more reasons"] if len(others) > MOST_REASONS else []
+    return [(name, *row) for name, row in cells.items() if any(row)] + [(layer, reason) for reason in [*reasons, *more]]
+
+
+def _lacks(layer: str, records: Iterable[Record], answered: Iterable[Record]) -> tuple[dict[str, _Lack], Counter[str]]:
+    """What each function lacks, the layer's first, and the reasons that name no option."""
     found: dict[str, _Lack] = defaultdict(_Lack, {layer: _Lack()})
     others: Counter[str] = Counter()
     taken = {feature for record in answered for feature in record.options.items()}
@@ -62,10 +76,7 @@ def unsupported_rows(layer: str, records: Iterable[Record], answered: Iterable[R
             lack.values[option][value] = None
         if not absent and not values:
             others[record.message] += 1
-    cells = {name: (lack if name == layer else lack.beyond(found[layer])).cells() for name, lack in found.items()}
-    reasons = [reason for reason, _ in others.most_common(MOST_REASONS)]
-    more = [f"{len(others) - MOST_REASONS} more reasons"] if len(others) > MOST_REASONS else []
-    return [(name, *own) for name, own in cells.items() if any(own)] + [(layer, reason) for reason in [*reasons, *more]]
+    return found, others
 
 
 def _values(option: str, values: Sequence[str]) -> str:

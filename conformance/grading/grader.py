@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.base.errors import SandboxError, UnimportableError, reason
+from conformance.base.words import listed
 from conformance.grading.asking import ask
 from conformance.grading.flags import flags
 from conformance.grading.hidden import case_seed, hidden_session
@@ -25,6 +27,7 @@ from conformance.implementations.process import ProcessImplementation, python_pr
 from conformance.implementations.sandbox.launcher import SandboxImplementation
 from conformance.judging.session import Session
 from conformance.oracle.protocol import RECORDED, REFERENCE
+from conformance.suite.names import functions_of
 
 ADAPTER_NAME, SUBMISSION_NAME = "adapter.py", "submission.py"
 SANDBOXED, OPEN = "sandbox", "none"
@@ -111,6 +114,8 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
         implementation.has("")
         items = tuple(_items(session, hidden, rubric.items))
         status, why = _ending(implementation, "", attempted(implementation))
+        absent = _nothing_there(implementation, rubric) if status == OK else ""
+        why, noticed = " ".join(filter(None, (absent, why))), (*noticed, *([NO_FUNCTION] if absent else []))
     except UnimportableError as error:
         items = tuple(blank(item) for item in rubric.items)
         status, why = _ending(implementation, error.in_full, [])
@@ -118,9 +123,8 @@ def _graded(submission: Submission, terms: Terms, home: Path, usage: dict[str, f
         implementation.close()
         used = getattr(implementation, "usage", None)
         usage["computed"] = used.computed if used else 0.0
-    if any(item.hidden for item in rubric.items):
-        noticed = (*noticed, f"hidden cases were drawn by the seed {seed}")
-    facts = {**facts_of(terms), "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
+    drawn = {"hidden_seed": str(seed)} if any(item.hidden for item in rubric.items) else {}
+    facts = {**facts_of(terms), **drawn, "oracle": RECORDED, "keras": session.oracle.keras, "locks": used.locks if used else "none"}
     return Result(submission.name, status, why, items, taken.sha256, noticed, facts)
 
 
@@ -145,13 +149,31 @@ def _implementation(spec: str, folder: Path, terms: Terms) -> ProcessImplementat
     return python_process(str(folder / spec), terms.rubric.limits.call)
 
 
+DESCRIBE, IMPORT, ERROR = "describe", " cannot be imported: ", re.compile(r"\A.*? cannot be imported: \w+: ")
+"""The question that waits for the import, and how what went wrong with an import begins."""
+SLOW = "Some calls took too long and were stopped; their cases count as not passed. What answered was graded."
+ENDED = "Some calls ended the process that they ran in; their cases count as not passed. What answered was graded."
+NO_FUNCTION = "no function that is asked for; where it has others, or classes, an adapter can call them"
+PLURALS, MOST_NAMES = {"class": "classes", "function": "functions"}, 5
 WORDS: dict[str, Callable[[str], str]] = {
-    UNGRADABLE: lambda why: f"Your file cannot be imported, so nothing could be asked: {why}",
-    REJECTED: lambda why: f"Your file needs what this assignment does not allow: {why}",
-    TIMED_OUT: lambda why: why or "Some calls took too long and were stopped; their cases count as not passed. What answered was graded.",
-    CRASHED: lambda why: why or "Some calls ended the process that they ran in; their cases count as not passed. What answered was graded.",
+    UNGRADABLE: lambda why: why.replace(IMPORT, " cannot be imported, so nothing could be asked: ", 1),
+    REJECTED: lambda why: f"Your file needs what this assignment does not allow: {ERROR.sub('', why)}",
+    TIMED_OUT: lambda why: "Your file takes too long to import, so nothing could be asked." if DESCRIBE in why else why or SLOW,
+    CRASHED: lambda why: why.replace(f"during {DESCRIBE}", "while your file was imported") or ENDED,
 }
 """What a student is told of how it ended."""
+
+
+def _nothing_there(implementation: ProcessImplementation, rubric: Rubric) -> str:
+    """A sentence where it has no function at all that is asked for, with what it has; else empty."""
+    wanted = dict.fromkeys(function for item in rubric.items for layer in item.layers for function in functions_of(layer))
+    if rubric.adapter is not None or not wanted or any(map(implementation.has, [*wanted, "load_model"])):
+        return ""
+    there = implementation.names()
+    kinds = {"class": [one for one, is_class in there.items() if is_class], "function": [one for one in there if not there[one]]}
+    said = [f"the {kind if len(own) == 1 else PLURALS[kind]} {listed(own, MOST_NAMES)}" for kind, own in kinds.items() if own]
+    has = f"it has {listed(said)}" if said else "it has no function at all"
+    return f"It has none of the functions that are asked for, such as {next(iter(wanted))}: {has}."
 
 
 def attempted(implementation: ProcessImplementation) -> list[str]:

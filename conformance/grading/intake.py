@@ -27,7 +27,8 @@ from conformance.grading.archives import (
 )
 from conformance.grading.paths import IntakeError, check_together, hostile, is_junk, is_source, parts_of, shown
 
-PYTHON, USUAL = ".py", "layers.py"
+PYTHON, NOTEBOOK, USUAL = ".py", ".ipynb", "layers.py"
+EXPORT = "export it as a Python file (jupyter nbconvert --to script), and hand in that"
 BESIDE = (".csv", ".json", ".log", ".md", ".rst", ".toml", ".yaml", ".yml")
 """Endings of files that staff and platforms keep beside submissions."""
 DOWNLOADED = (
@@ -163,6 +164,8 @@ def unpacked(submission: Submission, into: Path) -> Taken:
 def _check_kind(source: Path) -> None:
     if source.is_symlink() or not (source.is_dir() or source.is_file()):
         raise hostile(f"{shown(source.name)} is no file, folder or archive.")
+    if source.is_file() and source.suffix.lower() == NOTEBOOK:
+        raise IntakeError(f"{shown(source.name)} is a notebook: {EXPORT}.")
     if source.is_file() and not is_archive(source) and source.suffix.lower() != PYTHON:
         raise IntakeError(f"{shown(source.name)} is neither a Python file nor an archive that is opened here ({', '.join(ENDINGS)}).")
 
@@ -238,7 +241,8 @@ def _judged(copied: Sequence[Parts], file: str) -> Parts:
     """The file that is judged: the one that is asked for, else the only Python file, else ``layers.py``."""
     sources = sorted((parts for parts in copied if parts[-1].endswith(PYTHON)), key=lambda parts: (len(parts), parts))
     if not sources:
-        raise IntakeError("there is no Python file in it.")
+        notebook = any(parts[-1].lower().endswith(NOTEBOOK) for parts in copied)
+        raise IntakeError("there is no Python file in it" + (f", but a notebook: {EXPORT}." if notebook else "."))
     asked = [parts for parts in sources if "/".join(parts) == (file or USUAL)] or [one for one in sources if one[-1] == (file or USUAL)]
     chosen = (asked if file else []) or (sources if len(sources) == 1 else asked)
     if len(chosen) == 1:
@@ -246,4 +250,5 @@ def _judged(copied: Sequence[Parts], file: str) -> Parts:
     names = listed([shown("/".join(parts)) for parts in chosen or sources], MOST_CANDIDATES)
     if chosen:
         raise IntakeError(f"several of its files have the name {shown(file or USUAL)}: {names}.")
-    raise IntakeError(f"none of its Python files is called {shown(file or USUAL)}: {names}; hand in one, or give it this name.")
+    todo = "hand in one, give it this name, or add one that imports the others"
+    raise IntakeError(f"none of its Python files is called {shown(file or USUAL)}: {names}; {todo}.")

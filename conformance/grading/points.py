@@ -34,7 +34,7 @@ def blank(item: Item, **others: object) -> ItemResult:
 def item_result(item: Item, asked: Asked) -> ItemResult:
     """What an item about layers earned, and why."""
     report = asked.report if item.batch else asked.report_alone
-    records = records_of(item, report)
+    records = [_as_it_counts(item, record) for record in records_of(item, report)]
     counting = [record for record in records if _counts(item, record)]
     passed = sum(record.status == PASSED for record in counting)
     total = len(counting)
@@ -58,6 +58,17 @@ def _right(counting: Sequence[Record]) -> bool:
     return bool(counting) and all(record.status == PASSED for record in counting)
 
 
+def _as_it_counts(item: Item, record: Record) -> Record:
+    """The record; as unsupported where an option that need not be there raised an error: only what is answered counts of such an option."""
+    optional = record.status == ERROR and category_of(record) == RAISED and not _is_required(item, record)
+    return replace(record, status=UNSUPPORTED) if optional else record
+
+
+def _is_required(item: Item, record: Record) -> bool:
+    """Whether a case needs no option beside the required ones, where the rubric names any."""
+    return item.required is None or set(_unusual(record)) <= set(item.required)
+
+
 def _counts(item: Item, record: Record) -> bool:
     """Whether a case is one of those that the share is taken of: not one that waits for another layer, or was skipped.
 
@@ -65,9 +76,7 @@ def _counts(item: Item, record: Record) -> bool:
     """
     if record.status in (BLOCKED, SKIPPED):
         return False
-    if record.status != UNSUPPORTED or item.required is None:
-        return True
-    return set(_unusual(record)) <= set(item.required)
+    return record.status != UNSUPPORTED or _is_required(item, record)
 
 
 def _unusual(record: Record) -> list[str]:
@@ -97,21 +106,25 @@ def causes_of(own: Report) -> list[Cause]:
 def _cause(own: Report, group: Group) -> Cause:
     first, reason = group.records[0], reason_of(group)
     count = len(group.records)
-    common = f" ({'all' if count > 2 else 'both' if count == 2 else 'it'} with {group.common})" if group.common else ""
+    common = f" ({'all ' if count > 2 else 'both ' if count == 2 else ''}with {group.common})" if group.common else ""
     said = reason[:1].upper() + reason[1:] if group.causes else reason or "other values than expected"
     example = own.explanations.get(first.id, lambda: first.message)()
     return Cause(first.layer, first.level, count, category_of(first), f"{said}{common}.", example, named=bool(group.causes))
 
 
 def _joined(causes: Sequence[Cause]) -> list[Cause]:
-    """The causes, where a function gave no answer those of a level as one: an endless loop is one mistake, however it was stopped."""
+    """The causes, one for all of which the same is said, and one a level for a function that gave no answer, however it was stopped."""
     silent = [cause for cause in causes if cause.category == TOO_SLOW]
-    joined = []
+    joined: list[Cause] = []
     for level in dict.fromkeys(cause.level for cause in silent):
         own = [cause for cause in silent if cause.level == level]
         first = next((cause for cause in own if NOT_ASKED not in cause.sentence), own[0])
         joined.append(replace(first, cases=sum(cause.cases for cause in own)))
-    return [*joined, *(cause for cause in causes if cause.category != TOO_SLOW)]
+    alike: dict[tuple[str, str, str], list[Cause]] = {}
+    for cause in causes:
+        if cause.category != TOO_SLOW:
+            alike.setdefault((cause.level, cause.category, cause.sentence), []).append(cause)
+    return joined + [replace(own[0], cases=sum(cause.cases for cause in own)) for own in alike.values()]
 
 
 def category_of(record: Record) -> str:
@@ -132,11 +145,15 @@ def _lacking(parts: Mapping[str, Sequence[Record]], item: Item) -> list[str]:
     lines = _without_functions(parts, item)
     for layer, own in parts.items():
         refused = [record for record in own if record.status == UNSUPPORTED and NO_FUNCTION not in record.message]
-        if not refused:
-            continue
-        rows = unsupported_rows(layer, refused, [record for record in own if record.status not in (UNSUPPORTED, SKIPPED)])
-        what = listed(list(dict.fromkeys(_row(row) for row in rows)), MOST_NAMES)
-        lines.append(f"{layer}: {what}; {_cost(item, refused)}.")
+        answered = [record for record in own if record.status not in (UNSUPPORTED, SKIPPED)]
+        costly = [record for record in refused if _counts(item, record)]
+        free = [record for record in refused if not _counts(item, record)]
+        for some, rows in (
+            (costly, unsupported_rows(layer, costly, answered)),
+            (free, unsupported_rows(layer, free, answered, told=costly)),
+        ):
+            what = listed(list(dict.fromkeys(_row(row) for row in rows)), MOST_NAMES)
+            lines += [f"{layer}: {what}; {_cost(item, some)}."] if rows else []
     return lines
 
 
@@ -144,13 +161,16 @@ def _without_functions(parts: Mapping[str, Sequence[Record]], item: Item) -> lis
     """One sentence on all functions that there are not."""
     absent = [record for own in parts.values() for record in own if record.status == UNSUPPORTED and NO_FUNCTION in record.message]
     names = list(dict.fromkeys(record.message.rpartition(NO_FUNCTION)[2] for record in absent))
-    return [f"There is no function {listed(names, word='or')}; {_cost(item, absent)}."] if names else []
+    pronoun = "it" if len(names) == 1 else "them"
+    return [f"There is no function {listed(names, word='or')}; {_cost(item, absent, pronoun)}."] if names else []
 
 
-def _cost(item: Item, refused: Sequence[Record]) -> str:
+def _cost(item: Item, refused: Sequence[Record], what: str = "it") -> str:
     """How many cases count that were not supported."""
     costs = sum(_counts(item, record) for record in refused)
-    return f"{counted(costs, 'case')} with it {'counts' if costs == 1 else 'count'} as not passed" if costs else "that costs nothing here"
+    if not costs:
+        return "that costs nothing here"
+    return f"{counted(costs, 'case')} with {what} {'counts' if costs == 1 else 'count'} as not passed"
 
 
 def _row(row: Sequence[str]) -> str:

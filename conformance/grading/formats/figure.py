@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import statistics
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from conformance.grading.rubric import Rubric
 from reference.saving.files import whole_file
 
 BINS = 10
-MOST_TITLE = 34
+MOST_TITLE = 40
 BLUE, GREY = "#3b6ea5", "#b8c4d0"
 
 
@@ -49,7 +50,7 @@ def draw(path: Path, graded: Sequence[Result], rubric: Rubric) -> None:
     shares = {name: 100 * statistics.fmean(map(share_of, own)) for name, own in items.items()}
     for width, colour in (([100.0] * len(shares), GREY), ([*shares.values()], BLUE)):
         hard.barh(range(len(shares)), width, color=colour, height=0.7)
-    hard.set_yticks(range(len(items)), [_label(title_of(own[0])) for own in items.values()], parse_math=False)
+    hard.set_yticks(range(len(items)), [_label(title_of(own[0])) for own in items.values()], parse_math=False, fontsize=8)
     for row, share in enumerate(shares.values()):
         hard.text(98, row, f"{share:.0f} %", ha="right", va="center", fontsize=8, color="white" if share > 88 else "black")
     hard.set_xlim(0, 100)
@@ -63,5 +64,5 @@ def draw(path: Path, graded: Sequence[Result], rubric: Rubric) -> None:
 
 
 def _label(title: str) -> str:
-    shown = one_line(title)
-    return shown if len(shown) <= MOST_TITLE else f"{shown[: MOST_TITLE - 1].rstrip()}…"
+    """A title on two lines at most."""
+    return textwrap.fill(one_line(title), MOST_TITLE, max_lines=2, placeholder="…")

@@ -18,7 +18,7 @@ from conformance.reporting.tables import table
 
 MOST_MISTAKES, MOST_SLOW, MOST_NAMES = 20, 5, 4
 """How many mistakes and slow submissions are told, and how many names stand beside a mistake."""
-WHERE = re.compile(r" \((?:all|both|it) with [^()]*\)\.$")
+WHERE = re.compile(r" \((?:all |both )?with [^()]*\)\.$")
 """In what cases a mistake was seen, which differs from one to the next that made it."""
 FURTHER = "Further cases"
 """How the sentence begins that stands for causes which are not told: no mistake."""
@@ -57,7 +57,7 @@ def _points(graded: Sequence[Result], rubric: Rubric) -> str:
     full = sum(earned_all >= rubric.points for earned_all in earned)
     spread = f"The lowest is {in_words(min(earned), rubric.points)}, the highest {in_words(max(earned), rubric.points)}"
     said = f"On average {of_points(mean, rubric.points)}, half of them have {in_words(median, rubric.points)} or more. {spread}"
-    return f"{said}; {full} of {len(graded)} have all points, or more."
+    return f"{said}; {full} of {len(graded)} {'has' if full == 1 else 'have'} all points, or more."
 
 
 def _statuses(results: Sequence[Result]) -> str:
@@ -90,7 +90,8 @@ def _mistakes(graded: Sequence[Result]) -> str:
     order = sorted(makers.items(), key=lambda one: (-len(one[1]), one[0]))
     rows = [[markdown(layer), markdown(said), len(names), _names(list(names))] for (_, layer, said), names in order]
     left = len(rows) - MOST_MISTAKES
-    more = f"\n\n{counted(left, 'more mistake')}, each made by {rows[MOST_MISTAKES][2]} or fewer: `items.csv` has them." if left > 0 else ""
+    fewer = f"{rows[MOST_MISTAKES][2]} or fewer" if left > 0 and rows[MOST_MISTAKES][2] != 1 else "one alone"
+    more = f"\n\n{counted(left, 'more mistake')}, each made by {fewer}: `items.csv` has them." if left > 0 else ""
     return "## Common mistakes\n\n" + table(["layer", "mistake", "submissions", "whose"], rows[:MOST_MISTAKES]) + more
 
 

@@ -11,6 +11,7 @@ from conformance.base.printing import AGAIN, PLAIN
 from conformance.base.record import EDGE, ERROR, FAILED, TIMEOUT
 from conformance.base.words import are, counted, listed
 from conformance.cases import NAMES
+from conformance.grading.formats.advice import FILE, advice
 from conformance.grading.formats.blocks import Block, point, sentence, verbatim
 from conformance.grading.formats.escape import MOST_REASON
 from conformance.grading.formats.numbers import in_words, is_full, of_points, worth, written
@@ -30,10 +31,8 @@ from conformance.grading.result import (
 )
 from conformance.grading.rubric import Rubric
 
-FILE = "layers.py"
-"""What a student's file is called where the rubric does not say."""
 MOST_NAMES = 8
-FATES = {FAILED: "gave something else than Keras gives", ERROR: "raised an error or gave no answer", TIMEOUT: "took too long"}
+FATES = {"gave something else than Keras gives": (FAILED,), "raised an error or gave no answer": (ERROR, TIMEOUT)}
 """What became of cases that did not pass."""
 REFUSED = "asked for what is not supported"
 ENDINGS = {
@@ -71,11 +70,12 @@ def about_the_score(items: Sequence[ItemResult], hidden: Sequence[ItemResult]) -
     bonus = sum(item.earned for item in items if item.bonus)
     most = sum(item.points for item in items if item.bonus)
     said = [f"{in_words(bonus, most)} of these points {are(1 if in_words(bonus, most) == '1' else 2)} a bonus."] if bonus else []
-    points = worth(sum(item.points for item in hidden))
+    points, extra = worth(sum(item.points for item in hidden)), sum(item.points for item in hidden if item.bonus)
     if len(hidden) == 1:
-        said.append(f"1 more item, worth {points}, is not shown here, and not in this sum.")
+        said.append(f"1 more item{' (bonus)' * bool(extra)}, worth {points}, is not shown here, and not in this sum.")
     elif hidden:
-        said.append(f"{len(hidden)} more items, worth {points} together, are not shown here, and not in this sum.")
+        points += f" together ({written(extra)} of them a bonus)" if extra else " together"
+        said.append(f"{len(hidden)} more items, worth {points}, are not shown here, and not in this sum.")
     return [sentence(" ".join(said))] if said else []
 
 
@@ -95,20 +95,8 @@ def of_status(result: Result, rubric: Rubric) -> list[Block]:
         return [sentence(result.reason, MOST_REASON)] if result.reason else []
     said, _, excerpt = reason_of(result).partition("\n\n")
     shown = [verbatim(excerpt, MOST_REASON)] if excerpt.strip() else []
-    return [sentence(said, MOST_REASON), *shown, sentence(_advice(result.status, rubric))]
-
-
-def _advice(status: str, rubric: Rubric) -> str:
-    file, limits = rubric.file or FILE, rubric.limits
-    return {
-        UNGRADABLE: f"Run your file by itself (python {file}), mend what Python says, and hand it in again.",
-        REJECTED: "Leave that out, and hand it in again. What may be imported: the standard library, "
-        f"{listed(sorted({'numpy', *limits.packages}))}, and your own files.",
-        TIMED_OUT: f"A call may compute for {written(limits.call)} s. Look for a loop that does not end, or that does one by one what "
-        "NumPy does at once.",
-        CRASHED: f"A file must not end its process (exit, os._exit, a signal), and may use {limits.memory:,} MiB of memory.",
-        GRADER_ERROR: "You need not do anything: these are not your points, and it will be graded again.",
-    }[status]
+    todo = advice(result, rubric, not nothing_asked(result))
+    return [sentence(said, MOST_REASON), *shown, *([sentence(todo)] if todo else [])]
 
 
 def of_item(item: ItemResult, *, everything: bool = False) -> list[Block]:
@@ -148,7 +136,7 @@ def _fates(item: ItemResult) -> str:
     lost = item.counted - item.passed
     if is_full(item) or not lost:
         return ""
-    wrong = {fate: item.counts.get(status, 0) for status, fate in FATES.items()}
+    wrong = {fate: sum(item.counts.get(status, 0) for status in statuses) for fate, statuses in FATES.items()}
     wrong[REFUSED] = max(0, lost - sum(wrong.values()))
     if wrong[REFUSED] == lost and item.notes:  # which say it better
         return ""

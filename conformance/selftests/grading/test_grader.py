@@ -66,6 +66,59 @@ def test_refusing_is_told_and_costs_where_it_is_required(tmp_path):
     assert "refused: activation: relu" in dense.notes[0] and "count as not passed" in dense.notes[0], dense.notes
 
 
+def test_an_option_that_need_not_be_there_costs_nothing_where_it_raises(tmp_path):
+    text = RIGHT.replace("x @ kernel if bias is None else x @ kernel + bias", "x @ kernel + bias")
+    optional, asked = graded(tmp_path, text, rubric({**DENSE, "required": []}, {**DENSE, "id": "all"})).items
+    assert optional.earned == 10 and "refused: use_bias: False; that costs nothing here" in optional.notes[0], optional
+    assert asked.earned < 10 and asked.causes[0].category == RAISED, f"where all options are asked for it is an error: {asked}"
+    raises = RIGHT.replace('"relu": np.maximum(z, 0)', '"relu": z.nothing if activation == "relu" else 0')
+    (needed,) = graded(tmp_path, raises, rubric({**DENSE, "required": ["activation"]})).items
+    assert needed.earned < 10 and needed.causes[0].category == RAISED, f"a required option that raises is an error: {needed}"
+
+
+def test_what_costs_is_told_apart_from_what_does_not(tmp_path):
+    (dense,) = graded(tmp_path, PLAIN, rubric({**DENSE, "required": ["activation"]})).items
+    costs, free = dense.notes
+    assert "missing: activation; " in costs and "count as not passed" in costs and "bias" not in costs, dense.notes
+    assert free == "Dense: missing: a call without bias; that costs nothing here.", dense.notes
+
+
+def test_the_same_is_said_once(tmp_path):
+    values = "x.reshape(len(x), int(np.prod(x.shape[1:])))"
+    text = RIGHT.replace(f"return {values}", f"y = {values}\n    return y + np.arange(y.shape[-1]) ** 2")
+    (flatten,) = graded(tmp_path, text, rubric(FLATTEN)).items
+    said = [cause.sentence for cause in flatten.causes]
+    assert len(said) == len(set(said)) and sum(cause.cases for cause in flatten.causes) == flatten.counts["failed"], flatten.causes
+
+
+NOT_THERE = {
+    "": "it has no function at all.",
+    "class Dense:\n    pass\nclass Flatten:\n    pass\n": "it has the classes Dense and Flatten.",
+    "class Dense:\n    pass\ndef forward(x):\n    return x\n": "it has the class Dense and the function forward.",
+}
+
+
+@pytest.mark.parametrize("text", NOT_THERE)
+def test_a_file_without_any_function_that_is_asked_for_is_told_so(tmp_path, text):
+    result = graded(tmp_path, text)
+    assert (result.status, result.earned) == ("ok", 0), result
+    assert result.reason == f"It has none of the functions that are asked for, such as dense_forward: {NOT_THERE[text]}", result.reason
+    assert "an adapter can call them" in result.flags[-1], "a person should look"
+
+
+IMPORTS = {
+    "while True:\n    pass\n": "Your file takes too long to import, so nothing could be asked.",
+    "import os\nos._exit(3)\n": "student.py cannot be used: the program ended while your file was imported: exit code 3.",
+    "input()\n": "student.py cannot be imported, so nothing could be asked: EOFError: ",
+    "import matplotlib\n": "Your file needs what this assignment does not allow: matplotlib may not be imported here, ",
+}
+
+
+@pytest.mark.parametrize("text", IMPORTS)
+def test_what_went_wrong_with_an_import_is_said_once(tmp_path, text):
+    assert graded(tmp_path, text).reason.startswith(IMPORTS[text]), "in the words of a student"
+
+
 def test_samples_may_come_one_by_one_where_batches_are_not_asked_for(tmp_path):
     text = "def flatten_forward(x):\n    if len(x) != 1:\n        raise TypeError('one sample at a time')\n    return x.reshape(1, -1)\n"
     alone, together = graded(tmp_path, text, rubric({**FLATTEN, "batch": False}, {**FLATTEN, "id": "batches"})).items
@@ -187,6 +240,7 @@ def test_hidden_cases_are_asked_in_place_of_those_that_can_be_read(tmp_path):
     assert (hidden.earned, hidden.passed, hidden.counted) == (10, 3, 3), hidden
     assert "Hidden cases were answered by" in hidden.notes[-1] and flatten.earned == 2, hidden.notes
     wrong = graded(tmp_path, answers + "def dense_forward(x, kernel, bias=None, activation='linear'):\n    return x @ kernel * 2\n", own)
-    assert wrong.items[0].earned == 0 and "seed" in wrong.flags[-1], wrong
+    assert wrong.items[0].earned == 0, wrong
     again = graded(tmp_path, RIGHT, own)
     assert again.items[0] == hidden, "the same secret, assignment and files ask the same cases"
+    assert again.facts["hidden_seed"].isdigit() and again.flags == (), "the seed is kept, and is nothing to look at"

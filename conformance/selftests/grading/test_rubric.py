@@ -69,7 +69,7 @@ REFUSED = {
     HEAD + ITEM.replace('["Dense"]', "[]"): "layers must be a list of layers",
     HEAD + ITEM + 'passes = ["forwards"]': "passes must be a list of passes, of forward, backward",
     HEAD + ITEM + 'options = { activaton = "relu" }': "Dense has no option 'activaton'; did you mean activation?",
-    HEAD + ITEM + 'options = { activation = [] }': "options must be a table of options and patterns",
+    HEAD + ITEM + "options = { activation = [] }": "options must be a table of options and patterns",
     HEAD + ITEM + 'required = ["mask"]': "Dense has no option 'mask'",
     HEAD + ITEM + 'level = "hard"': "level must be one of core, edge, all, got 'hard'",
     HEAD + ITEM + 'visibility = "later"': "visibility must be one of visible, hidden, after_due_date, after_published",

@@ -7,7 +7,19 @@ from dataclasses import replace
 import pytest
 
 from conformance.grading.formats.page import staff_page, student_page
-from conformance.grading.result import AFTER_DUE_DATE, CATEGORY, FULL, GRADER_ERROR, NONE, SENTENCE, UNGRADABLE, VISIBLE, WAITS, Cause
+from conformance.grading.result import (
+    AFTER_DUE_DATE,
+    CATEGORY,
+    FULL,
+    GRADER_ERROR,
+    NONE,
+    SENTENCE,
+    TIMED_OUT,
+    UNGRADABLE,
+    VISIBLE,
+    WAITS,
+    Cause,
+)
 from conformance.selftests.builders.graded import BIAS, EXAMPLE, GATES, RUBRIC, full_items, item, nothing, result, the_class, wrong_items
 
 BY_NAME = {one.submission: one for one in the_class()}
@@ -78,11 +90,38 @@ def test_every_ending_says_what_to_do(name):
     advice = {
         "dan": "A call may compute for 2 s. Look for a loop that does not end, or that does one by one what NumPy does at once.",
         "eve": "Run your file by itself (python layers.py), mend what Python says, and hand it in again.",
-        "fay": "Leave that out, and hand it in again. What may be imported: the standard library, numpy, and your own files.",
+        "fay": "Leave that out, and hand it in again. What may be imported: the standard library, numpy, and your own files. "
+        "These have to be handed in together, in one archive.",
         "gus": "A file must not end its process (exit, os.\\_exit, a signal), and may use 1,024 MiB of memory.",
         "hal": "You need not do anything: these are not your points, and it will be graded again.",
     }[name]
     assert advice in page, page
+
+
+HINTS = {
+    "EOFError: EOF when reading a line": "Nobody is there to type.",
+    "FileNotFoundError: No such file: 'weights.npz'": "no files but those that were handed in",
+    "SyntaxError: source code string cannot contain null bytes": "Save it so",
+    "ImportError: attempted relative import with no known parent package": "without the dot",
+    "NameError: name 'get\\_ipython' is not defined": "a line of a notebook",
+    "SystemExit: 0": "A file must not end its process.",
+}
+
+
+@pytest.mark.parametrize("error", HINTS)
+def test_an_error_that_is_not_seen_at_home_says_what_to_do(error):
+    page = student_page(replace(BY_NAME["eve"], reason=f"layers.py cannot be imported: {error}".replace("\\", "")), RUBRIC)
+    assert HINTS[error] in page and "mend what Python says" not in page, page
+
+
+def test_nobody_is_told_to_run_a_file_that_is_not_there():
+    page = student_page(replace(BY_NAME["eve"], sha256="", reason="There is no Python file in it."), RUBRIC)
+    assert "There is no Python file in it." in page and "Run your file" not in page, page
+
+
+def test_an_import_that_takes_too_long_says_what_may_stand_there():
+    page = student_page(result("slow", TIMED_OUT, nothing(), reason="Your file takes too long to import."), RUBRIC)
+    assert "The import may compute for 5 s. Put what trains, tests or draws below the line" in page and "A call may" not in page, page
 
 
 def test_the_line_that_cannot_be_read_is_shown():
@@ -123,6 +162,20 @@ def test_what_is_shown_later_is_shown_then():
     assert "## Softmax of a sequence: 0.33 of 0.5 points" in later and "1 more item, worth 1 point, is not shown here" in later
     assert "Softmax (unusual input), 1 case: No answer to an empty batch." in later and "--edge" in later
     assert "Unseen" not in later
+
+
+def test_calls_that_hang_are_counted_as_one_kind():
+    one = replace(item("dense", 0, 12), counts={"error": 9, "timeout": 3}, passed=0, counted=12)
+    page = student_page(result("ben", items=(one,)), RUBRIC)
+    assert "points are lost: 12 raised an error or gave no answer." in page, page
+
+
+def test_it_is_said_how_much_of_what_is_not_shown_is_a_bonus():
+    items = tuple(replace(one, bonus=one.id == "late") for one in wrong_items())
+    page = student_page(result("ben", items=items), RUBRIC)
+    assert "2 more items, worth 1.5 points together (0.5 of them a bonus), are not shown here" in page, page
+    alone = tuple(one for one in items if one.id != "unseen")
+    assert "1 more item (bonus), worth 0.5 points, is not shown" in student_page(result("ben", items=alone), RUBRIC), "one alone"
 
 
 def test_the_staff_sees_everything():

@@ -35,7 +35,7 @@ def test_which_items_were_hard():
 
 
 def test_which_mistakes_were_common():
-    where = [" (all with units=4).", " (both with activation=relu).", "."]
+    where = [" (all with units=4).", " (with activation=relu).", "."]
     dense = [
         replace(item("dense", 9, 12), causes=(Cause("Dense", "core", 3, "wrong values", BIAS[:-1] + end, named=True),)) for end in where
     ]
@@ -44,6 +44,13 @@ def test_which_mistakes_were_common():
     graded = [result(f"s{n}", items=(one,)) for n, one in enumerate([*dense, other, replace(other, causes=(further,))])]
     rows = cells(summary(graded, RUBRIC, None), "Common mistakes")
     assert rows == [["Dense", BIAS, "3", "s0, s1, s2"], ["Dense", "Other values.", "1", "s3"]], "a mistake is one wherever it was seen"
+
+
+def test_one_has_and_one_alone_made_it():
+    own = [replace(item("dense", 9, 12), causes=(Cause("Dense", "core", 3, "error", f"It raised Error{n}."),)) for n in range(25)]
+    page = summary([*(result(f"s{n}", items=(one,)) for n, one in enumerate(own)), result("full")], RUBRIC, None)
+    assert "1 of 26 has all points, or more." in page, page[:500]
+    assert "5 more mistakes, each made by one alone: `items.csv` has them." in page, page
 
 
 def test_what_a_person_should_look_at():
