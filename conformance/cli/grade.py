@@ -20,13 +20,14 @@ from conformance.grading.formats.numbers import of_points
 from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
 from conformance.grading.hidden import who_answers
 from conformance.grading.intake import IntakeError, Submission, find_submissions
-from conformance.grading.result import GRADER_ERROR, MISSING, VISIBILITIES, VISIBLE, Result
+from conformance.grading.result import CRASHED, GRADER_ERROR, MISSING, TIMED_OUT, VISIBILITIES, VISIBLE, Result
 from conformance.grading.rubric import Rubric, RubricError, default_rubric, read_rubric
 from conformance.implementations.sandbox.launcher import locks
 
 UNLOCKED, GRADER_FAILED = 3, 4
-MOST_ROWS, NAME, MISTAKE = 30, 30, 105
+MOST_ROWS, NAME, MISTAKE = 30, 30, 98
 """Rows that are printed, and characters of a name and of a mistake."""
+EXACTLY = "You would get exactly these values when "
 SECRET = "CONFORM_SECRET"
 SECRET_HELP = f"The course's secret, by which hidden cases are drawn (or {SECRET})."
 SHOW_HELP = "after_due_date, after_published: items of this visibility are in what students get as well."
@@ -123,9 +124,10 @@ def _rows(results: Sequence[Result]) -> list[str]:
     rows = [("submission", "points", "status", "first mistake")]
     for result in results[:MOST_ROWS]:
         causes = (cause for item in result.items for cause in item.causes if cause.named or cause.category != MISSING)
-        first = next((f"{cause.layer}: {cause.sentence}" for cause in causes), "")
+        first = next((f"{cause.layer}: {cause.sentence.removeprefix(EXACTLY)}" for cause in causes), "")
+        said = first or result.reason if result.status in (TIMED_OUT, CRASHED) else result.reason or first
         points = of_points(result.earned, result.points).removesuffix(" points")
-        rows.append((one_line(result.submission, NAME), points, result.status, one_line(result.reason or first, MISTAKE)))
+        rows.append((one_line(result.submission, NAME), points, result.status, one_line(said, MISTAKE)))
     more = [f"and {len(results) - MOST_ROWS} more"] if len(results) > MOST_ROWS else []
     return [*table(rows, "lrll"), *more, ""]
 

@@ -12,7 +12,7 @@ from conformance.selftests.builders.place import checkout
 
 AGAIN = "`python -m conformance.selftests.builders.console` writes it again"
 README = ROOT / "README.md"
-LONGEST = 175
+LONGEST = 185
 """Lines of README: four doors, and where the pages are."""
 SECTION = re.compile(r"^## ", re.MULTILINE)
 
