@@ -18,7 +18,7 @@ from conformance.base.errors import UnimportableError, plain, reason
 from conformance.base.record import ERROR, PASSED, UNSUPPORTED
 from conformance.implementations.frames import Frame, encode, read_frame
 from conformance.implementations.launcher import end_with
-from conformance.implementations.messages import PROTOCOL, Kept, answer_frame, dumps, question_of, text_of
+from conformance.implementations.messages import PROTOCOL, Kept, answer_frame, dumps, printable, question_of, text_of
 from conformance.implementations.module import ModuleImplementation, load
 
 Others = Mapping[str, Callable[[], Any]]
@@ -37,7 +37,7 @@ class Objects:
     def keep(self, value: Any) -> str:
         """The handle of a value, which is kept: not for ever, since nobody says when it is not needed any more."""
         self.count += 1
-        handle = f"{type(value).__name__[:100]}/{os.getpid()}-{self.count}"
+        handle = f"{printable(type(value).__name__)}/{os.getpid()}-{self.count}"
         self.by_handle[handle] = value
         if len(self.by_handle) > KEPT_AT_MOST:
             del self.by_handle[next(iter(self.by_handle))]

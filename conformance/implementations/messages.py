@@ -143,9 +143,9 @@ def _named(kind: str, name: str, tensors: Mapping[str, Array]) -> Any:
     if kind == "float" and name in FLOATS:
         return FLOATS[name]
     if kind == "object":
-        return _class(_printable(name))()
+        return _class(printable(name))()
     if kind == "kept":
-        return type(_printable(name.rpartition("/")[0]), (Kept,), {"handle": name[:HANDLE_AT_MOST]})()
+        return type(printable(name.rpartition("/")[0]), (Kept,), {"handle": name[:HANDLE_AT_MOST]})()
     raise ProtocolError(f"a value {name[:40]!r} of the kind {kind[:40]!r} is none that the protocol has")
 
 
@@ -155,7 +155,8 @@ def _class(name: str) -> type:
     return type(name, (), {})
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """The name of a class without what cannot be printed, cut where it is long."""
     return "".join(character for character in name if character.isprintable())[:100]
 
 
