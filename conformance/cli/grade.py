@@ -15,8 +15,6 @@ from conformance.base.errors import SandboxError
 from conformance.base.unsupported import table
 from conformance.base.words import counted
 from conformance.cli.exits import DONE, stop
-from conformance.grading.formats.escape import one_line
-from conformance.grading.formats.numbers import of_points
 from conformance.grading.grader import OPEN, SANDBOXED, SANDBOXES, Terms
 from conformance.grading.hidden import who_answers
 from conformance.grading.intake import IntakeError, Submission, find_submissions
@@ -121,6 +119,9 @@ def _graded(found: list[Submission], terms: Terms, out: Path, **options: Any) ->
 
 def _rows(results: Sequence[Result]) -> list[str]:
     """A line for each submission, of very many the first ones: points, how it ended, and what is behind most of what is wrong."""
+    from conformance.grading.formats.escape import one_line
+    from conformance.grading.formats.numbers import of_points
+
     rows = [("submission", "points", "status", "first mistake")]
     for result in results[:MOST_ROWS]:
         causes = (cause for item in result.items for cause in item.causes if cause.named or cause.category != MISSING)

@@ -204,4 +204,7 @@ def _own_modules(home: str) -> list[Mapping[str, Any]]:
 
 
 def _file_of(one: Any) -> str:
+    """Where a function or a class was written: a function says so itself, whatever has become of its module."""
+    if isinstance(one, FunctionType):
+        return inspect.unwrap(one).__code__.co_filename
     return str(getattr(sys.modules.get(one.__module__), "__file__", "<unknown>"))

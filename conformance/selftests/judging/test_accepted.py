@@ -129,23 +129,24 @@ def test_options_of_pairs_alone_are_told_too_and_no_kinds_of_input(name: str, on
     assert never_met(layer_cases(name), records) == [wanted], f"both are options of {name}, and each was answered alone"
 
 
-def lion_step(variables: Any, gradients: Any, state: Any = None, beta_2: float = 0.99, clipvalue: Any = None, verbose: bool = False) -> Any:
-    return reference.lion_step(variables, gradients, state, beta_2=beta_2, clipvalue=clipvalue)
+def normalizes(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, momentum: Any = 0.99, renorm: Any = None, verbose: Any = 0) -> Any:
+    return reference.batch_normalization_forward(x, gamma, beta, mean, variance, momentum=momentum)
 
 
-def lion_that_takes_any(variables: Any, gradients: Any, state: Any = None, **options: Any) -> Any:
-    return reference.lion_step(variables, gradients, state, **options)
+def normalizes_with_any(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, **options: Any) -> Any:
+    return reference.batch_normalization_forward(x, gamma, beta, mean, variance, **options)
 
 
 def test_an_option_that_no_case_gives_met_no_other() -> None:
-    lion, records = layer_cases("Lion"), [Record("id", "Lion", "optimizer", PASSED, {"beta_2": "0.875"})]
+    name, function = "BatchNormalization", "batch_normalization_forward"
+    layer, records = layer_cases(name), [Record("id", name, "forward", PASSED, {"epsilon": "0.125"})]
 
-    def unasked(function: Any) -> list[str]:
-        return never_asked(lion, records, ModuleImplementation("port", SimpleNamespace(lion_step=function)), "lion_step")
+    def unasked(own: Any) -> list[str]:
+        return never_asked(layer, records, ModuleImplementation("port", SimpleNamespace(**{function: own})), function)
 
-    assert unasked(lion_step) == ["clipvalue"], "beta_2 is in a case, verbose is no option of Keras"
-    assert unasked(lion_that_takes_any) == [], "of a function that takes any name it is not known what it has"
-    assert never_met(lion, records, ["clipvalue"]) == [("beta_2", "clipvalue")], "beta_2 was answered, never beside clipvalue"
+    assert unasked(normalizes) == ["momentum", "renorm"], "verbose is no option of Keras"
+    assert unasked(normalizes_with_any) == [], "of a function that takes any name it is not known what it has"
+    assert never_met(layer, records, ["renorm"]) == [("epsilon", "renorm")], "epsilon was answered, never beside renorm"
 
 
 def test_an_option_of_a_wrapped_layer_never_met_the_layer() -> None:

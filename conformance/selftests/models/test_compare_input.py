@@ -46,7 +46,7 @@ def no_model(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return tmp / "missing.keras", saved / "cnn.npz"
 
 
-@bad(r"cnn.npz: config.json: the archive has no member config.json; a model is a .keras, .h5 or .json file\.$")
+@bad(r"cnn.npz: the archive has no member config.json; a model is a .keras, .h5 or .json file\.$")
 def swapped(saved: Path, tmp: Path) -> tuple[Any, ...]:
     return saved / "cnn.npz", saved / "cnn.keras"
 

@@ -24,7 +24,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_nothing_inside_imports_the_outward_model() -> None:
-    inside = set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py", PACKAGE / "models.py"}
+    inside = set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py", PACKAGE / "models.py", PACKAGE / "whole.py"}
     climbing = sorted(str(path) for path in inside if "reference.models" in imported(path))
     assert not climbing, f"training, saving and the network stand below the model, but it is imported by {climbing}"
 

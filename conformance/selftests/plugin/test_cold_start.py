@@ -608,7 +608,7 @@ def test_every_package_is_listed_that_works_installed() -> None:
     there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     left_out = ("conformance.selftests.", "conformance.studies.", "conformance.cli.studies.")
     there = {name for name in there if not f"{name}.".startswith(left_out)}
-    there |= {"conformance._samples", "conformance._vectors"}  # of fixtures/implementations and fixtures/vectors
+    there |= {f"conformance._{fixtures}" for fixtures in ("rubrics", "samples", "submissions", "vectors")}
     assert listed == there, f"pyproject.toml lists {listed - there} that is not there, and does not list {there - listed}"
 
 
@@ -645,6 +645,8 @@ def test_what_is_imported_is_required() -> None:
     arrows = [arrow for arrow in draw(ROOT).arrows if not f"{arrow.source}.".startswith(left_out)]
     for arrow in arrows:
         package = arrow.target.partition(".")[0]
+        if (arrow.source, package) == ("conformance.grading.formats.figure", "matplotlib"):
+            continue  # which says where there is none, and draws nothing
         ours = package in sys.stdlib_module_names or package in ("conformance", "reference", "keras", "tensorflow")
         assert ours or package in required, f"{arrow} is a package that the installation does not bring"
 

@@ -72,7 +72,7 @@ DATA: dict[str, tuple[Callable[[Any, str], Any], str]] = {
     "no data": (lambda file, path: put(file, path, shape=None, data=h5py.Empty("float32")), "has the shape None"),
     "a group": (in_a_group, "Group"),
     "a soft link": (linked(h5py.SoftLink("/somewhere")), "is a soft link"),
-    "an external link": (linked(h5py.ExternalLink("/tmp/secret.h5", "/secret")), "is a external link"),
+    "an external link": (linked(h5py.ExternalLink("/tmp/secret.h5", "/secret")), "is an external link"),
     "a virtual dataset": (virtual, "virtual"),
     "an external file": (lambda file, path: put(file, path, external=[("/etc/hostname", 0, 256)]), "outside the file"),
     "chunks": (lambda file, path: put(file, path, chunks=True), "contiguous"),
