@@ -1,5 +1,6 @@
 """A class of synthetic submissions, of every kind: nobody gets what is another's, and nothing keeps the rest from being graded."""
 
+import json
 from collections import defaultdict
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from conformance.grading.batch import grade_all
 from conformance.grading.grader import Terms
 from conformance.grading.intake import find_submissions
-from conformance.selftests.builders.crowd import KINDS, crowd
+from conformance.selftests.builders.crowd import KINDS, RECORD, crowd
+from conformance.selftests.builders.place import ROOT, checkout
 from conformance.selftests.grading.grading import rubric
 from conformance.selftests.implementations.sandbox.builder import needs_locks
 
@@ -72,3 +74,11 @@ def test_what_hangs_or_ends_its_process_costs_what_it_was_asked_for(results):
 
 def test_attacks_earn_nothing(results):
     assert {one.earned for one in results["hostile"]} == {0}, [(one.submission, one.earned) for one in results["hostile"]]
+
+
+@checkout
+def test_the_page_says_what_was_measured():
+    record, page = json.loads(RECORD.read_text()), " ".join((ROOT / "conformance" / "docs" / "grading.md").read_text().split())
+    said = f"took {record['seconds']:.0f} s, {record['seconds_a_submission']} s each, and none that hangs more than"
+    assert f"{record['submissions']} synthetic submissions" in page and said in page, f"the record says {said}"
+    assert f"{said} {record['longest_of_one_that_hangs']} s" in page, "an endless loop costs what was measured"
