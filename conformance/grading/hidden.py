@@ -13,19 +13,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
 from conformance import checks
 from conformance.base.errors import IllConditionedCaseError, NotDiscriminatingError, SuiteError
-from conformance.base.record import EDGE, PASSED, UNSUPPORTED, Record
+from conformance.base.record import EDGE, UNSUPPORTED, Record
 from conformance.cases import ALL
 from conformance.cases.case import Case
 from conformance.cases.losses import LOSS_CASES
 from conformance.cases.questions import function_name
-from conformance.grading.new_cases import ORACLE, PARTS, is_sound, new_case, question_of, twin_of
+from conformance.grading.new_cases import ORACLE, PARTS, is_sound, new_case, question_of
 from conformance.grading.rubric import Item
 from conformance.implementations.protocol import Implementation
 from conformance.judging.sentences import in_sentences
@@ -39,12 +39,6 @@ TRIES = 40
 """For each case that is wanted: of many only some are taken, or are sound."""
 SPARE = 2
 """For each case that is wanted so many are asked that are refused when they are called."""
-ENOUGH = 3
-"""Hidden cases of which something can be said: that many differ by chance in no implementation that computes."""
-REMEMBERED = (
-    "The cases that everybody can read pass, and none of the hidden ones that have the same options and other numbers: that earns nothing."
-)
-"""What is told where :func:`only_remembered` is true."""
 AGAIN = "only your course can, since the case is hidden"
 ANSWERED_BY = {
     LIVE: "Hidden cases were answered by Keras {keras} itself.",
@@ -127,26 +121,9 @@ def made_again(item: Item, seed: int, identifier: str) -> HiddenCase:
 
 
 def item_of(identifier: str) -> str | None:
-    """The id of the item that a hidden case is of; None of a case that is not hidden, which counts for every item that asks it."""
+    """The id of the item that a hidden case is of; None of a case that is not hidden."""
     found = IDENTIFIER.fullmatch(identifier)
     return found["item"] if found else None
-
-
-def only_remembered(item: Item, seed: int, records: Sequence[Record]) -> bool:
-    """Whether an item's records are those of answers that were copied: declared cases pass, and of hidden ones with the same options none.
-
-    An implementation that is right for some options and wrong for others passes and fails a hidden case as it does the declared one with
-    its options. So only hidden cases count here of which that one passed, and of fewer than :data:`ENOUGH` nothing is said.
-    """
-    passed = {record.id for record in records if record.status == PASSED}
-    twins = {record.id: _twin(item, seed, record.id) for record in records if item_of(record.id) == item.id}
-    compared = [identifier for identifier, twin in twins.items() if twin in passed]
-    return len(compared) >= ENOUGH and not passed.intersection(compared)
-
-
-def _twin(item: Item, seed: int, identifier: str) -> str | None:
-    found = IDENTIFIER.fullmatch(identifier)
-    return twin_of(item, found["layer"], found["part"], seed, int(found["number"])) if found else None
 
 
 def hidden_cases(

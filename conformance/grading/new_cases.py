@@ -65,13 +65,6 @@ def new_case(item: Item, layer: str, part: str, seed: int, number: int) -> Case 
     return case if _is_possible(declaration, case) and _is_fair(declaration, part, case) else None
 
 
-def twin_of(item: Item, layer: str, part: str, seed: int, number: int) -> str | None:
-    """The id of the record of the declared case that has the options of the case of this number, and other sizes and arrays."""
-    begun = _begun(item, layer, part, seed, number)
-    kind, before = PARTS[part]
-    return None if begun is None else f"test_{kind}[{'-'.join([begun[1].id, *before])}]"
-
-
 def _begun(item: Item, layer: str, part: str, seed: int, number: int) -> tuple[np.random.Generator, Case] | None:
     """The generator of the case of this number, and the declared case that it is made of; None where no case has the item's options."""
     bases = _bases(layer, part, tuple(sorted(item.options.items())))
