@@ -36,7 +36,7 @@ HOSTILE = {
     "floods": "import sys\nwhile True:\n    sys.stdout.write('x' * 100000)\n",
     "loops": "while True:\n    pass\n",
     "ends": "import os\nos._exit(0)\n",
-    "eats": "x = [bytearray(2**26) for _ in range(10**6)]\n",
+    "eats": "x = bytearray(2**44)\n",  # at once: page by page a busy machine ends its CPU seconds before its memory
     "breaks": "def flatten_forward(x:\n",
 }
 """What must not touch anybody else's grade."""
